@@ -1,0 +1,385 @@
+"""The extraction: one pass from videos to a dataset folder."""
+import contextlib
+import fcntl
+import json
+import os
+import os.path as osp
+import queue
+import re
+import sys
+import threading
+from collections import deque
+
+import numpy as np
+from tqdm import tqdm
+
+from ..datasets.annotations import write_annotations
+from ..datasets.sources import SourceError
+from ..estimation import tracking
+from ..estimation.video import VideoError, probe, read_frames
+from ..store import FeatureStore, StoreWriter
+from .crops import CropRecorder
+
+PERSONS = ('tracked', 'released')
+# NTU's mutual actions, which the released extraction takes two people for
+TWO_PERSON_ACTIONS = frozenset((*range(50, 61), *range(106, 121)))
+PROBED = 64  # videos whose headers give the estimate of the whole
+
+
+class NoPersonError(ValueError):
+    """Nobody was found in a clip."""
+
+
+class Extraction:
+    """Extract the pooled features of many clips into a dataset folder.
+
+    Decoding runs ahead in threads; detection, pose and pooling run in
+    batches over the frames of all clips in flight. Batches are padded to one
+    size, so that a clip's features do not depend on its neighbours, and
+    clips are stored in their order: a run that was killed and resumed leaves
+    the store of a run that was not.
+
+    Args:
+        extractor (PooledExtractor): Pose net, taps and pooling.
+        detector (Detector): Finds the people.
+        max_people (int): People kept a clip. Defaults to 2.
+        max_frames (int, optional): Frames kept a clip, evenly spread.
+            Defaults to 300; None keeps all.
+        max_gap (int): Longest absence in frames that is bridged when people
+            are tracked, and filled linearly in their features. Defaults
+            to 30.
+        persons (str): ``'tracked'``, or ``'released'``: in the detector's
+            order, two for NTU's mutual actions (known from the clip's name),
+            else one, copied to the second slot. Defaults to ``'tracked'``.
+        batch (int): Crops a forward of the pose net. Defaults to 32.
+        workers (int): Videos that are decoded at once. Defaults to 2.
+        crops (bool): Whether to write person-centred clips as well.
+            Defaults to False.
+    """
+
+    def __init__(self,
+                 extractor,
+                 detector,
+                 max_people=2,
+                 max_frames=300,
+                 max_gap=30,
+                 persons='tracked',
+                 batch=32,
+                 workers=2,
+                 crops=False):
+        if persons not in PERSONS:
+            raise ValueError(f'persons must be one of {PERSONS}, '
+                             f'got {persons!r}')
+        self.extractor, self.detector = extractor, detector
+        self.max_people, self.max_frames = max_people, max_frames
+        self.max_gap, self.persons = max_gap, persons
+        self.batch, self.workers, self.crops = batch, workers, crops
+        # a few more than are kept, since who stays is known at the end only
+        self.candidates = max_people + 2
+
+    @property
+    def record(self):
+        """dict: What made the features; ``meta`` of the store."""
+        return dict(
+            version=1,
+            **self.extractor.record,
+            detector=dict(
+                name=self.detector.name, sha256=self.detector.sha256),
+            persons=self.persons,
+            max_people=self.max_people,
+            max_frames=self.max_frames,
+            max_gap=self.max_gap)
+
+    def expected_bytes(self, clips):
+        """Expected size of the store and number of frames.
+
+        Args:
+            clips (list[Clip]): The clips; the headers of some are read.
+
+        Returns:
+            tuple[int]: Frames; bytes with one person a clip; bytes with
+            ``max_people``.
+        """
+        step = max(1, len(clips) // PROBED)
+        frames = []
+        for clip in clips[::step]:
+            with contextlib.suppress(VideoError):
+                count = probe(clip.path).frames
+                if count:
+                    frames.append(min(count, self.max_frames or count))
+        total = int(np.mean(frames) * len(clips)) if frames else 0
+        joint = 2 * sum(self.extractor.net.taps.values()) + 4 * 3
+        one = total * self.extractor.net.num_joints * joint
+        return total, one, one * self.max_people
+
+    def __call__(self, clips, out, prefix='', progress=True):
+        """Extract clips that the store does not have yet.
+
+        Args:
+            clips (list[Clip]): The clips, in the order of the store.
+            out (str): The dataset folder.
+            prefix (str): Of this process's shards, where several fill one
+                folder. Defaults to ''.
+            progress (bool): Whether to show frames/s and time left.
+
+        Returns:
+            dict[str, str]: Clips that failed, and why.
+        """
+        os.makedirs(out, exist_ok=True)
+        failures = {}
+        with StoreWriter(
+                osp.join(out, 'features'), self.record,
+                prefix=prefix) as writer:
+            done = writer.names
+            todo = [clip for clip in clips if clip.name not in done]
+            total, _, _ = self.expected_bytes(todo)
+            bar = tqdm(
+                total=total or None,
+                unit='frame',
+                disable=not progress or not todo,
+                mininterval=0.2 if sys.stderr.isatty() else 15,
+                dynamic_ncols=True)
+            with bar:
+                for clip, result in self._results(todo, out, bar):
+                    if isinstance(result, Exception):
+                        failures[clip.name] = str(result)
+                        bar.write(f'failed: {clip.name}: {result}')
+                    else:
+                        writer.add(clip.name, *result)
+                bar.total = bar.n
+        return failures
+
+    def _results(self, clips, out, bar):
+        """Yield (clip, result) in order; a result may be an error."""
+        flying, pending = deque(), []
+        for clip, chunks in _decode_ahead(clips, self.workers,
+                                          self.max_frames):
+            state = _ClipState(clip, CropRecorder(out) if self.crops else None)
+            flying.append(state)
+            try:
+                for frames in chunks:
+                    pending += self._detect(state, frames)
+                    bar.update(len(frames))
+                    while len(pending) >= self.batch:
+                        self._pose(pending[:self.batch])
+                        del pending[:self.batch]
+            except (VideoError, SourceError) as error:
+                state.error = error
+            state.decoded = True
+            yield from self._finished(flying)
+        if pending:
+            self._pose(pending)
+        yield from self._finished(flying)
+
+    def _detect(self, state, frames):
+        """Boxes and crops of a chunk of frames."""
+        start = len(state.boxes)
+        indices = list(range(start, start + len(frames)))
+        found = self.detector.detect(frames, state.clip.name, indices)
+        crops = []
+        state.shape = frames[0].shape[:2]
+        for index, frame, boxes in zip(indices, frames, found):
+            boxes = boxes[:self.candidates]
+            state.boxes.append(boxes)
+            if state.recorder:
+                state.recorder.add(frame, boxes)
+            for k, box in enumerate(boxes):
+                crops.append((state, (index, k),
+                              *self.extractor.crop(frame, box)))
+        state.waiting += len(crops)
+        return crops
+
+    def _pose(self, items):
+        """Run the pose net on one batch, padded to its full size."""
+        pad = self.batch - len(items)
+        crops = np.stack([item[2] for item in items + items[-1:] * pad])
+        matrices = np.stack([item[3] for item in items + items[-1:] * pad])
+        joints, scores, pooled = self.extractor(crops, matrices)
+        for i, (state, at, _, _) in enumerate(items):
+            state.found[at] = (joints[i], scores[i],
+                               {tap: value[i] for tap, value in pooled.items()
+                                })
+            state.waiting -= 1
+
+    def _finished(self, flying):
+        """Clips at the head of the queue that are complete."""
+        while flying and flying[0].decoded and (flying[0].error
+                                                or not flying[0].waiting):
+            state = flying.popleft()
+            try:
+                yield state.clip, state.error or self._assemble(state)
+            except NoPersonError as error:
+                yield state.clip, error
+
+    def _assemble(self, state):
+        """Arrays and info of a clip whose crops have all been through."""
+        chosen = self._choose(state)
+        people, frames = chosen.shape
+        present = chosen >= 0
+        if not present.any():
+            raise NoPersonError(f'{state.clip.path}: nobody found in '
+                                f'{frames} frames')
+        sample = next(iter(state.found.values()))
+        arrays = {'keypoint': sample[0], 'keypoint_score': sample[1]}
+        arrays.update(sample[2])
+        arrays = {key: np.zeros((people, frames, *value.shape), value.dtype)
+                  for key, value in arrays.items()}
+        for m, t in zip(*np.nonzero(present)):
+            joints, scores, pooled = state.found[t, chosen[m, t]]
+            arrays['keypoint'][m, t] = joints
+            arrays['keypoint_score'][m, t] = scores
+            for tap, value in pooled.items():
+                arrays[tap][m, t] = value
+        if self.persons == 'tracked':
+            for key in arrays:
+                if key != 'keypoint_score':
+                    arrays[key] = tracking.fill_gaps(arrays[key], present,
+                                                     self.max_gap)
+        if state.recorder:
+            state.recorder.write(state.clip.name, state.boxes, chosen)
+        video = probe(state.clip.path)
+        return arrays, dict(
+            img_shape=list(state.shape),
+            fps=video.fps,
+            num_frames=video.frames or frames,
+            source=osp.basename(state.clip.path))
+
+    def _choose(self, state):
+        """Who is in which slot: (M, T) indices into each frame's boxes."""
+        if self.persons == 'tracked':
+            tracks = tracking.link(state.boxes, max_gap=self.max_gap)
+            return tracking.select(tracks, state.boxes, self.max_people)
+        action = re.search(r'A(\d{3})', state.clip.name)
+        two = bool(action) and int(action[1]) in TWO_PERSON_ACTIONS
+        return np.array([[
+            min(slot, len(boxes) - 1) if two else min(0,
+                                                      len(boxes) - 1)
+            for boxes in state.boxes] for slot in range(2)])
+
+
+class _ClipState:
+    """What is known so far of a clip in flight."""
+
+    def __init__(self, clip, recorder):
+        self.clip, self.recorder = clip, recorder
+        self.boxes, self.found = [], {}
+        self.waiting, self.decoded, self.error = 0, False, None
+        self.shape = None
+
+
+def _decode_ahead(clips, workers, max_frames):
+    """Yield (clip, chunks of frames) while the next clips are decoded.
+
+    Each clip has a short queue of its own, which bounds the memory.
+    """
+    running, rest = deque(), iter(clips)
+
+    def start():
+        clip = next(rest, None)
+        if clip is None:
+            return
+        chunks = queue.Queue(maxsize=2)
+
+        def decode():
+            try:
+                for frames in read_frames(clip.path, max_frames):
+                    chunks.put(frames)
+                chunks.put(None)
+            except Exception as error:  # raised again by the consumer
+                chunks.put(error)
+
+        threading.Thread(target=decode, daemon=True).start()
+        running.append((clip, chunks))
+
+    def drain(chunks):
+        while True:
+            item = chunks.get()
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    for _ in range(max(1, workers)):
+        start()
+    while running:
+        clip, chunks = running.popleft()
+        # its place is taken before it is consumed: decoding never pauses
+        start()
+        yield clip, drain(chunks)
+
+
+def write_dataset(out, clips, labels, classes, splits, failures, record):
+    """Write annotations.pkl, classes.txt and extraction.json.
+
+    Safe to call from several processes that fill one folder: each writes
+    what all have stored so far.
+
+    Args:
+        out (str): The dataset folder, with its ``features/``.
+        clips (list[Clip]): All clips of the source.
+        labels (dict[str, int]): Clip name to class.
+        classes (list[str] | None): Class names in label order.
+        splits (dict[str, list[str]]): Split to clip names, may be empty.
+        failures (dict[str, str]): Failed clips of this process.
+        record (dict): What made the features, and anything else to note.
+
+    Returns:
+        dict: What extraction.json holds.
+    """
+    with _locked(osp.join(out, 'features')):
+        store = FeatureStore(osp.join(out, 'features'))
+        write_annotations(
+            store, osp.join(out, 'annotations.pkl'), labels, splits)
+        if classes:
+            _write_text(osp.join(out, 'classes.txt'), '\n'.join(classes) +
+                        '\n')
+        path = osp.join(out, 'extraction.json')
+        earlier = {}
+        if osp.isfile(path):
+            with open(path, encoding='utf-8') as file:
+                earlier = json.load(file).get('failures', {})
+        names = {clip.name for clip in clips}
+        failures = {name: why for name, why in {**earlier, **failures}.items()
+                    if name in names and name not in store}
+        content = dict(
+            record,
+            versions=versions(),
+            clips=dict(
+                found=len(clips), stored=len(store), failed=len(failures)),
+            frames=sum(store.shape(n, 'keypoint')[1] for n in store.names),
+            people=sum(store.shape(n, 'keypoint')[0] for n in store.names),
+            failures=dict(sorted(failures.items())))
+        _write_text(path, json.dumps(content, indent=1) + '\n')
+    return content
+
+
+def versions():
+    """dict[str, str]: Versions of what the features depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+    found = {}
+    for name in ('hpnet-plugin', 'torch', 'mmpose', 'mmdet', 'onnxruntime',
+                 'av', 'opencv-python-headless', 'opencv-python', 'numpy'):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _write_text(path, text):
+    partial = osp.join(osp.dirname(path), '.tmp-' + osp.basename(path))
+    with open(partial, 'w', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """One process at a time."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,163 @@
+# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
+"""Train and measure the tiny pose net on drawn people."""
+import os
+import time
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from .people import make_crop
+
+LIMBS = slice(5, 17)  # shoulders to ankles in COCO-17
+
+
+class CropDataset(Dataset):
+    """Endless chance, repeatable: crop i depends on (seed, i) alone.
+
+    Args:
+        length (int): number of crops.
+        seed (int): training and test need different ones.
+        jitter (float): see :func:`make_crop`.
+        codec (optional): mmpose codec; given, crops come as samples that
+            the net trains on, else as :class:`people.Crop`.
+        size (tuple[int]): width and height of a crop in pixels.
+    """
+
+    def __init__(self, length, seed, jitter, codec=None, size=(96, 128)):
+        self.length, self.seed, self.jitter = length, seed, jitter
+        self.codec, self.size = codec, size
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng([self.seed, index])
+        crop = make_crop(rng, self.size, jitter=self.jitter)
+        if self.codec is None:
+            return crop
+        from mmengine.structures import InstanceData, PixelData
+        from mmpose.structures import PoseDataSample
+        target = self.codec.encode(crop.joints[None],
+                                   np.float32(crop.inside)[None])
+        sample = PoseDataSample(
+            gt_fields=PixelData(
+                heatmaps=torch.from_numpy(target['heatmaps'])),
+            gt_instance_labels=InstanceData(
+                keypoint_weights=torch.from_numpy(
+                    target['keypoint_weights'])))
+        return dict(inputs=to_input(crop.image), data_samples=sample)
+
+
+def to_input(image):
+    """(h, w, 3) RGB to the (3, h, w) BGR tensor that mmpose's nets take."""
+    return torch.from_numpy(image[..., ::-1].transpose(2, 0, 1).copy())
+
+
+@torch.no_grad()
+def find_joints(model, images):
+    """Joints that a top-down heatmap net of mmpose finds in crops.
+
+    Args:
+        model (nn.Module): a net from ``mmpose.apis.init_model``.
+        images (list[np.ndarray]): (h, w, 3) uint8 RGB crops.
+
+    Returns:
+        np.ndarray: (N, 17, 2) pixels of the crop.
+    """
+    from mmpose.structures import PoseDataSample
+    model.eval()
+    found = []
+    for start in range(0, len(images), 64):
+        part = images[start:start + 64]
+        batch = model.data_preprocessor(
+            dict(inputs=[to_input(image) for image in part],
+                 data_samples=[PoseDataSample() for _ in part]))
+        heatmaps = model(batch['inputs'], None)
+        found += [one.keypoints[0] for one in model.head.decode(heatmaps)]
+    return np.stack(found)
+
+
+def pck(model, crops, share=.1):
+    """Share of limb joints found near their place, in percent.
+
+    Args:
+        model (nn.Module): a net from ``mmpose.apis.init_model``.
+        crops (Iterable[people.Crop]): pictures with their truth.
+        share (float): how near, in heights of the person's box.
+
+    Returns:
+        np.ndarray: (12,), shoulders to ankles, hidden joints included, those
+        out of the crop not.
+    """
+    crops = list(crops)
+    joints = find_joints(model, [crop.image for crop in crops])
+    truth = np.stack([crop.joints for crop in crops])
+    reach = share * np.array([crop.box_height for crop in crops])
+    near = np.linalg.norm(joints - truth, axis=-1) <= reach[:, None]
+    inside = np.stack([crop.inside for crop in crops])
+    hits = (near & inside)[:, LIMBS].sum(0)
+    return 100 * hits / inside[:, LIMBS].sum(0)
+
+
+def train(config, steps, batch, lr, seed, workers, log=print):
+    """Train a top-down heatmap net of mmpose on drawn people.
+
+    Args:
+        config (str): config file of the net, with ``codec`` and ``model``.
+        steps (int): optimiser steps.
+        batch (int): crops a step.
+        lr (float): highest learning rate of AdamW; it rises for a tenth of
+            the steps and falls as a cosine.
+        seed (int): of the weights and the crops.
+        workers (int): processes that draw; 0 draws in this one.
+        log (callable): gets a line of text now and then.
+
+    Returns:
+        nn.Module: the trained net.
+    """
+    from mmengine.dataset import pseudo_collate
+    from mmengine.optim import OptimWrapper
+    from mmpose.apis import init_model
+    from mmpose.registry import KEYPOINT_CODECS
+
+    torch.manual_seed(seed)
+    model = init_model(config, device='cpu')
+    # init_model leaves PyTorch's own start, from which heatmaps do not learn
+    model.init_weights()
+    model.train()
+    loader = DataLoader(
+        CropDataset(steps * batch, seed, 1.,
+                    KEYPOINT_CODECS.build(model.cfg.codec),
+                    model.cfg.codec.input_size),
+        batch, num_workers=workers, collate_fn=pseudo_collate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=.01)
+    wrapper = OptimWrapper(optimizer)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, total_steps=steps, pct_start=.1)
+    begin = time.time()
+    for step, data in enumerate(loader, 1):
+        losses = model.train_step(data, wrapper)
+        schedule.step()
+        if step % 100 == 0 or step == steps:
+            log(f'step {step}/{steps}  loss {losses["loss_kpt"]:.6f}  '
+                f'PCK of the batches {100 * losses["acc_pose"]:.1f}  '
+                f'{time.time() - begin:.0f} s')
+    return model.eval()
+
+
+def save_weights(model, path, **meta):
+    """Save a net's weights in half precision; the file appears whole.
+
+    Loading copies them into the net's own float32 parameters.
+
+    Args:
+        model (nn.Module): the net.
+        path (str | os.PathLike): the checkpoint.
+        meta: plain values to keep with it.
+    """
+    state = {key: value.half() if value.is_floating_point() else value
+             for key, value in model.state_dict().items()}
+    part = f'{os.fspath(path)}.part'
+    torch.save(dict(meta=meta, state_dict=state), part)
+    os.replace(part, path)

@@ -1,0 +1,1 @@
+"""Pixels in, joints and feature maps out."""

@@ -1,0 +1,58 @@
+"""Names of the maps to pool, and help with wrong ones."""
+import difflib
+
+import torch
+
+
+class TapError(ValueError):
+    """A tap names no feature map of the pose net."""
+
+
+def unknown_tap(tap, names, kind):
+    """TapError that names the closest existing taps."""
+    close = difflib.get_close_matches(tap, names, n=5, cutoff=0.3)
+    return TapError(f'tap {tap!r} is no {kind} of the pose net; '
+                    f'closest: {", ".join(close) if close else "none"}')
+
+
+class ModuleTaps:
+    """Keeps the outputs of named modules of a torch model's last forward.
+
+    Args:
+        model (nn.Module): The pose net.
+        names (Sequence[str]): Module paths, as in ``named_modules``.
+
+    Raises:
+        TapError: If a name is no module path; the message has the closest.
+    """
+
+    def __init__(self, model, names):
+        modules = dict(model.named_modules())
+        self.names, self.maps = list(names), {}
+        for name in names:
+            if name not in modules or not name:
+                raise unknown_tap(name, list(modules), 'module path')
+            modules[name].register_forward_hook(self._keeper(name))
+
+    def take(self):
+        """dict[str, Tensor]: Maps of the last forward, in order of name."""
+        maps, self.maps = self.maps, {}
+        for name in self.names:
+            if name not in maps:
+                raise TapError(f'tap {name!r} was not reached by the forward '
+                               'pass: name a module that the pose net uses')
+        return {name: maps[name] for name in self.names}
+
+    def _keeper(self, name):
+
+        def keep(module, inputs, output):
+            if not isinstance(output, torch.Tensor) or output.ndim != 4:
+                got = tuple(output.shape) if isinstance(
+                    output, torch.Tensor) else type(output).__name__
+                raise TapError(f'tap {name!r} gives {got}; a feature map '
+                               '(N, C, h, w) is needed: name a module inside')
+            # A later module may overwrite its input in place (HRNet's
+            # fusion does), hence the copy.
+            self.maps[name] = output.detach().clone()
+
+        return keep

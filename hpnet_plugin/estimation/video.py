@@ -1,0 +1,133 @@
+"""Frames of a video, decoded once, a few at a time (PyAV)."""
+import os.path as osp
+from typing import NamedTuple
+
+import numpy as np
+
+VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.m4v', '.mpg',
+                  '.mpeg', '.wmv', '.flv')
+
+
+class VideoError(ValueError):
+    """A file cannot be read as a video; the message says why."""
+
+
+class VideoInfo(NamedTuple):
+    """What a container says of its video.
+
+    Attributes:
+        frames (int): Number of frames; 0 where the container does not say.
+        fps (float): Frames a second; 0 where the container does not say.
+        height (int): In pixels, as displayed.
+        width (int): In pixels, as displayed.
+    """
+    frames: int
+    fps: float
+    height: int
+    width: int
+
+
+def _open(path):
+    import av
+    if not osp.isfile(path):
+        raise VideoError(f'{path}: no such file')
+    if not osp.getsize(path):
+        raise VideoError(f'{path} is an empty file')
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f'{path} is no readable video: '
+                         f'{error.strerror or error}') from None
+    if not container.streams.video:
+        container.close()
+        raise VideoError(f'{path} holds no video stream')
+    return container
+
+
+def probe(path):
+    """Read what the container says, without decoding.
+
+    Args:
+        path (str): The video.
+
+    Returns:
+        VideoInfo: Frames, rate and size.
+
+    Raises:
+        VideoError: If the file is no video.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        return VideoInfo(stream.frames, float(stream.average_rate or 0),
+                         stream.height, stream.width)
+
+
+def count_packets(path):
+    """Number of frames of a video by reading its packets, not decoding."""
+    with _open(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video=0))
+
+
+def spread(count, most):
+    """Indices of at most ``most`` of ``count`` frames, evenly spread.
+
+    Each index is the middle frame of one of ``most`` equal parts.
+    """
+    if most is None or count <= most:
+        return np.arange(count)
+    return ((np.arange(most) + 0.5) * count / most).astype(int)
+
+
+def read_frames(path, max_frames=None, chunk=8):
+    """Decode a video a few frames at a time.
+
+    Args:
+        path (str): The video.
+        max_frames (int, optional): Keep at most so many frames, evenly
+            spread over the video. Defaults to None: all.
+        chunk (int): Frames to hand out at once. Defaults to 8.
+
+    Yields:
+        list[np.ndarray]: RGB frames, (H, W, 3) uint8, turned upright.
+
+    Raises:
+        VideoError: If the file is no video, holds no frame, or ends before
+            the frames that its header promises (5 % and two frames are
+            forgiven: headers of edited files are that inexact).
+    """
+    import av
+    promised = probe(path).frames
+    wanted = None
+    if max_frames is not None:
+        count = promised or count_packets(path)
+        if count > max_frames:
+            wanted = set(spread(count, max_frames).tolist())
+    decoded, frames = 0, []
+    with _open(path) as container:
+        container.streams.video[0].thread_type = 'AUTO'
+        try:
+            for frame in container.decode(video=0):
+                if wanted is None or decoded in wanted:
+                    frames.append(_upright(frame))
+                decoded += 1
+                if len(frames) == chunk:
+                    yield frames
+                    frames = []
+        except av.FFmpegError as error:
+            raise VideoError(
+                f'{path} is damaged after {decoded} frames: '
+                f'{error.strerror or error}') from None
+    if frames:
+        yield frames
+    if not decoded:
+        raise VideoError(f'{path} holds no frame that can be decoded')
+    if promised - decoded > max(2, 0.05 * promised):
+        raise VideoError(f'{path} is cut off: its header promises {promised} '
+                         f'frames, {decoded} could be decoded')
+
+
+def _upright(frame):
+    """RGB pixels of a frame, turned as its display matrix says."""
+    image = frame.to_ndarray(format='rgb24')
+    turns = round(getattr(frame, 'rotation', 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -1,0 +1,64 @@
+"""Accuracy a class, in the log of a test."""
+import numpy as np
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from ..datasets.sources import read_classes
+from .metrics import confusion_matrix, mean_class_accuracy
+from .tables import class_table, format_table
+
+
+@METRICS.register_module()
+class PerClassAccuracy(BaseMetric):
+    """Mean accuracy of the classes that occur, and a table of all classes.
+
+    AccMetric's ``mean1`` also counts classes that are only predicted, as
+    zero, and says nothing of single classes. The table goes to the log,
+    worst class first; put the metric into ``test_evaluator`` rather than
+    ``val_evaluator`` if a table an epoch is too much.
+
+    Args:
+        classes (str, optional): File of the class names in label order, one
+            a line. Classes go by number if not given.
+        collect_device (str): Where results of several processes are
+            collected. Default: 'cpu'.
+        prefix (str, optional): Prefix of the metric's name. Default: 'acc',
+            which gives ``acc/mean_class``, a fraction.
+    """
+    default_prefix = 'acc'
+
+    def __init__(self, classes=None, collect_device='cpu', prefix=None):
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.classes = None if classes is None else read_classes(classes)
+
+    def process(self, data_batch, data_samples):
+        """Keep score (K,) and label of each sample.
+
+        Args:
+            data_batch (dict): Not used.
+            data_samples (list[dict]): With ``pred_score`` (K,) and
+                ``gt_label`` (1,).
+        """
+        for sample in data_samples:
+            self.results.append((sample['pred_score'].cpu().numpy(),
+                                 int(sample['gt_label'])))
+
+    def compute_metrics(self, results):
+        """Log the table and return the mean.
+
+        Args:
+            results (list[tuple]): What :meth:`process` kept.
+
+        Returns:
+            dict[str, float]: ``mean_class``.
+
+        Raises:
+            ValueError: Another number of class names than of scores.
+        """
+        scores = np.stack([score for score, _ in results])
+        labels = np.array([label for _, label in results])
+        table = class_table(confusion_matrix(scores, labels), self.classes)
+        print_log(f'Accuracy a class, worst first\n{format_table(table)}',
+                  logger='current')
+        return dict(mean_class=mean_class_accuracy(scores, labels))

@@ -1,0 +1,62 @@
+"""Feedback Pooling (paper, Eq. 3): feature maps sampled at the joints."""
+import torch
+import torch.nn.functional as F
+
+REGIONS = (1, 3, 5)
+GRIDS = ('exact', 'corners')
+
+
+def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
+    """Pool feature maps around each joint (paper, Eq. 3).
+
+    A pure tensor function: batched, differentiable in ``maps`` and
+    ``joints``, on any device. What lies outside a map counts as zero.
+
+    Args:
+        maps (Tensor): Feature maps of the crops, (N, C, h, w).
+        joints (Tensor): Joints as x, y in pixels of the crop, (N, V, 2);
+            (0, 0) is the centre of the crop's first pixel.
+        input_size (tuple[int]): Width and height of the crop in pixels.
+        region (int): R of Eq. 3 in cells of the map. 1 is one bilinear
+            sample at the joint; 3 and 5 are the mean of the R x R bilinear
+            samples one cell apart around it. Defaults to 1.
+        grid (str): How crop pixels meet map cells. ``'exact'``: cell i of a
+            map of stride s covers the pixels s * i to s * i + s - 1, so
+            column = (x + 0.5) * w / W - 0.5. ``'corners'``: what the released
+            code does, ``grid_sample(align_corners=True)`` at 2 * x / W - 1,
+            so column = x * (w - 1) / W. Defaults to ``'exact'``.
+
+    Returns:
+        Tensor: Pooled features, (N, V, C), in the dtype of ``maps``.
+
+    Raises:
+        ValueError: If a shape does not fit, or ``region`` or ``grid`` is
+            none of the above.
+    """
+    if maps.ndim != 4 or joints.ndim != 3 or joints.shape[-1] != 2 or \
+            len(maps) != len(joints):
+        raise ValueError(
+            'pool_at_joints needs maps (N, C, h, w) and joints (N, V, 2) of '
+            f'one N, got {tuple(maps.shape)} and {tuple(joints.shape)}')
+    if region not in REGIONS:
+        raise ValueError(f'region must be one of {REGIONS}, got {region!r}')
+    if grid not in GRIDS:
+        raise ValueError(f'grid must be one of {GRIDS}, got {grid!r}')
+
+    cells = maps.new_tensor(maps.shape[:1:-1], dtype=torch.float32)  # w, h
+    size = maps.new_tensor(input_size, dtype=torch.float32)  # W, H
+    joints = joints.to(maps.device, torch.float32)
+    if grid == 'exact':
+        at = (joints + 0.5) * (cells / size) - 0.5
+    else:
+        at = joints * ((cells - 1) / size)
+
+    offsets = torch.arange(region, device=maps.device) - region // 2
+    dy, dx = torch.meshgrid(offsets, offsets, indexing='ij')
+    around = torch.stack((dx, dy), -1).reshape(-1, 2)  # (R * R, 2)
+    at = at[:, :, None] + around  # (N, V, R * R, 2) in cells
+    # align_corners=False maps -1 and 1 to the outer edges of the border cells
+    at = (2 * at + 1) / cells - 1
+    pooled = F.grid_sample(
+        maps.float(), at, mode='bilinear', align_corners=False)
+    return pooled.mean(-1).transpose(1, 2).to(maps.dtype)

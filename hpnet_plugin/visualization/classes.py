@@ -1,0 +1,111 @@
+"""Figures of what happens in each class."""
+import numpy as np
+
+from ..evaluation.tables import class_names
+from .style import INK, MUTED, add_grid, new_figure, series_color
+
+
+def confusion_figure(matrix, classes=None):
+    """A confusion matrix, each row in percent of its class.
+
+    The picture grows with the number of classes, so that every name can be
+    read; up to 20 classes also have the numbers in the cells.
+
+    Args:
+        matrix (np.ndarray): (K, K) counts, row the label.
+        classes (list[str], optional): K names.
+
+    Returns:
+        matplotlib.figure.Figure: The matrix.
+    """
+    from matplotlib.colors import PowerNorm
+    count = len(matrix)
+    names = class_names(classes, count)
+    totals = matrix.sum(1, keepdims=True)
+    share = 100 * np.divide(matrix, totals, where=totals > 0,
+                            out=np.zeros(matrix.shape))
+    cell = float(np.clip(7 / count, 0.17, 0.52))
+    size = min(9.5, cell * 72 * 0.66)
+    # Room for the names, at about half the font's size a letter; a layout
+    # of its own, because the cells must be square and the names whole.
+    room = 0.5 + max(map(len, names)) * size * 0.58 / 72
+    side, edge = count * cell, 0.15
+    width, height = room + side + 1.1, room + side + edge
+    figure, ((axis, ), ) = new_figure(width, height)
+    figure.set_layout_engine('none')
+    axis.set_position([room / width, room / height, side / width,
+                       side / height])
+    # Below linear, so that small confusions can be seen at all.
+    image = axis.imshow(share, cmap='Blues', norm=PowerNorm(0.6, 0, 100))
+    ticks = range(count)
+    axis.set_xticks(ticks, names, rotation=90, fontsize=size)
+    axis.set_yticks(ticks, names, fontsize=size)
+    axis.set_xlabel('predicted')
+    axis.set_ylabel('label')
+    axis.set_xticks(np.arange(count + 1) - .5, minor=True)
+    axis.set_yticks(np.arange(count + 1) - .5, minor=True)
+    axis.grid(which='minor', color='#eef0f3', linewidth=min(1, cell * 3))
+    axis.tick_params(which='minor', length=0)
+    if count <= 20:
+        for i, j in np.argwhere(share >= 0.5):
+            axis.text(j, i, f'{share[i, j]:.0f}', ha='center', va='center',
+                      fontsize=size * .95,
+                      color='white' if share[i, j] > 45 else INK)
+    tall = min(side, 3.2)
+    bar = figure.colorbar(image, cax=figure.add_axes(
+        [(room + side + 0.2) / width, 1 - (edge + tall) / height,
+         0.16 / width, tall / height]))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8.5, length=0)
+    bar.set_label('percent of the class', color=MUTED, fontsize=9)
+    return figure
+
+
+def comparison_figure(first, second, names, classes=None, limit=40):
+    """Accuracy a class of two streams, by how much they differ.
+
+    A line a class from the first stream's accuracy to the second's, in the
+    colour of the better one.
+
+    Args:
+        first (np.ndarray): (K,) accuracies as fractions, NaN for classes
+            without clips, which are left out.
+        second (np.ndarray): Likewise.
+        names (tuple[str]): What to call the two.
+        classes (list[str], optional): K names.
+        limit (int): Show so many classes, those that differ most.
+
+    Returns:
+        matplotlib.figure.Figure: Classes from the first stream's largest
+        lead, at the bottom, to the second's.
+    """
+    titles = class_names(classes, len(first))
+    first, second = 100 * np.asarray(first), 100 * np.asarray(second)
+    gain = second - first
+    occur = np.flatnonzero(~np.isnan(gain))
+    most = occur[np.argsort(-np.abs(gain[occur]), kind='stable')[:limit]]
+    order = most[np.argsort(gain[most], kind='stable')]
+    rows = np.arange(len(order))
+    figure, ((axis, ), ) = new_figure(8.2, 1.1 + 0.235 * len(order))
+    colors = [series_color(int(gain[i] > 0)) for i in order]
+    axis.hlines(rows, first[order], second[order], colors=colors,
+                linewidth=5, alpha=.35)
+    for index, values in enumerate((first, second)):
+        axis.plot(values[order], rows, 'o', color=series_color(index),
+                  markersize=6, label=names[index])
+    for row, i in enumerate(order):
+        text, color = ((f'{gain[i]:+.1f}', colors[row]) if gain[i]
+                       else ('0', MUTED))
+        axis.annotate(text, (1.01, row), va='center', fontsize=8.5,
+                      xycoords=('axes fraction', 'data'), color=color)
+    axis.set_yticks(rows, [titles[i] for i in order])
+    axis.set_ylim(-0.7, len(order) - 0.3)
+    axis.set_xlim(-2, 102)
+    axis.set_xlabel('accuracy in percent; at the right, the difference')
+    add_grid(axis)
+    axis.legend(frameon=False, fontsize=9, ncols=2, loc='lower left',
+                bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    if len(occur) > len(order):
+        axis.set_title(f'the {len(order)} of {len(occur)} classes that '
+                       'differ most', loc='right', fontsize=9, color=MUTED)
+    return figure

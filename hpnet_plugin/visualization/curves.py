@@ -1,0 +1,131 @@
+"""Training curves from the logs that mmengine leaves in a work folder."""
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .style import MUTED, add_grid, new_figure, series_color
+
+
+def read_curves(work_dir):
+    """Read the scalars of a training, resumed runs joined.
+
+    A run that resumes, or starts anew, replaces what earlier runs logged
+    from its first epoch on.
+
+    Args:
+        work_dir (str): Folder with ``<time>/vis_data/scalars.json``, as the
+            Runner writes it.
+
+    Returns:
+        tuple[list[dict], list[dict]]: Entries of training (``loss``,
+        ``iter``, …; ``at`` is the position in epochs, or the iteration in
+        a training without epochs) and of validation (``acc/top1``, …, and
+        ``at``), in order.
+
+    Raises:
+        FileNotFoundError: No log of a training in the folder.
+        ValueError: A log with a broken line.
+    """
+    train, val = [], []
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        entries = _entries(path)
+        trained = [e for e in entries if 'iter' in e and 'loss' in e]
+        if not trained:
+            continue
+        unit = 'epoch' if 'epoch' in trained[0] else 'iter'
+        start = trained[0][unit]
+        train = [e for e in train if e[unit] < start] + trained
+        val = ([e for e in val if e['step'] < start]
+               + [e for e in entries if 'iter' not in e])
+    if not train:
+        raise FileNotFoundError(
+            f'{work_dir}: no */vis_data/scalars.json with entries of a '
+            'training; expected the work_dir of a run of mim train')
+    per_epoch = max((e['iter'] / e['epoch'] for e in train if 'epoch' in e),
+                    default=1)
+    for entry in train:
+        entry['at'] = entry['iter'] / per_epoch
+    for entry in val:
+        entry['at'] = entry['step']
+    return train, val
+
+
+def _entries(path):
+    lines = path.read_text(encoding='utf-8').splitlines()
+    entries = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            # A killed run may leave half a line at the end.
+            if number < len(lines):
+                raise ValueError(f'{path}, line {number}: no JSON '
+                                 f'({error})') from None
+    return entries
+
+
+def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
+    """Loss, and accuracy in training and validation, of some trainings.
+
+    Args:
+        work_dirs (dict[str, str]): Name shown to work folder.
+        metric (str): The validation metric, a fraction.
+        train_metric (str): Its counterpart in the training's log, drawn
+            faintly where it is there.
+
+    Returns:
+        matplotlib.figure.Figure: Two panels.
+    """
+    figure, ((loss, accuracy), ) = new_figure(9.2, 3.5, columns=2)
+    for index, (name, work_dir) in enumerate(work_dirs.items()):
+        train, val = read_curves(work_dir)
+        color = series_color(index)
+        _line(loss, *_series(train, 'loss'), color, label=name)
+        _line(accuracy, *_by_epoch(train, train_metric, 100), color,
+              alpha=.3)
+        x, y = _series(val, metric, 100)
+        _line(accuracy, x, y, color, dots=True)
+        if len(y):
+            accuracy.annotate(f'{y[-1]:.1f}', (x[-1], y[-1]),
+                              xytext=(6, 0), textcoords='offset points',
+                              va='center', fontsize=9, color=color)
+    unit = 'epoch' if 'epoch' in train[0] else 'iteration'
+    for axis, title in ((loss, 'Loss in training'),
+                        (accuracy, 'Accuracy in percent')):
+        axis.set_title(title, loc='left')
+        axis.set_xlabel(unit)
+        axis.set_xlim(left=0)
+        add_grid(axis)
+    loss.set_ylim(bottom=0)
+    accuracy.set_ylim(0, 102)
+    accuracy.margins(x=0.1)
+    accuracy.plot([], [], color=MUTED, marker='o', markersize=3.5,
+                  label='validation')
+    accuracy.plot([], [], color=MUTED, alpha=.3, label='training')
+    accuracy.legend(frameon=False, fontsize=9, loc='lower right')
+    loss.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _series(entries, key, factor=1):
+    found = [(e['at'], e[key] * factor) for e in entries if key in e]
+    return np.array(found, dtype=float).reshape(-1, 2).T
+
+
+def _by_epoch(entries, key, factor):
+    """Means over the epochs; few clips make a single batch jump."""
+    if 'epoch' not in entries[0]:
+        return _series(entries, key, factor)
+    values = {}
+    for entry in entries:
+        if key in entry:
+            values.setdefault(entry['epoch'], []).append(entry[key] * factor)
+    return np.array([*values]), np.array([*map(np.mean, values.values())])
+
+
+def _line(axis, x, y, color, dots=False, **kwargs):
+    # A dot a point tells few points apart and hides many.
+    marker = 'o' if len(x) == 1 or (dots and len(x) <= 40) else None
+    axis.plot(x, y, color=color, linewidth=1.6, marker=marker,
+              markersize=3.5, **kwargs)

@@ -1,0 +1,191 @@
+"""Joints, and what is pooled at them, drawn on frames.
+
+Images are RGB arrays (H, W, 3) uint8; joints are (M, V, 2) in pixels of the
+image, M people with the V = 17 joints of COCO; scores and energies (M, V).
+Joints with a score of zero were not found and are not drawn.
+"""
+import cv2
+import numpy as np
+
+JOINTS = ('nose', 'left eye', 'right eye', 'left ear', 'right ear',
+          'left shoulder', 'right shoulder', 'left elbow', 'right elbow',
+          'left wrist', 'right wrist', 'left hip', 'right hip', 'left knee',
+          'right knee', 'left ankle', 'right ankle')
+LIMBS = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8),
+         (8, 10), (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14),
+         (14, 16))
+
+LEFT, RIGHT, MIDDLE = (70, 170, 255), (255, 150, 50), (240, 240, 240)
+# cv2 takes coordinates with this many binary digits after the point.
+_SHIFT = 4
+
+
+def pooled_energy(pooled_feat):
+    """L2 norm over the channels: (M, T, V, C) to (M, T, V), float32."""
+    return np.linalg.norm(pooled_feat.astype(np.float32), axis=-1)
+
+
+def energy_limits(energy, scores):
+    """Limits for colours and dots: where 96 % of the energies lie.
+
+    Args:
+        energy (np.ndarray): (...), energies.
+        scores (np.ndarray): (...), zero where no joint was found.
+
+    Returns:
+        tuple[float]: Low and high; (0, 1) where no joint was found.
+    """
+    found = energy[scores > 0]
+    if not found.size:
+        return 0., 1.
+    return tuple(float(v) for v in np.percentile(found, (2, 98)))
+
+
+def people_box(joints, scores, margin=0.2):
+    """The box around all joints found, with room around it.
+
+    Args:
+        joints (np.ndarray): (..., V, 2).
+        scores (np.ndarray): (..., V).
+        margin (float): Room at each side, as a share of the longer side.
+
+    Returns:
+        np.ndarray: x1, y1, x2, y2, or None where no joint is found.
+    """
+    found = joints[scores > 0]
+    if not len(found):
+        return None
+    low, high = found.min(0), found.max(0)
+    room = margin * (high - low).max()
+    return np.concatenate([low - room, high + room])
+
+
+def zoom(frame, joints, box, height=420):
+    """Cut a box out of a frame and bring it to a height.
+
+    Lines drawn afterwards are equally thick whatever the person's size.
+
+    Args:
+        frame (np.ndarray): (H, W, 3) uint8.
+        joints (np.ndarray): (M, V, 2).
+        box (Sequence[float], optional): x1, y1, x2, y2; cut at the frame's
+            edges. The whole frame if None.
+        height (int): Of the result, in pixels.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: The image and the joints in it.
+    """
+    rows, columns = frame.shape[:2]
+    if box is None:
+        box = (0, 0, columns, rows)
+    x1, y1 = np.floor(np.clip(box[:2], 0, (columns - 1, rows - 1))).astype(int)
+    x2, y2 = np.ceil(np.clip(box[2:], (x1 + 1, y1 + 1),
+                             (columns, rows))).astype(int)
+    factor = height / (y2 - y1)
+    size = (max(1, round((x2 - x1) * factor)), height)
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    image = cv2.resize(frame[y1:y2, x1:x2], size, interpolation=way)
+    # Pixel centres lie at whole numbers, before and after.
+    return image, (joints - (x1, y1) + 0.5) * factor - 0.5
+
+
+def draw_joints(image, joints, scores, tags=True):
+    """Draw people: left limbs blue, right ones orange, the rest white.
+
+    Args:
+        image (np.ndarray): (H, W, 3) uint8; stays as it is.
+        joints (np.ndarray): (M, V, 2).
+        scores (np.ndarray): (M, V).
+        tags (bool): Number the people, if there are several. Default: True.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8.
+    """
+    image = np.ascontiguousarray(image).copy()
+    thick = max(1, round(2.2 * _unit(joints, scores)))
+    # A dark rim keeps the colours apart from any background.
+    for rim in (True, False):
+        for person, found in zip(joints, scores > 0):
+            for a, b in LIMBS:
+                if found[a] and found[b]:
+                    color = (20, 20, 20) if rim else _side_color(a, b)
+                    cv2.line(image, _point(person[a]), _point(person[b]),
+                             color, thick + 2 * rim, cv2.LINE_AA, _SHIFT)
+            for v in np.flatnonzero(found):
+                color = (20, 20, 20) if rim else _side_color(v, v)
+                cv2.circle(image, _point(person[v]),
+                           round((1.3 * thick + rim) * 2**_SHIFT), color,
+                           cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    if tags and len(joints) > 1:
+        for number, (person, found) in enumerate(zip(joints, scores > 0), 1):
+            if found.any():
+                _tag(image, person[found], str(number), thick / 4)
+    return image
+
+
+def draw_energy(image, joints, scores, energy, limits):
+    """Draw joints in the size and colour of their pooled energy.
+
+    Args:
+        image (np.ndarray): (H, W, 3) uint8; drawn grey and darker.
+        joints (np.ndarray): (M, V, 2).
+        scores (np.ndarray): (M, V).
+        energy (np.ndarray): (M, V), of :func:`pooled_energy`.
+        limits (tuple[float]): Energies of the smallest and largest dot.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8.
+    """
+    from matplotlib import colormaps
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    canvas = cv2.cvtColor((grey * 0.5).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    unit = _unit(joints, scores)
+    low, high = limits
+    level = np.clip((energy - low) / max(high - low, 1e-12), 0, 1)
+    for person, found in zip(joints, scores > 0):
+        for a, b in LIMBS:
+            if found[a] and found[b]:
+                cv2.line(canvas, _point(person[a]), _point(person[b]),
+                         (150, 150, 150), max(1, round(unit)), cv2.LINE_AA,
+                         _SHIFT)
+    # The strongest last, on top.
+    for m, v in sorted(np.argwhere(scores > 0).tolist(),
+                       key=lambda at: level[at[0], at[1]]):
+        color = colormaps['inferno'](0.15 + 0.8 * level[m, v])[:3]
+        radius = unit * (2.5 + 7 * level[m, v])
+        for extra, shade in ((unit, (20, 20, 20)),
+                             (0, [round(255 * c) for c in color])):
+            cv2.circle(canvas, _point(joints[m, v]),
+                       round((radius + extra) * 2**_SHIFT), shade,
+                       cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def _side_color(a, b):
+    sides = {JOINTS[a].split()[0], JOINTS[b].split()[0]} - {'nose'}
+    if sides == {'left'}:
+        return LEFT
+    return RIGHT if sides == {'right'} else MIDDLE
+
+
+def _point(xy):
+    return tuple(round(float(v) * 2**_SHIFT) for v in xy)
+
+
+def _unit(joints, scores):
+    """Thickness to draw in: a 300th of the tallest person, in pixels."""
+    tall = [np.ptp(person[found], axis=0).max()
+            for person, found in zip(joints, scores > 0) if found.any()]
+    return max([0.5, *(t / 300 for t in tall)])
+
+
+def _tag(image, joints, text, scale):
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX,
+                                         scale, 1)
+    pad = round(height * 0.6)
+    x = round(float(joints[:, 0].mean()) - width / 2)
+    y = max(round(float(joints[:, 1].min()) - 2.2 * height), height + pad)
+    cv2.rectangle(image, (x - pad, y - height - pad),
+                  (x + width + pad, y + pad), (20, 20, 20), cv2.FILLED)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale,
+                (255, 255, 255), max(1, round(scale * 1.5)), cv2.LINE_AA)

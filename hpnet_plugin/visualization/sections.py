@@ -1,0 +1,251 @@
+"""Sections of a report from what the tools leave behind."""
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..estimation.video import read_frames
+from ..evaluation.fusion import assess, fuse
+from ..evaluation.metrics import (
+    confusion_matrix,
+    per_class_accuracy,
+    summarize,
+)
+from ..evaluation.tables import (
+    accuracy_table,
+    class_table,
+    confusion_table,
+)
+from .classes import comparison_figure, confusion_figure
+from .curves import read_curves, training_figure
+from .energy import energy_figure, strip
+from .joints import (
+    draw_energy,
+    draw_joints,
+    energy_limits,
+    people_box,
+    pooled_energy,
+    zoom,
+)
+from .report import Picture, Section
+
+
+def training_section(work_dirs, metric='acc/top1'):
+    """Curves and best epochs of trainings.
+
+    Args:
+        work_dirs (list[str]): Work folders of ``mim train``.
+        metric (str): The validation metric to show, a fraction.
+
+    Returns:
+        Section: A figure and a row a training.
+
+    Raises:
+        FileNotFoundError: A folder without a training's log.
+    """
+    named = dict(zip(short_names(work_dirs), work_dirs))
+    rows = [['training', 'epochs', 'last loss', 'last top-1', 'best top-1',
+             'best epoch']]
+    for name, work_dir in named.items():
+        train, val = read_curves(work_dir)
+        row = [name, train[-1].get('epoch', ''), f'{train[-1]["loss"]:.3f}']
+        found = [(e[metric], e['step']) for e in val if metric in e]
+        if found:
+            best, step = max(found, key=lambda f: f[0])
+            row += [f'{100 * found[-1][0]:.2f}', f'{100 * best:.2f}', step]
+        rows.append(row + [''] * (len(rows[0]) - len(row)))
+    return Section('Training', table=rows, figure=Picture(
+        training_figure(named, metric),
+        'Loss as logged; accuracy in training is the mean of an epoch.'))
+
+
+def scores_sections(joined, weights, classes=None):
+    """Streams, their fusion, and what happens in each class.
+
+    Args:
+        joined (Joined): The streams, see
+            :func:`hpnet_plugin.evaluation.fusion.read_streams`.
+        weights (list[float]): One a stream.
+        classes (list[str], optional): Class names in label order.
+
+    Returns:
+        list[Section]: Accuracies, confusions, classes, comparisons.
+    """
+    result = assess(joined, weights)
+    fusion, labels = fuse(joined.scores, weights), joined.labels
+    matrix = confusion_matrix(fusion, labels)
+    several = len(weights) > 1
+    what = 'the fusion' if several else 'the stream'
+    names = short_names(joined.sources)
+    for stream, name in zip(result['streams'], names):
+        stream['file'] = name
+    sections = [
+        Section('Accuracy', f'{result["clips"]} clips, {result["classes"]} '
+                'classes; in percent. Mean class: over the classes that '
+                'occur.',
+                accuracy_table(result['streams'], result['fusion'])),
+        Section('Confusions', f'Of {what}; each row in percent of its class.',
+                confusion_table(matrix, classes, 10),
+                Picture(confusion_figure(matrix, classes),
+                        large=len(matrix) > 40)),
+        Section('Classes', f'Of {what}, worst class first.',
+                class_table(matrix, classes))]
+    if several:
+        accuracies = [per_class_accuracy(s, labels) for s in joined.scores]
+        best = max(range(len(names)), key=lambda i: summarize(
+            joined.scores[i], labels)['top1'])
+        sections += [
+            Section(f'{names[0]} and {names[1]}', figure=comparison_figure(
+                accuracies[0], accuracies[1], names[:2], classes)),
+            Section(f'{names[best]} and the fusion', 'The stream with the '
+                    'highest top-1 beside the fusion.',
+                    figure=comparison_figure(
+                        accuracies[best], per_class_accuracy(fusion, labels),
+                        (names[best], 'fusion'), classes))]
+    return sections
+
+
+def dataset_section(folder):
+    """What a dataset folder holds and what made it.
+
+    Args:
+        folder (str): With ``features/`` and, if the extraction wrote it,
+            ``extraction.json``.
+
+    Returns:
+        Section: A table of its facts, and the clips that failed.
+
+    Raises:
+        ValueError: A store without clips.
+    """
+    from ..store import FeatureStore
+    store = FeatureStore(Path(folder) / 'features')
+    if not len(store):
+        raise ValueError(f'{folder}: its feature store holds no clip')
+    shapes = [store.shape(name, 'keypoint') for name in store.names]
+    stored = sum(f.stat().st_size
+                 for f in (Path(folder) / 'features').iterdir())
+    rows = [['what', 'value'],
+            ['clips', len(shapes)],
+            ['people, on average', f'{np.mean([s[0] for s in shapes]):.2f}'],
+            ['frames', sum(s[1] for s in shapes)],
+            ['size of the features', f'{stored / 2**20:.1f} MiB'],
+            *([f'channels of {tap}', channels]
+              for tap, channels in store.taps.items())]
+    rows += [[key, value] for key, value in _flat(store.meta)
+             if not key.startswith(('taps', 'version'))]
+    text = []
+    record = Path(folder) / 'extraction.json'
+    if record.is_file():
+        failures = json.loads(record.read_text(encoding='utf-8')).get(
+            'failures', {})
+        if failures:
+            text = [f'Clips that could not be extracted: {len(failures)}',
+                    '\n'.join(f'{n}: {why}' for n, why in failures.items())]
+    return Section('Features', text, rows)
+
+
+def clip_section(store, name, videos=None, tap=None, moments=4):
+    """Joints and pooled energy of one clip.
+
+    Args:
+        store (FeatureStore): Holds the clip.
+        name (str): The clip.
+        videos (str, optional): Folder, searched with its subfolders, of the
+            videos that were extracted; without it only the energy over time
+            is shown.
+        tap (str, optional): Which features; may be left out where the store
+            has one tap only.
+        moments (int): How many frames to show. Default: 4.
+
+    Returns:
+        Section: Its pictures.
+    """
+    joints = store.read(name, 'keypoint')
+    scores = store.read(name, 'keypoint_score')
+    energy = pooled_energy(store.read(name, tap))
+    info = store.info(name)
+    length = joints.shape[1]
+    # Where frames were left out at extraction, time passes faster.
+    fps = info.get('fps', 0) * length / info['num_frames']
+    pictures = [Picture(
+        energy_figure(energy, scores, fps),
+        'Energy of the pooled feature of each joint; empty where nobody was '
+        'found.')]
+    text = ''
+    video = None
+    if videos is not None:
+        video = next((p for p in sorted(Path(videos).rglob('*'))
+                      if p.name == info['source']), None)
+        if video is None:
+            text = f'{info["source"]} is not in the folder of videos.'
+    if video is not None:
+        at = sorted({int((i + 0.5) * length / moments)
+                     for i in range(moments)})
+        frames = _frames_at(video, length, at)
+        image = moments_image(frames, joints[:, at], scores[:, at],
+                              energy[:, at], energy_limits(energy, scores))
+        when = ', '.join(f'{t / fps:.1f}' if fps else str(t) for t in at)
+        pictures.insert(0, Picture(
+            image, f'Joints (left blue, right orange) and the energy pooled '
+            f'at them at {when} {"s" if fps else "(frames)"}.'))
+    return Section(name, text, figure=pictures)
+
+
+def moments_image(frames, joints, scores, energy, limits):
+    """Frames side by side: joints above, their pooled energy below.
+
+    Args:
+        frames (list[np.ndarray]): T frames, (H, W, 3) uint8.
+        joints (np.ndarray): (M, T, V, 2) in pixels of the frame.
+        scores (np.ndarray): (M, T, V).
+        energy (np.ndarray): (M, T, V).
+        limits (tuple[float]): Energies of the smallest and largest dot.
+
+    Returns:
+        np.ndarray: (H', W', 3) uint8, all frames cut to the same window
+        around the people.
+    """
+    box = people_box(joints, scores)
+    above, below = [], []
+    for t, frame in enumerate(frames):
+        image, at = zoom(frame, joints[:, t], box)
+        above.append(draw_joints(image, at, scores[:, t]))
+        below.append(draw_energy(image, at, scores[:, t], energy[:, t],
+                                 limits))
+    above, below = strip(above), strip(below)
+    gap = np.full((6, *above.shape[1:]), 255, np.uint8)
+    return np.concatenate([above, gap, below])
+
+
+def short_names(paths):
+    """The shortest tails of paths that tell them apart, without suffixes.
+
+    Args:
+        paths (list[str]): Files or folders.
+
+    Returns:
+        list[str]: A name each; whole paths where nothing else helps.
+    """
+    parts = [Path(path).with_suffix('').parts for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ['/'.join(p[-depth:]) for p in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
+
+
+def _frames_at(video, length, wanted):
+    """Frames of a video by their number among the ``length`` stored ones."""
+    chunks = read_frames(str(video), max_frames=length)
+    stored = itertools.chain.from_iterable(chunks)
+    return [frame for t, frame in enumerate(stored) if t in wanted]
+
+
+def _flat(record, prefix=''):
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f'{prefix}{key}, ')
+        elif value is not None:
+            yield f'{prefix}{key}', value

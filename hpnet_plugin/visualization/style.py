@@ -1,0 +1,46 @@
+"""One look for all figures."""
+
+INK = '#22262b'
+MUTED = '#7a828c'
+GRID = '#e4e7eb'
+# Distinct for the common kinds of colour blindness (Okabe and Ito).
+CYCLE = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9',
+         '#5c5c5c')
+
+
+def new_figure(width, height, rows=1, columns=1, **grid):
+    """A figure without global state, and its axes.
+
+    Args:
+        width (float): In inches.
+        height (float): In inches.
+        rows (int): Rows of axes.
+        columns (int): Columns of axes.
+        **grid: Further arguments of ``Figure.subplots``.
+
+    Returns:
+        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns).
+    """
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(width, height), dpi=120, layout='constrained',
+                    facecolor='white')
+    axes = figure.subplots(rows, columns, squeeze=False, **grid)
+    for axis in axes.flat:
+        axis.tick_params(colors=INK, labelsize=9, length=0)
+        axis.title.set_size(10.5)
+        axis.xaxis.label.set(size=9.5, color=MUTED)
+        axis.yaxis.label.set(size=9.5, color=MUTED)
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+    return figure, axes
+
+
+def add_grid(axis, which='both'):
+    """Light grid lines behind the data."""
+    axis.grid(axis=which, color=GRID, linewidth=0.9)
+    axis.set_axisbelow(True)
+
+
+def series_color(index):
+    """Colour of the series of that number."""
+    return CYCLE[index % len(CYCLE)]

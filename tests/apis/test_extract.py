@@ -1,0 +1,335 @@
+"""The extraction on videos of drawn people, by the command line."""
+import filecmp
+import importlib.util
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import hpnet_plugin  # noqa: F401
+from hpnet_plugin.demo import people
+from hpnet_plugin.store import FeatureStore
+
+TAP = 'backbone.stage4.0.branches.1'
+SECOND = 'backbone.stage4.0.branches.2'
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory):
+    """Ten short clips, their true boxes, labels and splits."""
+    folder = tmp_path_factory.mktemp('source')
+    (folder / 'videos').mkdir()
+    boxes = {}
+    for i in range(10):
+        clip = people.make_clip(i % 8, i // 8, length=12)
+        people.save_video(str(folder / f'videos/c{i}.mp4'), clip.frames)
+        boxes[f'c{i}'] = [[[*box, 1.] for box in frame]
+                          for frame in clip.boxes.transpose(1, 0, 2).tolist()]
+    names = sorted(boxes)
+    (folder / 'boxes.json').write_text(json.dumps(boxes))
+    (folder / 'labels.txt').write_text(
+        ''.join(f'c{i} {i % 8}\n' for i in range(10)))
+    (folder / 'classes.txt').write_text('\n'.join(people.CLASSES))
+    (folder / 'splits.json').write_text(
+        json.dumps(dict(train=names[:7], test=names[7:])))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def main(root):
+    """main() of tools/extract.py."""
+    spec = importlib.util.spec_from_file_location('extract_tool',
+                                                  root / 'tools/extract.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def arguments(root, videos, out, *more):
+    return [
+        str(videos / 'videos'), '--out', str(out), '--pose',
+        str(root / 'configs/pose/tiny_hrnet.py'), '--checkpoint',
+        str(root / 'hpnet_plugin/demo/tiny_pose.pth'), '--tap', TAP,
+        '--detector', f'boxes:{videos / "boxes.json"}', '--batch', '16', *more
+    ]
+
+
+def labelled(videos):
+    return ('--labels', str(videos / 'labels.txt'), '--classes',
+            str(videos / 'classes.txt'), '--splits',
+            str(videos / 'splits.json'))
+
+
+@pytest.fixture(scope='module')
+def dataset(root, videos, main, tmp_path_factory):
+    """A dataset folder, extracted once for many tests."""
+    out = tmp_path_factory.mktemp('extracted') / 'data'
+    assert main(arguments(root, videos, out, *labelled(videos), '--tap',
+                          SECOND, '--crops')) == 0
+    return out
+
+
+def test_dataset_folder(dataset):
+    with open(dataset / 'annotations.pkl', 'rb') as file:
+        annotations = pickle.load(file)
+    assert len(annotations['split']['train']) == 7
+    assert len(annotations['split']['test']) == 3
+    assert (dataset / 'classes.txt').read_text().splitlines() == list(
+        people.CLASSES)
+    record = json.loads((dataset / 'extraction.json').read_text())
+    assert record['clips'] == dict(found=10, stored=10, failed=0)
+    assert record['frames'] == 120 and record['failures'] == {}
+    assert record['taps'] == {TAP: 24, SECOND: 48}
+    assert len(record['pose']['sha256']) == 64
+    store = FeatureStore(dataset / 'features')
+    for one in annotations['annotations']:
+        people_, frames = one['keypoint'].shape[:2]
+        assert frames == one['total_frames'] == 12
+        assert one['keypoint'].shape == (people_, 12, 17, 2)
+        assert one['keypoint_score'].shape == (people_, 12, 17)
+        assert one['label'] == int(one['frame_dir'][1:]) % 8
+        assert store.read(one['frame_dir'], TAP).shape == (people_, 12, 17, 24)
+        assert store.read(one['frame_dir'], [TAP, SECOND]).shape[-1] == 72
+
+
+def test_joints_are_where_the_people_are(dataset):
+    """The joints of the clip in which the actor is alone, within a tenth."""
+    store = FeatureStore(dataset / 'features')
+    near = []
+    for i in range(10):
+        clip = people.make_clip(i % 8, i // 8, length=12)
+        height = np.ptp(clip.boxes[..., 1::2], -1)  # (P, T)
+        found = store.read(f'c{i}', 'keypoint')
+        distance = np.linalg.norm(
+            found[:, None, :, 5:] - clip.joints[None, ..., 5:, :], axis=-1)
+        # whoever is in slot 0 is one of the people in the clip
+        near.append((distance[0] < height[..., None] / 10).mean((1, 2)).max())
+    assert np.mean(near) > 0.85
+
+
+def test_stock_dataset_reads_it(dataset):
+    from mmaction.datasets import PoseDataset
+    stock = PoseDataset(str(dataset / 'annotations.pkl'), pipeline=[],
+                        split='test')
+    assert len(stock) == 3
+    assert {item['frame_dir'] for item in stock} == {'c7', 'c8', 'c9'}
+
+
+def test_crops_share_the_timeline(dataset):
+    from hpnet_plugin.estimation.video import read_frames
+    for i in (0, 9):
+        frames = sum(read_frames(str(dataset / f'crops/c{i}.mp4')), [])
+        assert len(frames) == 12
+        assert frames[0].shape == (256, 256, 3)
+        # the person, not the room, fills the picture
+        assert np.mean([frame.std() for frame in frames]) > 20
+
+
+def test_running_again_changes_nothing(root, videos, main, dataset):
+    before = {path: path.stat().st_mtime_ns
+              for path in (dataset / 'features').iterdir()}
+    assert main(arguments(root, videos, dataset, *labelled(videos), '--tap',
+                          SECOND, '--crops')) == 0
+    assert before == {path: path.stat().st_mtime_ns
+                      for path in (dataset / 'features').iterdir()}
+
+
+def test_other_settings_are_refused(root, videos, main, dataset, capsys):
+    assert main(arguments(root, videos, dataset, '--tap', SECOND, '--region',
+                          '3')) == 2
+    assert 'region' in capsys.readouterr().err
+
+
+def test_transform_gives_what_the_store_has(root, videos, dataset):
+    """PooledHeatmapExtraction in a stock pipeline, on the same boxes."""
+    from mmengine.dataset import Compose
+    from mmaction.utils import register_all_modules
+    register_all_modules()
+    pipeline = Compose([
+        dict(type='PyAVInit'),
+        dict(type='DenseSampleFrames', clip_len=12, frame_interval=1,
+             num_sample_positions=1, num_clips=1, test_mode=True),
+        dict(type='PyAVDecode'),
+        dict(
+            type='PooledHeatmapExtraction',
+            pose=str(root / 'configs/pose/tiny_hrnet.py'),
+            checkpoint=str(root / 'hpnet_plugin/demo/tiny_pose.pth'),
+            taps=[TAP, SECOND]),
+    ])
+    store = FeatureStore(dataset / 'features')
+    boxes = json.loads((videos / 'boxes.json').read_text())
+    results = pipeline(dict(
+        filename=str(videos / 'videos/c3.mp4'), start_index=0,
+        person_boxes=boxes['c3']))
+    np.testing.assert_allclose(
+        results['keypoint'], store.read('c3', 'keypoint'), atol=.1)
+    np.testing.assert_allclose(
+        results['pooled_feat'], store.read('c3', [TAP, SECOND]), rtol=.05,
+        atol=.02)
+    assert results['pooled_feat'].dtype == np.float16
+    # joints that are already known drive the pooling too
+    again = pipeline(dict(
+        filename=str(videos / 'videos/c3.mp4'), start_index=0,
+        keypoint=store.read('c3', 'keypoint')))
+    assert again['pooled_feat'].shape == results['pooled_feat'].shape
+    np.testing.assert_array_equal(again['keypoint'],
+                                  store.read('c3', 'keypoint'))
+
+
+def test_bad_clips_are_named_and_the_rest_goes_on(root, videos, main, tmp_path,
+                                                  capsys):
+    source = tmp_path / 'videos'
+    source.mkdir()
+    os.symlink(videos / 'videos/c0.mp4', source / 'c0.mp4')
+    os.symlink(videos / 'videos/c1.mp4', source / 'c1.mp4')
+    (source / 'empty.mp4').touch()
+    (source / 'text.mp4').write_text('no video')
+    os.symlink(videos / 'videos/c2.mp4', source / 'nobody.mp4')
+    boxes = json.loads((videos / 'boxes.json').read_text())
+    boxes['nobody'] = [[] for _ in range(12)]
+    boxes['empty'] = boxes['text'] = boxes['c0']
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    args = arguments(root, videos, tmp_path / 'out')
+    args[0] = str(source)
+    args[args.index('--detector') + 1] = f'boxes:{tmp_path / "boxes.json"}'
+    assert main(args) == 3
+    printed = capsys.readouterr().out
+    for text in ('empty: ', 'is an empty file', 'text: ', 'no readable video',
+                 'nobody: ', 'nobody found in 12 frames'):
+        assert text in printed
+    record = json.loads((tmp_path / 'out/extraction.json').read_text())
+    assert sorted(record['failures']) == ['empty', 'nobody', 'text']
+    assert FeatureStore(tmp_path / 'out/features').names == ['c0', 'c1']
+    # mended, the same command takes the rest
+    for name in ('empty', 'text', 'nobody'):
+        (source / f'{name}.mp4').unlink()
+    assert main(args) == 0
+    record = json.loads((tmp_path / 'out/extraction.json').read_text())
+    assert record['failures'] == {}
+
+
+@pytest.mark.parametrize('change, message', [
+    (('--labels', 'a 1'), '10 of 10 clips have no label'),
+    (('--splits', '{"train": ["c0", "x9"]}'), 'unknown clips: x9'),
+    (('--detector', 'yolo'), 'hog'),
+    (('--tap', 'backbone.stage9'), 'closest'),
+    (('--checkpoint', 'none.pth'), 'no such checkpoint'),
+])
+def test_wrong_usage(root, videos, main, tmp_path, capsys, change, message):
+    option, value = change
+    if option in ('--labels', '--splits'):
+        path = tmp_path / 'file'
+        path.write_text(value)
+        value = str(path)
+    args = arguments(root, videos, tmp_path / 'out', option, value)
+    assert main(args) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_fewer_frames_than_asked_and_fewer_kept(root, videos, main, tmp_path):
+    for most, frames in ((5, 5), (50, 12)):
+        out = tmp_path / str(most)
+        assert main(arguments(root, videos, out, '--max-frames',
+                              str(most))) == 0
+        store = FeatureStore(out / 'features')
+        assert store.shape('c0', TAP)[1] == frames
+
+
+def test_shards_fill_one_folder(root, videos, main, tmp_path, dataset):
+    for part in (2, 1):
+        assert main(arguments(
+            root, videos, tmp_path / 'out', *labelled(videos), '--tap', SECOND,
+            '--shard', f'{part}/2')) == 0
+    whole = FeatureStore(dataset / 'features')
+    parts = FeatureStore(tmp_path / 'out/features')
+    assert parts.names == whole.names
+    for name in whole.names:
+        np.testing.assert_array_equal(parts.read(name, TAP),
+                                      whole.read(name, TAP))
+    with open(tmp_path / 'out/annotations.pkl', 'rb') as file:
+        assert len(pickle.load(file)['annotations']) == 10
+
+
+def test_killed_and_resumed_is_the_same_store(root, videos, tmp_path):
+    """SIGKILL in the middle, resumed: byte for byte the same features."""
+    code = ('import sys; sys.path.insert(0, sys.argv.pop(1));'
+            'import hpnet_plugin.store as s;'
+            # a shard a clip or two, so that a kill finds some of each
+            's.StoreWriter.__init__.__kwdefaults__ or None;'
+            'import functools, hpnet_plugin.apis.extract as e;'
+            'e.StoreWriter = functools.partial(s.StoreWriter,'
+            ' shard_bytes=40000);'
+            'import runpy; sys.argv = sys.argv[1:];'
+            'runpy.run_path(sys.argv[0], run_name="__main__")')
+
+    def run(out):
+        return subprocess.Popen(
+            [sys.executable, '-c', code, str(root),
+             str(root / 'tools/extract.py'), *arguments(root, videos, out)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert run(tmp_path / 'whole').wait() == 0
+    process = run(tmp_path / 'cut')
+    features = tmp_path / 'cut/features'
+    deadline = time.time() + 60
+    while len(list(features.glob('*.json'))) < 4:  # meta and three shards
+        assert time.time() < deadline and process.poll() is None
+        time.sleep(.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / 'cut/annotations.pkl').exists()
+    assert run(tmp_path / 'cut').wait() == 0
+    names = sorted(path.name for path in (tmp_path / 'whole/features').iterdir(
+    ))
+    assert names == sorted(path.name for path in features.iterdir())
+    _, differ, errors = filecmp.cmpfiles(
+        tmp_path / 'whole/features', features, names, shallow=False)
+    assert not differ and not errors
+
+
+class TestRealClips:
+    """The two real clips with a real pose net and given boxes."""
+
+    tap = 'hybridsequential0_relu4_fwd'
+
+    @pytest.fixture(scope='class')
+    def store(self, root, shared, main, tmp_path_factory):
+        out = tmp_path_factory.mktemp('ntu')
+        source = out / 'videos'
+        source.mkdir()
+        boxes = {}
+        for name in ('S001C001P001R001A001', 'S001C001P001R001A050'):
+            os.symlink(shared / f'data/ntu/{name}_rgb.avi',
+                       source / f'{name}.avi')
+            boxes[name] = json.loads(
+                (shared / f'data/ntu/{name}_boxes.json').read_text())
+        (out / 'boxes.json').write_text(json.dumps(boxes))
+        assert main([
+            str(source), '--out', str(out / 'data'), '--pose',
+            str(shared / 'data/simplepose/simplepose.onnx'), '--tap', self.tap,
+            '--detector', f'boxes:{out / "boxes.json"}']) == 0
+        return FeatureStore(out / 'data/features')
+
+    def test_shapes(self, store):
+        assert store.shape('S001C001P001R001A001',
+                           self.tap) == (1, 103, 17, 128)
+        assert store.shape('S001C001P001R001A050',
+                           self.tap) == (2, 74, 17, 128)
+        for name in store.names:
+            assert np.isfinite(store.read(name)).all()
+
+    def test_two_people_are_never_exchanged(self, store):
+        joints = store.read('S001C001P001R001A050', 'keypoint')
+        hips = joints[:, :, 11:13].mean(2)  # (2, 74, 2)
+        step = np.linalg.norm(np.diff(hips, axis=1), axis=-1)
+        across = np.linalg.norm(hips[0, 1:] - hips[1, :-1], axis=-1)
+        assert (step.max(0) < across).all()
+        # they stand side by side and never pass each other
+        assert len(set(np.sign(hips[0, :, 0] - hips[1, :, 0]))) == 1

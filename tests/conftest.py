@@ -1,0 +1,27 @@
+"""Fixtures that all tests share."""
+import os
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def root():
+    """The repository's root folder."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def shared():
+    """Folder of the real clips, weights and golden numbers.
+
+    They are not part of the project (their terms differ): tests that need
+    them run where HPNET_SHARED, or ../shared beside the repository, has them.
+    """
+    path = pathlib.Path(os.environ.get('HPNET_SHARED', ROOT.parent / 'shared'))
+    if not (path / 'data').is_dir():
+        pytest.skip(f'{path} is absent: set HPNET_SHARED to the folder with '
+                    'data/ and golden/')
+    return path

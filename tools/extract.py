@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Extract heatmap pooled features: from videos to a dataset folder.
+
+    python tools/extract.py VIDEOS --out data/mine --pose POSE.py \\
+        --checkpoint POSE.pth --tap backbone.stage4.0.branches.1
+
+One pass over each video: decode, detect, track, pose, pool, write. Run it
+again to resume, or to try failed clips again.
+
+Exit status: 0 all clips are stored, 3 some failed (each is named with its
+reason), 2 wrong usage, 1 anything else (a full disk, for one).
+"""
+import argparse
+import os.path as osp
+import sys
+import time
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('source', metavar='SOURCE',
+        help='a video; a folder of videos, flat or one subfolder a class; or '
+        'a text file with "video" or "video label" a line')
+    add('--out', required=True, help='dataset folder to write or to resume')
+    add('--labels', help='file with "clip label" a line; a label is a number '
+        'or a class name')
+    add('--classes', help='file with a class name a line, in label order')
+    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}')
+    add('--pose', required=True, metavar='CONFIG|FILE.onnx',
+        help='mmpose config of a top-down net, or an ONNX pose net')
+    add('--checkpoint', help='weights of the mmpose net, file or address; by '
+        "default the config's load_from")
+    add('--tap', action='append', required=True,
+        help='feature map to pool: module path (HRNet-W48: '
+        'backbone.stage4.0.branches.1) or ONNX tensor; repeatable')
+    add('--region', type=int, default=1, choices=(1, 3, 5),
+        help='R of Eq. 3, in cells of the map (default 1)')
+    add('--detector', default='hog',
+        help='hog (default, needs no weights), frame (whole frame), '
+        'boxes:FILE, or an mmdet config')
+    add('--det-checkpoint', help='weights of the mmdet detector')
+    add('--max-people', type=int, default=2,
+        help='people kept a clip (default 2)')
+    add('--max-frames', type=int, default=300,
+        help='frames kept a clip, evenly spread; 0 keeps all (default 300)')
+    add('--crops', action='store_true',
+        help='also write person-centred clips for the RGB branch')
+    add('--device', default='cpu', help='cpu (default), cuda, cuda:1, …')
+    add('--batch', type=int, default=32,
+        help='crops a forward of the pose net (default 32)')
+    add('--workers', type=int, default=2,
+        help='videos decoded at once (default 2)')
+    add('--shard', metavar='i/n',
+        help='only the i-th of n parts of the clips (i from 1), for several '
+        'processes or machines that fill one folder')
+    released = parser.add_argument_group(
+        'what the released code does differently')
+    released.add_argument('--norm', default='eval', choices=('eval', 'crop'))
+    released.add_argument('--grid', default='exact',
+                          choices=('exact', 'corners'))
+    released.add_argument('--aspect', default='input',
+                          choices=('input', 'frame'))
+    released.add_argument('--persons', default='tracked',
+                          choices=('tracked', 'released'))
+    args = parser.parse_args(argv)
+    args.part = (1, 1)
+    if args.shard:
+        try:
+            args.part = tuple(int(n) for n in args.shard.split('/'))
+            good = len(args.part) == 2 and 1 <= args.part[0] <= args.part[1]
+        except ValueError:
+            good = False
+        if not good:
+            parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
+                         'to n, such as 2/4')
+    for name in ('max_people', 'batch', 'workers'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name.replace("_", "-")} must be at least 1')
+    if args.max_frames < 0:
+        parser.error('--max-frames must not be negative')
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from hpnet_plugin.apis.extract import Extraction, write_dataset
+    from hpnet_plugin.datasets import sources
+    from hpnet_plugin.estimation.detectors import build_detector
+    from hpnet_plugin.estimation.extractor import PooledExtractor
+    from hpnet_plugin.estimation.pose import build_pose_net
+    from hpnet_plugin.store import StoreError
+
+    try:
+        clips = sources.find_clips(args.source)
+        classes = sources.read_classes(args.classes) if args.classes else None
+        labels, classes = sources.assign_labels(
+            clips, sources.read_labels(args.labels) if args.labels else None,
+            classes)
+        splits = sources.read_splits(args.splits, clips) if args.splits else {}
+        extraction = Extraction(
+            PooledExtractor(
+                build_pose_net(args.pose, args.checkpoint, args.tap,
+                               args.device, args.norm),
+                args.region, args.grid, args.aspect),
+            build_detector(args.detector, args.det_checkpoint, args.device),
+            max_people=args.max_people,
+            max_frames=args.max_frames or None,
+            persons=args.persons,
+            batch=args.batch,
+            workers=args.workers,
+            crops=args.crops)
+    except (ValueError, OSError) as error:
+        print(f'extract: {error}', file=sys.stderr)
+        return 2
+
+    part, parts = args.part
+    mine = clips[part - 1::parts]
+    frames, one, most = extraction.expected_bytes(mine)
+    print(f'{len(mine)} clips, about {frames} frames; features of about '
+          f'{one / 1e6:.1f} MB with one person a clip, {most / 1e6:.1f} MB '
+          f'with {args.max_people}, in {args.out}', flush=True)
+    if not labels:
+        print('no labels are given: the clips can be predicted, not trained '
+              'on (--labels, or one subfolder a class)', flush=True)
+    start = time.time()
+    try:
+        failures = extraction(
+            mine, args.out, prefix=f'{part}of{parts}-' if parts > 1 else '')
+    except KeyboardInterrupt:
+        print('\nstopped; what is done is stored, the same command resumes',
+              file=sys.stderr)
+        return 130
+    except StoreError as error:
+        print(f'extract: {error}', file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f'extract: {error}', file=sys.stderr)
+        return 1
+    content = write_dataset(args.out, clips, labels, classes, splits,
+                            failures, extraction.record)
+    counts = content['clips']
+    print(f'{counts["stored"]} of {counts["found"]} clips stored, '
+          f'{content["frames"]} frames, {content["people"]} people, in '
+          f'{osp.abspath(args.out)} ({time.time() - start:.0f} s)')
+    if failures:
+        print(f'{len(failures)} clips failed:')
+        for name, why in failures.items():
+            print(f'  {name}: {why}')
+        return 3
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
