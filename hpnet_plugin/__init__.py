@@ -1,4 +1,4 @@
-"""HP-Net for MMAction2: heatmap pooled features for action recognition.
+"""HP-Net for MMAction2: action recognition from pooled heatmap features.
 
 Importing the package fills the gaps of the installed stock packages
 (:mod:`hpnet_plugin.compat`) and registers its transforms, models and metrics
@@ -7,16 +7,11 @@ in ``mmaction.registry``. A config does both by::
     custom_imports = dict(imports=['hpnet_plugin'],
                           allow_failed_imports=False)
 """
-from importlib import import_module
-from importlib.util import find_spec
-
 from .compat import apply_compat
-from .version import __version__
 
-apply_compat()
+apply_compat()  # before anything below imports the stock packages
 
-for _name in ('datasets', 'models', 'evaluation'):
-    if find_spec(f'{__name__}.{_name}'):
-        import_module(f'{__name__}.{_name}')
+from . import datasets, evaluation, models  # noqa: E402
+from .version import __version__  # noqa: E402
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'datasets', 'evaluation', 'models']

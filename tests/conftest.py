@@ -4,6 +4,8 @@ import pathlib
 
 import pytest
 
+import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 

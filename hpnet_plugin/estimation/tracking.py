@@ -11,11 +11,17 @@ from scipy.optimize import linear_sum_assignment
 MIN_DIOU = -0.1
 # a person's box does not become three times as large at once
 MAX_AREA_RATIO = 3.
-# of a step's surprise, what goes into the velocity
-VELOCITY_GAIN = 0.3
+# how a person moves and how well boxes lie, standard deviations as parts of
+# the box's size (root of its area): change of velocity in a frame, place,
+# velocity of who comes into view
+ACCELERATION = 0.01
+PLACE_NOISE = 0.03
+FIRST_VELOCITY = 0.1
 # what a frame of absence takes off the match, so that of two tracks that fit
 # a box alike the one seen last takes it
 ABSENCE_COST = 0.01
+# boxes after which a track is no longer held for a detector's mistake
+TRUSTED = 3
 # of the longest presence among the tracks, what one must have for a slot
 MIN_PRESENCE = 0.1
 
@@ -52,10 +58,14 @@ def _area(boxes):
 def link(boxes, max_gap=30):
     """Link the boxes of consecutive frames into tracks.
 
-    Each track moves on with its velocity; tracks and boxes of a frame are
-    paired at once (Hungarian method) so that the sum of the squared margins
-    of their DIoU over the gate ``MIN_DIOU`` is largest. Squares prefer one
-    sure pair to two doubtful ones. A box that no track takes begins one.
+    A Kalman filter of constant velocity says where each track goes on;
+    tracks and boxes of a frame are paired at once (Hungarian method) so that
+    the sum of the squared margins of their DIoU over the gate ``MIN_DIOU``
+    is largest. Squares prefer one sure pair to two doubtful ones. Who is
+    left over may have stopped or turned: these tracks are paired with the
+    boxes left over from where they were last seen. Tracks of fewer than
+    ``TRUSTED`` boxes come after the others; a box that no track takes begins
+    one.
 
     Args:
         boxes (list[np.ndarray]): For each of T frames (K_t, 4 or more), x1,
@@ -69,41 +79,104 @@ def link(boxes, max_gap=30):
         int: frame and index into that frame's boxes, frames increasing. Each
         box is in exactly one track.
     """
-    tracks = []
-    # of the tracks that may go on: number, last frame, box, velocity
-    ids = np.zeros(0, int)
-    seen = np.zeros(0, int)
-    last = np.zeros((0, 4))
-    velocity = np.zeros((0, 2))
+    tracks, motion = [], _Motion()
     for t, found in enumerate(boxes):
-        found = np.asarray(found, float)
-        found = found.reshape(len(found), -1)[:, :4]
+        motion.step(max_gap)
         if not len(found):
             continue
-        alive = t - seen - 1 <= max_gap
-        ids, seen, last, velocity = (
-            x[alive] for x in (ids, seen, last, velocity))
-        steps = (t - seen)[:, None]
-        guess = last + np.tile(velocity * steps, 2)
-        rows, columns = _pair(guess, found, t - seen - 1)
+        found = np.asarray(found, float)[:, :4]
+        rows, columns = motion.pair(found)
+        motion.see(rows, found[columns])
         for row, column in zip(rows, columns):
-            tracks[ids[row]].append((t, column))
-        surprise = (found[columns] - guess[rows]).reshape(-1, 2, 2).mean(1)
-        velocity[rows] += VELOCITY_GAIN * surprise / steps[rows]
-        last[rows], seen[rows] = found[columns], t
+            tracks[motion.number[row]].append((t, column))
         new = np.setdiff1d(np.arange(len(found)), columns)
-        ids = np.r_[ids, len(tracks) + np.arange(len(new))]
-        seen = np.r_[seen, np.full(len(new), t)]
-        last = np.r_[last, found[new]]
-        velocity = np.r_[velocity, np.zeros((len(new), 2))]
+        motion.begin(len(tracks) + np.arange(len(new)), found[new])
         tracks.extend([(t, column)] for column in new)
     return [np.array(track, int) for track in tracks]
 
 
-def _pair(guess, found, absent):
-    """Rows of ``guess`` and of ``found`` that are the same person."""
-    margin = diou(guess, found) - MIN_DIOU
-    margin -= ABSENCE_COST * absent[:, None]
+class _Motion:
+    """Where the N tracks that may go on are: N Kalman filters at once.
+
+    x and y are filtered apart, with the same gains.
+    """
+
+    def __init__(self):
+        self.number, self.count, self.absent = np.zeros((3, 0), int)
+        self.size = np.zeros((0, 2))  # width and height
+        self.centre = np.zeros((0, 2))
+        self.velocity = np.zeros((0, 2))
+        self.covariance = np.zeros((0, 2, 2))  # of place and velocity
+        self.seen = np.zeros((0, 2))  # the centre when last seen
+
+    def step(self, max_gap):
+        """Go on one frame, without the tracks that have ended."""
+        alive = self.absent <= max_gap
+        for key, value in vars(self).items():
+            setattr(self, key, value[alive])
+        self.absent += 1
+        self.centre += self.velocity
+        move = np.array([[1., 1.], [0., 1.]])
+        noise = np.array([[1 / 4, 1 / 2], [1 / 2, 1.]]) * ACCELERATION**2
+        self.covariance = (move @ self.covariance @ move.T
+                           + noise * self.size.prod(1)[:, None, None])
+
+    def pair(self, found):
+        """Tracks and boxes (K, 4) that are the same person: two (P,) int."""
+        tracks, free = np.arange(len(self.size)), np.arange(len(found))
+        trusted = self.count >= TRUSTED
+        pairs = []
+        for group in (tracks[trusted], tracks[~trusted]):
+            for centre in (self.centre, self.seen):
+                rows, columns = _pair(
+                    np.c_[centre - self.size / 2,
+                          centre + self.size / 2][group],
+                    found[free],
+                    ABSENCE_COST * (self.absent[group] - 1))
+                pairs.append((group[rows], free[columns]))
+                group = np.delete(group, rows)
+                free = np.delete(free, columns)
+        return np.concatenate(pairs, 1)
+
+    def see(self, rows, boxes):
+        """Correct tracks by the boxes (P, 4) that they were paired with."""
+        centre, size = _centre_and_size(boxes)
+        covariance = self.covariance[rows]
+        gain = covariance[:, 0] / (
+            covariance[:, 0, :1] + PLACE_NOISE**2 * size.prod(1)[:, None])
+        surprise = centre - self.centre[rows]
+        self.centre[rows] += gain[:, :1] * surprise
+        self.velocity[rows] += gain[:, 1:] * surprise
+        self.covariance[rows] -= gain[:, :, None] * covariance[:, :1]
+        self.size[rows] = (self.size[rows] + size) / 2
+        self.seen[rows] = centre
+        self.absent[rows] = 0
+        self.count[rows] += 1
+
+    def begin(self, numbers, boxes):
+        """Add tracks at boxes (P, 4)."""
+        centre, size = _centre_and_size(boxes)
+        spread = np.diag([PLACE_NOISE**2, FIRST_VELOCITY**2])
+        new = dict(
+            number=numbers,
+            count=np.ones_like(numbers),
+            absent=np.zeros_like(numbers),
+            size=size,
+            centre=centre,
+            velocity=np.zeros_like(centre),
+            covariance=spread * size.prod(1)[:, None, None],
+            seen=centre)
+        for key, value in new.items():
+            setattr(self, key, np.concatenate((getattr(self, key), value)))
+
+
+def _centre_and_size(boxes):
+    return ((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2])
+
+
+def _pair(guess, found, cost):
+    """Rows of ``guess`` (N, 4) and of ``found`` (K, 4) that match best."""
+    margin = diou(guess, found) - MIN_DIOU - cost[:, None]
     ratio = _area(guess)[:, None] / _area(found)[None].clip(1e-9)
     margin[(ratio > MAX_AREA_RATIO) | (ratio * MAX_AREA_RATIO < 1)] = 0
     margin = margin.clip(0)
@@ -118,7 +191,8 @@ def select(tracks, boxes, max_people):
     A track's rank is the sum over its boxes of the root of their area, that
     is presence times mean size. A track with less than ``MIN_PRESENCE`` of
     the longest track's boxes is taken for a mistake of the detector and has
-    no slot. Of equal tracks the one that begins first comes first.
+    no slot. Of equal tracks the one that begins first comes first, then the
+    one further left.
 
     Args:
         tracks (list[np.ndarray]): What :func:`link` gives.
@@ -130,13 +204,17 @@ def select(tracks, boxes, max_people):
         boxes, -1 where the person is absent; highest rank first.
     """
     least = MIN_PRESENCE * max(map(len, tracks), default=0)
-    tracks = [track for track in tracks if len(track) >= least]
-    ranks = [sum(np.sqrt(_area(np.asarray(boxes[t][k], float)))
-                 for t, k in track) for track in tracks]
-    order = sorted(range(len(tracks)), key=lambda i: -ranks[i])[:max_people]
-    chosen = np.full((len(order), len(boxes)), -1)
-    for slot, i in enumerate(order):
-        chosen[slot, tracks[i][:, 0]] = tracks[i][:, 1]
+    ranked = []
+    for track in tracks:
+        if len(track) >= least:
+            own = np.array([boxes[t][k][:4] for t, k in track], float)
+            rank = np.sqrt(_area(own)).sum()
+            ranked.append((-rank, track[0, 0], *own[0], track))
+    ranked.sort(key=lambda entry: entry[:-1])
+    tracks = [entry[-1] for entry in ranked[:max_people]]
+    chosen = np.full((len(tracks), len(boxes)), -1)
+    for slot, track in enumerate(tracks):
+        chosen[slot, track[:, 0]] = track[:, 1]
     return chosen
 
 

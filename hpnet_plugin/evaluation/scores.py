@@ -219,6 +219,7 @@ class _Unpickler(pickle.Unpickler):
             'numpy.ndarray': np.ndarray,
             # The functions themselves, wherever this numpy keeps them.
             'numpy.core.multiarray._reconstruct': np.empty(0).__reduce__()[0],
+            'numpy.core.numeric._frombuffer': np.empty(0).__reduce_ex__(5)[0],
             'numpy.core.multiarray.scalar': np.float64().__reduce__()[0],
         }
         if key not in allowed:
@@ -318,7 +319,7 @@ def _build(names, rows, labels, path):
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         raise ScoreError(f'{path}: scores a clip of shapes '
                          f'{sorted(shapes)[:4]}, expected one (classes,)')
-    scores = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    scores = np.asarray(rows, dtype=np.float64)
     if labels is not None:
         labels = np.asarray(labels, dtype=np.int64)
     return Scores(list(names), scores, labels, path)

@@ -75,11 +75,10 @@ def accuracy_table(streams, fusion):
     Returns:
         list[list[str]]: A row a stream, and the fusion last.
     """
-    rows = [['stream', 'scores', 'weight', 'top-1', 'top-5', 'mean class']]
+    rows = [['stream', 'top-1', 'top-5', 'mean class', 'weight', 'scores']]
     for s in streams:
-        rows.append([s['file'], s['kind'], f'{s["weight"]:g}',
-                     *_percents(s)])
-    rows.append(['fusion', '', '', *_percents(fusion)])
+        rows.append([s['file'], *_percents(s), f'{s["weight"]:g}', s['kind']])
+    rows.append(['fusion', *_percents(fusion), '', ''])
     return rows
 
 

@@ -37,10 +37,10 @@ def test_prints_and_writes(fuse, files, capsys):
             'o/f.pkl']
     assert fuse(args) == 0
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert table[2] == ['j_test.pkl', 'logits', '1', '75.00', '100.00',
-                        '83.33']
-    assert table[3] == ['b_test.pkl', 'logits', '1.5', '50.00', '100.00',
-                        '50.00']
+    assert table[2] == ['j_test.pkl', '75.00', '100.00', '83.33', '1',
+                        'logits']
+    assert table[3] == ['b_test.pkl', '50.00', '100.00', '50.00', '1.5',
+                        'logits']
     assert table[4] == ['fusion', '100.00', '100.00', '100.00']
     result = json.loads((files / 'o' / 'r.json').read_text())
     assert result['fusion'] == dict(top1=100, top5=100,

@@ -1,0 +1,28 @@
+# What all dataset folders of tools/extract.py have in common.
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='PoseDataset', ann_file='annotations.pkl', split='train'))
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='PoseDataset',
+        ann_file='annotations.pkl',
+        split='test',
+        test_mode=True))
+# For the curves only: nothing is chosen by it.
+val_dataloader = test_dataloader
+
+val_evaluator = dict(type='AccMetric')  # top-1, top-5, mean class accuracy
+test_evaluator = val_evaluator
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+# frame_dir, the clip's name, goes into the dumps: scores are joined by it
+pack = dict(type='PackActionInputs', meta_keys=('frame_dir', 'img_shape'))

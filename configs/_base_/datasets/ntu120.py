@@ -1,0 +1,12 @@
+# NTU RGB+D 120, cross-subject: 63,026 clips to train, 50,919 to test.
+_base_ = './clips.py'
+
+num_classes = 120
+num_person = 2
+clip_len = 64
+# The only tap of the store: HRNet-W48's H2, backbone.stage4.0.branches.1
+tap = None
+in_channels = 96
+
+train_dataloader = dict(dataset=dict(data_root='data/ntu120'))
+val_dataloader = test_dataloader = train_dataloader

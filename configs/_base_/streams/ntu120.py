@@ -1,0 +1,12 @@
+_base_ = [
+    '../models/ctrgcn.py', '../datasets/ntu120.py', '../schedules/sgd_65e.py',
+    '../default_runtime.py'
+]
+
+model = dict(
+    backbone=dict(
+        in_channels=_base_.in_channels, num_person=_base_.num_person),
+    cls_head=dict(
+        num_classes=_base_.num_classes,
+        init_cfg=dict(
+            type='Normal', layer='Linear', std=(2 / _base_.num_classes)**0.5)))

@@ -1,0 +1,10 @@
+_base_ = 'pose_j_ctrgcn_ntu120_xsub.py'
+
+pipeline = [
+    *_base_.load_pose,
+    dict(type='GenPooledStream', stream='jm', key='keypoint'),
+    *_base_.pack_pose,
+]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,10 @@
+_base_ = 'hpj_ctrgcn_nw_ucla.py'
+
+pipeline = [
+    *_base_.load_features,
+    dict(type='GenPooledStream', stream='b'),
+    *_base_.pack_features,
+]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+test_dataloader = val_dataloader

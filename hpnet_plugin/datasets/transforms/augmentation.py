@@ -1,0 +1,197 @@
+"""Augmentations for pooled features and 2D pose, all of the whole clip."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from ...graph import mirror_pairs
+from .clip import clip_arrays, clip_name
+
+
+def _check_ratio(name, value):
+    if not 0 <= value <= 1:
+        raise ValueError(f'{name} must be between 0 and 1, got {value}')
+    return value
+
+
+@TRANSFORMS.register_module()
+class RandomTemporalCrop(BaseTransform):
+    """Keep a random stretch of a clip. Goes before ``ResizeTemporal``.
+
+    Required Keys:
+
+        - pooled_feat, keypoint, keypoint_score (at least one of them)
+
+    Modified Keys:
+
+        - pooled_feat, keypoint, keypoint_score (those that are there)
+        - total_frames
+
+    Args:
+        min_ratio (float): The shortest stretch, as a part of the clip; its
+            length is drawn evenly between this and the whole. Defaults to
+            0.5.
+    """
+
+    def __init__(self, min_ratio=0.5):
+        self.min_ratio = _check_ratio('min_ratio', min_ratio)
+
+    @cache_randomness
+    def _draw(self, frames):
+        length = round(frames * np.random.uniform(self.min_ratio, 1))
+        length = max(length, 1)
+        return np.random.randint(frames - length + 1), length
+
+    def transform(self, results):
+        """Cut each array to the same stretch.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with fewer frames.
+        """
+        arrays = clip_arrays(results)
+        frames = next(iter(arrays.values())).shape[1]
+        start, length = self._draw(frames)
+        for key, array in arrays.items():
+            results[key] = array[:, start:start + length]
+        results['total_frames'] = length
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}(min_ratio={self.min_ratio})'
+
+
+@TRANSFORMS.register_module()
+class FlipJoints(BaseTransform):
+    """Mirror a clip: left and right joints change places.
+
+    Joints in pixels are mirrored in the image, too. Features are those that
+    the pose net saw in the image as it was: only their places are mirrored.
+    Goes before ``NormalizeKeypoint`` and ``GenPooledStream``.
+
+    Required Keys:
+
+        - pooled_feat, keypoint, keypoint_score (at least one of them)
+        - img_shape (height and width, where there is keypoint)
+
+    Modified Keys:
+
+        - pooled_feat, keypoint, keypoint_score (those that are there)
+
+    Args:
+        flip_ratio (float): How often. Defaults to 0.5.
+        layout (str): See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
+            to ``'coco'``.
+    """
+
+    def __init__(self, flip_ratio=0.5, layout='coco'):
+        self.flip_ratio = _check_ratio('flip_ratio', flip_ratio)
+        self.layout = layout
+        self.order = mirror_pairs(layout)
+
+    @cache_randomness
+    def _draw(self):
+        return np.random.rand() < self.flip_ratio
+
+    def transform(self, results):
+        """Mirror each array, or none.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the keys above.
+
+        Raises:
+            ValueError: If the joints are not in pixels any more.
+        """
+        if 'keypoint_scale' in results:
+            raise ValueError(f'{clip_name(results)}: FlipJoints goes before '
+                             'NormalizeKeypoint, which knows no image')
+        if not self._draw():
+            return results
+        for key, array in clip_arrays(results).items():
+            results[key] = array = array[:, :, self.order]
+            if key == 'keypoint':
+                absent = np.all(array == 0, -1)
+                array[..., 0] = results['img_shape'][1] - 1 - array[..., 0]
+                array[absent] = 0
+        return results
+
+    def __repr__(self):
+        return (f'{self.__class__.__name__}(flip_ratio={self.flip_ratio}, '
+                f'layout={self.layout!r})')
+
+
+class _Drop(BaseTransform):
+    """Set a random part of an axis to zero, of all people alike."""
+    axis = None
+
+    def __init__(self, drop_ratio=0.1):
+        self.drop_ratio = _check_ratio('drop_ratio', drop_ratio)
+
+    @cache_randomness
+    def _draw(self, number):
+        return np.random.rand(number) < self.drop_ratio
+
+    def transform(self, results):
+        """Drop the same in each array.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with arrays that are partly zero.
+        """
+        arrays = clip_arrays(results)
+        drop = self._draw(next(iter(arrays.values())).shape[self.axis])
+        where = (slice(None), ) * self.axis + (drop, )
+        for key, array in arrays.items():
+            results[key] = array.copy()
+            results[key][where] = 0
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}(drop_ratio={self.drop_ratio})'
+
+
+@TRANSFORMS.register_module()
+class DropFrames(_Drop):
+    """Make random frames empty, as if nobody had been found there.
+
+    Goes after ``NormalizeKeypoint`` and ``ResizeTemporal``.
+
+    Required Keys:
+
+        - pooled_feat, keypoint, keypoint_score (at least one of them)
+
+    Modified Keys:
+
+        - pooled_feat, keypoint, keypoint_score (those that are there)
+
+    Args:
+        drop_ratio (float): Chance of each frame. Defaults to 0.1.
+    """
+    axis = 1
+
+
+@TRANSFORMS.register_module()
+class DropJoints(_Drop):
+    """Make random joints empty through the clip, as if they were hidden.
+
+    Goes after ``NormalizeKeypoint`` and ``ResizeTemporal``.
+
+    Required Keys:
+
+        - pooled_feat, keypoint, keypoint_score (at least one of them)
+
+    Modified Keys:
+
+        - pooled_feat, keypoint, keypoint_score (those that are there)
+
+    Args:
+        drop_ratio (float): Chance of each joint. Defaults to 0.1.
+    """
+    axis = 2

@@ -1,0 +1,33 @@
+"""The arrays of a clip that share their people, frames and joints."""
+
+CLIP_KEYS = ('pooled_feat', 'keypoint', 'keypoint_score')
+
+
+def clip_arrays(results):
+    """Those arrays of a results dict that are there.
+
+    Args:
+        results (dict): The results dict.
+
+    Returns:
+        dict[str, np.ndarray]: Key to array, (M, T, V, ...).
+
+    Raises:
+        KeyError: If there is none.
+        ValueError: If they disagree in (M, T, V).
+    """
+    arrays = {key: results[key] for key in CLIP_KEYS if key in results}
+    if not arrays:
+        raise KeyError(f'{clip_name(results)}: none of {CLIP_KEYS} is in the '
+                       f'results, which have {sorted(results)}')
+    shapes = {key: array.shape[:3] for key, array in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(
+            f'{clip_name(results)}: people, frames and joints disagree, '
+            f'{shapes}; load the features before frames are cut or sampled')
+    return arrays
+
+
+def clip_name(results):
+    """str: What an error message calls the clip."""
+    return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'

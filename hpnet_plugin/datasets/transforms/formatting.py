@@ -1,0 +1,76 @@
+"""Batches of one shape."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .clip import clip_name
+
+
+@TRANSFORMS.register_module()
+class FormatPooledInput(BaseTransform):
+    """Bring a clip to a number of people, as ``RecognizerGCN`` takes it.
+
+    The result goes to ``keypoint`` whatever it was made of: that is where
+    ``PackActionInputs`` finds the input of a one-tensor model. Types are
+    kept; ``ActionDataPreprocessor`` casts to float32 on the device, so that
+    float16 features travel there at half the size.
+
+    Required Keys:
+
+        - the one named by ``key`` ((M, T, V, C))
+        - num_clips (optional; how many clips were sampled one after the
+          other along T)
+
+    Added Keys:
+
+        - keypoint ((num_clips, num_person, T / num_clips, V, C))
+
+    Args:
+        num_person (int): People of the model. Defaults to 2.
+        key (str): ``'pooled_feat'`` or ``'keypoint'``. Defaults to
+            ``'pooled_feat'``.
+        pad (str): What fills the slots of a clip with fewer people:
+            ``'repeat'`` the people again, as the paper does, or ``'zero'``.
+            Surplus people are left out. Defaults to ``'repeat'``.
+    """
+
+    def __init__(self, num_person=2, key='pooled_feat', pad='repeat'):
+        if pad not in ('repeat', 'zero'):
+            raise ValueError(f"pad must be 'repeat' or 'zero', got {pad!r}")
+        self.num_person = num_person
+        self.key = key
+        self.pad = pad
+
+    def transform(self, results):
+        """Fill or cut the people and split the clips.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the key above.
+
+        Raises:
+            ValueError: If there is nobody, or T is no multiple of the clips.
+        """
+        array = results[self.key]
+        people, frames, joints, channels = array.shape
+        clips = results.get('num_clips', 1)
+        if not people:
+            raise ValueError(f'{clip_name(results)}: {self.key} has nobody')
+        if frames % clips:
+            raise ValueError(f'{clip_name(results)}: {frames} frames cannot '
+                             f'be {clips} clips of one length')
+        out = np.zeros((clips, self.num_person, frames // clips, joints,
+                        channels), array.dtype)
+        slots = self.num_person if self.pad == 'repeat' else \
+            min(people, self.num_person)
+        for slot in range(slots):
+            out[:, slot] = array[slot % people].reshape(
+                clips, -1, joints, channels)
+        results['keypoint'] = out
+        return results
+
+    def __repr__(self):
+        return (f'{self.__class__.__name__}(num_person={self.num_person}, '
+                f'key={self.key!r}, pad={self.pad!r})')

@@ -1,0 +1,94 @@
+"""Pooled features from a store."""
+import os.path as osp
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ...store import FeatureStore
+from .clip import clip_name
+
+
+@TRANSFORMS.register_module()
+class LoadPooledFeature(BaseTransform):
+    """Load the pooled features of a clip from a feature store.
+
+    The store is opened in the process that first reads from it. What is
+    loaded is a read-only view of the memory-mapped file wherever possible:
+    frames that no later transform touches are never read.
+
+    Required Keys:
+
+        - frame_dir (its basename is the clip's name in the store)
+        - total_frames, keypoint (optional; must agree with the features)
+        - frame_inds (optional; only these frames are read)
+
+    Modified Keys:
+
+        - frame_dir (the clip's name, without its folder)
+
+    Added Keys:
+
+        - pooled_feat ((M, T, V, C), float16 as stored)
+
+    Args:
+        store (str, optional): Folder of the store. Defaults to None: the
+            folder part of ``frame_dir``, where ``PoseDataset`` puts it with
+            ``data_prefix=dict(video='features')``, so that ``data_root`` of
+            the dataset is the only path in a config.
+        tap (str | list[str], optional): The tap, or several, which are
+            joined along C. Defaults to None: the store's only tap.
+    """
+
+    def __init__(self, store=None, tap=None):
+        self.store = store
+        self.tap = tap
+        self._stores = {}
+
+    def transform(self, results):
+        """Add the features.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the keys above.
+
+        Raises:
+            KeyError: If the store has no such clip or tap.
+            ValueError: If the clip has another number of people, frames or
+                joints than its annotation, or no store is named.
+        """
+        folder, name = osp.split(results['frame_dir'])
+        store = self._open(self.store or folder)
+        found = store.shape(name, self.tap)[:3]
+        expected = list(found)
+        if 'total_frames' in results:
+            expected[1] = results['total_frames']
+        if 'keypoint' in results:
+            expected[0], _, expected[2] = results['keypoint'].shape[:3]
+        if found != tuple(expected):
+            raise ValueError(
+                f'{clip_name(results)}: the features have (people, frames, '
+                f'joints) {found}, the annotation {tuple(expected)}; both '
+                'must come from the same extraction, and LoadPooledFeature '
+                'before any transform that cuts frames')
+        frames = results.get('frame_inds')
+        results['pooled_feat'] = store.read(
+            name, self.tap,
+            None if frames is None else np.asarray(frames, np.int64))
+        results['frame_dir'] = name
+        return results
+
+    def _open(self, root):
+        if not root:
+            raise ValueError(
+                'LoadPooledFeature has no store: give it store=FOLDER, or '
+                "the dataset data_prefix=dict(video='features')")
+        if root not in self._stores:
+            self._stores[root] = FeatureStore(root)
+        return self._stores[root]
+
+    def __repr__(self):
+        return (f'{self.__class__.__name__}(store={self.store!r}, '
+                f'tap={self.tap!r})')

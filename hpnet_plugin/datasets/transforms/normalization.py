@@ -1,0 +1,102 @@
+"""What does not tell actions apart, taken out of a clip."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+
+@TRANSFORMS.register_module()
+class NormalizeKeypoint(BaseTransform):
+    """Centre a clip's 2D pose and scale it by the size of its people.
+
+    One centre and one scale for the whole clip, so that motion, and where
+    people stand to each other, survive. The centre is the mean of all
+    joints; the scale is the root mean square distance of the joints to the
+    middle of their own person in their own frame, which walking does not
+    change. Joints that are absent, (0, 0), stay zero.
+
+    Required Keys:
+
+        - keypoint ((M, T, V, 2), in pixels)
+
+    Modified Keys:
+
+        - keypoint (in body sizes, float32)
+
+    Added Keys:
+
+        - keypoint_centre ((2,), in pixels)
+        - keypoint_scale (float, in pixels)
+    """
+
+    def transform(self, results):
+        """Centre and scale.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the keys above.
+        """
+        keypoint = results['keypoint'].astype(np.float32)
+        present = np.any(keypoint != 0, -1, keepdims=True)
+        number = present.sum(2, keepdims=True)
+        middle = keypoint.sum(2, keepdims=True) / np.maximum(number, 1)
+        centre = keypoint.sum((0, 1, 2)) / max(number.sum(), 1)
+        spread = ((keypoint - middle)**2 * present).sum()
+        scale = float(np.sqrt(spread / max(number.sum(), 1))) or 1.
+        results['keypoint'] = (keypoint - centre) / scale * present
+        results['keypoint_centre'], results['keypoint_scale'] = centre, scale
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}()'
+
+
+@TRANSFORMS.register_module()
+class CentrePooled(BaseTransform):
+    """Take the mean of a clip out of each person's pooled features.
+
+    What stays the same through a clip, clothes and rooms above all, is then
+    gone; how the features change is left. Frames without the person, all
+    zero, do not count and stay zero.
+
+    Required Keys:
+
+        - pooled_feat ((M, T, V, C))
+
+    Modified Keys:
+
+        - pooled_feat (of the same type)
+
+    Args:
+        per (str): ``'joint'``: the mean over time of each joint and channel;
+            ``'channel'``: that over time and joints of each channel, which
+            keeps what tells the joints apart. Defaults to ``'joint'``.
+    """
+
+    def __init__(self, per='joint'):
+        if per not in ('joint', 'channel'):
+            raise ValueError(f"per must be 'joint' or 'channel', got {per!r}")
+        self.per = per
+
+    def transform(self, results):
+        """Subtract the mean.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the key above.
+        """
+        stored = results['pooled_feat']
+        feat = stored.astype(np.float32)
+        present = np.any(feat != 0, axis=(2, 3), keepdims=True)
+        mean = feat.sum(1, keepdims=True) / np.maximum(
+            present.sum(1, keepdims=True), 1)
+        if self.per == 'channel':
+            mean = mean.mean(2, keepdims=True)
+        results['pooled_feat'] = ((feat - mean) * present).astype(stored.dtype)
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}(per={self.per!r})'

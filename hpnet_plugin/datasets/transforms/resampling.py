@@ -1,0 +1,96 @@
+"""Clips of one length."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .clip import clip_arrays, clip_name
+
+
+def linear_weights(frames, length):
+    """The two frames behind each frame of a resampled clip.
+
+    The half-pixel rule of ``F.interpolate(mode='linear',
+    align_corners=False)``, without anti-aliasing.
+
+    Args:
+        frames (int): Frames of the clip, T.
+        length (int): Frames wanted, L.
+
+    Returns:
+        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
+        weight of the later one (L,), float32. Where it is 0 both are the
+        same, so that no frame is touched in vain.
+    """
+    source = (np.arange(length) + 0.5) * (frames / length) - 0.5
+    source = np.clip(source, 0, frames - 1)
+    earlier = source.astype(np.int64)
+    weight = (source - earlier).astype(np.float32)
+    return earlier, earlier + (weight > 0), weight
+
+
+@TRANSFORMS.register_module()
+class ResizeTemporal(BaseTransform):
+    """Resample a clip to a number of frames, linearly.
+
+    Only frames that have a weight are read: at most ``2 * length`` of a
+    memory-mapped clip.
+
+    Required Keys:
+
+        - pooled_feat, keypoint, keypoint_score (at least one of them)
+
+    Modified Keys:
+
+        - pooled_feat, keypoint, keypoint_score (those that are there; they
+          keep their type)
+        - total_frames
+
+    Added Keys:
+
+        - clip_len
+        - num_clips (1)
+
+    Args:
+        length (int): Frames wanted. Defaults to 64, the paper's.
+    """
+
+    def __init__(self, length=64):
+        if length < 1:
+            raise ValueError(f'length must be 1 or more, got {length}')
+        self.length = length
+
+    def transform(self, results):
+        """Resample each array.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with arrays (M, length, V, ...).
+
+        Raises:
+            ValueError: If the clip has no frames or is cut into several.
+        """
+        if results.get('num_clips', 1) != 1:
+            raise ValueError(
+                f'{clip_name(results)}: ResizeTemporal would blend '
+                f'{results["num_clips"]} sampled clips into each other; '
+                'sample or resize, not both')
+        for key, array in clip_arrays(results).items():
+            frames = array.shape[1]
+            if not frames:
+                raise ValueError(f'{clip_name(results)}: {key} has no frames')
+            earlier, later, weight = linear_weights(frames, self.length)
+            weight = weight.reshape((-1, ) + (1, ) * (array.ndim - 2))
+            before = array[:, earlier].astype(np.float32)
+            after = array[:, later].astype(np.float32)
+            after -= before
+            after *= weight
+            before += after
+            results[key] = before.astype(array.dtype, copy=False)
+        results['total_frames'] = results['clip_len'] = self.length
+        results['num_clips'] = 1
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}(length={self.length})'

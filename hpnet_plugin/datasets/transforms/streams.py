@@ -1,0 +1,57 @@
+"""Streams in a pipeline."""
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ...graph import bone_pairs
+from ...streams import STREAMS, stream
+
+
+@TRANSFORMS.register_module()
+class GenPooledStream(BaseTransform):
+    """Turn joints into bones, or either into its motion, for any C.
+
+    ``GenSkeFeat`` of the toolbox does it for 2 and 3 channels only. The
+    result is always a copy.
+
+    Required Keys:
+
+        - the one named by ``key`` ((M, T, V, C))
+
+    Modified Keys:
+
+        - the same
+
+    Args:
+        stream (str): ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'``
+            their motion. Defaults to ``'j'``.
+        key (str): ``'pooled_feat'`` or ``'keypoint'``. Defaults to
+            ``'pooled_feat'``.
+        pairs (str | dict | Sequence[tuple[int]]): Child and parent of each
+            bone, or a layout of :func:`hpnet_plugin.graph.bone_pairs`.
+            Defaults to ``'coco'``.
+    """
+
+    def __init__(self, stream='j', key='pooled_feat', pairs='coco'):
+        if stream not in STREAMS:
+            raise ValueError(
+                f'stream must be one of {STREAMS}, got {stream!r}')
+        self.stream = stream
+        self.key = key
+        self.pairs = bone_pairs(pairs) if isinstance(pairs, (str, dict)) \
+            else list(pairs)
+
+    def transform(self, results):
+        """Replace the array by its stream.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the array's shape and type unchanged.
+        """
+        results[self.key] = stream(results[self.key], self.stream, self.pairs)
+        return results
+
+    def __repr__(self):
+        return (f'{self.__class__.__name__}(stream={self.stream!r}, '
+                f'key={self.key!r}, pairs={self.pairs})')

@@ -1,0 +1,25 @@
+# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
+"""What joints cannot tell: the thing held by one of a pair of actions."""
+import numpy as np
+
+from .people import PAIRS
+
+
+def pair_accuracy(scores, labels):
+    """Choose between the two actions of each pair; chance is 50.
+
+    Args:
+        scores (np.ndarray): (N, K) of all clips of the drawn data set.
+        labels (np.ndarray): (N,).
+
+    Returns:
+        list[float]: For each of `PAIRS`, the share in percent of its clips
+        whose own class scores above the other one of the pair.
+    """
+    found = []
+    for pair in PAIRS:
+        chosen = np.isin(labels, pair)
+        best = scores[chosen][:, pair].argmax(-1)
+        found.append(100 * float(np.mean(
+            np.array(pair)[best] == labels[chosen])))
+    return found

@@ -1,0 +1,68 @@
+"""Which joints are joined: graphs and bones."""
+import numpy as np
+from mmaction.models.utils import Graph
+
+# Edges as (child, parent). The released code's graph of COCO's 17 joints:
+# the ears stand alone, nose and shoulders form a cycle, and there is no root.
+RELEASED_EDGES = ((0, 5), (1, 0), (2, 0), (5, 6), (6, 0), (7, 5), (8, 6),
+                  (9, 7), (10, 8), (11, 5), (12, 6), (13, 11), (14, 12),
+                  (15, 13), (16, 14), (12, 11))
+# Its bones are not its edges: the ears have one, the hips are not joined.
+RELEASED_BONES = (*RELEASED_EDGES[:-1], (3, 1), (4, 2))
+
+
+def _graph(layout):
+    if layout == 'released':
+        layout = dict(num_node=17, inward=list(RELEASED_EDGES), center=0)
+    return Graph(layout, mode='spatial')
+
+
+def adjacency(layout='coco'):
+    """Adjacency of a skeleton: itself, inward and outward edges.
+
+    Args:
+        layout (str | dict): ``'coco'``, a tree of 17 joints rooted in the
+            nose, the ears joined to the eyes; ``'released'``, the graph of
+            the released code; any other layout of mmaction's ``Graph``; or a
+            dict with ``num_node``, ``inward`` (child, parent) and
+            ``center``. Defaults to ``'coco'``.
+
+    Returns:
+        np.ndarray: (3, V, V), float32; each column sums to 1 or 0.
+    """
+    return _graph(layout).A.astype(np.float32)
+
+
+def bone_pairs(layout='coco'):
+    """Child and parent of each bone.
+
+    Args:
+        layout (str | dict): See :func:`adjacency`.
+
+    Returns:
+        list[tuple[int]]: One pair a joint, in order of the child; a joint
+        without parent is its own, so that its bone is zero.
+    """
+    if layout == 'released':
+        return sorted(RELEASED_BONES)
+    graph = _graph(layout)
+    parents = dict(graph.inward)
+    return [(v, parents.get(v, v)) for v in range(graph.num_node)]
+
+
+def mirror_pairs(layout='coco'):
+    """Left and right joints that a mirror exchanges.
+
+    Args:
+        layout (str): ``'coco'`` or ``'released'``, the same 17 joints.
+
+    Returns:
+        list[int]: For each joint, the joint that takes its place.
+
+    Raises:
+        ValueError: If the layout's sides are not known.
+    """
+    if layout not in ('coco', 'released'):
+        raise ValueError(f'left and right of layout {layout!r} are not known; '
+                         "known are 'coco' and 'released'")
+    return [0] + [v + 1 if v % 2 else v - 1 for v in range(1, 17)]

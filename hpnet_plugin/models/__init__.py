@@ -1,0 +1,3 @@
+from .backbones import CTRGCN
+
+__all__ = ['CTRGCN']

@@ -1,0 +1,65 @@
+"""Joint, bone and motion streams of coordinates or pooled features.
+
+Pure functions of numpy arrays or torch tensors of shape (..., T, V, C), for
+any C. What they return never shares memory with what they are given: the
+released code's joint stream is its motion stream by such an accident.
+"""
+STREAMS = ('j', 'b', 'jm', 'bm')
+
+
+def _copy(x):
+    return x.clone() if hasattr(x, 'clone') else x.copy()
+
+
+def bone(x, pairs):
+    """Difference of each joint and its parent (F_s of the paper).
+
+    Args:
+        x (np.ndarray | Tensor): (..., T, V, C).
+        pairs (Sequence[tuple[int]]): Child and parent, one pair a joint; of
+            :func:`hpnet_plugin.graph.bone_pairs`.
+
+    Returns:
+        np.ndarray | Tensor: The same shape; zero for a joint that is its own
+        parent.
+    """
+    parents = [parent for _, parent in sorted(pairs)]
+    return x - x[..., parents, :]
+
+
+def motion(x):
+    """Difference of the next frame and this one (F_m of the paper).
+
+    Args:
+        x (np.ndarray | Tensor): (..., T, V, C).
+
+    Returns:
+        np.ndarray | Tensor: The same shape; the last frame is zero.
+    """
+    out = _copy(x)
+    out[..., :-1, :, :] = x[..., 1:, :, :] - x[..., :-1, :, :]
+    out[..., -1, :, :] = 0
+    return out
+
+
+def stream(x, name, pairs):
+    """One of the four streams.
+
+    Args:
+        x (np.ndarray | Tensor): (..., T, V, C).
+        name (str): ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or
+            ``'bm'`` bone motion, which is the motion of the bones.
+        pairs (Sequence[tuple[int]]): See :func:`bone`.
+
+    Returns:
+        np.ndarray | Tensor: The same shape, its own memory.
+
+    Raises:
+        ValueError: If there is no such stream.
+    """
+    if name not in STREAMS:
+        raise ValueError(f'stream must be one of {STREAMS}, got {name!r}')
+    x = bone(x, pairs) if name.startswith('b') else x
+    if name.endswith('m'):
+        return motion(x)
+    return _copy(x) if name == 'j' else x

@@ -1,0 +1,100 @@
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from mmaction.models import GCNHead
+from torch.utils.flop_counter import FlopCounterMode
+
+import hpnet_plugin  # noqa: F401
+from hpnet_plugin.models import CTRGCN
+
+
+@pytest.fixture(scope='module')
+def golden(shared):
+    spec = importlib.util.spec_from_file_location(
+        'golden', shared / 'golden/golden.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_golden(golden):
+    """Logits of the released network, from its own checkpoint's keys."""
+    facts, expected = golden.load('ctrgcn_stream')
+    state = {key: torch.from_numpy(np.asarray(value))
+             for key, value in golden.fill(
+                 facts['entries'], facts['weight_seed'], 'GCN.').items()}
+    head = {key: state.pop(f'fc.{key}') for key in ('weight', 'bias')}
+    net = CTRGCN(96, graph='released').eval()
+    net.load_state_dict(state)  # strict
+    cls_head = GCNHead(facts['num_classes'], 256).eval()
+    cls_head.fc.load_state_dict(head)
+    x = golden.draw(facts['input_shape'],
+                    np.random.RandomState(facts['input_seed']))
+    with torch.no_grad():
+        features = net(torch.from_numpy(x).permute(0, 4, 2, 3, 1))
+        logits = cls_head(features)
+    assert features.shape == (2, 2, 256, 16, 17)
+    scale = max(1, np.abs(expected['logits']).max())
+    assert np.abs(logits.numpy() - expected['logits']).max() < 1e-4 * scale
+
+
+@pytest.mark.parametrize('channels, expected', [(96, 1_489_608),
+                                                (2, 1_451_544)])
+def test_parameters(channels, expected):
+    """reference.md section 3, with the classifier of 120 classes."""
+    count = sum(p.numel() for p in CTRGCN(channels).parameters())
+    assert count + 256 * 120 + 120 == expected
+
+
+def test_cost():
+    """1.32 GMAC a clip of 64 frames and two people in the released form.
+
+    Of these, 0.13 are conv1 and conv2 on all frames, whose mean over time is
+    all that is used; here the mean comes first.
+    """
+    net = CTRGCN(96).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 2, 64, 17, 96))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(1.323 - .130, abs=.005)
+
+
+def test_initialisation():
+    net = CTRGCN(96)
+    assert net.l3.gcn1.alpha.item() == 0
+    assert (net.l3.gcn1.bn.weight == 1e-6).all()
+    inner = net.l3.gcn1.conv1
+    assert inner.weight.std().item() == pytest.approx((2 / 8)**.5, rel=.1)
+    assert net.l3.gcn1.conv3.weight.std().item() == pytest.approx(
+        (2 / 64)**.5, rel=.1)
+    assert net.l1.residual is None
+
+
+@pytest.mark.parametrize('layout, joints, people, channels', [
+    ('nturgb+d', 25, 2, 3),
+    ('openpose', 18, 1, 7),
+    (dict(num_node=4, inward=[(1, 0), (2, 1), (3, 1)], center=0), 4, 3, 128),
+])
+def test_any_layout(layout, joints, people, channels):
+    net = CTRGCN(channels, layout, people).train()
+    x = torch.randn(2, people, 12, joints, channels)
+    out = net(x)
+    assert out.shape == (2, people, 256, 3, joints)
+    out.square().mean().backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_wrong_input():
+    with pytest.raises(ValueError, match=r'\(2, 17, 96\).*\(2, 17, 128\)'):
+        CTRGCN(96)(torch.zeros(1, 2, 8, 17, 128))
+
+
+def test_a_score_does_not_depend_on_batch_mates():
+    net = CTRGCN(8).eval()
+    x = torch.randn(5, 2, 16, 17, 8)
+    with torch.no_grad():
+        together = net(x)
+        for i in range(5):
+            torch.testing.assert_close(
+                together[i:i + 1], net(x[i:i + 1]), rtol=1e-5, atol=1e-5)
