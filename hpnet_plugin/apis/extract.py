@@ -14,8 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets.annotations import write_annotations
-from ..datasets.sources import SourceError
 from ..estimation import tracking
+from ..estimation.detectors import DetectionError
 from ..estimation.video import VideoError, probe, read_frames
 from ..store import FeatureStore, StoreWriter
 from .crops import CropRecorder
@@ -157,13 +157,13 @@ class Extraction:
             state = _ClipState(clip, CropRecorder(out) if self.crops else None)
             flying.append(state)
             try:
-                for frames in chunks:
-                    pending += self._detect(state, frames)
+                for numbers, frames in chunks:
+                    pending += self._detect(state, numbers, frames)
                     bar.update(len(frames))
                     while len(pending) >= self.batch:
                         self._pose(pending[:self.batch])
                         del pending[:self.batch]
-            except (VideoError, SourceError) as error:
+            except (VideoError, DetectionError) as error:
                 state.error = error
             state.decoded = True
             yield from self._finished(flying)
@@ -171,15 +171,14 @@ class Extraction:
             self._pose(pending)
         yield from self._finished(flying)
 
-    def _detect(self, state, frames):
+    def _detect(self, state, numbers, frames):
         """Boxes and crops of a chunk of frames."""
-        start = len(state.boxes)
-        indices = list(range(start, start + len(frames)))
-        found = self.detector.detect(frames, state.clip.name, indices)
+        found = self.detector.detect(frames, state.clip.name, numbers)
         crops = []
         state.shape = frames[0].shape[:2]
-        for index, frame, boxes in zip(indices, frames, found):
+        for frame, boxes in zip(frames, found):
             boxes = boxes[:self.candidates]
+            index = len(state.boxes)
             state.boxes.append(boxes)
             if state.recorder:
                 state.recorder.add(frame, boxes)
@@ -268,7 +267,7 @@ class _ClipState:
 
 
 def _decode_ahead(clips, workers, max_frames):
-    """Yield (clip, chunks of frames) while the next clips are decoded.
+    """Yield (clip, chunks of numbered frames) while others are decoded.
 
     Each clip has a short queue of its own, which bounds the memory.
     """
@@ -282,8 +281,8 @@ def _decode_ahead(clips, workers, max_frames):
 
         def decode():
             try:
-                for frames in read_frames(clip.path, max_frames):
-                    chunks.put(frames)
+                for chunk in read_frames(clip.path, max_frames):
+                    chunks.put(chunk)
                 chunks.put(None)
             except Exception as error:  # raised again by the consumer
                 chunks.put(error)

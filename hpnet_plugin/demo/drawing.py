@@ -184,16 +184,16 @@ def _thing(image, kind, rgb, hands, elbows, up, unit):
     right = np.array([-up[1], up[0]])
     rgb = np.asarray(rgb, float)
     if kind == 'cup':
-        foot, rim = hand - .05 * unit * up, hand + .055 * unit * up
-        w, v = .034 * unit * right, .044 * unit * right
+        foot, rim = hand - .045 * unit * up, hand + .1 * unit * up
+        w, v = .04 * unit * right, .056 * unit * right
         polygon(image, [foot - w, foot + w, rim + v, rim - v], rgb * .75)
         polygon(image, [foot - .8 * w, foot + .1 * w, rim + .1 * v,
                         rim - .8 * v], rgb)
         polygon(image, [rim - v, rim + v, rim + .8 * v + .015 * unit * up,
                         rim - .8 * v + .015 * unit * up], rgb * .3 + 175)
     elif kind == 'phone':
-        low, top = hand - .045 * unit * up, hand + .065 * unit * up
-        w = .03 * unit * right
+        low, top = hand - .045 * unit * up, hand + .1 * unit * up
+        w = .045 * unit * right
         polygon(image, [low - w, low + w, top + w, top - w], rgb * .6)
         polygon(image, [low - .75 * w + .01 * unit * up,
                         low + .75 * w + .01 * unit * up,
@@ -303,9 +303,11 @@ def person(image, joints, head, toes, gaze, unit, girth, wear, thing=None,
     if thing is not None:
         kind, rgb = thing
         order = [hold, 1 - hold]
-        depth = hands[hold, 2] + .02 * unit
+        # behind the hands that hold it, so that their joints are as visible
+        # with it as without it
+        depth = joints[[7 + hold, 9 + hold], 2].mean() - .001 * unit
         if kind in ('box', 'bag'):
-            depth = hands[:, 2].mean() + .02 * unit
+            depth = joints[7:11, 2].reshape(2, 2).mean(0).min() - .001 * unit
 
         def held():
             _thing(image, kind, rgb, hands[order],

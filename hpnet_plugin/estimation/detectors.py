@@ -221,20 +221,29 @@ class HogDetector(Detector):
     windows on one person become one box: their mean, weighted by score. The
     score is the machine's margin, no probability.
 
+    Measured (IoU from 0.5 with boxes of a modern detector or of the
+    drawing): recall 1.00 with one person of NTU RGB+D, 0.84 with two who
+    punch, 0.78 on drawn people of NW-UCLA; 0.0, 0.2 and 0.3 wrong boxes a
+    frame. In crowds, in sport, of people who sit or bend it finds next to
+    nothing: that takes an mmdet detector.
+
     Args:
-        score_thr (float): Least margin. Defaults to 0.4.
+        score_thr (float): Least margin. Defaults to 0.3.
     """
 
     name = 'hog'
     short_side = 360
     # The windows have wide borders. Centre x and y, width and height of the
-    # person as shares of the window: medians over boxes of true people.
-    person = np.array((0.5, 0.49, 0.52, 0.78))
-    # windows on one person: this IoU, or this share of the smaller covered
-    same_iou, same_share = 0.4, 0.5
-    mean_iou = 0.5  # of those, the ones whose mean is taken
+    # person as shares of the window: medians over boxes of true people are
+    # 0.5, 0.49, 0.47 (NTU RGB+D) to 0.66 (NW-UCLA) and 0.78; a little is
+    # added above, for a head that is cut off costs more than a margin.
+    person = np.array((0.5, 0.475, 0.52, 0.82))
+    # share of the smaller box covered: above, two windows are on one person
+    same_share = 0.5
+    # IoU with the best window from which on a window is part of the mean
+    mean_iou = 0.5
 
-    def __init__(self, score_thr=0.4):
+    def __init__(self, score_thr=0.3):
         import cv2
         self.score_thr = score_thr
         self.hog = cv2.HOGDescriptor()
@@ -260,7 +269,7 @@ class HogDetector(Detector):
             hitThreshold=min(self.score_thr, 0),
             winStride=(8, 8),
             padding=(16, 16),
-            scale=1.1,
+            scale=1.07,
             groupThreshold=0)
         if not len(windows):
             return np.zeros((0, 5), np.float32)
@@ -280,14 +289,13 @@ class HogDetector(Detector):
         left = np.ones(len(found), bool)
         boxes = []
         for i, best in enumerate(found):
-            if not left[i] or best[4] < self.score_thr:
-                continue
-            same = left & ((iou[i] > self.same_iou)
-                           | (share[i] > self.same_share))
-            mean = left & (iou[i] > self.mean_iou)
-            box = np.average(found[mean], 0, found[mean, 4].clip(1e-3))
-            boxes.append([*box[:4], best[4]])
-            left &= ~same
+            if best[4] < self.score_thr:
+                break
+            if left[i]:
+                mean = found[left & (iou[i] >= self.mean_iou)]
+                box = np.average(mean, 0, mean[:, 4].clip(1e-3))
+                boxes.append([*box[:4], best[4]])
+                left &= share[i] <= self.same_share
         return np.array(boxes).reshape(-1, 5)
 
 

@@ -88,7 +88,8 @@ def read_frames(path, max_frames=None, chunk=8):
         chunk (int): Frames to hand out at once. Defaults to 8.
 
     Yields:
-        list[np.ndarray]: RGB frames, (H, W, 3) uint8, turned upright.
+        tuple[list]: Numbers of the frames in the video, and the RGB frames,
+        (H, W, 3) uint8, turned upright.
 
     Raises:
         VideoError: If the file is no video, holds no frame, or ends before
@@ -102,23 +103,24 @@ def read_frames(path, max_frames=None, chunk=8):
         count = promised or count_packets(path)
         if count > max_frames:
             wanted = set(spread(count, max_frames).tolist())
-    decoded, frames = 0, []
+    decoded, numbers, frames = 0, [], []
     with _open(path) as container:
         container.streams.video[0].thread_type = 'AUTO'
         try:
             for frame in container.decode(video=0):
                 if wanted is None or decoded in wanted:
+                    numbers.append(decoded)
                     frames.append(_upright(frame))
                 decoded += 1
                 if len(frames) == chunk:
-                    yield frames
-                    frames = []
+                    yield numbers, frames
+                    numbers, frames = [], []
         except av.FFmpegError as error:
             raise VideoError(
                 f'{path} is damaged after {decoded} frames: '
                 f'{error.strerror or error}') from None
     if frames:
-        yield frames
+        yield numbers, frames
     if not decoded:
         raise VideoError(f'{path} holds no frame that can be decoded')
     if promised - decoded > max(2, 0.05 * promised):

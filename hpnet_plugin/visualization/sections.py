@@ -239,7 +239,7 @@ def short_names(paths):
 def _frames_at(video, length, wanted):
     """Frames of a video by their number among the ``length`` stored ones."""
     chunks = read_frames(str(video), max_frames=length)
-    stored = itertools.chain.from_iterable(chunks)
+    stored = itertools.chain.from_iterable(frames for _, frames in chunks)
     return [frame for t, frame in enumerate(stored) if t in wanted]
 
 

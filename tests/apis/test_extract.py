@@ -124,7 +124,8 @@ def test_stock_dataset_reads_it(dataset):
 def test_crops_share_the_timeline(dataset):
     from hpnet_plugin.estimation.video import read_frames
     for i in (0, 9):
-        frames = sum(read_frames(str(dataset / f'crops/c{i}.mp4')), [])
+        frames = [frame for _, some in read_frames(
+            str(dataset / f'crops/c{i}.mp4')) for frame in some]
         assert len(frames) == 12
         assert frames[0].shape == (256, 256, 3)
         # the person, not the room, fills the picture
@@ -240,6 +241,10 @@ def test_fewer_frames_than_asked_and_fewer_kept(root, videos, main, tmp_path):
                               str(most))) == 0
         store = FeatureStore(out / 'features')
         assert store.shape('c0', TAP)[1] == frames
+    # the boxes of the frames that were kept, not of the first ones
+    whole, some = (FeatureStore(tmp_path / most / 'features').read(
+        'c0', 'keypoint') for most in ('50', '5'))
+    np.testing.assert_allclose(some, whole[:, [1, 3, 6, 8, 10]], atol=.1)
 
 
 def test_shards_fill_one_folder(root, videos, main, tmp_path, dataset):

@@ -30,7 +30,7 @@ def test_net_has_the_tap_of_the_paper(net):
     with torch.no_grad():
         net.backbone(torch.zeros(1, 3, 128, 96))
     handle.remove()
-    assert maps[0].shape == (1, 24, 16, 12)
+    assert maps[0].shape == (1, 32, 16, 12)
 
 
 def test_joints_of_held_out_crops(net):

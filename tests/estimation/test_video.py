@@ -22,20 +22,22 @@ def video(tmp_path_factory):
 
 
 def levels(chunks):
-    return [round(frame.mean() / 10) for frames in chunks for frame in frames]
+    return [round(frame.mean() / 10) for _, frames in chunks for frame in frames]
 
 
 def test_frames_come_in_order(video):
     assert probe(video) == (23, 15, 48, 64)
     assert count_packets(video) == 23
     chunks = list(read_frames(video, chunk=8))
-    assert [len(frames) for frames in chunks] == [8, 8, 7]
-    assert chunks[0][0].shape == (48, 64, 3)
+    assert [len(frames) for _, frames in chunks] == [8, 8, 7]
+    assert chunks[0][1][0].shape == (48, 64, 3)
+    assert sum((numbers for numbers, _ in chunks), []) == list(range(23))
     assert levels(chunks) == list(range(23))
 
 
 def test_max_frames_are_spread(video):
-    assert levels(read_frames(video, 4)) == [2, 8, 14, 20]
+    (numbers, frames), = read_frames(video, 4)
+    assert numbers == [2, 8, 14, 20] == levels([(numbers, frames)])
     assert levels(read_frames(video, 30)) == list(range(23))
     assert spread(10, 5).tolist() == [1, 3, 5, 7, 9]
     assert spread(3, 5).tolist() == [0, 1, 2]
@@ -50,7 +52,7 @@ def test_colours_are_rgb(tmp_path):
         stream.width, stream.height = 64, 48
         container.mux(stream.encode(av.VideoFrame.from_ndarray(red, 'rgb24')))
         container.mux(stream.encode())
-    frame = next(read_frames(path))[0]
+    frame = next(read_frames(path))[1][0]
     assert frame[..., 0].mean() > 200 and frame[..., 2].mean() < 50
 
 

@@ -1,4 +1,4 @@
-# What all dataset folders of tools/extract.py have in common.
+# What the dataset folders of tools/extract.py have in common.
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,
@@ -25,4 +25,5 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 # frame_dir, the clip's name, goes into the dumps: scores are joined by it
-pack = dict(type='PackActionInputs', meta_keys=('frame_dir', 'img_shape'))
+pack_inputs = dict(
+    type='PackActionInputs', meta_keys=('frame_dir', 'img_shape'))

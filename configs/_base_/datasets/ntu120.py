@@ -4,9 +4,9 @@ _base_ = './clips.py'
 num_classes = 120
 num_person = 2
 clip_len = 64
-# The only tap of the store: HRNet-W48's H2, backbone.stage4.0.branches.1
+# The store's only tap: H2 of HRNet-W48, backbone.stage4.0.branches.1
 tap = None
 in_channels = 96
 
-train_dataloader = dict(dataset=dict(data_root='data/ntu120'))
-val_dataloader = test_dataloader = train_dataloader
+train_dataloader = val_dataloader = test_dataloader = dict(
+    dataset=dict(data_root='data/ntu120'))

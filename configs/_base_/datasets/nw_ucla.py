@@ -1,10 +1,10 @@
-# NW-UCLA: ten actions, one person.
+# NW-UCLA: ten actions of one person.
 _base_ = './clips.py'
 
 num_classes = 10
 num_person = 1
 clip_len = 32
-# The tap of simplepose.onnx at stride 8
+# simplepose.onnx at stride 8
 tap = 'hybridsequential0_relu4_fwd'
 in_channels = 128
 

@@ -1,4 +1,4 @@
-# The paper's: 0.1 for 35 epochs, a tenth of it to 55, a hundredth to 65.
+# The paper's, for batches of 64.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=65, val_interval=5)
 
 optim_wrapper = dict(

@@ -10,3 +10,6 @@ model = dict(
         num_classes=_base_.num_classes,
         init_cfg=dict(
             type='Normal', layer='Linear', std=(2 / _base_.num_classes)**0.5)))
+
+resize = dict(type='ResizeTemporal', length=_base_.clip_len)
+format_input = dict(type='FormatPooledInput', num_person=_base_.num_person)

@@ -1,10 +1,6 @@
-_base_ = 'hpj_ctrgcn_nw_ucla.py'
+# Heatmap pooled features, bone motion stream.
+_base_ = './hpj_ctrgcn_nw_ucla.py'
 
-pipeline = [
-    *_base_.load_features,
-    dict(type='GenPooledStream', stream='bm'),
-    *_base_.pack_features,
-]
-train_dataloader = dict(dataset=dict(pipeline=pipeline))
-val_dataloader = dict(dataset=dict(pipeline=pipeline))
-test_dataloader = val_dataloader
+stream = dict(_base_.stream, stream='bm')
+train_dataloader = val_dataloader = test_dataloader = dict(
+    dataset=dict(pipeline=[*_base_.load, stream, *_base_.pack]))

@@ -1,10 +1,6 @@
-_base_ = 'pose_j_ctrgcn_nw_ucla.py'
+# 2D pose, bone stream.
+_base_ = './pose_j_ctrgcn_nw_ucla.py'
 
-pipeline = [
-    *_base_.load_pose,
-    dict(type='GenPooledStream', stream='b', key='keypoint'),
-    *_base_.pack_pose,
-]
-train_dataloader = dict(dataset=dict(pipeline=pipeline))
-val_dataloader = dict(dataset=dict(pipeline=pipeline))
-test_dataloader = val_dataloader
+stream = dict(_base_.stream, stream='b')
+train_dataloader = val_dataloader = test_dataloader = dict(
+    dataset=dict(pipeline=[*_base_.load, stream, *_base_.pack]))

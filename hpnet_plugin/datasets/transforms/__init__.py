@@ -1,5 +1,9 @@
-from .augmentation import (DropFrames, DropJoints, FlipJoints,
-                           RandomTemporalCrop)
+from .augmentation import (
+    DropFrames,
+    DropJoints,
+    FlipJoints,
+    RandomTemporalCrop,
+)
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .loading import LoadPooledFeature

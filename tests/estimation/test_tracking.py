@@ -1,0 +1,252 @@
+"""Linking, ranking and filling, on people whose places are known."""
+import inspect
+import json
+import time
+
+import numpy as np
+import pytest
+
+from hpnet_plugin.estimation import tracking
+
+SIZE = np.array([120., 450.])
+
+
+def scene(*paths, size=SIZE):
+    """Boxes of people on given paths, and who is who.
+
+    Each path is (T, 2), the centres, NaN where the person is not seen. The
+    boxes of a frame are in random order: nothing may depend on it.
+    """
+    rng = np.random.default_rng(0)
+    boxes, who = [], []
+    for centres in np.stack(paths, 1):
+        seen = rng.permutation(np.flatnonzero(np.isfinite(centres[:, 0])))
+        centre = centres[seen]
+        boxes.append(np.c_[centre - size / 2, centre + size / 2,
+                           rng.random(len(seen))])
+        who.append(seen)
+    return boxes, who
+
+
+def people(chosen, who):
+    """The persons that each slot shows, over all frames."""
+    return [{int(who[t][k]) for t, k in enumerate(slot) if k >= 0}
+            for slot in chosen]
+
+
+def line(frames, start, velocity):
+    return np.array(start, float) + np.outer(np.arange(frames), velocity)
+
+
+def test_diou_closed_form():
+    box = np.array([[0., 0, 2, 2]])
+    others = np.array([[0., 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2]])
+    # IoU 1, 1/3, 0; centres 0, 1, 2 apart; boxes around both 2, 3, 4 by 2
+    np.testing.assert_allclose(
+        tracking.diou(box, others)[0], [1, 1 / 3 - 1 / 13, -4 / 20])
+
+
+def test_crossing_people_keep_their_slots():
+    left = line(100, (300, 400), (10, 0))
+    right = line(100, (1300, 410), (-10, 0))
+    boxes, who = scene(left, right)
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert chosen.shape == (2, 100) and (chosen >= 0).all()
+    assert sorted(people(chosen, who), key=min) == [{0}, {1}]
+
+
+def test_one_hidden_while_they_cross():
+    left = line(100, (300, 400), (10, 0))
+    right = line(100, (1300, 410), (-10, 0))
+    right[46:56] = np.nan
+    boxes, who = scene(left, right)
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert people(chosen, who) == [{0}, {1}]
+    assert (chosen >= 0).sum(1).tolist() == [100, 90]
+
+
+def test_people_who_meet_and_part_again():
+    apart = 70 + 8. * np.abs(np.arange(100) - 50)
+    y = np.full(100, 400.)
+    boxes, who = scene(np.c_[800 - apart, y], np.c_[800 + apart, y + 20])
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert sorted(people(chosen, who), key=min) == [{0}, {1}]
+
+
+def test_fast_steps_and_turns():
+    """Up to 0.6 widths a frame, back and forth, another person standing."""
+    t = np.arange(120)
+    fast = np.c_[300 + 70 * np.abs(t % 20 - 10), np.full(120, 400)]
+    boxes, who = scene(fast, line(120, (1400, 420), (0, 0)))
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert sorted(people(chosen, who), key=min) == [{0}, {1}]
+    assert (chosen >= 0).all()
+
+
+@pytest.mark.parametrize('gap, tracks', [(5, 1), (6, 2)])
+def test_gaps_up_to_the_limit_are_bridged(gap, tracks):
+    path = line(30, (300, 400), (6, 0))
+    path[10:10 + gap] = np.nan
+    boxes, _ = scene(path)
+    assert len(tracking.link(boxes, max_gap=5)) == tracks
+
+
+def test_each_box_is_in_one_track():
+    rng = np.random.default_rng(1)
+    boxes = []
+    for count in rng.integers(0, 6, 200):
+        corner = rng.uniform(0, 500, (count, 2))
+        boxes.append(np.c_[corner, corner + rng.uniform(50, 200, (count, 2)),
+                           np.ones(count)])
+    tracks = tracking.link(boxes)
+    rows = np.concatenate(tracks)
+    assert len(rows) == sum(map(len, boxes))
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert all((np.diff(track[:, 0]) > 0).all() for track in tracks)
+
+
+def test_ranked_by_presence_and_size():
+    """Sums of the root of the area: large 60 x 200, small 100 x 100, …"""
+    boxes = []
+    for t in range(100):
+        frame = [[1000, 100, 1100, 200, .9]]  # small, always
+        if t < 60:
+            frame.insert(0, [100, 100, 300, 300, .1])  # large
+        if t >= 45:
+            frame.append([600, 100, 700, 200, .99])  # small, shorter
+        boxes.append(np.array(frame))
+    chosen = tracking.select(tracking.link(boxes), boxes, 3)
+    firsts = [boxes[t][slot[t], 0] for slot in chosen
+              for t in [np.argmax(slot >= 0)]]
+    assert firsts == [100, 1000, 600]
+    assert (chosen >= 0).sum(1).tolist() == [60, 100, 55]
+    assert tracking.select(tracking.link(boxes), boxes, 1).shape == (1, 100)
+
+
+def test_order_of_the_boxes_changes_nothing():
+    """Equal tracks too: the one further left comes first."""
+    boxes, _ = scene(*(line(40, (x, 400), (0, 0)) for x in (900, 200, 550)))
+    turned = [frame[::-1] for frame in boxes]
+    for found in (boxes, turned):
+        chosen = tracking.select(tracking.link(found), found, 3)
+        lefts = [[found[t][k, 0] for t, k in enumerate(slot)]
+                 for slot in chosen]
+        assert [set(left) for left in lefts] == [{140.}, {490.}, {840.}]
+
+
+def test_short_tracks_have_no_slot():
+    person = line(100, (300, 400), (1, 0))
+    ghost = np.full((100, 2), np.nan)
+    ghost[50:59] = 1500, 400
+    boxes, who = scene(person, ghost)
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert people(chosen, who) == [{0}]
+    ghost[59] = 1500, 400  # a tenth of the longest is enough
+    boxes, who = scene(person, ghost)
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert people(chosen, who) == [{0}, {1}]
+
+
+def test_frames_without_anyone():
+    path = line(20, (300, 400), (5, 0))
+    path[[0, 7, 8, 19]] = np.nan
+    boxes, _ = scene(path)
+    assert len(boxes[7]) == 0
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert np.flatnonzero(chosen[0] < 0).tolist() == [0, 7, 8, 19]
+
+
+@pytest.mark.parametrize('frames', [0, 5])
+def test_nobody_at_all(frames):
+    boxes = [np.zeros((0, 5), np.float32)] * frames
+    assert tracking.link(boxes) == []
+    assert tracking.select([], boxes, 2).shape == (0, frames)
+
+
+def test_noisy_boxes_in_a_long_clip():
+    """Two who stand apart, a quarter of the boxes lost, ghosts: seconds."""
+    rng = np.random.default_rng(0)
+    frames = 5000
+    paths = [line(frames, (x, 400), (0, 0)) + rng.normal(0, 8, (frames, 2))
+             for x in (400, 800)]
+    for path in paths:
+        path[rng.random(frames) < 0.25] = np.nan
+    ghosts = rng.uniform(0, 1500, (frames, 2))
+    ghosts[rng.random(frames) < 0.7] = np.nan
+    boxes, who = scene(*paths, ghosts)
+    start = time.perf_counter()
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert time.perf_counter() - start < 20
+    shown = [[who[t][k] for t, k in enumerate(slot) if k >= 0]
+             for slot in chosen]
+    counts = np.array([np.bincount(one, minlength=3) for one in shown])
+    true = [np.isfinite(path[:, 0]).sum() for path in paths]
+    main = counts.argmax(1)
+    assert sorted(main) == [0, 1]
+    print(counts, true)
+    assert all(counts[i, p] > 0.97 * true[p] for i, p in enumerate(main))
+    assert all(counts[i, p] > 0.97 * counts[i].sum()
+               for i, p in enumerate(main))
+
+
+def test_two_who_punch(shared):
+    """A050: nobody moves far between frames, and the sides are kept."""
+    path = shared / 'data/ntu/S001C001P001R001A050_boxes.json'
+    boxes = [np.array(frame) for frame in json.loads(path.read_text())]
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert chosen.shape == (2, 74) and (chosen >= 0).all()
+    # the detector's own order changes from frame to frame
+    assert len(np.unique(chosen[0])) == 2
+    x = np.array([[boxes[t][k, [0, 2]].mean() for t, k in enumerate(slot)]
+                  for slot in chosen])
+    assert np.abs(np.diff(x)).max() < 0.1 * np.abs(x[0] - x[1]).min()
+    assert len(set(np.sign(x[0] - x[1]))) == 1
+
+
+def test_the_label_is_no_input():
+    for function in (tracking.link, tracking.select, tracking.fill_gaps):
+        assert not {'label', 'action', 'clip', 'name'} & set(
+            inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize('tail', [(), (17, ), (17, 3)])
+def test_fill_is_linear(dtype, tail):
+    present = np.array([[0, 1, 0, 0, 1, 0, 0, 0, 1, 0],
+                        [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]], bool)
+    scale = np.linspace(1, 2, max(1, int(np.prod(tail)))).reshape(tail)
+    ramp = (np.arange(10.) * 8).reshape(1, 10, *[1] * len(tail)) * scale
+    values = np.repeat(ramp, 2, 0).astype(dtype)
+    values[~present] = 77  # what stands in a gap is not looked at
+    before = values.copy()
+    filled = tracking.fill_gaps(values, present, limit=3)
+    np.testing.assert_array_equal(values, before)
+    assert filled.dtype == dtype and filled.shape == values.shape
+    expected = np.repeat(ramp, 2, 0)
+    expected[0, [0, 9]] = 0  # ends
+    expected[1, 3:9] = 0  # six frames, more than three
+    np.testing.assert_allclose(filled, expected, rtol=1e-3)
+
+
+def test_fill_as_np_interp():
+    rng = np.random.default_rng(0)
+    values, present = rng.normal(size=(1, 200)), rng.random((1, 200)) < 0.3
+    filled = tracking.fill_gaps(values, present, 200)[0]
+    at = np.flatnonzero(present[0])
+    expected = np.interp(np.arange(200), at, values[0, at], 0, 0)
+    np.testing.assert_allclose(filled, expected, atol=1e-6)
+
+
+def test_fill_of_nobody_is_zero():
+    filled = tracking.fill_gaps(
+        np.ones((2, 5, 17, 2), np.float32), np.zeros((2, 5), bool), 30)
+    assert not filled.any()
+    empty = tracking.fill_gaps(np.ones((0, 5, 2)), np.zeros((0, 5), bool), 3)
+    assert empty.shape == (0, 5, 2)
+
+
+def test_fill_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r'\(2, 4\) and \(2, 5, 3\)'):
+        tracking.fill_gaps(np.ones((2, 5, 3)), np.ones((2, 4), bool), 3)
+    with pytest.raises(ValueError, match='int'):
+        tracking.fill_gaps(np.ones((2, 5), int), np.ones((2, 5), bool), 3)
