@@ -57,9 +57,11 @@ def test_mim_finds_the_installed_wheel_from_any_folder(wheel, tmp_path):
             check=True, capture_output=True, text=True).stdout
 
     found = mim('search', 'hpnet_plugin', '--valid-config')
-    assert 'hpnet_ntu120' in found
-    shown = mim('run', 'hpnet_plugin', 'fuse', '-h')
-    assert str(site / 'hpnet_plugin/.mim/tools/fuse.py') in shown
+    assert 'hpj_ctrgcn_ntu120' in found
+    shown = mim('run', 'hpnet_plugin', 'doctor')
+    assert str(site / 'hpnet_plugin/.mim/tools/doctor.py') in shown
+    assert 'The main job can run.' in shown
+    assert 'warn  mim' not in shown
 
 
 def entry_configs(root):

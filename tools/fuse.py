@@ -19,12 +19,9 @@ import sys
 
 from hpnet_plugin.datasets.sources import SourceError, read_classes
 from hpnet_plugin.evaluation.fusion import assess, fused, read_streams, tune_on
-from hpnet_plugin.evaluation.scores import (
-    ScoreError,
-    write_atomic,
-    write_scores,
-)
+from hpnet_plugin.evaluation.scores import ScoreError, write_scores
 from hpnet_plugin.evaluation.tables import accuracy_table, format_table
+from hpnet_plugin.files import write_whole
 
 
 def parse_args(argv=None):
@@ -82,7 +79,7 @@ def run(args):
         write_scores(args.out, fused(joined, weights))
     if args.json:
         record = dict(result, tuned=tuned)
-        write_atomic(args.json, json.dumps(record, indent=2).encode() + b'\n')
+        write_whole(args.json, json.dumps(record, indent=2).encode() + b'\n')
     print(format_table(accuracy_table(result['streams'], result['fusion'])))
     print(f'\n{result["clips"]} clips, {result["classes"]} classes; in '
           'percent; mean class: over the classes that occur')

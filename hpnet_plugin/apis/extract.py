@@ -17,6 +17,7 @@ from ..datasets.annotations import write_annotations
 from ..estimation import tracking
 from ..estimation.detectors import DetectionError
 from ..estimation.video import VideoError, probe, read_frames
+from ..files import write_whole
 from ..store import FeatureStore, StoreWriter
 from .crops import CropRecorder
 
@@ -331,8 +332,8 @@ def write_dataset(out, clips, labels, classes, splits, failures, record):
         write_annotations(
             store, osp.join(out, 'annotations.pkl'), labels, splits)
         if classes:
-            _write_text(osp.join(out, 'classes.txt'), '\n'.join(classes) +
-                        '\n')
+            write_whole(osp.join(out, 'classes.txt'),
+                        ('\n'.join(classes) + '\n').encode())
         path = osp.join(out, 'extraction.json')
         earlier = {}
         if osp.isfile(path):
@@ -349,7 +350,7 @@ def write_dataset(out, clips, labels, classes, splits, failures, record):
             frames=sum(store.shape(n, 'keypoint')[1] for n in store.names),
             people=sum(store.shape(n, 'keypoint')[0] for n in store.names),
             failures=dict(sorted(failures.items())))
-        _write_text(path, json.dumps(content, indent=1) + '\n')
+        write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
     return content
 
 
@@ -362,15 +363,6 @@ def versions():
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _write_text(path, text):
-    partial = osp.join(osp.dirname(path), '.tmp-' + osp.basename(path))
-    with open(partial, 'w', encoding='utf-8') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """annotations.pkl: the toolbox's PoseDataset format, from a feature store."""
-import os
-import os.path as osp
 import pickle
+
+from ..files import write_whole
 
 
 def write_annotations(store, path, labels, splits):
@@ -39,9 +39,4 @@ def write_annotations(store, path, labels, splits):
         split={split: [name for name in members if name in stored]
                for split, members in splits.items()},
         annotations=annotations)
-    partial = osp.join(osp.dirname(path), '.tmp-' + osp.basename(path))
-    with open(partial, 'wb') as file:
-        pickle.dump(content, file, protocol=4)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_whole(path, pickle.dumps(content, protocol=4))

@@ -3,7 +3,7 @@ import difflib
 import json
 import os
 import os.path as osp
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..estimation.video import VIDEO_SUFFIXES
 
@@ -24,7 +24,7 @@ class Clip(NamedTuple):
     """
     name: str
     path: str
-    label: Optional[str] = None
+    label: str | None = None
 
 
 def find_clips(source):

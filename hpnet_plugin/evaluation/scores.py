@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..files import write_whole
+
 _WEIGHT = re.compile(
     r'(?P<file>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)')
 
@@ -172,19 +174,7 @@ def write_scores(path, scores):
              pred_score=torch.tensor(scores.scores[i], dtype=torch.float32))
         for i, name in enumerate(scores.names)
     ]
-    write_atomic(path, pickle.dumps(samples, protocol=2))
-
-
-def write_atomic(path, content):
-    """Write bytes to a temporary name beside ``path``, then rename it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, pickle.dumps(samples, protocol=2))
 
 
 @functools.lru_cache(maxsize=64)

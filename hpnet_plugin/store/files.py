@@ -1,50 +1,15 @@
-"""Files that appear whole or not at all, and the layout of a store."""
-import errno
+"""The layout of a store."""
 import json
 import os
 import os.path as osp
 
+from ..files import PARTIAL, write_whole
 from .errors import StoreError
 
 VERSION = 1
 META = 'meta.json'
 SHARD, INDEX = '.safetensors', '.json'
-PARTIAL = '.tmp-'
 POSE_KEYS = ('keypoint', 'keypoint_score')
-
-
-def write_whole(path, data):
-    """Write bytes so that the file is there completely or not at all.
-
-    Args:
-        path (str): The file.
-        data (bytes): Its content.
-
-    Raises:
-        OSError: If it cannot be written; nothing is left behind.
-    """
-    folder, name = osp.split(path)
-    partial = osp.join(folder, PARTIAL + name)
-    try:
-        with open(partial, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        if osp.exists(partial):
-            os.unlink(partial)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OSError(
-                error.errno, f'{path}: no space for {len(data)} bytes '
-                f'({error.strerror}); what was committed before is safe: '
-                'make room and run the same again') from None
-        raise
-    fd = os.open(folder or '.', os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_json(path, content):

@@ -8,9 +8,18 @@ import zlib
 import numpy as np
 from safetensors.numpy import save
 
+from ..files import PARTIAL, write_whole
 from .errors import StoreError
-from .files import (INDEX, META, PARTIAL, POSE_KEYS, SHARD, VERSION,
-                    read_indices, read_meta, write_json, write_whole)
+from .files import (
+    INDEX,
+    META,
+    POSE_KEYS,
+    SHARD,
+    VERSION,
+    read_indices,
+    read_meta,
+    write_json,
+)
 
 SHARD_BYTES = 64 << 20
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.scores import write_atomic
 from ..evaluation.tables import is_numeric
+from ..files import write_whole
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -98,7 +98,7 @@ def write_report(out, sections, title='HP-Net report', lead=''):
         title (str): Of the page.
         lead (str): A paragraph below it.
     """
-    write_atomic(out, render(sections, title, lead).encode())
+    write_whole(out, render(sections, title, lead).encode())
 
 
 def render(sections, title='HP-Net report', lead=''):

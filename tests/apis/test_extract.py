@@ -149,8 +149,8 @@ def test_other_settings_are_refused(root, videos, main, dataset, capsys):
 
 def test_transform_gives_what_the_store_has(root, videos, dataset):
     """PooledHeatmapExtraction in a stock pipeline, on the same boxes."""
-    from mmengine.dataset import Compose
     from mmaction.utils import register_all_modules
+    from mmengine.dataset import Compose
     register_all_modules()
     pipeline = Compose([
         dict(type='PyAVInit'),

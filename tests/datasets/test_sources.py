@@ -81,7 +81,7 @@ class TestLabels:
 
     @pytest.mark.parametrize('text, classes, message', [
         ('a 0\nb 2\n', ['x', 'y'], "'b' has label 2, out of range.*0 to 1"),
-        ('a 0\n', None, "1 of 2 clips have no label: b"),
+        ('a 0\n', None, '1 of 2 clips have no label: b'),
         ('a 0\nb\n', None, 'line 2: expected "clip label"'),
         ('a 0\nb 1\na 1\n', None, "'a' is labelled '1' here and '0' before"),
         ('a bow\nb wafe\n', ['bow', 'wave'], "no class; closest: .'wave'"),

@@ -21,8 +21,9 @@ def test_window_keeps_the_whole_person():
 
 @pytest.mark.parametrize('udp', [False, True])
 def test_matrix_is_mmposes(udp):
-    import hpnet_plugin  # noqa: F401
     from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
+
+    import hpnet_plugin  # noqa: F401
     centre, extent = geometry.box_to_window((31, 47, 118, 300), SIZE)
     stock = get_udp_warp_matrix if udp else get_warp_matrix
     expected = stock(centre, extent, 0., output_size=SIZE)

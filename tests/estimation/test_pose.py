@@ -142,6 +142,7 @@ class TestMMPose:
         """The same joints as mmpose's own inference on the same box."""
         from mmengine import Config
         from mmpose.apis import inference_topdown, init_model
+
         from hpnet_plugin.estimation.extractor import PooledExtractor
         settings = Config.fromfile(config)
         settings.model.test_cfg = dict(flip_test=False)

@@ -2,8 +2,13 @@ import av
 import numpy as np
 import pytest
 
-from hpnet_plugin.estimation.video import (VideoError, count_packets, probe,
-                                           read_frames, spread)
+from hpnet_plugin.estimation.video import (
+    VideoError,
+    count_packets,
+    probe,
+    read_frames,
+    spread,
+)
 
 
 @pytest.fixture(scope='module')
@@ -22,7 +27,8 @@ def video(tmp_path_factory):
 
 
 def levels(chunks):
-    return [round(frame.mean() / 10) for _, frames in chunks for frame in frames]
+    return [round(frame.mean() / 10)
+            for _, frames in chunks for frame in frames]
 
 
 def test_frames_come_in_order(video):

@@ -1,7 +1,7 @@
 """Pooled features in a pipeline, without a store."""
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
 
 from ...estimation import tracking
 from ...estimation.detectors import build_detector
