@@ -97,6 +97,8 @@ setup(
         # np.Inf of the stock transforms is gone from numpy 2.
         'numpy>=1.23,<2',
         'scipy>=1.9',
+        'matplotlib>=3.5',
+        'tqdm>=4.60',
         'mmengine>=0.10.0,<1',
         'mmaction2>=1.2.0,<2',
         'safetensors>=0.4',

@@ -61,6 +61,8 @@ PACKAGES = (
              'opencv-contrib-python'), '4.5', '', ''),
     ('av', ('av', ), '10', '', ''),
     ('safetensors', ('safetensors', ), '0.4', '', ''),
+    ('matplotlib', ('matplotlib', ), '3.5', '', ''),
+    ('tqdm', ('tqdm', ), '4.60', '', ''),
     ('mmpose', ('mmpose', ), '1.2.0', '2', 'pose nets of mmpose'),
     ('mmdet', ('mmdet', ), '3.1.0', '3.3.0', 'detectors of mmdet'),
     ('onnxruntime', ('onnxruntime', 'onnxruntime-gpu'), '1.16', '',

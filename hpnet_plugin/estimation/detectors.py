@@ -221,11 +221,11 @@ class HogDetector(Detector):
     windows on one person become one box: their mean, weighted by score. The
     score is the machine's margin, no probability.
 
-    Measured (IoU from 0.5 with boxes of a modern detector or of the
-    drawing): recall 1.00 with one person of NTU RGB+D, 0.84 with two who
-    punch, 0.78 on drawn people of NW-UCLA; 0.0, 0.2 and 0.3 wrong boxes a
-    frame. In crowds, in sport, of people who sit or bend it finds next to
-    nothing: that takes an mmdet detector.
+    Measured (IoU from 0.5 with boxes of a modern detector, or of the
+    drawing): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
+    0.78 of drawn people of NW-UCLA, and 0.0, 0.15 and 0.3 wrong boxes a
+    frame. Of crowds, sport, people who sit or bend it finds next to nothing:
+    that takes a detector of mmdet.
 
     Args:
         score_thr (float): Least margin. Defaults to 0.3.

@@ -199,12 +199,17 @@ def load_weights(model, checkpoint):
         FileNotFoundError: If the file is not there.
         ValueError: If keys are missing or shapes differ, with the names.
     """
-    from mmengine.runner import CheckpointLoader
     checkpoint = str(checkpoint)
-    remote = '://' in checkpoint
-    if not remote and not osp.isfile(checkpoint):
+    if '://' in checkpoint:
+        # mmengine's own loader would run code that such a file may hold
+        loaded = torch.hub.load_state_dict_from_url(
+            checkpoint, map_location='cpu', weights_only=True)
+        checkpoint = osp.join(torch.hub.get_dir(), 'checkpoints',
+                              osp.basename(checkpoint))
+    elif osp.isfile(checkpoint):
+        loaded = torch.load(checkpoint, 'cpu', weights_only=True)
+    else:
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     state = loaded.get('state_dict', loaded)
     wanted = model.state_dict()
     missing = [key for key in wanted
@@ -218,9 +223,6 @@ def load_weights(model, checkpoint):
             f'{len(missing)} keys missing {missing[:3]}, '
             f'{len(other)} of another shape {other[:3]}')
     model.load_state_dict(state, strict=False)
-    if remote:
-        checkpoint = osp.join(torch.hub.get_dir(), 'checkpoints',
-                              osp.basename(checkpoint))
     return sha256_of(checkpoint)
 
 

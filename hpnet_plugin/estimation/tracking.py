@@ -85,8 +85,8 @@ def link(boxes, max_gap=30):
         if not len(found):
             continue
         found = np.asarray(found, float)[:, :4]
-        rows, columns = motion.pair(found)
-        motion.see(rows, found[columns])
+        rows, columns, quality = motion.pair(found)
+        motion.see(rows, found[columns], quality)
         for row, column in zip(rows, columns):
             tracks[motion.number[row]].append((t, column))
         new = np.setdiff1d(np.arange(len(found)), columns)
@@ -122,28 +122,32 @@ class _Motion:
                            + noise * self.size.prod(1)[:, None, None])
 
     def pair(self, found):
-        """Tracks and boxes (K, 4) that are the same person: two (P,) int."""
+        """P tracks and boxes (of K, 4) that are one person, how surely."""
         tracks, free = np.arange(len(self.size)), np.arange(len(found))
         trusted = self.count >= TRUSTED
         pairs = []
         for group in (tracks[trusted], tracks[~trusted]):
             for centre in (self.centre, self.seen):
-                rows, columns = _pair(
+                rows, columns, quality = _pair(
                     np.c_[centre - self.size / 2,
                           centre + self.size / 2][group],
                     found[free],
                     ABSENCE_COST * (self.absent[group] - 1))
-                pairs.append((group[rows], free[columns]))
+                pairs.append((group[rows], free[columns], quality))
                 group = np.delete(group, rows)
                 free = np.delete(free, columns)
-        return np.concatenate(pairs, 1)
+        return [np.concatenate(parts) for parts in zip(*pairs)]
 
-    def see(self, rows, boxes):
-        """Correct tracks by the boxes (P, 4) that they were paired with."""
+    def see(self, rows, boxes, quality):
+        """Correct tracks by the boxes (P, 4) that they were paired with.
+
+        A doubtful box, perhaps another thing beside a hidden person, moves
+        its track less.
+        """
         centre, size = _centre_and_size(boxes)
         covariance = self.covariance[rows]
-        gain = covariance[:, 0] / (
-            covariance[:, 0, :1] + PLACE_NOISE**2 * size.prod(1)[:, None])
+        noise = (PLACE_NOISE / quality)**2 * size.prod(1)
+        gain = covariance[:, 0] / (covariance[:, 0, 0] + noise)[:, None]
         surprise = centre - self.centre[rows]
         self.centre[rows] += gain[:, :1] * surprise
         self.velocity[rows] += gain[:, 1:] * surprise
@@ -175,14 +179,15 @@ def _centre_and_size(boxes):
 
 
 def _pair(guess, found, cost):
-    """Rows of ``guess`` (N, 4) and of ``found`` (K, 4) that match best."""
+    """Rows of ``guess`` (N, 4) and ``found`` (K, 4) that match, how well."""
     margin = diou(guess, found) - MIN_DIOU - cost[:, None]
     ratio = _area(guess)[:, None] / _area(found)[None].clip(1e-9)
     margin[(ratio > MAX_AREA_RATIO) | (ratio * MAX_AREA_RATIO < 1)] = 0
     margin = margin.clip(0)
     rows, columns = linear_sum_assignment(margin**2, maximize=True)
     good = margin[rows, columns] > 0
-    return rows[good], columns[good]
+    rows, columns = rows[good], columns[good]
+    return rows, columns, margin[rows, columns] / (1 - MIN_DIOU)
 
 
 def select(tracks, boxes, max_people):

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_from_local
 from torch.utils.data import Dataset
@@ -38,24 +39,27 @@ class Slope(BaseModel):
 
 def run(work_dir, epochs, **options):
     """Train y = a x with mmengine's own Runner."""
-    runner = Runner(
-        Slope(),
-        work_dir=str(work_dir),
-        train_dataloader=dict(
-            batch_size=4,
-            num_workers=0,
-            dataset=Line(),
-            collate_fn=dict(type='default_collate'),
-            sampler=dict(type='DefaultSampler', shuffle=False)),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook')),
-        default_scope='mmengine',
-        experiment_name=f'run{epochs}',
-        log_level='ERROR',
-        cfg=Config(),
-        **options)
-    runner.train()
+    # A Runner makes its scope the default of the whole process.
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        runner = Runner(
+            Slope(),
+            work_dir=str(work_dir),
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=0,
+                dataset=Line(),
+                collate_fn=dict(type='default_collate'),
+                sampler=dict(type='DefaultSampler', shuffle=False)),
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            optim_wrapper=dict(
+                optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook')),
+            default_scope='mmengine',
+            experiment_name=f'run{epochs}',
+            log_level='ERROR',
+            cfg=Config(),
+            **options)
+        runner.train()
     return runner
 
 

@@ -15,4 +15,4 @@ def test_the_models_of_mmaction_are_all_there():
     not localizers_drn.filled(), reason='this mmaction2 has its DRN')
 def test_the_missing_localizer_says_so_when_it_is_built():
     with pytest.raises(NotImplementedError, match='drn is not in the wheel'):
-        MODELS.build(dict(type='DRN', vote_size=512))
+        MODELS.build(dict(type='mmaction.DRN', vote_size=512))

@@ -59,7 +59,8 @@ def test_cost():
         net(torch.zeros(1, 2, 64, 17, 96))
     saved, frames = 0, 64
     for i in range(1, 11):
-        relation = getattr(net, f'l{i}').gcn1.conv1.weight.numel()
+        head = getattr(net, f'l{i}').gcn1.convs[0]
+        relation = 3 * head.conv1.weight.numel()
         saved += 2 * relation * (frames - 1) * 17 * 2
         frames //= 2 if i in (5, 8) else 1
     assert counter.get_total_flops() / 2 + saved == pytest.approx(
@@ -70,9 +71,9 @@ def test_initialisation():
     net = CTRGCN(96)
     assert net.l3.gcn1.alpha.item() == 0
     assert (net.l3.gcn1.bn.weight == 1e-6).all()
-    inner = net.l3.gcn1.conv1
+    inner = net.l3.gcn1.convs[0].conv1
     assert inner.weight.std().item() == pytest.approx((2 / 8)**.5, rel=.1)
-    assert net.l3.gcn1.conv3.weight.std().item() == pytest.approx(
+    assert net.l3.gcn1.convs[1].conv3.weight.std().item() == pytest.approx(
         (2 / 64)**.5, rel=.1)
     assert net.l1.residual is None
 

@@ -9,11 +9,9 @@ from ...graph import adjacency
 KERNEL, DILATIONS = 5, (1, 2)
 
 
-def _kaiming(conv, out_channels=None):
-    """Kaiming normal with fan-out; ``out_channels`` of one fused conv."""
-    fan_out = (out_channels or conv.out_channels) * \
-        conv.kernel_size[0] * conv.kernel_size[1]
-    nn.init.normal_(conv.weight, std=(2 / fan_out)**0.5)
+def _kaiming(conv):
+    """Published initialisation of every convolution."""
+    nn.init.kaiming_normal_(conv.weight, mode='fan_out')
     nn.init.zeros_(conv.bias)
     return conv
 
@@ -21,65 +19,48 @@ def _kaiming(conv, out_channels=None):
 class ChannelTopology(nn.Module):
     """Graph convolution with a topology of its own a channel (CTR-GC).
 
-    All K subsets of the graph (itself, inward, outward) in one go: the
-    published code runs one small module a subset and adds their outputs.
-
     Args:
         in_channels (int): C.
         out_channels (int): C'.
-        graph (Tensor): Adjacency, (K, V, V).
     """
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        # coordinates (2 here, 3 or 9 upstream) are too few to be cut by eight
+        inner = 8 if in_channels in (2, 3, 9) else max(in_channels // 8, 1)
+        self.conv1 = _kaiming(nn.Conv2d(in_channels, inner, 1))
+        self.conv2 = _kaiming(nn.Conv2d(in_channels, inner, 1))
+        self.conv3 = _kaiming(nn.Conv2d(in_channels, out_channels, 1))
+        self.conv4 = _kaiming(nn.Conv2d(inner, out_channels, 1))
+
+    def forward(self, x, mean, graph, alpha):
+        """One subset of the graph.
+
+        Args:
+            x (Tensor): (N, C, T, V).
+            mean (Tensor): Its mean over time, (N, C, 1, V).
+            graph (Tensor): Adjacency that all channels share, (V, V).
+            alpha (Tensor): Weight of what each channel adds to it, (1,).
+
+        Returns:
+            Tensor: (N, C', T, V).
+        """
+        p, q = self.conv1(mean), self.conv2(mean)
+        relation = torch.tanh(p.transpose(2, 3) - q)  # (N, R, V, V)
+        topology = alpha * self.conv4(relation) + graph
+        # y[n, c, t, u] = sum over v of topology[u, v] * feature[t, v]
+        return self.conv3(x) @ topology.transpose(2, 3)
+
+
+class UnitGCN(nn.Module):
+    """CTR-GC of all subsets of the graph, batch norm, skip and ReLU."""
 
     def __init__(self, in_channels, out_channels, graph):
         super().__init__()
-        # 2-D poses (2, or 9 in upstream) are too thin to be cut by eight
-        inner = 8 if in_channels in (2, 3, 9) else max(in_channels // 8, 1)
-        self.heads = heads = len(graph)
-        self.inner, self.out_channels = inner, out_channels
-        self.conv1 = _kaiming(nn.Conv2d(in_channels, heads * inner, 1), inner)
-        self.conv2 = _kaiming(nn.Conv2d(in_channels, heads * inner, 1), inner)
-        self.conv3 = _kaiming(
-            nn.Conv2d(in_channels, heads * out_channels, 1), out_channels)
-        self.conv4 = _kaiming(
-            nn.Conv2d(heads * inner, heads * out_channels, 1, groups=heads),
-            out_channels)
+        self.convs = nn.ModuleList(
+            ChannelTopology(in_channels, out_channels) for _ in graph)
         self.PA = nn.Parameter(graph.clone())
         self.alpha = nn.Parameter(torch.zeros(1))
-        self._register_load_state_dict_pre_hook(self._stack_heads)
-
-    def _stack_heads(self, state, prefix, *_):
-        """Take checkpoints that keep one small module a subset."""
-        for name in ('conv1', 'conv2', 'conv3', 'conv4'):
-            for kind in ('weight', 'bias'):
-                keys = [f'{prefix}convs.{k}.{name}.{kind}'
-                        for k in range(self.heads)]
-                if all(key in state for key in keys):
-                    state[f'{prefix}{name}.{kind}'] = torch.cat(
-                        [state.pop(key) for key in keys])
-
-    def forward(self, x):
-        """(N, C, T, V) -> (N, C', T, V)."""
-        n, _, t, v = x.shape
-        k, out = self.heads, self.out_channels
-        # the convolution is linear: the mean over time may come first
-        mean = x.mean(2, keepdim=True)
-        p, q = self.conv1(mean), self.conv2(mean)  # (N, K R, 1, V)
-        relation = torch.tanh(p.transpose(2, 3) - q)  # (N, K R, V, V)
-        topology = self.conv4(relation).view(n, k, out, v, v) * self.alpha \
-            + self.PA[None, :, None]
-        # y[n, c, t, u] = sum over k, v of topology[u, v] * feature[t, v]
-        feature = self.conv3(x).view(n, k, out, t, v)
-        feature = feature.permute(0, 2, 3, 1, 4).reshape(n * out, t, k * v)
-        topology = topology.permute(0, 2, 1, 4, 3).reshape(n * out, k * v, v)
-        return torch.bmm(feature, topology.to(feature.dtype)).view(
-            n, out, t, v)
-
-
-class UnitGCN(ChannelTopology):
-    """CTR-GC, batch norm, skip and ReLU."""
-
-    def __init__(self, in_channels, out_channels, graph):
-        super().__init__(in_channels, out_channels, graph)
         self.down = nn.Identity() if in_channels == out_channels else \
             nn.Sequential(
                 _kaiming(nn.Conv2d(in_channels, out_channels, 1)),
@@ -89,7 +70,12 @@ class UnitGCN(ChannelTopology):
 
     def forward(self, x):
         """(N, C, T, V) -> (N, C', T, V)."""
-        return torch.relu(self.bn(super().forward(x)) + self.down(x))
+        # conv1 and conv2 are linear: the mean over time may come before them
+        mean = x.mean(2, keepdim=True)
+        out = sum(
+            conv(x, mean, self.PA[k], self.alpha)
+            for k, conv in enumerate(self.convs))
+        return torch.relu(self.bn(out) + self.down(x))
 
 
 class UnitTCN(nn.Module):
@@ -166,8 +152,7 @@ class CTRGCN(BaseModule):
     """Channel-wise Topology Refinement GCN, as HP-Net uses it.
 
     Ten blocks of widths 64, 128 and 256; time is halved at the fifth and the
-    eighth. Parameters carry the published names, and published checkpoints
-    load, per-subset modules included.
+    eighth. Parameters carry the published names.
 
     Args:
         in_channels (int): C of the input: 96 for HRNet-W48's H2 map, 2 for
