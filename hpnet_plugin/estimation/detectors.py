@@ -326,7 +326,7 @@ class MMDetDetector(Detector):
         from mmdet.utils import get_test_pipeline_cfg, register_all_modules
         from mmengine import Config, DefaultScope
 
-        from .pose import load_weights
+        from .pose import load_weights, local_file
 
         if not osp.isfile(config):
             raise FileNotFoundError(
@@ -336,14 +336,13 @@ class MMDetDetector(Detector):
         if not checkpoint:
             raise ValueError(f'{path} names no weights (load_from): give a '
                              'checkpoint of the detector')
-        if '://' not in str(checkpoint) and not osp.isfile(checkpoint):
-            raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
+        checkpoint = local_file(checkpoint)
         register_all_modules(init_default_scope=False)
         # mmdet would make its scope the default of the whole process
         config.default_scope = None
         with DefaultScope.overwrite_default_scope('mmdet'):
             self.model = init_detector(
-                config, str(checkpoint), palette='coco', device=device)
+                config, checkpoint, palette='coco', device=device)
             self.sha256 = load_weights(self.model, checkpoint)
             steps = get_test_pipeline_cfg(config.copy())
             steps[0].type = 'mmdet.LoadImageFromNDArray'
@@ -376,4 +375,4 @@ class MMDetDetector(Detector):
                       & (found.scores >= self.score_thr)].cpu()
         boxes = np.c_[found.bboxes.numpy(), found.scores.numpy()]
         boxes[:, :4] = boxes[:, :4].clip(0, (shape[1], shape[0]) * 2)
-        return _best_first(boxes)
+        return _best_first(boxes[(boxes[:, 2:4] > boxes[:, :2]).all(1)])

@@ -4,6 +4,7 @@ Two kinds are served, any top-down net of mmpose and any ONNX file, behind
 one interface, so that the rest of the package need not know which it has.
 """
 import hashlib
+import os
 import os.path as osp
 from typing import NamedTuple
 
@@ -199,17 +200,8 @@ def load_weights(model, checkpoint):
         FileNotFoundError: If the file is not there.
         ValueError: If keys are missing or shapes differ, with the names.
     """
-    checkpoint = str(checkpoint)
-    if '://' in checkpoint:
-        # mmengine's own loader would run code that such a file may hold
-        loaded = torch.hub.load_state_dict_from_url(
-            checkpoint, map_location='cpu', weights_only=True)
-        checkpoint = osp.join(torch.hub.get_dir(), 'checkpoints',
-                              osp.basename(checkpoint))
-    elif osp.isfile(checkpoint):
-        loaded = torch.load(checkpoint, 'cpu', weights_only=True)
-    else:
-        raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
+    checkpoint = local_file(checkpoint)
+    loaded = torch.load(checkpoint, 'cpu', weights_only=True)
     state = loaded.get('state_dict', loaded)
     wanted = model.state_dict()
     missing = [key for key in wanted
@@ -224,6 +216,34 @@ def load_weights(model, checkpoint):
             f'{len(other)} of another shape {other[:3]}')
     model.load_state_dict(state, strict=False)
     return sha256_of(checkpoint)
+
+
+def local_file(checkpoint):
+    """Path of a checkpoint, downloaded first if it is an address.
+
+    mmengine's loader of addresses would run code that such a file may hold:
+    a file that lies here is read with ``weights_only``.
+
+    Args:
+        checkpoint (str): File or address.
+
+    Returns:
+        str: The file; what was downloaded stays in torch's cache.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+    """
+    checkpoint = str(checkpoint)
+    if '://' in checkpoint:
+        folder = osp.join(torch.hub.get_dir(), 'checkpoints')
+        path = osp.join(folder, osp.basename(checkpoint))
+        if not osp.isfile(path):
+            os.makedirs(folder, exist_ok=True)
+            torch.hub.download_url_to_file(checkpoint, path)
+        return path
+    if not osp.isfile(checkpoint):
+        raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
+    return checkpoint
 
 
 def sha256_of(path):

@@ -146,7 +146,7 @@ class _Motion:
         """
         centre, size = _centre_and_size(boxes)
         covariance = self.covariance[rows]
-        noise = (PLACE_NOISE / quality)**2 * size.prod(1)
+        noise = (PLACE_NOISE / quality)**2 * size.prod(1).clip(1)
         gain = covariance[:, 0] / (covariance[:, 0, 0] + noise)[:, None]
         surprise = centre - self.centre[rows]
         self.centre[rows] += gain[:, :1] * surprise

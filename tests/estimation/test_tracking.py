@@ -156,6 +156,14 @@ def test_frames_without_anyone():
     assert np.flatnonzero(chosen[0] < 0).tolist() == [0, 7, 8, 19]
 
 
+def test_boxes_without_area():
+    """What a detector leaves of a person at the frame's edge."""
+    boxes = [np.array([[0., 5, 0, 90, 1]])] * 5
+    tracks = tracking.link(boxes)
+    assert sum(map(len, tracks)) == 5
+    assert tracking.select(tracks, boxes, 2).shape[1] == 5
+
+
 @pytest.mark.parametrize('frames', [0, 5])
 def test_nobody_at_all(frames):
     boxes = [np.zeros((0, 5), np.float32)] * frames

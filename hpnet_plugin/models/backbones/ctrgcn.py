@@ -33,23 +33,20 @@ class ChannelTopology(nn.Module):
         self.conv3 = _kaiming(nn.Conv2d(in_channels, out_channels, 1))
         self.conv4 = _kaiming(nn.Conv2d(inner, out_channels, 1))
 
-    def forward(self, x, mean, graph, alpha):
-        """One subset of the graph.
+    def forward(self, x, mean):
+        """Features of a subset, and what each channel adds to its graph.
 
         Args:
             x (Tensor): (N, C, T, V).
             mean (Tensor): Its mean over time, (N, C, 1, V).
-            graph (Tensor): Adjacency that all channels share, (V, V).
-            alpha (Tensor): Weight of what each channel adds to it, (1,).
 
         Returns:
-            Tensor: (N, C', T, V).
+            tuple[Tensor]: (N, C', T, V) and (N, C', V, V).
         """
+        # conv1 and conv2 are linear: the mean over time may come before them
         p, q = self.conv1(mean), self.conv2(mean)
         relation = torch.tanh(p.transpose(2, 3) - q)  # (N, R, V, V)
-        topology = alpha * self.conv4(relation) + graph
-        # y[n, c, t, u] = sum over v of topology[u, v] * feature[t, v]
-        return self.conv3(x) @ topology.transpose(2, 3)
+        return self.conv3(x), self.conv4(relation)
 
 
 class UnitGCN(nn.Module):
@@ -70,11 +67,12 @@ class UnitGCN(nn.Module):
 
     def forward(self, x):
         """(N, C, T, V) -> (N, C', T, V)."""
-        # conv1 and conv2 are linear: the mean over time may come before them
-        mean = x.mean(2, keepdim=True)
-        out = sum(
-            conv(x, mean, self.PA[k], self.alpha)
-            for k, conv in enumerate(self.convs))
+        mean, out = x.mean(2, keepdim=True), 0
+        for conv, graph in zip(self.convs, self.PA):
+            feature, refinement = conv(x, mean)
+            # out[n, c, t, u] = sum over v of topology[u, v] * feature[t, v]
+            topology = self.alpha * refinement + graph
+            out = out + feature @ topology.transpose(2, 3)
         return torch.relu(self.bn(out) + self.down(x))
 
 
