@@ -11,7 +11,19 @@ RELEASED_EDGES = ((0, 5), (1, 0), (2, 0), (5, 6), (6, 0), (7, 5), (8, 6),
 RELEASED_BONES = (*RELEASED_EDGES[:-1], (3, 1), (4, 2))
 
 
+LAYOUTS = ('coco', 'released', 'nturgb+d', 'openpose')
+LAYOUT_KEYS = ('num_node', 'inward', 'center')
+
+
 def _graph(layout):
+    if isinstance(layout, dict):
+        missing = [key for key in LAYOUT_KEYS if key not in layout]
+        if missing:
+            raise ValueError(f'the layout lacks {missing}; it needs '
+                             f'{list(LAYOUT_KEYS)}, got {sorted(layout)}')
+    elif layout not in LAYOUTS:
+        raise ValueError(f'layout must be one of {LAYOUTS} or a dict with '
+                         f'{list(LAYOUT_KEYS)}, got {layout!r}')
     if layout == 'released':
         layout = dict(num_node=17, inward=list(RELEASED_EDGES), center=0)
     return Graph(layout, mode='spatial')
@@ -29,6 +41,9 @@ def adjacency(layout='coco'):
 
     Returns:
         np.ndarray: (3, V, V), float32; each column sums to 1 or 0.
+
+    Raises:
+        ValueError: If there is no such layout, or a dict lacks a key.
     """
     return _graph(layout).A.astype(np.float32)
 

@@ -20,7 +20,7 @@ def test_coco_is_a_tree_with_a_root():
 
 
 def test_released_graph():
-    """reference.md, section 3, counted from one in its source."""
+    """reference.md, section 3."""
     a = adjacency('released')
     edges = {(0, 5), (1, 0), (2, 0), (5, 6), (6, 0), (7, 5), (8, 6), (9, 7),
              (10, 8), (11, 5), (12, 6), (13, 11), (14, 12), (15, 13),
@@ -58,8 +58,10 @@ def test_columns(layout, joints):
 
 
 def test_unknown_layout():
-    with pytest.raises((ValueError, AssertionError)):
-        adjacency('coco-wholebody')
+    with pytest.raises(ValueError, match="'coco_wholebody'"):
+        adjacency('coco_wholebody')
+    with pytest.raises(ValueError, match='center'):
+        bone_pairs(dict(num_node=3, inward=[(1, 0)]))
 
 
 def test_mirror():

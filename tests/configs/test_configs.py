@@ -1,5 +1,6 @@
 """Every shipped training config, on a tiny dataset made here."""
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -198,30 +199,39 @@ def test_schedule_of_the_paper():
     assert cfg.auto_scale_lr.base_batch_size == 64
 
 
-CHILD = """
-_base_ = '{base}'
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='{root}'))
-model = dict(
-    backbone=dict(in_channels=256, num_person=3), cls_head=dict(num_classes=4))
-
-load = [dict(type='LoadPooledFeature', tap={taps}), _base_.resize]
-pack = [dict(_base_.pack[0], num_person=3), _base_.pack[1]]
-train_dataloader['dataset']['pipeline'] = [
-    *load, dict(type='CentrePooled'), _base_.stream, *pack]
-"""
+def readme_configs():
+    """The configs that configs/streams/README.md shows."""
+    text = (ROOT / 'configs/streams/README.md').read_text()
+    return re.findall(r'```python\n(.*?)```', text, re.DOTALL)
 
 
-def test_a_child_of_ones_own(tmp_path, folders):
-    """What configs/streams/README.md says: own folder, taps, augmentation."""
+def test_readme_own_folder(tmp_path, folders):
+    code = readme_configs()[0]
+    folder = ROOT / 'configs/streams/ntu120'
     child = tmp_path / 'mine.py'
-    child.write_text(CHILD.format(
-        base=ROOT / 'configs/streams/nw_ucla/hpb_ctrgcn_nw_ucla.py',
-        root=folders['nw_ucla'], taps=list(TAPS['nw_ucla'])))
+    child.write_text(
+        code.replace('../ntu120/', f'{folder}/').replace(
+            'data/mine', str(folders['ntu120'])))
     cfg = Config.fromfile(child)
+    assert MODELS.build(cfg.model).cls_head.num_classes == 5
+    for phase in ('train', 'val', 'test'):
+        assert samples(cfg, phase)[1]['inputs'][0].shape[-1] == 96
+
+
+def test_readme_taps_and_augmentation(tmp_path, folders):
+    code = readme_configs()[1]
+    base = ROOT / 'configs/streams/nw_ucla/hpj_ctrgcn_nw_ucla.py'
+    child = tmp_path / 'mine.py'
+    for i, tap in enumerate(TAPS['nw_ucla'], 1):
+        code = code.replace(f'TAP{i}', tap)
+    child.write_text(code.replace('./hpj_ctrgcn_nw_ucla.py', str(base)))
+    cfg = load(child, folders)
+    names = [t.type for t in cfg.train_dataloader.dataset.pipeline]
+    assert names[:4] == ['LoadPooledFeature', 'RandomTemporalCrop',
+                         'FlipJoints', 'ResizeTemporal']
     model = MODELS.build(cfg.model)
     for phase in ('train', 'val', 'test'):
-        dataset, batch = samples(cfg, phase)
-        assert batch['inputs'][0].shape == (1, 3, 32, 17, 256)
-    loss = model(**model.data_preprocessor(batch), mode='loss')
-    assert np.isfinite(loss['loss_cls'].item())
+        batch = samples(cfg, phase)[1]
+        assert batch['inputs'][0].shape == (1, 1, 32, 17, 256)
+    losses = model(**model.data_preprocessor(batch), mode='loss')
+    assert np.isfinite(losses['loss_cls'].item())
