@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 WORK = Path('work_dirs/demo')
-STREAMS = ('posec3d', 'hp_j', 'pose_j')  # the longest training first
+CONFIGS = {
+    'hpj': 'hpj_ctrgcn_demo.py',
+    'pose_j': 'pose_j_ctrgcn_demo.py',
+    'posec3d': 'posec3d_demo.py',
+}
+STREAMS = ('hpj', 'pose_j')  # what is fused
 TAP = 'backbone.stage4.0.branches.1'
 
 
@@ -42,7 +47,7 @@ def path_of(*parts):
 
 def train_and_test(stream):
     """The two commands of one stream."""
-    config = path_of('configs', 'demo', f'demo_{stream}.py')
+    config = path_of('configs', 'demo', CONFIGS[stream])
     folder, dump = WORK / stream, WORK / f'{stream}.pkl'
     return [
         Step(f'train_{stream}',
@@ -81,7 +86,7 @@ def first_steps():
 def last_steps():
     """From scores to the page."""
     # one epoch of PoseC3D is a sign of life and no partner for a fusion
-    scores = [WORK / 'hp_j.pkl', WORK / 'pose_j.pkl']
+    scores = [WORK / f'{stream}.pkl' for stream in STREAMS]
     return [
         Step('fuse',
              ['python', path_of('tools', 'fuse.py'), *scores,
@@ -90,7 +95,7 @@ def last_steps():
         Step('report',
              ['python', path_of('tools', 'report.py'), '--title',
               'Demo: the thing in the hand', '--work-dirs',
-              *(WORK / stream for stream in ('hp_j', 'pose_j')),
+              *(WORK / stream for stream in STREAMS),
               '--scores', *scores, '--data', WORK / 'data', '--videos',
               WORK / 'people' / 'videos', '--clips', 'cup_001', 'phone_001',
               'box_000', 'bag_000', '--out', WORK / 'report.html'],
@@ -149,7 +154,7 @@ def print_results():
     print((WORK / 'logs' / 'fuse.log').read_text(encoding='utf-8'))
     rows = [['stream', *(' or '.join(CLASSES[i] for i in pair)
                          for pair in PAIRS)]]
-    for stream in ('hp_j', 'pose_j'):
+    for stream in STREAMS:
         scores = read_scores(str(WORK / f'{stream}.pkl'))
         rows.append([stream, *(f'{value:.1f}' for value in pair_accuracy(
             scores.scores, scores.labels))])
@@ -171,7 +176,7 @@ def main():
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(run_all, train_and_test(stream),
                                      max(1, cores // 2))
-                         for stream in STREAMS]:
+                         for stream in CONFIGS]:
                 done.result()
         run_all(last_steps(), cores)
     except StepError as error:

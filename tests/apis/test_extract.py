@@ -299,6 +299,25 @@ def test_killed_and_resumed_is_the_same_store(root, videos, tmp_path):
     assert not differ and not errors
 
 
+def test_full_disk(root, videos, tmp_path, main):
+    """The system refuses a shard: named, nothing lost, then resumed."""
+    out = tmp_path / 'out'
+    code = ('import resource, runpy, signal, sys;'
+            'signal.signal(signal.SIGXFSZ, signal.SIG_IGN);'
+            'resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));'
+            'sys.argv = sys.argv[1:];'
+            'runpy.run_path(sys.argv[0], run_name="__main__")')
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(root / 'tools/extract.py'),
+         *arguments(root, videos, out)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'no space for' in done.stderr and 'make room' in done.stderr
+    assert [path.name for path in (out / 'features').iterdir()] == [
+        'meta.json']
+    assert main(arguments(root, videos, out)) == 0
+    assert len(FeatureStore(out / 'features')) == 10
+
+
 REAL_TAP = 'hybridsequential0_relu4_fwd'
 
 
