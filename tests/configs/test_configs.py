@@ -19,8 +19,8 @@ STREAMS = sorted((ROOT / 'configs/streams').rglob('*.py'))
 POSEC3D = sorted((ROOT / 'configs/posec3d').rglob('*.py'))
 TAPS = dict(
     ntu120={'backbone.stage4.0.branches.1': 96},
-    nw_ucla={'hybridsequential0_relu4_fwd': 128,
-             'hybridsequential0_relu2_fwd': 128})
+    nw_ucla={'backbone.stage4.0.branches.1': 96,
+             'backbone.stage4.0.branches.2': 192})
 
 
 @pytest.fixture(autouse=True)
@@ -232,6 +232,6 @@ def test_readme_taps_and_augmentation(tmp_path, folders):
     model = MODELS.build(cfg.model)
     for phase in ('train', 'val', 'test'):
         batch = samples(cfg, phase)[1]
-        assert batch['inputs'][0].shape == (1, 1, 32, 17, 256)
+        assert batch['inputs'][0].shape == (1, 1, 32, 17, 288)
     losses = model(**model.data_preprocessor(batch), mode='loss')
     assert np.isfinite(losses['loss_cls'].item())

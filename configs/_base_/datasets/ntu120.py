@@ -4,8 +4,8 @@ _base_ = './clips.py'
 num_classes = 120
 num_person = 2
 clip_len = 64
-# The store's only tap: H2 of HRNet-W48, backbone.stage4.0.branches.1
-tap = None
+# H2 of HRNet-W48; name one tap where the store has several
+tap = 'backbone.stage4.0.branches.1'
 in_channels = 96
 
 train_dataloader = val_dataloader = test_dataloader = dict(

@@ -4,9 +4,9 @@ _base_ = './clips.py'
 num_classes = 10
 num_person = 1
 clip_len = 32
-# simplepose.onnx at stride 8
-tap = 'hybridsequential0_relu4_fwd'
-in_channels = 128
+# H2 of HRNet-W48; name one tap where the store has several
+tap = 'backbone.stage4.0.branches.1'
+in_channels = 96
 
 train_dataloader = dict(
     batch_size=16, num_workers=2, dataset=dict(data_root='data/nw_ucla'))
