@@ -22,8 +22,16 @@ def bone(x, pairs):
     Returns:
         np.ndarray | Tensor: The same shape; zero for a joint that is its own
         parent.
+
+    Raises:
+        ValueError: If the pairs are not one a joint.
     """
-    parents = [parent for _, parent in sorted(pairs)]
+    children, parents = zip(*sorted(pairs))
+    if children != tuple(range(x.shape[-2])):
+        raise ValueError(
+            f'x has {x.shape[-2]} joints, each needs one pair (child, '
+            f'parent); the {len(children)} pairs have children {children}: '
+            'take the pairs of the layout of x')
     return x - x[..., parents, :]
 
 

@@ -50,6 +50,13 @@ def test_unknown_stream(clip):
         stream(clip, 'mj', PAIRS)
 
 
+@pytest.mark.parametrize('pairs', [
+    bone_pairs('nturgb+d'), PAIRS[:1], [(0, 0), *PAIRS[:-1]]])
+def test_pairs_of_another_skeleton(clip, pairs):
+    with pytest.raises(ValueError, match='x has 17 joints'):
+        bone(clip, pairs)
+
+
 def test_sum_of_bones_leads_back(clip):
     """Bones summed from a joint to the root give the joint again."""
     bones, parents = bone(clip, PAIRS), dict(PAIRS)

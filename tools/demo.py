@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """The whole main job on a small data set that the package draws itself.
 
 Draws clips of moving people, extracts pooled features with the tiny pose net

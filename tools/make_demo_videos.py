@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Draw a data set of moving people: videos, labels, splits and the truth.
 
 Eight actions; two pairs of them differ only in the thing held.

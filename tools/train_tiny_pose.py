@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Train the tiny pose net of the demo on people that the package draws."""
 import argparse
 

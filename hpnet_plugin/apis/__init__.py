@@ -1,0 +1,1 @@
+"""What tools and users call: the extraction as a whole."""

@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Moving people drawn from scratch: the data of ``make demo``.
 
 ``figure`` turns actions into joints in space, ``drawing`` turns joints into

@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Pixels of rooms, clothed people and the things in their hands.
 
 Colours are RGB; places are pixels (x, y), whole numbers at a pixel's middle;

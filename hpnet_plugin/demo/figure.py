@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """A jointed figure in space: what its limbs do over time, and where it is.
 
 Lengths are shares of the body's height. Space: x to the right of the picture,

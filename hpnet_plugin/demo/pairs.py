@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """What joints cannot tell: the thing held by one of a pair of actions."""
 import numpy as np
 

@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Clips, data sets and training crops of moving people, all joints known.
 
 Eight actions. Two pairs of them, drink and phone, box and bag, have the very

@@ -1,4 +1,3 @@
-# Copyright (c) The hpnet_plugin authors. Licensed under Apache-2.0.
 """Train and measure the tiny pose net on drawn people."""
 import os
 import time
@@ -122,7 +121,7 @@ class Appearance(nn.Module):
         super().__init__()
         self.read = nn.Conv2d(channels, 3 * detail**2, 1)
         self.detail = detail
-        net.get_submodule(tap).register_forward_hook(self._keep)
+        self.hook = net.get_submodule(tap).register_forward_hook(self._keep)
 
     def _keep(self, module, inputs, output):
         self.map = output
@@ -169,7 +168,8 @@ def train(config, steps, batch, lr, seed, workers, log=print):
                     KEYPOINT_CODECS.build(model.cfg.codec),
                     model.cfg.codec.input_size),
         batch, num_workers=workers, collate_fn=pseudo_collate)
-    appearance = Appearance(model, TAP, model.get_submodule(TAP)[-1].planes)
+    channels = model.get_submodule(TAP)[-1].out_channels
+    appearance = Appearance(model, TAP, channels)
     optimizer = torch.optim.AdamW(
         [*model.parameters(), *appearance.parameters()], lr, weight_decay=.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -186,6 +186,7 @@ def train(config, steps, batch, lr, seed, workers, log=print):
         if step % 100 == 0 or step == steps:
             log(f'step {step}/{steps}  loss {losses["loss_kpt"]:.4f}  '
                 f'appearance {seen:.4f}  {time.time() - begin:.0f} s')
+    appearance.hook.remove()
     return model.eval()
 
 

@@ -127,6 +127,20 @@ class TestResizeTemporal:
         earlier, later, weight = linear_weights(64, 64)
         assert (earlier == later).all() and not weight.any()
 
+    def test_absent_people_are_not_blended(self):
+        """There until frame 5 of 9: each joint is where it was, or zero."""
+        x = np.zeros((1, 9, 17, 2), np.float32)
+        x[:, :5] = [500, 300]
+        clip = dict(keypoint=x, keypoint_score=x[..., 0] / 500,
+                    pooled_feat=x.astype(np.float16))
+        out = build('ResizeTemporal', length=20)(clip)
+        for key, value in (('keypoint', [500, 300]), ('keypoint_score', 1),
+                           ('pooled_feat', [500, 300])):
+            there = out[key].any(tuple(range(2, out[key].ndim)))[0]
+            # frame t looks at (t + .5) * .45 - .5, nearer to 4 than to 5
+            assert there.tolist() == [t < 11 for t in range(20)]
+            assert (out[key][:, there] == value).all()
+
     def test_all_arrays_and_their_types(self, clip):
         out = build('ResizeTemporal', length=4)(dict(clip))
         for key in ARRAYS:
@@ -134,9 +148,9 @@ class TestResizeTemporal:
             assert out[key].dtype == clip[key].dtype
 
     def test_a_ramp_stays_a_ramp(self):
-        x = np.arange(10, dtype=np.float32).reshape(1, 10, 1, 1)
+        x = np.arange(1, 11, dtype=np.float32).reshape(1, 10, 1, 1)
         out = build('ResizeTemporal', length=5)(dict(keypoint=x))['keypoint']
-        np.testing.assert_allclose(out.ravel(), [.5, 2.5, 4.5, 6.5, 8.5])
+        np.testing.assert_allclose(out.ravel(), [1.5, 3.5, 5.5, 7.5, 9.5])
 
     def test_bad_input(self, clip):
         resize = build('ResizeTemporal')
@@ -296,6 +310,11 @@ class TestAugmentation:
         clip = build('NormalizeKeypoint')(clip)
         with pytest.raises(ValueError, match='before NormalizeKeypoint'):
             build('FlipJoints')(clip)
+
+    def test_flip_of_other_joints(self):
+        with pytest.raises(ValueError, match="25 joints, layout 'coco' 17"):
+            build('FlipJoints', flip_ratio=1)(
+                dict(pooled_feat=np.zeros((1, 4, 25, 6))))
 
     def test_crop(self, clip):
         np.random.seed(1)

@@ -105,7 +105,8 @@ class FlipJoints(BaseTransform):
             dict: The same, with the keys above.
 
         Raises:
-            ValueError: If the joints are not in pixels any more.
+            ValueError: If the joints are not in pixels any more, or not
+                those of the layout.
         """
         if 'keypoint_scale' in results:
             raise ValueError(f'{clip_name(results)}: FlipJoints goes before '
@@ -113,6 +114,10 @@ class FlipJoints(BaseTransform):
         if not self._draw():
             return results
         for key, array in clip_arrays(results).items():
+            if array.shape[2] != len(self.order):
+                raise ValueError(
+                    f'{clip_name(results)}: {key} has {array.shape[2]} '
+                    f'joints, layout {self.layout!r} {len(self.order)}')
             results[key] = array = array[:, :, self.order]
             if key == 'keypoint':
                 absent = np.all(array == 0, -1)

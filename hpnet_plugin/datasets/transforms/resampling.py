@@ -33,7 +33,9 @@ class ResizeTemporal(BaseTransform):
     """Resample a clip to a number of frames, linearly.
 
     Only frames that have a weight are read: at most ``2 * length`` of a
-    memory-mapped clip.
+    memory-mapped clip. A frame without the person, all zero, is not blended
+    into one with the person, which would draw joints towards the origin: the
+    nearer of the two is taken. (The released code blends them.)
 
     Required Keys:
 
@@ -84,6 +86,10 @@ class ResizeTemporal(BaseTransform):
             weight = weight.reshape((-1, ) + (1, ) * (array.ndim - 2))
             before = array[:, earlier].astype(np.float32)
             after = array[:, later].astype(np.float32)
+            joints = tuple(range(2, array.ndim))
+            edge = before.any(joints, keepdims=True) != after.any(
+                joints, keepdims=True)
+            weight = np.where(edge, np.rint(weight), weight)
             after -= before
             after *= weight
             before += after
