@@ -3,10 +3,18 @@ import os
 import pathlib
 
 import pytest
+from mmengine.registry import DefaultScope
 
 import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    """Stock code that a test calls may not change the scope of the next."""
+    yield
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

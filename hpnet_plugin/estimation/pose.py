@@ -120,7 +120,7 @@ class MMPoseNet(PoseNet):
 
     def __init__(self, config, checkpoint, taps, device, norm):
         # mmpose and what it imports cost seconds: only who needs them pays
-        from mmengine import Config
+        from mmengine import Config, DefaultScope
         from mmpose.apis import init_model
         from mmpose.models import TopdownPoseEstimator
 
@@ -129,7 +129,10 @@ class MMPoseNet(PoseNet):
         if not checkpoint:
             raise ValueError(f'{config_file} names no weights (load_from): '
                              'give a checkpoint')
-        model = init_model(config, device='cpu')
+        # mmpose would make its scope the default of the whole process
+        config.default_scope = None
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            model = init_model(config, device='cpu')
         if not isinstance(model, TopdownPoseEstimator):
             raise ValueError(f'{config_file} describes a '
                              f'{type(model).__name__}; only top-down nets '
