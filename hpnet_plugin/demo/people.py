@@ -182,7 +182,9 @@ def save_video(path, frames, fps=FPS):
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
         stream.thread_count = 1
-        stream.options = {'crf': '20', 'preset': 'veryfast'}
+        # x264's assembler code gives other files from run to run
+        stream.options = {'crf': '20', 'preset': 'veryfast',
+                          'x264-params': 'asm=0'}
         for frame in frames:
             container.mux(stream.encode(
                 av.VideoFrame.from_ndarray(frame, format='rgb24')))
