@@ -1,3 +1,11 @@
-from .backbones import CTRGCN
+from .backbones import CTRGCN, SMCLM
+from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
+from .fusion import TRMM, CrossAttentionFusion, FiLM
+from .heads import TRMMHead
+from .recognizers import XCLIPRecognizer
 
-__all__ = ['CTRGCN']
+__all__ = [
+    'CTRGCN', 'CrossAttentionFusion', 'FiLM',
+    'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'TRMM', 'TRMMHead',
+    'XCLIPRecognizer'
+]

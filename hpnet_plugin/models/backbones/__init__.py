@@ -1,3 +1,4 @@
 from .ctrgcn import CTRGCN
+from .smclm import SMCLM
 
-__all__ = ['CTRGCN']
+__all__ = ['CTRGCN', 'SMCLM']

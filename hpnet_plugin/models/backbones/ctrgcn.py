@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ...graph import adjacency
+from ..sizes import refuse_other_sizes
 
 KERNEL, DILATIONS = 5, (1, 2)
 
@@ -161,6 +162,9 @@ class CTRGCN(BaseModule):
             own. Defaults to 2.
         base_channels (int): Width of the first block. Defaults to 64.
         init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+
+    Attributes:
+        out_channels (int): Channels that it gives.
     """
 
     def __init__(self,
@@ -181,6 +185,8 @@ class CTRGCN(BaseModule):
             setattr(self, f'l{i}',
                     Block(width, wider, graph, stride, residual=i > 1))
             width = wider
+        self.out_channels = width
+        refuse_other_sizes(self)
 
     def forward(self, x):
         """Features of each person.

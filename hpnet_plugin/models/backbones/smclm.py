@@ -1,0 +1,106 @@
+"""Spatial-Motion Co-Learning Module (Sec. III-C of the HP-Net paper)."""
+import copy
+from typing import NamedTuple
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule, ModuleList
+
+from ...graph import bone_pairs
+from ...streams import STREAMS, stream
+
+
+class PooledFeatures(NamedTuple):
+    """What the topology models say of N clips.
+
+    Attributes:
+        streams (tuple[Tensor]): F'_p, F'_s, F'_m of Eq. 5, one a stream,
+            each (N, D): mean over people, time and joints.
+        concat (Tensor): F_c of Eq. 5, (N, S * D), all of them side by side.
+        joints (Tensor): (N, V, S * D), the same before the mean over joints.
+    """
+    streams: tuple
+    concat: torch.Tensor
+    joints: torch.Tensor
+
+
+@MODELS.register_module()
+class SMCLM(BaseModule):
+    """Topology models of their own for joints, bones and their motion.
+
+    The streams are made on the device from the one feature that is stored,
+    and never share memory; the models share no weights.
+
+    Args:
+        model (dict): Config of a graph backbone, (N, M, T, V, C) to
+            (N, M, D, T', V): :class:`CTRGCN` or any of the toolbox's. Each
+            stream gets a model of this kind.
+        streams (Sequence[str]): ``'j'`` joint F_p, ``'b'`` bone F_s, ``'jm'``
+            joint motion F_m, or ``'bm'`` bone motion. Defaults to
+            ``('j', 'b', 'jm')``, the paper's; the released code's by
+            ``('jm', 'jm', 'b')``.
+        graph (str | dict): Layout whose bones are taken; see
+            :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
+        feat_channels (int, optional): D. Defaults to None: the model's
+            ``out_channels``, which stock models do not have.
+        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+
+    Attributes:
+        names (tuple[str]): A name a stream, unique: the second ``'jm'`` is
+            ``'jm_2'``.
+        feat_channels (int): D.
+
+    Raises:
+        ValueError: If a stream is unknown, or D is.
+    """
+
+    def __init__(self,
+                 model,
+                 streams=('j', 'b', 'jm'),
+                 graph='coco',
+                 feat_channels=None,
+                 init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
+        unknown = [name for name in streams if name not in STREAMS]
+        if unknown or not streams:
+            raise ValueError(f'streams must be some of {STREAMS}, '
+                             f'got {tuple(streams)}')
+        self.streams = tuple(streams)
+        self.names = tuple(
+            name + (f'_{n}' if (n := self.streams[:i + 1].count(name)) > 1
+                    else '') for i, name in enumerate(self.streams))
+        self.pairs = bone_pairs(graph)
+        self.models = ModuleList(
+            MODELS.build(copy.deepcopy(model)) for _ in self.streams)
+        self.feat_channels = feat_channels or getattr(
+            self.models[0], 'out_channels', None)
+        if self.feat_channels is None:
+            raise ValueError(
+                f'{type(self.models[0]).__name__} does not say how many '
+                'channels it gives: set feat_channels of SMCLM')
+
+    def forward(self, x):
+        """Features of all streams.
+
+        Args:
+            x (Tensor): Pooled features, (N, M, T, V, C).
+
+        Returns:
+            PooledFeatures: Of N clips.
+
+        Raises:
+            ValueError: If the models give another number of channels than
+                ``feat_channels``.
+        """
+        joints = []
+        for name, model in zip(self.streams, self.models):
+            out = model(stream(x, name, self.pairs))
+            if out.shape[2] != self.feat_channels:
+                raise ValueError(
+                    f'{type(model).__name__} gives {out.shape[2]} channels, '
+                    f'SMCLM was told feat_channels={self.feat_channels}')
+            # people, channels and time first: (N, V, D)
+            joints.append(out.mean((1, 3)).transpose(1, 2))
+        features = tuple(joint.mean(1) for joint in joints)
+        return PooledFeatures(features, torch.cat(features, 1),
+                              torch.cat(joints, 2))

@@ -1,0 +1,153 @@
+"""Batches of several modalities, on the device."""
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmaction.models.data_preprocessors import MultiModalDataPreprocessor
+from mmaction.registry import MODELS
+from torch.distributions.beta import Beta
+
+from .labels import check_labels
+
+MODALITIES = dict(rgb='imgs', pooled='pooled_feat')
+
+
+@MODELS.register_module()
+class HPNetDataPreprocessor(MultiModalDataPreprocessor):
+    """Prepare each modality, then blend samples across all of them.
+
+    Args:
+        preprocessors (dict[str, dict]): Input key to the config of its
+            ``ActionDataPreprocessor``.
+        blending (dict, optional): Config of :class:`MixupCutmix`. Defaults
+            to None.
+    """
+
+    def __init__(self, preprocessors, blending=None):
+        super().__init__(preprocessors)
+        self.blending = None if blending is None else MODELS.build(blending)
+
+    def forward(self, data, training=False):
+        """Stack, normalise, and blend where the model is being trained.
+
+        Args:
+            data (dict): ``inputs`` (dict of lists of tensors) and
+                ``data_samples``.
+            training (bool): Whether to blend. Defaults to False.
+
+        Returns:
+            dict: ``inputs`` (dict of tensors) and ``data_samples``.
+        """
+        data = super().forward(data, training)
+        if training and self.blending is not None:
+            data['inputs'], data['data_samples'] = self.blending(
+                data['inputs'], data['data_samples'])
+        return data
+
+
+@MODELS.register_module()
+class MixupCutmix:
+    """Blend the samples of a batch by mixup (1710.09412) or CutMix.
+
+    One of the two a batch, one ratio a batch, one partner a sample, and the
+    same for every modality: mixup blends images and features alike; CutMix
+    (1905.04899) pastes a box of the partner's images, and as large a part of
+    its joints. Labels become distributions.
+
+    Args:
+        num_classes (int): K.
+        mixup_alpha (float): Of mixup's Beta distribution; 0 for CutMix
+            only. Defaults to 0.8.
+        cutmix_alpha (float): Of CutMix's; 0 for mixup only. Defaults to 1.
+        switch_prob (float): How often CutMix is taken where both may be.
+            Defaults to 0.5.
+        mix (Sequence[str]): Modalities that are blended. Defaults to
+            ``('rgb', 'pooled')``; the released code blends ``('rgb', )``.
+
+    Raises:
+        ValueError: If nothing would be blended.
+    """
+
+    def __init__(self,
+                 num_classes,
+                 mixup_alpha=0.8,
+                 cutmix_alpha=1.,
+                 switch_prob=0.5,
+                 mix=('rgb', 'pooled')):
+        if not mix or set(mix) - set(MODALITIES):
+            raise ValueError(f'mix must be some of {tuple(MODALITIES)}, '
+                             f'got {tuple(mix)}')
+        if mixup_alpha <= 0 and cutmix_alpha <= 0:
+            raise ValueError('neither mixup_alpha nor cutmix_alpha is above '
+                             '0: leave the blending out')
+        self.num_classes = num_classes
+        self.mixup_alpha, self.cutmix_alpha = mixup_alpha, cutmix_alpha
+        self.switch_prob = switch_prob
+        self.keys = tuple(MODALITIES[name] for name in mix)
+
+    def __call__(self, inputs, data_samples):
+        """Blend a batch.
+
+        Args:
+            inputs (dict[str, Tensor]): ``imgs`` (B, T, 3, H, W) and
+                ``pooled_feat`` (B, 1, M, T', V, C), or one of them.
+            data_samples (list[ActionDataSample]): With ``gt_label``, (1,).
+
+        Returns:
+            tuple: Blended inputs, and the samples with labels (K,).
+
+        Raises:
+            ValueError: If a label is no class.
+        """
+        check_labels(data_samples, self.num_classes)
+        labels = F.one_hot(
+            torch.cat([sample.gt_label for sample in data_samples]),
+            self.num_classes).float()
+        partner = torch.randperm(len(labels))
+        cut = self.cutmix_alpha > 0 and (self.mixup_alpha <= 0 or
+                                         np.random.rand() < self.switch_prob)
+        alpha = self.cutmix_alpha if cut else self.mixup_alpha
+        kept = Beta(alpha, alpha).sample().item()
+        blended = dict(inputs)
+        if cut:
+            box = None
+            if 'imgs' in self.keys and 'imgs' in inputs:
+                box, kept = _random_box(inputs['imgs'].shape[-2:], kept)
+            for key in self.keys:
+                if key in inputs:
+                    blended[key] = _paste(inputs[key], partner, key, box, kept)
+        else:
+            for key in self.keys:
+                if key in inputs:
+                    blended[key] = torch.lerp(inputs[key][partner],
+                                              inputs[key], kept)
+        for sample, label in zip(
+                data_samples, kept * labels + (1 - kept) * labels[partner]):
+            sample.set_gt_label(label)
+        return blended, data_samples
+
+
+def _random_box(size, kept):
+    """Box of about (1 - kept) of an image, and what it really leaves."""
+    height, width = size
+    side = (1 - kept)**0.5
+    y, x = np.random.randint(height), np.random.randint(width)
+    top, bottom = (int(np.clip(round(y + sign * side * height / 2), 0, height))
+                   for sign in (-1, 1))
+    left, right = (int(np.clip(round(x + sign * side * width / 2), 0, width))
+                   for sign in (-1, 1))
+    area = (bottom - top) * (right - left)
+    return (slice(top, bottom), slice(left, right)), 1 - area / height / width
+
+
+def _paste(value, partner, key, box, kept):
+    """Put a part of each sample's partner into a copy of the sample."""
+    value, other = value.clone(), value[partner]
+    if key == 'imgs':
+        where = (Ellipsis, *box)
+    else:
+        joints = value.shape[-2]
+        where = (Ellipsis,
+                 torch.randperm(joints)[:round((1 - kept) * joints)],
+                 slice(None))
+    value[where] = other[where]
+    return value

@@ -1,0 +1,52 @@
+"""Cross attention of class names and joints (Table XII)."""
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import nn
+
+
+@MODELS.register_module()
+class CrossAttentionFusion(BaseModule):
+    """Let each class's text look at the joints of the clip.
+
+    F' = F_text + MHA(query=F_text, key=value=joints), both normed before.
+    The paper names the fusion and gives no more; F_c is one vector a clip,
+    over which attention would be constant, so the joints are taken before
+    their mean. The last layer starts at zero: F' then equals F_text.
+
+    Args:
+        text_channels (int): C of the text features.
+        feat_channels (int): S * D of the joints' features.
+        head_channels (int): Channels of a head. Defaults to 64, CLIP's.
+        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+    """
+
+    def __init__(self,
+                 text_channels,
+                 feat_channels,
+                 head_channels=64,
+                 init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
+        self.norm_text = nn.LayerNorm(text_channels)
+        self.norm_joints = nn.LayerNorm(feat_channels)
+        self.attn = nn.MultiheadAttention(
+            text_channels,
+            max(text_channels // head_channels, 1),
+            kdim=feat_channels,
+            vdim=feat_channels,
+            batch_first=True)
+        nn.init.zeros_(self.attn.out_proj.weight)
+
+    def forward(self, text, pooled):
+        """Text features that have seen the joints.
+
+        Args:
+            text (Tensor): F_text, (K, C) or (B, K, C).
+            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
+
+        Returns:
+            Tensor: F', (B, K, C).
+        """
+        joints = self.norm_joints(pooled.joints)
+        query = self.norm_text(text).expand(len(joints), *text.shape[-2:])
+        seen, _ = self.attn(query, joints, joints, need_weights=False)
+        return text + seen

@@ -1,0 +1,127 @@
+"""Text Refinement Modulation Module (Sec. III-D of the HP-Net paper)."""
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import nn
+
+ETAS = ('outer', 'elementwise', 'text', None)
+MLPS = ('plain', 'released')
+INITS = ('identity', 'released')
+
+
+@MODELS.register_module()
+class TRMM(BaseModule):
+    r"""Refine the text features of the classes by those of the clip.
+
+    :math:`F'_{text} = F_{text} + \psi(F_c, F_{text}) + \eta(F_c)` (Eq. 7),
+    :math:`\psi = P_1(F_c) \circ F_{text} + P_2(F_c)` (Eq. 8); paper and
+    released code know three :math:`\eta`, see ``eta``.
+
+    Args:
+        text_channels (int): C of the text features.
+        feat_channels (int): D of F_c.
+        eta (str, optional): Which one.
+
+            - ``'outer'``: Algorithm 1, line 7, read literally.
+              S = tanh(P3(F_c)[:, :, None] - P4(F_c)[:, None, :]), (B, C, D),
+              and eta = S F_c / D, the same for every class.
+            - ``'elementwise'``: Eq. 9, (P3(F_c) - P4(F_c)) * P(F_c), with a
+              projection P of F_c to C channels.
+            - ``'text'``: the released code, which takes no F_c:
+              M = tanh(m3[:, None] - m4[None, :]), (C, C), with m3 and m4 the
+              means of P3 and P4 over the classes' text features, and
+              eta = F_text M^T, the same for every clip.
+            - None: no eta. What is left is FiLM with a residual.
+
+            Defaults to ``'outer'``.
+        mlp (str): ``'plain'``: every P is Linear, ReLU, Linear;
+            ``'released'``: P1 and P2 are Linear, Linear, and P3 and P4 are
+            Linear, Linear, ReLU. Defaults to ``'plain'``.
+        init (str): ``'identity'``: the last layers start at zero, so that F'
+            equals F_text and the match of text and video that was learnt
+            before survives the first step; ``'released'``: torch's own
+            initialisation. Defaults to ``'identity'``.
+        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: If an option is unknown, or ``mlp='released'`` would
+            start at zero: its last ReLU would never let a gradient through.
+    """
+
+    def __init__(self,
+                 text_channels,
+                 feat_channels,
+                 eta='outer',
+                 mlp='plain',
+                 init='identity',
+                 init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
+        for name, value, known in (('eta', eta, ETAS), ('mlp', mlp, MLPS),
+                                   ('init', init, INITS)):
+            if value not in known:
+                raise ValueError(
+                    f'{name} of TRMM must be one of {known}, got {value!r}')
+        if mlp == 'released' and init == 'identity' and eta is not None:
+            raise ValueError(
+                "mlp='released' ends P3 and P4 in a ReLU, which zero weights "
+                "would keep shut for ever: set init='released', too")
+        self.eta = eta
+        self.feat_channels = feat_channels
+        ends = []
+
+        def project(channels_in, channels_out, after=False):
+            first = nn.Linear(channels_in, text_channels)
+            last = nn.Linear(text_channels, channels_out)
+            ends.append(last)
+            if mlp == 'plain':
+                return nn.Sequential(first, nn.ReLU(), last)
+            return nn.Sequential(first, last, *[nn.ReLU()] * after)
+
+        c, d = text_channels, feat_channels
+        self.gamma, self.beta = project(d, c), project(d, c)  # P1, P2
+        if eta is not None:
+            self.p3 = project(c if eta == 'text' else d, c, after=True)
+            self.p4 = project(c if eta == 'text' else d,
+                              d if eta == 'outer' else c, after=True)
+        if eta == 'elementwise':
+            self.project = nn.Linear(d, c)
+        if init == 'identity':
+            for last in ends:
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
+
+    def refinement(self, text, feat):
+        """What is added to the text features, psi + eta.
+
+        Args:
+            text (Tensor): F_text, (K, C) or (B, K, C).
+            feat (Tensor): F_c, (B, D).
+
+        Returns:
+            Tensor: (B, K, C).
+        """
+        psi = self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
+        if self.eta is None:
+            return psi
+        if self.eta == 'text':
+            m3, m4 = self.p3(text).mean(-2), self.p4(text).mean(-2)
+            relation = torch.tanh(m3[..., :, None] - m4[..., None, :])
+            return psi + text @ relation.transpose(-1, -2)
+        p3, p4 = self.p3(feat), self.p4(feat)
+        if self.eta == 'elementwise':
+            return psi + ((p3 - p4) * self.project(feat))[:, None]
+        relation = torch.tanh(p3[:, :, None] - p4[:, None, :])
+        eta = (relation @ feat[:, :, None]).squeeze(-1) / self.feat_channels
+        return psi + eta[:, None]
+
+    def forward(self, text, pooled):
+        """Refined text features.
+
+        Args:
+            text (Tensor): F_text, (K, C) or (B, K, C).
+            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
+
+        Returns:
+            Tensor: F'_text, (B, K, C).
+        """
+        return text + self.refinement(text, pooled.concat)

@@ -1,0 +1,3 @@
+from .trmm_head import TRMMHead
+
+__all__ = ['TRMMHead']

@@ -1,0 +1,167 @@
+"""Scores of clips against refined class names (Sec. III-E of HP-Net)."""
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.heads import BaseHead
+from mmaction.registry import MODELS
+from mmengine.model import ModuleList
+from torch import nn
+
+from ..labels import check_labels
+
+
+class HPNetScores(NamedTuple):
+    """Logits of B clips.
+
+    Attributes:
+        fused (Tensor): S of Eq. 12, (B, K).
+        streams (dict[str, Tensor]): Logits of each stream's auxiliary
+            classifier, (B, K).
+    """
+    fused: torch.Tensor
+    streams: dict
+
+
+@MODELS.register_module()
+class TRMMHead(BaseHead):
+    r"""Match video features with text features that the clip has refined.
+
+    Eq. 12 is read as CLIP's scaled cosine, as the released code does:
+    :math:`S = e^{scale} \cos(F_u, F'_{text})`. The loss is Eq. 14,
+    :math:`L_{cls} + \lambda_1 L_p + \lambda_2 L_s + \lambda_3 L_m`, with a
+    linear classifier on the features of each stream.
+
+    Args:
+        num_classes (int): K.
+        text_channels (int): C of text and video features.
+        feat_channels (int): D of a stream's features. Defaults to 0.
+        streams (Sequence[str]): Names of the streams; the recogniser hands
+            those of its :class:`SMCLM` in. Defaults to none.
+        fusion (dict, optional): Config of what refines the text features:
+            :class:`TRMM`, :class:`FiLM` or :class:`CrossAttentionFusion`.
+            Defaults to None: text and video alone are matched.
+        lambdas (float | Sequence[float]): Weight of each stream's loss, or
+            one for all; the classifier of a stream of weight 0 is not
+            trained. Defaults to 1, the paper's.
+        label_smooth_eps (float): Label smoothing. Defaults to 0.1.
+        learn_scale (bool): Whether the scale, which starts as CLIP's does
+            and is read from its checkpoints, is trained. Defaults to False,
+            as in the released code.
+        average_clips (str): How several views of a clip are averaged, see
+            ``BaseHead``. Defaults to ``'score'``: dumps hold logits.
+        **kwargs: Of ``BaseHead``.
+
+    Raises:
+        ValueError: If the lambdas are not one a stream, or a fusion has no
+            streams to take from.
+    """
+
+    def __init__(self,
+                 num_classes,
+                 text_channels,
+                 feat_channels=0,
+                 streams=(),
+                 fusion=None,
+                 lambdas=1.,
+                 label_smooth_eps=0.1,
+                 learn_scale=False,
+                 average_clips='score',
+                 **kwargs):
+        super().__init__(
+            num_classes,
+            text_channels,
+            label_smooth_eps=label_smooth_eps,
+            average_clips=average_clips,
+            **kwargs)
+        self.streams = tuple(streams)
+        if isinstance(lambdas, (int, float)):
+            lambdas = (lambdas, ) * len(self.streams)
+        if len(lambdas) != len(self.streams) or min(lambdas, default=0) < 0:
+            raise ValueError(
+                f'lambdas must be one weight of at least 0 a stream; got '
+                f'{tuple(lambdas)} for the streams {self.streams}')
+        self.lambdas = tuple(lambdas)
+        if fusion is not None and not self.streams:
+            raise ValueError(
+                f'{fusion["type"]} refines the text by pooled features, and '
+                'the model has no topology: give it one, or fusion=None')
+        self.fusion = None if fusion is None else MODELS.build(
+            dict(text_channels=text_channels,
+                 feat_channels=feat_channels * len(self.streams), **fusion))
+        self.classifiers = ModuleList(
+            nn.Linear(feat_channels, num_classes) for _ in self.streams)
+        for classifier, weight in zip(self.classifiers, self.lambdas):
+            classifier.requires_grad_(weight > 0)
+        self.logit_scale = nn.Parameter(
+            torch.tensor(math.log(1 / 0.07)), requires_grad=learn_scale)
+
+    def forward(self, feats, **kwargs):
+        """Score clips.
+
+        Args:
+            feats (tuple): Video features (B, C), text features (K, C) or
+                (B, K, C), and PooledFeatures of B clips or None.
+
+        Returns:
+            HPNetScores: Logits.
+        """
+        video, text, pooled = feats
+        if self.fusion is not None:
+            text = self.fusion(text, pooled)
+        # the scale makes hundreds of cosines: too much for half precision
+        with torch.autocast(video.device.type, enabled=False):
+            video = F.normalize(video.float(), dim=-1)
+            text = F.normalize(text.float(), dim=-1)
+            fused = self.logit_scale.exp() * (
+                text @ video[:, :, None]).squeeze(-1)
+        return HPNetScores(
+            fused, {
+                name: classifier(feat).float() for name, classifier, feat in
+                zip(self.streams, self.classifiers,
+                    pooled.streams if self.streams else ())
+            })
+
+    def loss_by_feat(self, cls_scores, data_samples):
+        """Losses of Eq. 14.
+
+        Args:
+            cls_scores (HPNetScores): Of :meth:`forward`.
+            data_samples (list[ActionDataSample]): With ``gt_label``, a class
+                (1,) or a distribution (K,).
+
+        Returns:
+            dict[str, Tensor]: ``loss_cls``, ``loss_<stream>`` with their
+            weights, and accuracies where labels are hard.
+
+        Raises:
+            ValueError: If a label is no class.
+        """
+        check_labels(data_samples, self.num_classes)
+        losses = super().loss_by_feat(cls_scores.fused, data_samples)
+        for name, weight in zip(self.streams, self.lambdas):
+            if weight:
+                found = super().loss_by_feat(cls_scores.streams[name],
+                                             data_samples)
+                losses[f'loss_{name}'] = weight * found['loss_cls']
+        return losses
+
+    def predict_by_feat(self, cls_scores, data_samples):
+        """Put scores into the samples.
+
+        Args:
+            cls_scores (HPNetScores): Of :meth:`forward`.
+            data_samples (list[ActionDataSample]): The clips.
+
+        Returns:
+            list[ActionDataSample]: The same, with ``pred_score`` and
+            ``pred_label`` of the fusion and ``pred_score_<stream>``.
+        """
+        data_samples = super().predict_by_feat(cls_scores.fused, data_samples)
+        for name, scores in cls_scores.streams.items():
+            views = len(scores) // len(data_samples)
+            for sample, score in zip(data_samples,
+                                     self.average_clip(scores, views)):
+                sample.set_field(score, f'pred_score_{name}')
+        return data_samples

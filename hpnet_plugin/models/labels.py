@@ -1,0 +1,25 @@
+"""Labels of a batch."""
+
+
+def check_labels(data_samples, num_classes):
+    """Refuse classes that a model does not have.
+
+    Args:
+        data_samples (list[ActionDataSample]): With ``gt_label``; soft labels
+            (K,) pass if K is right.
+        num_classes (int): K.
+
+    Raises:
+        ValueError: Names the clip.
+    """
+    for sample in data_samples:
+        label = sample.gt_label
+        good = 0 <= int(label) < num_classes if label.numel() == 1 else \
+            len(label) == num_classes
+        if not good:
+            name = getattr(sample, 'frame_dir', 'a clip')
+            raise ValueError(
+                f'{name} has label {label.tolist()}, the model has '
+                f'{num_classes} classes, 0 to {num_classes - 1}: num_classes '
+                'and the class names of the config must be those of the '
+                'dataset')

@@ -1,0 +1,136 @@
+"""The whole HP-Net: video, class names and pooled features."""
+from mmaction.models.recognizers import BaseRecognizer
+from mmaction.registry import MODELS
+
+from ..sizes import refuse_other_sizes
+
+
+@MODELS.register_module()
+class XCLIPRecognizer(BaseRecognizer):
+    """Match clips with class names, refined by heatmap pooled features.
+
+    Person-centred frames go through X-CLIP's video tower, class names
+    through CLIP's text tower, pooled features through the topology models;
+    the head refines the text by the latter and matches it with the video
+    (Eq. 11). Without ``topology`` it is the text + RGB baseline of Table XII,
+    with ``prompts`` X-CLIP itself.
+
+    Args:
+        backbone (dict): Config of the video tower, :class:`XCLIPVision`.
+        text (dict): Config of the text tower, :class:`CLIPText`; its class
+            names are the classes.
+        cls_head (dict): Config of :class:`TRMMHead`; channels and streams
+            are those of the parts.
+        topology (dict, optional): Config of :class:`SMCLM`.
+        prompts (dict, optional): Config of X-CLIP's :class:`VideoPrompts`.
+        data_preprocessor (dict, optional): Config of
+            :class:`HPNetDataPreprocessor`.
+        train_cfg (dict, optional): Not used.
+        test_cfg (dict, optional): Not used.
+
+    Raises:
+        ValueError: If class names and ``num_classes`` of the head disagree.
+    """
+
+    def __init__(self,
+                 backbone,
+                 text,
+                 cls_head,
+                 topology=None,
+                 prompts=None,
+                 data_preprocessor=None,
+                 train_cfg=None,
+                 test_cfg=None):
+        super().__init__(
+            backbone,
+            data_preprocessor=data_preprocessor,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg)
+        self.text = MODELS.build(text)
+        channels = self.backbone.embed_dim
+        if self.text.embed_dim != channels:
+            raise ValueError(
+                f'the text tower gives {self.text.embed_dim} channels, the '
+                f'video tower {channels}: both need one arch')
+        classes = len(self.text.classes)
+        if classes != cls_head['num_classes']:
+            raise ValueError(
+                f'num_classes of cls_head is {cls_head["num_classes"]}, the '
+                f'text tower has {classes} class names, '
+                f'{self.text.classes[0]!r} to {self.text.classes[-1]!r}: set '
+                'model.cls_head.num_classes or model.text.classes')
+        parts = dict(text_channels=channels)
+        self.topology = self.prompts = None
+        if topology is not None:
+            self.topology = MODELS.build(topology)
+            parts.update(
+                feat_channels=self.topology.feat_channels,
+                streams=self.topology.names)
+        if prompts is not None:
+            self.prompts = MODELS.build(
+                dict(embed_dim=channels, width=self.backbone.width, **prompts))
+        self.cls_head = MODELS.build(dict(parts, **cls_head))
+        # with other classes there are other classifiers; another number of
+        # frames is the video tower's business
+        refuse_other_sizes(self, ('cls_head.classifiers.',
+                                  'backbone.mit.positional_embedding'))
+
+    def extract_feat(self, inputs, **kwargs):
+        """Features of the three modalities.
+
+        Args:
+            inputs (dict[str, Tensor]): ``imgs`` (B, views * T, 3, H, W) and,
+                with a topology, ``pooled_feat`` (B, 1, M, T', V, C).
+
+        Returns:
+            tuple: What :class:`TRMMHead` takes, of B * views clips: video
+            (B', C), text (K, C) or (B', K, C), and PooledFeatures or None;
+            and an empty dict.
+
+        Raises:
+            KeyError: If a modality is missing.
+            ValueError: If the frames are no multiple of T, or a clip has
+                several stretches of pooled features.
+        """
+        imgs = self._modality(inputs, 'imgs')
+        frames = self.backbone.num_frames
+        if imgs.shape[1] % frames:
+            raise ValueError(
+                f'a clip has {imgs.shape[1]} images, the video tower takes '
+                f'{frames} a view: num_frames of LoadPersonCrops must be '
+                'that of the backbone')
+        views = imgs.shape[1] // frames
+        video = self.backbone(imgs.reshape(-1, frames, *imgs.shape[2:]))
+        text = self.text()
+        if self.prompts is not None:
+            text = self.prompts(text, video)
+        pooled = None
+        if self.topology is not None:
+            feat = self._modality(inputs, 'pooled_feat')
+            if feat.shape[1] != 1:
+                raise ValueError(
+                    f'pooled_feat has {feat.shape[1]} stretches a clip, one '
+                    'is expected: use ResizeTemporal, no sampling')
+            pooled = self.topology(feat[:, 0])
+            if views > 1:
+                pooled = type(pooled)(
+                    tuple(x.repeat_interleave(views, 0)
+                          for x in pooled.streams),
+                    pooled.concat.repeat_interleave(views, 0),
+                    pooled.joints.repeat_interleave(views, 0))
+        return (video.video, text, pooled), {}
+
+    def _forward(self, inputs, **kwargs):
+        """HPNetScores: Without post-processing, for B * views clips."""
+        return self.cls_head(self.extract_feat(inputs)[0])
+
+    @staticmethod
+    def _modality(inputs, key):
+        if not isinstance(inputs, dict) or key not in inputs:
+            have = sorted(inputs) if isinstance(inputs, dict) else \
+                f'a {type(inputs).__name__}'
+            raise KeyError(
+                f'XCLIPRecognizer needs {key} in its inputs, which have '
+                f"{have}: PackActionInputs(collect_keys=('imgs', "
+                "'pooled_feat'))")
+        return inputs[key]

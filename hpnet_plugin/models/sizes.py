@@ -1,0 +1,41 @@
+"""Checkpoints of models of another size."""
+
+
+def refuse_other_sizes(module, forgiven=()):
+    """Let a module refuse checkpoints whose tensors have other shapes.
+
+    mmengine only logs them, and then trains or tests with random weights.
+
+    Args:
+        module (nn.Module): The module.
+        forgiven (Sequence[str]): Beginnings of keys, within the module, that
+            may differ: they start anew, which is logged.
+
+    Raises:
+        ValueError: On loading; names what differs.
+    """
+
+    def check(module, state_dict, prefix, *_):
+        other = []
+        for key, value in module.state_dict().items():
+            stored = state_dict.get(prefix + key)
+            if stored is None or stored.shape == value.shape:
+                continue
+            if key.startswith(tuple(forgiven)):
+                from mmengine.logging import print_log
+                del state_dict[prefix + key]
+                print_log(
+                    f'{prefix + key} starts anew: it is '
+                    f'{tuple(stored.shape)} in the checkpoint and '
+                    f'{tuple(value.shape)} in the model', 'current', 30)
+                continue
+            other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
+                         f'{tuple(value.shape)} here')
+        if other:
+            raise ValueError(
+                f'the checkpoint is that of another {type(module).__name__}: '
+                f'{len(other)} tensors differ in shape, '
+                f'{"; ".join(other[:3])}. Take the config that it was made '
+                'with (channels of the tap, people, sizes of the towers)')
+
+    module.register_load_state_dict_pre_hook(check)
