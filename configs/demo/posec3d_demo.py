@@ -16,12 +16,15 @@ train_dataloader = dict(
         times=1,
         dataset=dict(
             data_root=data_root,
+            split='train',
             pipeline=[dict(train[0], **few), *train[1:]])))
 val_dataloader = test_dataloader = dict(
     **loader,
     batch_size=16,
     dataset=dict(
-        data_root=data_root, pipeline=[dict(val[0], **few), *val[1:]]))
+        data_root=data_root,
+        split='test',
+        pipeline=[dict(val[0], **few), *val[1:]]))
 
 train_cfg = dict(max_epochs=1)
 # one GPU's share of the stock rate

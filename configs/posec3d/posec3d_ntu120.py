@@ -14,19 +14,19 @@ train_dataloader = dict(
         dataset=dict(
             data_root=data_root,
             ann_file=ann_file,
-            split='train',
+            split='xsub_train',
             pipeline=[*_base_.train_pipeline[:-1], pack])))
 val_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         ann_file=ann_file,
-        split='test',
+        split='xsub_test',
         pipeline=[*_base_.val_pipeline[:-1], pack]))
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
         ann_file=ann_file,
-        split='test',
+        split='xsub_test',
         pipeline=[*_base_.test_pipeline[:-1], pack]))
 
 # The last epoch counts: stock save_best would choose it on the test split.

@@ -1,11 +1,12 @@
 from .backbones import CTRGCN, SMCLM
+from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .fusion import TRMM, CrossAttentionFusion, FiLM
 from .heads import TRMMHead
 from .recognizers import XCLIPRecognizer
 
 __all__ = [
-    'CTRGCN', 'CrossAttentionFusion', 'FiLM',
+    'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM',
     'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'TRMM', 'TRMMHead',
-    'XCLIPRecognizer'
+    'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -57,7 +57,9 @@ def folders(tmp_path_factory):
         write_annotations(
             FeatureStore(str(root / 'features')),
             str(root / 'annotations.pkl'), {f'clip{i}': i for i in range(4)},
-            dict(train=['clip0', 'clip1'], test=['clip2', 'clip3']))
+            {f'{protocol}{split}': clips for protocol in ('', 'xsub_')
+             for split, clips in (('train', ['clip0', 'clip1']),
+                                  ('test', ['clip2', 'clip3']))})
         folders[name] = root
     return folders
 

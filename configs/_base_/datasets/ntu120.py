@@ -1,4 +1,5 @@
 # NTU RGB+D 120, cross-subject: 63,026 clips to train, 50,919 to test.
+# One folder serves all protocols of a benchmark: its splits carry their name.
 _base_ = './clips.py'
 
 num_classes = 120
@@ -8,5 +9,7 @@ clip_len = 64
 tap = 'backbone.stage4.0.branches.1'
 in_channels = 96
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/ntu120'))
+train_dataloader = dict(
+    dataset=dict(data_root='data/ntu120', split='xsub_train'))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(data_root='data/ntu120', split='xsub_test'))

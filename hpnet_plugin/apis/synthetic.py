@@ -1,0 +1,101 @@
+"""A dataset folder of noise in the shape that a config asks for.
+
+To build, cost and try configs where their dataset is not at hand.
+"""
+import os.path as osp
+
+import numpy as np
+
+from ..datasets.annotations import write_annotations
+from ..store import FeatureStore, StoreWriter
+from .crops import CropRecorder
+
+SIZE = 240, 320  # of the frames that never were
+JOINTS = 17
+
+
+def write_synthetic(cfg, root, clips=4, frames=20):
+    """Write a dataset folder for a config, and point the config to it.
+
+    Args:
+        cfg (Config): A training config on ``PoseDataset``; its data folders
+            are changed in place.
+        root (str): Folder to write.
+        clips (int): Clips a split. Defaults to 4.
+        frames (int): Frames a clip. Defaults to 20.
+
+    Returns:
+        Config: The same.
+    """
+    datasets = [_innermost(cfg[f'{phase}_dataloader'].dataset)
+                for phase in ('train', 'val', 'test')]
+    steps = [step for dataset in datasets
+             for step in walk(dataset['pipeline'])]
+    people = max([step.get('num_person', 1) for step in steps
+                  if step['type'].startswith('Format')] + [1])
+    taps = _taps(cfg, steps)
+    rng = np.random.RandomState(0)
+    names = {split: [f'{split}_{i}' for i in range(clips)]
+             for split in dict.fromkeys(d['split'] for d in datasets)}
+    every = [name for members in names.values() for name in members]
+    shape = (people, frames, JOINTS)
+    with StoreWriter(osp.join(root, 'features'), dict(taps=taps)) as store:
+        for name in every:
+            arrays = {tap: rng.rand(*shape, channels).astype(np.float16)
+                      for tap, channels in taps.items()}
+            arrays['keypoint'] = rng.uniform(
+                20, 200, (*shape, 2)).astype(np.float32)
+            arrays['keypoint_score'] = np.ones(shape, np.float32)
+            store.add(name, arrays,
+                      dict(img_shape=list(SIZE), num_frames=frames))
+    if any(step['type'] == 'LoadPersonCrops' for step in steps):
+        _write_crops(root, every, frames, rng)
+    classes = num_classes(cfg)
+    store = FeatureStore(osp.join(root, 'features'))
+    for ann_file in {dataset['ann_file'] for dataset in datasets}:
+        write_annotations(
+            store, osp.join(root, ann_file),
+            {name: i % classes for i, name in enumerate(every)}, names)
+    for dataset in datasets:
+        dataset['data_root'] = str(root)
+    return cfg
+
+
+def walk(pipeline):
+    """Yield every transform of a pipeline, those inside others as well."""
+    for step in pipeline:
+        yield step
+        yield from walk(step.get('transforms', ()))
+
+
+def num_classes(cfg):
+    """int: Classes of the model that a config describes."""
+    return cfg.model.cls_head.num_classes
+
+
+def _innermost(dataset):
+    return _innermost(dataset['dataset']) if 'dataset' in dataset else dataset
+
+
+def _taps(cfg, steps):
+    """Tap to channels, so that together they fill the graph network."""
+    named = [step.get('tap') for step in steps
+             if step['type'] == 'LoadPooledFeature']
+    if not named:
+        return {}
+    named = named[0] or 'tap'
+    named = [named] if isinstance(named, str) else list(named)
+    topology = cfg.model.get('topology')
+    net = topology['model'] if topology else cfg.model.backbone
+    share, rest = divmod(net['in_channels'], len(named))
+    return {tap: share + (rest if i == 0 else 0)
+            for i, tap in enumerate(named)}
+
+
+def _write_crops(root, names, frames, rng):
+    box = np.array([[80, 20, 200, 220, 1]], np.float32)
+    for name in names:
+        recorder = CropRecorder(root)
+        for _ in range(frames):
+            recorder.add(rng.randint(0, 255, (*SIZE, 3), np.uint8), box)
+        recorder.write(name, [box] * frames, np.zeros((1, frames), int))

@@ -1,0 +1,217 @@
+"""Video tower of X-CLIP (Ni et al., ECCV 2022), arXiv 2208.02816."""
+from typing import NamedTuple
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from open_clip.transformer import (
+    LayerNorm,
+    QuickGELU,
+    ResidualAttentionBlock,
+    VisionTransformer,
+)
+from timm.layers import DropPath
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from .arch import clip_arch
+
+
+class VideoFeatures(NamedTuple):
+    """What the video tower says of B clips of T frames.
+
+    Attributes:
+        video (Tensor): (B, E).
+        frames (Tensor): Of each frame, (B, T, E).
+        patches (Tensor): Of each patch, before the last norm,
+            (B, T, g * g, W).
+    """
+    video: torch.Tensor
+    frames: torch.Tensor
+    patches: torch.Tensor
+
+
+class CrossFrameBlock(ResidualAttentionBlock):
+    """Cross-frame communication attention (X-CLIP, Sec. 3.2).
+
+    Each frame writes a message from its class token; the messages attend to
+    each other; then each frame attends to its own tokens and its message.
+
+    Args:
+        width (int): W.
+        heads (int): Heads of both attentions.
+        frames (int): T.
+        drop_path (float): Rate of stochastic depth. Defaults to 0.
+        **kwargs: Of open_clip's ``ResidualAttentionBlock``.
+    """
+
+    def __init__(self, width, heads, frames, drop_path=0., **kwargs):
+        super().__init__(width, heads, **kwargs)
+        self.frames = frames
+        self.message_fc = nn.Linear(width, width)
+        self.message_ln = LayerNorm(width)
+        self.message_attn = nn.MultiheadAttention(
+            width, heads, batch_first=True)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x, **kwargs):
+        """(B * T, L, W) -> (B * T, L, W)."""
+        message = self.message_fc(x[:, 0]).unflatten(0, (-1, self.frames))
+        normed = self.message_ln(message)
+        message = message + self.drop_path(
+            self.message_attn(normed, normed, normed, need_weights=False)[0])
+        tokens = torch.cat([x, message.flatten(0, 1)[:, None]], 1)
+        normed = self.ln_1(tokens)
+        # the message is made anew in every block: nobody needs its own row
+        x = x + self.drop_path(
+            self.attn(normed[:, :-1], normed, normed, need_weights=False)[0])
+        return x + self.drop_path(self.mlp(self.ln_2(x)))
+
+
+class FrameIntegration(nn.Module):
+    """Multi-frame integration transformer (X-CLIP, Sec. 3.2).
+
+    Args:
+        frames (int): T.
+        channels (int): E.
+        layers (int): Number of blocks.
+        heads (int): Heads of attention.
+        act_layer (type): Activation.
+    """
+
+    def __init__(self, frames, channels, layers, heads, act_layer):
+        super().__init__()
+        self.positional_embedding = nn.Parameter(
+            torch.empty(1, frames, channels))
+        self.resblocks = nn.Sequential(*(
+            ResidualAttentionBlock(channels, heads, act_layer=act_layer)
+            for _ in range(layers)))
+        nn.init.trunc_normal_(self.positional_embedding, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x):
+        """(B, T, E) -> (B, E)."""
+        return (x + self.resblocks(x + self.positional_embedding)).mean(1)
+
+
+@MODELS.register_module()
+class XCLIPVision(BaseModule):
+    """Video tower of X-CLIP around open_clip's ViT.
+
+    Parameters carry X-CLIP's names (``visual.*`` and ``mit.*``).
+
+    Args:
+        arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
+        num_frames (int): T. A checkpoint of another number is taken, its
+            temporal positions interpolated. Defaults to 8.
+        mit_layers (int): Blocks of the multi-frame integration. Defaults to
+            1, that of the released models.
+        quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
+            True.
+        drop_path (float): Rate of stochastic depth of the last block; it
+            grows linearly from 0. Defaults to 0.
+        grad_checkpointing (bool): Trade time for memory: compute each block
+            again in the backward pass. Defaults to False.
+        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+
+    Attributes:
+        embed_dim (int): E.
+        width (int): W.
+        num_frames (int): T.
+    """
+
+    def __init__(self,
+                 arch='ViT-B-16',
+                 num_frames=8,
+                 mit_layers=1,
+                 quick_gelu=True,
+                 drop_path=0.,
+                 grad_checkpointing=False,
+                 init_cfg=None):
+        super().__init__(init_cfg=init_cfg)
+        sizes = clip_arch(arch)
+        cfg = dict(dict(layers=12, width=768, head_width=64, patch_size=16,
+                        image_size=224, mlp_ratio=4.), **sizes['vision_cfg'])
+        self.embed_dim, self.width = sizes['embed_dim'], cfg['width']
+        self.num_frames = num_frames
+        self.grad_checkpointing = grad_checkpointing
+        act_layer = QuickGELU if quick_gelu else nn.GELU
+        heads = self.width // cfg['head_width']
+        self.visual = VisionTransformer(
+            cfg['image_size'], cfg['patch_size'], self.width, cfg['layers'],
+            heads, cfg['mlp_ratio'], output_dim=self.embed_dim,
+            act_layer=act_layer)
+        last = max(cfg['layers'] - 1, 1)
+        self.visual.transformer.resblocks = nn.ModuleList(
+            CrossFrameBlock(
+                self.width, heads, num_frames, drop_path * i / last,
+                mlp_ratio=cfg['mlp_ratio'], act_layer=act_layer)
+            for i in range(cfg['layers']))
+        self._init_blocks()
+        self.mit = FrameIntegration(
+            num_frames, self.embed_dim, mit_layers,
+            max(self.embed_dim // cfg['head_width'], 1), act_layer)
+        self.register_load_state_dict_pre_hook(_fit_frames)
+
+    def _init_blocks(self):
+        """CLIP's initialisation, which open_clip leaves to torch for ViTs."""
+        blocks = self.visual.transformer.resblocks
+        out_std = self.width**-0.5 * (2 * len(blocks))**-0.5
+        for block in blocks:
+            for attn in (block.attn, block.message_attn):
+                nn.init.normal_(attn.in_proj_weight, std=self.width**-0.5)
+                nn.init.normal_(attn.out_proj.weight, std=out_std)
+            nn.init.normal_(block.message_fc.weight, std=self.width**-0.5)
+            nn.init.zeros_(block.message_fc.bias)
+            nn.init.normal_(block.mlp.c_fc.weight,
+                            std=(2 * self.width)**-0.5)
+            nn.init.normal_(block.mlp.c_proj.weight, std=out_std)
+
+    def forward(self, imgs):
+        """Features of clips.
+
+        Args:
+            imgs (Tensor): (B, T, 3, H, W), normalised.
+
+        Returns:
+            VideoFeatures: Of B clips.
+
+        Raises:
+            ValueError: If frames or images are of another number or size.
+        """
+        _, frames, _, *size = imgs.shape
+        wanted = list(self.visual.image_size)
+        if frames != self.num_frames or size != wanted:
+            raise ValueError(
+                f'XCLIPVision takes {self.num_frames} frames of {wanted} '
+                f'(height, width), got {frames} of {size}: set num_frames '
+                'of LoadPersonCrops and the scale of Resize')
+        x = self.visual._embeds(imgs.flatten(0, 1))
+        for block in self.visual.transformer.resblocks:
+            if self.grad_checkpointing and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        classes = self.visual.ln_post(x[:, 0]) @ self.visual.proj
+        classes = classes.unflatten(0, (-1, frames))
+        return VideoFeatures(
+            self.mit(classes), classes, x[:, 1:].unflatten(0, (-1, frames)))
+
+
+def _fit_frames(module, state_dict, prefix, *_):
+    """Interpolate temporal positions of another number of frames."""
+    key = prefix + 'mit.positional_embedding'
+    stored, own = state_dict.get(key), module.mit.positional_embedding
+    if stored is None or stored.shape == own.shape or \
+            stored.shape[::2] != own.shape[::2]:
+        return
+    state_dict[key] = F.interpolate(
+        stored.transpose(1, 2).float(), own.shape[1], mode='linear',
+        align_corners=False).transpose(1, 2).to(stored.dtype)
+    print_log(f'{key}: {stored.shape[1]} temporal positions interpolated to '
+              f'{own.shape[1]}', 'current')
