@@ -116,8 +116,9 @@ def read_scores(path):
 
             - ``.pkl``: the dump of ``mim test … --dump``, a list with
               ``pred_score`` (K,), ``gt_label`` (1,) and ``frame_dir`` a
-              clip; or a dict of clip name to (K,) scores, as the released
-              GCN streams are kept (spec: reference, section 8);
+              clip, and ``pred_score_<stream>`` where the model has several
+              streams: ``FILE#<stream>`` reads one of these; or a dict of
+              clip name to (K,) scores, as the released GCN streams are kept;
             - ``.npy``: (N, K), with the clip names a line in a text file
               beside it: ``x.npy`` and ``x.txt``, or ``x_score.npy`` and
               ``x_name.txt``;
@@ -132,6 +133,9 @@ def read_scores(path):
         ScoreError: Missing, broken or unusable file.
     """
     path = os.fspath(path)
+    file, mark, stream = path.rpartition('#')
+    if mark and not os.path.exists(path):
+        return _stream_of(file, stream)
     if not os.path.exists(path) and glob.has_magic(path):
         parts = [read_scores(p) for p in sorted(glob.glob(path))]
         if not parts:
@@ -235,10 +239,30 @@ def unpickle(path):
             raise ScoreError(f'{path}: {error}') from None
 
 
+def _stream_of(path, stream):
+    """One of the streams in a dump."""
+    if not os.path.isfile(path):
+        raise ScoreError(f'{path}: no such file')
+    samples, prefix = unpickle(path), 'pred_score_'
+    known = sorted(key[len(prefix):] for key in samples[0]
+                   if key.startswith(prefix)) \
+        if isinstance(samples, list) and samples else []
+    if stream not in known:
+        raise ScoreError(f'{path} has no stream {stream!r}; it has '
+                         f'{", ".join(known) or "none"}')
+    return _from_samples(
+        [dict(sample, pred_score=sample[prefix + stream])
+         for sample in samples], f'{path}#{stream}')
+
+
 def _read_pickle(path):
     data = unpickle(path)
     if isinstance(data, dict):
         return _from_dict(data, path)
+    return _from_samples(data, path)
+
+
+def _from_samples(data, path):
     if not isinstance(data, (list, tuple)) or not all(
             isinstance(d, dict) for d in data):
         raise ScoreError(

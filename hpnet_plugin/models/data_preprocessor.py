@@ -37,7 +37,9 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
         Returns:
             dict: ``inputs`` (dict of tensors) and ``data_samples``.
         """
-        data = super().forward(data, training)
+        # float16 features are no business of a bfloat16 autocast
+        with torch.autocast(self.device.type, enabled=False):
+            data = super().forward(data, training)
         if training and self.blending is not None:
             data['inputs'], data['data_samples'] = self.blending(
                 data['inputs'], data['data_samples'])

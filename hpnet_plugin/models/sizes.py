@@ -1,7 +1,10 @@
 """Checkpoints of models of another size."""
+import logging
+
+from mmengine.logging import print_log
 
 
-def refuse_other_sizes(module, forgiven=()):
+def refuse_other_sizes(module, forgiven=(), fitted=()):
     """Let a module refuse checkpoints whose tensors have other shapes.
 
     mmengine only logs them, and then trains or tests with random weights.
@@ -10,6 +13,7 @@ def refuse_other_sizes(module, forgiven=()):
         module (nn.Module): The module.
         forgiven (Sequence[str]): Beginnings of keys, within the module, that
             may differ: they start anew, which is logged.
+        fitted (Sequence[str]): Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
@@ -19,15 +23,15 @@ def refuse_other_sizes(module, forgiven=()):
         other = []
         for key, value in module.state_dict().items():
             stored = state_dict.get(prefix + key)
-            if stored is None or stored.shape == value.shape:
+            if stored is None or stored.shape == value.shape or key in fitted:
                 continue
             if key.startswith(tuple(forgiven)):
-                from mmengine.logging import print_log
                 del state_dict[prefix + key]
                 print_log(
                     f'{prefix + key} starts anew: it is '
                     f'{tuple(stored.shape)} in the checkpoint and '
-                    f'{tuple(value.shape)} in the model', 'current', 30)
+                    f'{tuple(value.shape)} in the model', 'current',
+                    logging.WARNING)
                 continue
             other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
                          f'{tuple(value.shape)} here')

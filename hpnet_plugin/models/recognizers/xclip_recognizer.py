@@ -70,10 +70,9 @@ class XCLIPRecognizer(BaseRecognizer):
             self.prompts = MODELS.build(
                 dict(embed_dim=channels, width=self.backbone.width, **prompts))
         self.cls_head = MODELS.build(dict(parts, **cls_head))
-        # with other classes there are other classifiers; another number of
-        # frames is the video tower's business
-        refuse_other_sizes(self, ('cls_head.classifiers.',
-                                  'backbone.mit.positional_embedding'))
+        # other classes, other classifiers; another number of frames is fitted
+        refuse_other_sizes(self, ('cls_head.classifiers.', ),
+                           ('backbone.mit.positional_embedding', ))
 
     def extract_feat(self, inputs, **kwargs):
         """Features of the three modalities.
