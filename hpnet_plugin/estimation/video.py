@@ -128,6 +128,62 @@ def read_frames(path, max_frames=None, chunk=8):
                          f'frames, {decoded} could be decoded')
 
 
+def read_frames_at(path, indices):
+    """Decode chosen frames of a video of constant rate, and little else.
+
+    The decoder jumps to the key frame before a wanted frame wherever that
+    spares it frames.
+
+    Args:
+        path (str): The video.
+        indices (Sequence[int]): Numbers of frames, in any order, also
+            several times.
+
+    Returns:
+        list[np.ndarray]: RGB frames (H, W, 3) uint8 in the order asked.
+
+    Raises:
+        VideoError: If the file is no video, is damaged, or has no such frame.
+    """
+    import av
+    wanted = sorted(set(indices))
+    if not wanted:
+        return []
+    found = {}
+    try:
+        with _open(path) as container:
+            stream = container.streams.video[0]
+            step = 1 / (stream.average_rate * stream.time_base)
+            start = stream.start_time or 0
+            keys = sorted(round((entry.timestamp - start) / step)
+                          for entry in stream.index_entries
+                          if entry.is_keyframe)
+            position = -1  # of the frame decoded last
+            frames = container.decode(stream)
+            for index in wanted:
+                key = max((k for k in keys if k <= index), default=0)
+                if key > position + 1:
+                    container.seek(int(start + key * step), stream=stream)
+                    frames = container.decode(stream)
+                while position < index:
+                    frame = next(frames, None)
+                    if frame is None:
+                        break
+                    position = round((frame.pts - start) / step)
+                    if position in wanted:
+                        found[position] = _upright(frame)
+                if index not in found:
+                    break
+    except av.FFmpegError as error:
+        raise VideoError(f'{path} is damaged: {error.strerror or error}'
+                         ) from None
+    missing = [index for index in wanted if index not in found]
+    if missing:
+        raise VideoError(f'{path} has no frame {missing[0]}; its header says '
+                         f'{probe(path).frames} frames')
+    return [found[index] for index in indices]
+
+
 def _upright(frame):
     """RGB pixels of a frame, turned as its display matrix says."""
     image = frame.to_ndarray(format='rgb24')

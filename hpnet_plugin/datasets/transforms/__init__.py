@@ -4,6 +4,7 @@ from .augmentation import (
     FlipJoints,
     RandomTemporalCrop,
 )
+from .crops import LoadPersonCrops
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .loading import LoadPooledFeature
@@ -13,7 +14,7 @@ from .streams import GenPooledStream
 
 __all__ = [
     'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
-    'FormatPooledInput', 'GenPooledStream', 'LoadPooledFeature',
-    'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
-    'ResizeTemporal'
+    'FormatPooledInput', 'GenPooledStream', 'LoadPersonCrops',
+    'LoadPooledFeature', 'NormalizeKeypoint', 'PooledHeatmapExtraction',
+    'RandomTemporalCrop', 'ResizeTemporal'
 ]

@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from ...graph import mirror_pairs
-from .clip import clip_arrays, clip_name
+from .clip import CLIP_KEYS, clip_arrays, clip_name
 
 
 def _check_ratio(name, value):
@@ -26,6 +26,10 @@ class RandomTemporalCrop(BaseTransform):
 
         - pooled_feat, keypoint, keypoint_score (those that are there)
         - total_frames
+
+    Added Keys:
+
+        - frame_start (the first frame kept, for ``LoadPersonCrops`` after it)
 
     Args:
         min_ratio (float): The shortest stretch, as a part of the clip; its
@@ -57,6 +61,7 @@ class RandomTemporalCrop(BaseTransform):
         for key, array in arrays.items():
             results[key] = array[:, start:start + length]
         results['total_frames'] = length
+        results['frame_start'] = results.get('frame_start', 0) + start
         return results
 
     def __repr__(self):
@@ -65,29 +70,41 @@ class RandomTemporalCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class FlipJoints(BaseTransform):
-    """Mirror a clip: left and right joints change places.
+    """Mirror a clip: left and right joints change places, and images turn.
 
-    Joints in pixels are mirrored in the image, too. Features are those that
-    the pose net saw in the image as it was: only their places are mirrored.
+    Everything that the clip has, or nothing. Joints in pixels are mirrored in
+    the image, too. Features are those that the pose net saw in the image as
+    it was: only their places are mirrored.
     Goes before ``NormalizeKeypoint`` and ``GenPooledStream``.
 
     Required Keys:
 
-        - pooled_feat, keypoint, keypoint_score (at least one of them)
-        - img_shape (height and width, where there is keypoint)
+        - pooled_feat, keypoint, keypoint_score, imgs (at least one)
+        - original_shape or img_shape (height and width of the frame that
+          keypoint is in)
 
     Modified Keys:
 
-        - pooled_feat, keypoint, keypoint_score (those that are there)
+        - pooled_feat, keypoint, keypoint_score, imgs (those that are there)
 
     Args:
         flip_ratio (float): How often. Defaults to 0.5.
         layout (str): See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
             to ``'coco'``.
+        keys (Sequence[str]): What is mirrored. Defaults to all four; the
+            released code mirrors ``('imgs', )``.
     """
 
-    def __init__(self, flip_ratio=0.5, layout='coco'):
+    def __init__(self,
+                 flip_ratio=0.5,
+                 layout='coco',
+                 keys=(*CLIP_KEYS, 'imgs')):
         self.flip_ratio = _check_ratio('flip_ratio', flip_ratio)
+        unknown = set(keys) - {*CLIP_KEYS, 'imgs'}
+        if unknown or not keys:
+            raise ValueError(f'keys must be some of {(*CLIP_KEYS, "imgs")}, '
+                             f'got {tuple(keys)}')
+        self.keys = tuple(keys)
         self.layout = layout
         self.order = mirror_pairs(layout)
 
@@ -108,12 +125,17 @@ class FlipJoints(BaseTransform):
             ValueError: If the joints are not in pixels any more, or not
                 those of the layout.
         """
-        if 'keypoint_scale' in results:
+        if 'keypoint_scale' in results and 'keypoint' in self.keys:
             raise ValueError(f'{clip_name(results)}: FlipJoints goes before '
                              'NormalizeKeypoint, which knows no image')
         if not self._draw():
             return results
-        for key, array in clip_arrays(results).items():
+        if 'imgs' in results and 'imgs' in self.keys:
+            results['imgs'] = [np.ascontiguousarray(image[:, ::-1])
+                               for image in results['imgs']]
+        arrays = clip_arrays(results) if set(CLIP_KEYS) & set(results) else {}
+        for key in set(arrays) & set(self.keys):
+            array = arrays[key]
             if array.shape[2] != len(self.order):
                 raise ValueError(
                     f'{clip_name(results)}: {key} has {array.shape[2]} '
@@ -121,13 +143,14 @@ class FlipJoints(BaseTransform):
             results[key] = array = array[:, :, self.order]
             if key == 'keypoint':
                 absent = np.all(array == 0, -1)
-                array[..., 0] = results['img_shape'][1] - 1 - array[..., 0]
+                shape = results.get('original_shape', results['img_shape'])
+                array[..., 0] = shape[1] - 1 - array[..., 0]
                 array[absent] = 0
         return results
 
     def __repr__(self):
         return (f'{self.__class__.__name__}(flip_ratio={self.flip_ratio}, '
-                f'layout={self.layout!r})')
+                f'layout={self.layout!r}, keys={self.keys})')
 
 
 class _Drop(BaseTransform):

@@ -1,4 +1,5 @@
-"""The arrays of a clip that share their people, frames and joints."""
+"""What transforms of clips share."""
+import os.path as osp
 
 CLIP_KEYS = ('pooled_feat', 'keypoint', 'keypoint_score')
 
@@ -31,3 +32,22 @@ def clip_arrays(results):
 def clip_name(results):
     """str: What an error message calls the clip."""
     return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'
+
+
+def split_name(results):
+    """Folder and name of a clip.
+
+    ``PoseDataset`` puts the folder of ``data_prefix=dict(video=...)`` before
+    the name. It is taken off once, so that dumps hold the bare name.
+
+    Args:
+        results (dict): The results dict; ``frame_dir`` becomes the bare name
+            and ``data_folder`` the folder.
+
+    Returns:
+        tuple[str]: Folder, '' if there is none, and name.
+    """
+    if 'data_folder' not in results:
+        results['data_folder'], results['frame_dir'] = osp.split(
+            results['frame_dir'])
+    return results['data_folder'], results['frame_dir']

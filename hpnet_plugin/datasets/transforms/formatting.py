@@ -10,10 +10,11 @@ from .clip import clip_name
 class FormatPooledInput(BaseTransform):
     """Bring a clip to a number of people, as ``RecognizerGCN`` takes it.
 
-    The result goes to ``keypoint`` whatever it was made of: that is where
-    ``PackActionInputs`` finds the input of a one-tensor model. Types are
-    kept; ``ActionDataPreprocessor`` casts to float32 on the device, so that
-    float16 features travel there at half the size.
+    The result goes to ``keypoint`` whatever it was made of, unless ``out``
+    says otherwise: that is where ``PackActionInputs`` finds the input of a
+    one-tensor model. Types are kept; ``ActionDataPreprocessor`` casts to
+    float32 on the device, so that float16 features travel there at half the
+    size.
 
     Required Keys:
 
@@ -23,7 +24,8 @@ class FormatPooledInput(BaseTransform):
 
     Added Keys:
 
-        - keypoint ((num_clips, num_person, T / num_clips, V, C))
+        - the one named by ``out`` ((num_clips, num_person, T / num_clips,
+          V, C))
 
     Args:
         num_person (int): People of the model. Defaults to 2.
@@ -32,14 +34,21 @@ class FormatPooledInput(BaseTransform):
         pad (str): What fills the slots of a clip with fewer people:
             ``'repeat'`` the people again, as the paper does, or ``'zero'``.
             Surplus people are left out. Defaults to ``'repeat'``.
+        out (str): Where the result goes; ``'pooled_feat'`` for models of
+            several inputs. Defaults to ``'keypoint'``.
     """
 
-    def __init__(self, num_person=2, key='pooled_feat', pad='repeat'):
+    def __init__(self,
+                 num_person=2,
+                 key='pooled_feat',
+                 pad='repeat',
+                 out='keypoint'):
         if pad not in ('repeat', 'zero'):
             raise ValueError(f"pad must be 'repeat' or 'zero', got {pad!r}")
         self.num_person = num_person
         self.key = key
         self.pad = pad
+        self.out = out
 
     def transform(self, results):
         """Fill or cut the people and split the clips.
@@ -68,9 +77,9 @@ class FormatPooledInput(BaseTransform):
         for slot in range(slots):
             out[:, slot] = array[slot % people].reshape(
                 clips, -1, joints, channels)
-        results['keypoint'] = out
+        results[self.out] = out
         return results
 
     def __repr__(self):
         return (f'{self.__class__.__name__}(num_person={self.num_person}, '
-                f'key={self.key!r}, pad={self.pad!r})')
+                f'key={self.key!r}, pad={self.pad!r}, out={self.out!r})')

@@ -1,12 +1,10 @@
 """Pooled features from a store."""
-import os.path as osp
-
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...store import FeatureStore
-from .clip import clip_name
+from .clip import clip_name, split_name
 
 
 @TRANSFORMS.register_module()
@@ -59,7 +57,7 @@ class LoadPooledFeature(BaseTransform):
             ValueError: If the clip has another number of people, frames or
                 joints than its annotation, or no store is named.
         """
-        folder, name = osp.split(results['frame_dir'])
+        folder, name = split_name(results)
         store = self._open(self.store or folder)
         found = store.shape(name, self.tap)[:3]
         expected = list(found)
@@ -77,7 +75,6 @@ class LoadPooledFeature(BaseTransform):
         results['pooled_feat'] = store.read(
             name, self.tap,
             None if frames is None else np.asarray(frames, np.int64))
-        results['frame_dir'] = name
         return results
 
     def _open(self, root):

@@ -1,0 +1,125 @@
+"""Person-centred RGB clips."""
+import os.path as osp
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from ...estimation.video import probe, read_frames_at
+from .clip import clip_name, split_name
+
+
+@TRANSFORMS.register_module()
+class LoadPersonCrops(BaseTransform):
+    """Load frames of a person-centred clip, spread over its length.
+
+    The clip, written by ``tools/extract.py --crops``, has a frame for each
+    frame of the pooled features: both share one timeline. It is cut into
+    ``num_frames`` equal segments, and of each a frame is taken: a random one
+    in training, the middle one in testing (X-CLIP's sampling). Only these are
+    decoded. Clips with fewer frames repeat them.
+
+    Goes before ``ResizeTemporal``; a ``RandomTemporalCrop`` before it cuts
+    the images to the same stretch.
+
+    Required Keys:
+
+        - frame_dir (with the folder that ``PoseDataset`` puts before it)
+        - total_frames
+        - test_mode (optional)
+        - frame_start (optional)
+
+    Modified Keys:
+
+        - frame_dir (the clip's name, without its folder)
+        - img_shape (height and width of the images; original_shape stays
+          that of the frames that keypoint is in)
+
+    Added Keys:
+
+        - imgs (list of num_views * num_frames (H, W, 3) uint8, RGB)
+        - modality
+
+    Args:
+        num_frames (int): T, frames a view. Defaults to 8.
+        num_views (int): Views in testing, whose frames are evenly spread
+            within the segments; one in training. Defaults to 1.
+        folder (str, optional): Folder of the clips. Defaults to None:
+            ``crops`` in the dataset folder.
+    """
+
+    def __init__(self, num_frames=8, num_views=1, folder=None):
+        if num_frames < 1 or num_views < 1:
+            raise ValueError('num_frames and num_views must be at least 1, '
+                             f'got {num_frames} and {num_views}')
+        self.num_frames = num_frames
+        self.num_views = num_views
+        self.folder = folder
+
+    @cache_randomness
+    def _draw(self, low, high):
+        return np.random.randint(low, np.maximum(high, low + 1))
+
+    def sample(self, frames, test_mode):
+        """Numbers of the frames that are taken.
+
+        Args:
+            frames (int): Frames of the clip, F.
+            test_mode (bool): Whether to take the middle ones.
+
+        Returns:
+            np.ndarray: (num_views * T,), view by view.
+        """
+        edges = (frames * np.arange(self.num_frames + 1) // self.num_frames)
+        low, high = edges[:-1], edges[1:]
+        if not test_mode:
+            return np.minimum(self._draw(low, high), frames - 1)
+        parts = self.num_views + 1
+        return np.concatenate([
+            np.minimum((low * (parts - view) + high * view) // parts,
+                       frames - 1) for view in range(1, parts)
+        ])
+
+    def transform(self, results):
+        """Add the images.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with the keys above.
+
+        Raises:
+            FileNotFoundError: If the clip has no crops.
+            ValueError: If they have another number of frames than the
+                annotation, or frames were resampled before.
+        """
+        folder, name = split_name(results)
+        if 'clip_len' in results:
+            raise ValueError(f'{clip_name(results)}: LoadPersonCrops goes '
+                             'before transforms that resample the frames')
+        folder = self.folder or osp.join(osp.dirname(folder), 'crops')
+        path = osp.join(folder, name + '.mp4')
+        if not osp.isfile(path):
+            raise FileNotFoundError(
+                f'{clip_name(results)} has no crops, {path} is not there: '
+                'run tools/extract.py as for the features, with --crops')
+        frames, start = results['total_frames'], results.get('frame_start', 0)
+        length = probe(path).frames
+        cut = 'frame_start' in results
+        if start + frames > length or not cut and frames != length:
+            raise ValueError(
+                f'{clip_name(results)}: {path} has {length} frames, the '
+                f'annotation {start + frames}; both must come from the same '
+                'extraction')
+        imgs = read_frames_at(
+            path, start + self.sample(frames, results.get('test_mode', False)))
+        results['imgs'] = imgs
+        results['img_shape'] = imgs[0].shape[:2]
+        results['modality'] = 'RGB'
+        return results
+
+    def __repr__(self):
+        return (f'{self.__class__.__name__}(num_frames={self.num_frames}, '
+                f'num_views={self.num_views}, folder={self.folder!r})')
