@@ -8,9 +8,9 @@ A gap is a module with the same five names:
 - ``filled()``: whether :func:`apply` of that module has filled it.
 - ``apply()``: fill it.
 """
-from . import checkpoints, localizers_drn, mmcv_ops
+from . import checkpoints, localizers_drn, mmcv_ops, multimodal
 
-GAPS = (localizers_drn, mmcv_ops, checkpoints)
+GAPS = (localizers_drn, mmcv_ops, multimodal, checkpoints)
 
 
 def apply_compat():

@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from torch.distributions.beta import Beta
 
 from .labels import check_labels
+from .precision import full_precision
 
 MODALITIES = dict(rgb='imgs', pooled='pooled_feat')
 
@@ -38,7 +39,7 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
             dict: ``inputs`` (dict of tensors) and ``data_samples``.
         """
         # float16 features are no business of a bfloat16 autocast
-        with torch.autocast(self.device.type, enabled=False):
+        with full_precision(self.device):
             data = super().forward(data, training)
         if training and self.blending is not None:
             data['inputs'], data['data_samples'] = self.blending(

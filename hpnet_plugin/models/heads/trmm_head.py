@@ -10,6 +10,7 @@ from mmengine.model import ModuleList
 from torch import nn
 
 from ..labels import check_labels
+from ..precision import full_precision
 
 
 class HPNetScores(NamedTuple):
@@ -111,7 +112,7 @@ class TRMMHead(BaseHead):
         if self.fusion is not None:
             text = self.fusion(text, pooled)
         # the scale makes hundreds of cosines: too much for half precision
-        with torch.autocast(video.device.type, enabled=False):
+        with full_precision(video.device):
             video = F.normalize(video.float(), dim=-1)
             text = F.normalize(text.float(), dim=-1)
             fused = self.logit_scale.exp() * (
