@@ -6,6 +6,6 @@ model = dict(
     data_preprocessor=dict(blending=dict(num_classes=60)),
     cls_head=dict(num_classes=60))
 train_dataloader = dict(
-    dataset=dict(data_root='data/ntu60', split='xsub_train'))
+    dataset=dict(data_root='data/ntu60', split='xsub_train_full'))
 val_dataloader = test_dataloader = dict(
     dataset=dict(data_root='data/ntu60', split='xsub_test'))

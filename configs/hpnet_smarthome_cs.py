@@ -6,6 +6,6 @@ model = dict(
     data_preprocessor=dict(blending=dict(num_classes=31)),
     cls_head=dict(num_classes=31))
 train_dataloader = dict(
-    dataset=dict(data_root='data/smarthome', split='cs_train'))
+    dataset=dict(data_root='data/smarthome', split='cs_train_full'))
 val_dataloader = test_dataloader = dict(
     dataset=dict(data_root='data/smarthome', split='cs_test'))

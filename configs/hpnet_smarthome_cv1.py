@@ -7,6 +7,6 @@ model = dict(
     data_preprocessor=dict(blending=dict(num_classes=19)),
     cls_head=dict(num_classes=19))
 train_dataloader = dict(
-    dataset=dict(data_root='data/smarthome_cv', split='cv1_train'))
+    dataset=dict(data_root='data/smarthome_cv', split='cv1_train_full'))
 val_dataloader = test_dataloader = dict(
     dataset=dict(data_root='data/smarthome_cv', split='cv1_test'))

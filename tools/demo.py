@@ -1,10 +1,11 @@
 """The whole main job on a small data set that the package draws itself.
 
 Draws clips of moving people, extracts pooled features with the tiny pose net
-of the package, trains a heatmap pooled stream, a 2D-pose stream and (for one
-epoch) PoseC3D by mim, tests and fuses them, and writes a page of the results
-to work_dirs/demo/report.html. Every step is a command that can be typed by
-hand, and is printed. Steps that are done are skipped when it runs again;
+of the package, trains a heatmap pooled stream, a 2D-pose stream, a small
+HP-Net and (for one epoch) PoseC3D by mim, tests and fuses them, and writes a
+page of the results to work_dirs/demo/report.html. Every step is a command
+that can be typed by hand, and is printed. Steps that are done are skipped
+when it runs again;
 remove work_dirs/demo to begin anew.
 """
 import argparse
@@ -19,11 +20,12 @@ from typing import NamedTuple
 
 WORK = Path('work_dirs/demo')
 CONFIGS = {
+    'hpnet': 'hpnet_demo.py',
     'hpj': 'hpj_ctrgcn_demo.py',
     'pose_j': 'pose_j_ctrgcn_demo.py',
     'posec3d': 'posec3d_demo.py',
 }
-STREAMS = ('hpj', 'pose_j')  # what is fused
+STREAMS = ('hpnet', 'hpj', 'pose_j')  # what is fused
 TAP = 'backbone.stage4.0.branches.1'
 
 
@@ -77,7 +79,8 @@ def first_steps():
               '--pose', path_of('configs', 'pose', 'tiny_hrnet.py'),
               '--checkpoint', os.path.relpath(weights), '--tap', TAP,
               '--detector', f'boxes:{people / "boxes.json"}',
-              '--max-people', '1', '--out', data],
+              '--max-people', '1', '--crops', '--crop-size', '64',
+              '--out', data],
              data / 'annotations.pkl')
     ]
 

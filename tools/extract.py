@@ -47,7 +47,12 @@ def parse_args(argv=None):
     add('--max-frames', type=int, default=300,
         help='frames kept a clip, evenly spread; 0 keeps all (default 300)')
     add('--crops', action='store_true',
-        help='also write person-centred clips for the RGB branch')
+        help='also write person-centred clips for the RGB branch; those of '
+        'clips whose features are there already, too')
+    add('--crop-size', type=int, default=256,
+        help='side of the clips in pixels (default 256)')
+    add('--crop-margin', type=float, default=1.1,
+        help='how much the window exceeds the people (default 1.1)')
     add('--device', default='cpu', help='cpu (default), cuda, cuda:1, …')
     add('--batch', type=int, default=32,
         help='crops a forward of the pose net (default 32)')
@@ -65,6 +70,8 @@ def parse_args(argv=None):
                           choices=('input', 'frame'))
     released.add_argument('--persons', default='tracked',
                           choices=('tracked', 'released'))
+    released.add_argument('--crop-fit', default='keep',
+                          choices=('keep', 'stretch'))
     args = parser.parse_args(argv)
     args.part = (1, 1)
     if args.shard:
@@ -87,6 +94,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from hpnet_plugin.apis.crops import CropRecorder
     from hpnet_plugin.apis.extract import Extraction, write_dataset
     from hpnet_plugin.datasets import sources
     from hpnet_plugin.estimation.detectors import build_detector
@@ -112,7 +120,12 @@ def main(argv=None):
             persons=args.persons,
             batch=args.batch,
             workers=args.workers,
-            crops=args.crops)
+            crops=dict(
+                size=args.crop_size,
+                margin=args.crop_margin,
+                fit=args.crop_fit) if args.crops else None)
+        if args.crops:  # refuses options that cannot be
+            CropRecorder(args.out, **extraction.crops).prepare()
     except (ValueError, OSError) as error:
         print(f'extract: {error}', file=sys.stderr)
         return 2
@@ -140,8 +153,9 @@ def main(argv=None):
     except OSError as error:
         print(f'extract: {error}', file=sys.stderr)
         return 1
+    record = dict(extraction.record, crops=extraction.crops)
     content = write_dataset(args.out, clips, labels, classes, splits,
-                            failures, extraction.record)
+                            failures, record)
     counts = content['clips']
     print(f'{counts["stored"]} of {counts["found"]} clips stored, '
           f'{content["frames"]} frames, {content["people"]} people, in '

@@ -54,8 +54,10 @@ class Extraction:
             else one, copied to the second slot. Defaults to ``'tracked'``.
         batch (int): Crops a forward of the pose net. Defaults to 32.
         workers (int): Videos that are decoded at once. Defaults to 2.
-        crops (bool): Whether to write person-centred clips as well.
-            Defaults to False.
+        crops (dict, optional): Write person-centred clips as well, with
+            these ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`;
+            also of clips whose features are stored already. Defaults to
+            None.
     """
 
     def __init__(self,
@@ -67,7 +69,7 @@ class Extraction:
                  persons='tracked',
                  batch=32,
                  workers=2,
-                 crops=False):
+                 crops=None):
         if persons not in PERSONS:
             raise ValueError(f'persons must be one of {PERSONS}, '
                              f'got {persons!r}')
@@ -132,7 +134,12 @@ class Extraction:
                 osp.join(out, 'features'), self.record,
                 prefix=prefix) as writer:
             done = writer.names
-            todo = [clip for clip in clips if clip.name not in done]
+            if self.crops is not None:
+                recorder = self._recorder(out)
+                recorder.prepare()
+            todo = [clip for clip in clips if clip.name not in done
+                    or self.crops is not None
+                    and not osp.isfile(recorder.path(clip.name))]
             total, _, _ = self.expected_bytes(todo)
             bar = tqdm(
                 total=total or None,
@@ -141,7 +148,9 @@ class Extraction:
                 mininterval=0.2 if sys.stderr.isatty() else 15,
                 dynamic_ncols=True)
             with bar:
-                for clip, result in self._results(todo, out, bar):
+                for clip, result in self._results(todo, out, bar, done):
+                    if result is None:  # its crops were missing, no more
+                        continue
                     if isinstance(result, Exception):
                         failures[clip.name] = str(result)
                         bar.write(f'failed: {clip.name}: {result}')
@@ -150,12 +159,17 @@ class Extraction:
                 bar.total = bar.n
         return failures
 
-    def _results(self, clips, out, bar):
+    def _recorder(self, out):
+        return CropRecorder(out, max_people=self.max_people, **self.crops)
+
+    def _results(self, clips, out, bar, done):
         """Yield (clip, result) in order; a result may be an error."""
         flying, pending = deque(), []
         for clip, chunks in _decode_ahead(clips, self.workers,
                                           self.max_frames):
-            state = _ClipState(clip, CropRecorder(out) if self.crops else None)
+            state = _ClipState(
+                clip, None if self.crops is None else self._recorder(out),
+                clip.name in done)
             flying.append(state)
             try:
                 for numbers, frames in chunks:
@@ -183,6 +197,8 @@ class Extraction:
             state.boxes.append(boxes)
             if state.recorder:
                 state.recorder.add(frame, boxes)
+            if state.stored:
+                continue
             for k, box in enumerate(boxes):
                 crops.append((state, (index, k),
                               *self.extractor.crop(frame, box)))
@@ -212,13 +228,20 @@ class Extraction:
                 yield state.clip, error
 
     def _assemble(self, state):
-        """Arrays and info of a clip whose crops have all been through."""
+        """Arrays and info of a clip whose crops have all been through.
+
+        None if they are stored already.
+        """
         chosen = self._choose(state)
         people, frames = chosen.shape
         present = chosen >= 0
         if not present.any():
             raise NoPersonError(f'{state.clip.path}: nobody found in '
                                 f'{frames} frames')
+        if state.recorder:
+            state.recorder.write(state.clip.name, state.boxes, chosen)
+        if state.stored:
+            return None
         sample = next(iter(state.found.values()))
         arrays = {'keypoint': sample[0], 'keypoint_score': sample[1]}
         arrays.update(sample[2])
@@ -235,8 +258,6 @@ class Extraction:
                 if key != 'keypoint_score':
                     arrays[key] = tracking.fill_gaps(arrays[key], present,
                                                      self.max_gap)
-        if state.recorder:
-            state.recorder.write(state.clip.name, state.boxes, chosen)
         video = probe(state.clip.path)
         return arrays, dict(
             img_shape=list(state.shape),
@@ -260,8 +281,8 @@ class Extraction:
 class _ClipState:
     """What is known so far of a clip in flight."""
 
-    def __init__(self, clip, recorder):
-        self.clip, self.recorder = clip, recorder
+    def __init__(self, clip, recorder, stored):
+        self.clip, self.recorder, self.stored = clip, recorder, stored
         self.boxes, self.found = [], {}
         self.waiting, self.decoded, self.error = 0, False, None
         self.shape = None

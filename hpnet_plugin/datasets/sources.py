@@ -3,9 +3,15 @@ import difflib
 import json
 import os
 import os.path as osp
+import re
+from collections import Counter
+from itertools import combinations
 from typing import NamedTuple
 
 from ..estimation.video import VIDEO_SUFFIXES
+
+# protocol and part of a split's name
+_PART = re.compile(r'(|.+_)(train|train_full|val|test)')
 
 
 class SourceError(ValueError):
@@ -206,8 +212,11 @@ def read_splits(path, clips):
         dict[str, list[str]]: Split to clip names.
 
     Raises:
-        SourceError: If the file is malformed, names an unknown clip, or
-            names a clip twice.
+        SourceError: If the file is malformed, names an unknown clip, names
+            a clip twice, or trains or validates on a clip that it tests on.
+            Splits of one protocol, ``xsub_train`` and ``xsub_test`` for
+            example, are disjoint, but for ``train_full``, which holds the
+            clips of ``val`` as well; several protocols share their clips.
     """
     try:
         with open(path, encoding='utf-8') as file:
@@ -219,7 +228,7 @@ def read_splits(path, clips):
             for names in splits.values()):
         raise SourceError(f'{path}: expected {{"train": [clip, ...], "test": '
                           '[...]}')
-    known, seen = {clip.name for clip in clips}, {}
+    known = {clip.name for clip in clips}
     for split, names in splits.items():
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -228,12 +237,20 @@ def read_splits(path, clips):
                 f'{path}: split {split!r} names {len(unknown)} unknown clips: '
                 f'{_few(unknown)}' + (f'; did you mean {close[0]!r}?'
                                       if close else ''))
-        for name in names:
-            if name in seen:
-                raise SourceError(
-                    f'{path}: clip {name!r} is in split {split!r}, and '
-                    f'already in {seen[name]!r}')
-            seen[name] = split
+        twice = [name for name, n in Counter(names).items() if n > 1]
+        if twice:
+            raise SourceError(f'{path}: split {split!r} names clips twice: '
+                              f'{_few(twice)}')
+    for (one, names), (other, others) in combinations(splits.items(), 2):
+        parts = [_PART.fullmatch(split) for split in (one, other)]
+        if not all(parts) or parts[0][1] != parts[1][1] or \
+                'train_full' in (parts[0][2], parts[1][2]) and \
+                'test' not in (parts[0][2], parts[1][2]):
+            continue
+        both = sorted(set(names) & set(others))
+        if both:
+            raise SourceError(f'{path}: clip {both[0]!r} is in split '
+                              f'{other!r}, and already in {one!r}')
     return splits
 
 

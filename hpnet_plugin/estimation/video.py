@@ -153,6 +153,8 @@ def read_frames_at(path, indices):
     try:
         with _open(path) as container:
             stream = container.streams.video[0]
+            # a frame a thread would be decoded in vain at every jump
+            stream.thread_count = 1
             step = 1 / (stream.average_rate * stream.time_base)
             start = stream.start_time or 0
             keys = sorted(round((entry.timestamp - start) / step)

@@ -59,6 +59,7 @@ def folders(tmp_path_factory):
             str(root / 'annotations.pkl'), {f'clip{i}': i for i in range(4)},
             {f'{protocol}{split}': clips for protocol in ('', 'xsub_')
              for split, clips in (('train', ['clip0', 'clip1']),
+                                  ('train_full', ['clip0', 'clip1']),
                                   ('test', ['clip2', 'clip3']))})
         folders[name] = root
     return folders

@@ -1,5 +1,6 @@
 """Every HP-Net config, on noise in its shape, with towers made small."""
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -82,8 +83,8 @@ def test_protocols():
     seen = {}
     for path in (ROOT / 'configs').glob('hpnet_*.py'):
         cfg = Config.fromfile(path)
-        where = [(d.data_root, d.split.replace('train', '').replace(
-            'test', '')) for d in (cfg.train_dataloader.dataset,
+        where = [(d.data_root, re.sub('train(_full)?|test', '', d.split))
+                 for d in (cfg.train_dataloader.dataset,
                                    cfg.val_dataloader.dataset,
                                    cfg.test_dataloader.dataset)]
         assert len(set(where)) == 1, path

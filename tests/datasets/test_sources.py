@@ -108,6 +108,9 @@ class TestLabels:
      "you mean 'b'"),
     (dict(train=['a', 'b'], test=['b']), "'b' is in split 'test', and "
      "already in 'train'"),
+    (dict(xsub_train_full=['a', 'b'], xsub_test=['b']),
+     "'b' is in split 'xsub_test', and already in 'xsub_train_full'"),
+    (dict(train=['a', 'a']), "'train' names clips twice: a"),
     (['a', 'b'], 'expected'),
     (dict(train='a'), 'expected'),
 ])
@@ -123,6 +126,11 @@ def test_splits(tmp_path):
     path.write_text(json.dumps(dict(train=['a'], val=[], test=['b'])))
     assert sources.read_splits(str(path), TestLabels.clips) == dict(
         train=['a'], val=[], test=['b'])
+    # protocols share clips, and train_full holds those of val
+    several = dict(xsub_train=['a'], xsub_val=['b'],
+                   xsub_train_full=['a', 'b'], xset_test=['a'])
+    path.write_text(json.dumps(several))
+    assert sources.read_splits(str(path), TestLabels.clips) == several
     path.write_text('{')
     with pytest.raises(SourceError, match='splits.json'):
         sources.read_splits(str(path), TestLabels.clips)

@@ -15,9 +15,9 @@ from hpnet_plugin.evaluation.scores import (
     Scores,
     parse_spec,
     read_scores,
-    unpickle,
     write_scores,
 )
+from hpnet_plugin.unpickling import unpickle
 
 
 def dump(path, meta_keys=('frame_dir', 'img_shape'), clips=6, labels=True):

@@ -1,0 +1,45 @@
+# A small HP-Net on the dataset folder of `make demo`: all parts of the real
+# one, a ViT of three layers on four crops of 64 pixels.
+_base_ = [
+    '../_base_/models/hpnet.py', '../_base_/datasets/clips.py',
+    '../_base_/schedules/adamw_scratch_20e.py', '../_base_/default_runtime.py'
+]
+
+data_root = 'work_dirs/demo/data'
+small = dict(
+    embed_dim=64,
+    vision_cfg=dict(
+        layers=3, width=96, head_width=32, patch_size=16, image_size=64),
+    text_cfg=dict(context_length=16, width=64, heads=2, layers=1))
+model = dict(
+    data_preprocessor=dict(blending=None),
+    backbone=dict(arch=dict(_delete_=True, **small), num_frames=4),
+    text=dict(
+        arch=dict(_delete_=True, **small),
+        classes=data_root + '/classes.txt',
+        frozen=False),
+    topology=dict(
+        model=dict(in_channels=32, base_channels=16, num_person=1)),
+    cls_head=dict(num_classes=8))
+
+load = [
+    dict(type='LoadPersonCrops', num_frames=4),
+    dict(type='LoadPooledFeature')
+]
+pack = [
+    dict(type='Resize', scale=(64, 64), keep_ratio=False),
+    dict(type='ResizeTemporal', length=16),
+    dict(type='FormatPooledInput', num_person=1, out='pooled_feat'),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(_base_.pack_inputs, collect_keys=('imgs', 'pooled_feat'))
+]
+loader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    batch_size=16,
+    dataset=dict(
+        data_root=data_root,
+        data_prefix=dict(video='features'),
+        pipeline=[*load, *pack]))
+train_dataloader = val_dataloader = test_dataloader = loader
+randomness = dict(seed=0)
