@@ -1,4 +1,5 @@
 """Fixtures that all tests share."""
+import importlib.util
 import os
 import pathlib
 
@@ -35,3 +36,13 @@ def shared():
         pytest.skip(f'{path} is absent: set HPNET_SHARED to the folder with '
                     'data/ and golden/')
     return path
+
+
+@pytest.fixture(scope='session')
+def golden(shared):
+    """The module that rebuilds the weights behind the golden numbers."""
+    spec = importlib.util.spec_from_file_location(
+        'golden', shared / 'golden/golden.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

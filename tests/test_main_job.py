@@ -2,6 +2,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -38,8 +39,8 @@ def work(root, tmp_path_factory):
         root / 'configs/pose/tiny_hrnet.py', '--checkpoint',
         root / 'hpnet_plugin/demo/tiny_pose.pth', '--tap',
         'backbone.stage4.0.branches.1', '--detector',
-        f'boxes:{source / "boxes.json"}', '--max-people', '1', '--out',
-        work / 'work_dirs/demo/data', cwd=work)
+        f'boxes:{source / "boxes.json"}', '--max-people', '1', '--crops',
+        '--crop-size', '64', '--out', work / 'work_dirs/demo/data', cwd=work)
     # the size comes first, the summary last
     assert printed.index('features of about') < printed.index('24 of 24')
     return work
@@ -85,6 +86,39 @@ def test_dumps_carry_the_clips_names(work, dumps):
         assert scores.shape == (len(split), 8)
         # logits, which can be added, not probabilities
         assert not np.allclose(scores.sum(1), 1)
+
+
+def test_the_whole_hpnet(root, work, dumps):
+    """Saved, resumed, tested twice, and each of its streams fused."""
+    config, folder = root / 'configs/demo/hpnet_demo.py', work / 'hpnet'
+    for epochs, more in ((1, ()), (2, ('--resume', ))):
+        printed = command(
+            root, 'mim', 'train', 'mmaction2', config, '--work-dir', folder,
+            *more, '--cfg-options', f'train_cfg.max_epochs={epochs}',
+            'train_cfg.val_interval=1', cwd=work)
+    assert 'resumed epoch: 1' in printed
+    trained = float(re.findall(r'acc/top1: ([0-9.]+)', printed)[-1])
+    found = []
+    for i in range(2):
+        printed = command(
+            root, 'mim', 'test', 'mmaction2', config, '--checkpoint',
+            folder / 'epoch_2.pth', '--dump', work / f'hpnet{i}.pkl',
+            '--work-dir', folder / 'test', cwd=work)
+        tested = float(re.findall(r'acc/top1: ([0-9.]+)', printed)[-1])
+        assert tested == trained
+        with open(work / f'hpnet{i}.pkl', 'rb') as file:
+            found.append(pickle.load(file))
+    for key in ('pred_score', 'pred_score_j', 'pred_score_b',
+                'pred_score_jm'):
+        for one, other in zip(*found):
+            assert one['frame_dir'] == other['frame_dir']
+            np.testing.assert_array_equal(one[key], other[key])
+    command(
+        root, 'python', root / 'tools/fuse.py', work / 'hpnet0.pkl',
+        f'{work / "hpnet0.pkl"}#j:0.5', f'{dumps["pose_j"]}:0.5', '--json',
+        work / 'whole.json', cwd=work)
+    result = json.loads((work / 'whole.json').read_text())
+    assert len(result['streams']) == 3
 
 
 def test_load_from_continues_from_weights(root, work, dumps):

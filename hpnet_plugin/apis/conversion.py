@@ -3,16 +3,22 @@
 Reading one never runs code from it: see :func:`read_weights`.
 """
 import collections
+import difflib
+import fnmatch
 import io
 import math
+import os
 import os.path as osp
 import pickle
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import torch
+from mmaction.registry import MODELS
+from mmengine.registry import DefaultScope
 
 from ..estimation.pose import sha256_of
 from ..files import write_whole
@@ -27,8 +33,6 @@ HRNET = ('mmpose::body_2d_keypoint/topdown_heatmap/coco/'
 class ConversionError(ValueError):
     """A checkpoint that cannot be converted as asked; says why."""
 
-
-# ---------------------------------------------------------------- reading
 
 _DTYPES = {
     'DoubleStorage': torch.float64,
@@ -49,17 +53,17 @@ def read_weights(path):
 
     Args:
         path (str): What ``torch.save`` or ``torch.jit.save`` wrote, or a
-            ``.safetensors`` file. The weights are the file's content, or its
-            ``model`` or ``state_dict``.
+            ``.safetensors`` file. The weights are its ``model``, its
+            ``state_dict`` or all of it.
 
     Returns:
         dict[str, Tensor]: By name, without a ``module.`` before them all.
 
     Raises:
         FileNotFoundError: If the file is not there.
-        ConversionError: If the file is broken, asks for code, or holds no
-            weights.
+        ConversionError: If it is broken, asks for code, or holds no weights.
     """
+    path = os.fspath(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
     try:
@@ -74,16 +78,17 @@ def read_weights(path):
                 'run') from None
         reason = (str(error).splitlines() or [''])[0]
         raise ConversionError(
-            f'{path}: no checkpoint that can be read; it may be truncated '
+            f'{path}: no checkpoint that can be read, or a truncated one '
             f'({type(error).__name__}: {reason})') from None
     for state in (content.get('model'), content.get('state_dict'), content):
         if isinstance(state, dict) and state and all(
-                isinstance(value, torch.Tensor) for value in state.values()):
+                isinstance(key, str) and isinstance(value, torch.Tensor)
+                for key, value in state.items()):
             break
     else:
         raise ConversionError(
             f'{path}: no weights; expected tensors by name, or such under '
-            f"'model' or 'state_dict', found {_shortened(content)}")
+            f"'model' or 'state_dict', found {shortened(content)}")
     if all(key.startswith('module.') for key in state):
         state = {key[len('module.'):]: state[key] for key in state}
     return dict(state)
@@ -186,9 +191,6 @@ class _TorchScriptUnpickler(pickle.Unpickler):
         return self.storage(*pid)
 
 
-# ---------------------------------------------------------------- kinds
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of published checkpoint.
@@ -201,8 +203,8 @@ class Kind:
         needs (tuple[str]): Keys that tell its sizes.
         options (Callable): Weights to the options of the model's config.
         build (Callable): Options to the model that is to load it.
-        fresh (tuple[str]): Beginnings or, with a ``*``, patterns of names in
-            the model that such a file lacks.
+        fresh (tuple[str]): Patterns (``fnmatch``) of names in a model that
+            such a file lacks.
         use (str): How the converted file is used; ``{}`` is its name.
     """
     what: str
@@ -280,9 +282,7 @@ def _hpnet_options(state):
 
 
 def _build_xclip(options):
-    from mmaction.registry import MODELS
-    head = dict(num_classes=1, **options.get('cls_head', {})) \
-        if 'cls_head' not in options else options['cls_head']
+    head = options.get('cls_head', dict(num_classes=1))
     classes = [str(n) for n in range(head['num_classes'])]
     return MODELS.build(
         dict(
@@ -295,7 +295,6 @@ def _build_xclip(options):
 
 
 def _build_stream(options):
-    from mmaction.registry import MODELS
     return MODELS.build(
         dict(
             type='RecognizerGCN',
@@ -309,14 +308,14 @@ def _build_simcc(options):
     from mmengine.hub import get_config
     from mmpose.models import HRNet, SimCCHead
     backbone = get_config(HRNET).model.backbone
-    backbone.update(type=HRNet, init_cfg=None)
-    head = dict(
-        type=SimCCHead, in_channels=48, out_channels=17,
-        input_size=(192, 256), in_featuremap_size=(48, 64),
-        deconv_out_channels=None)
-    from mmpose.registry import MODELS
-    return torch.nn.ModuleDict(
-        dict(backbone=MODELS.build(backbone), head=MODELS.build(head)))
+    del backbone.type
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        return torch.nn.ModuleDict(
+            dict(
+                backbone=HRNet(**backbone),
+                head=SimCCHead(
+                    in_channels=48, out_channels=17, input_size=(192, 256),
+                    in_featuremap_size=(48, 64), deconv_out_channels=None)))
 
 
 _TOWERS = {
@@ -333,7 +332,7 @@ _CLIP_NEEDS = ('visual.conv1.weight', 'visual.positional_embedding',
 _XCLIP_NEEDS = (*_CLIP_NEEDS, 'mit.positional_embedding',
                 'mit.resblocks.0.ln_1.weight')
 _GCN_NEEDS = ('l1.gcn1.convs.0.conv1.weight', 'l1.gcn1.PA', 'data_bn.weight')
-_HPNET_PARTS = ('topology.', 'cls_head.fusion.', 'cls_head.classifiers.')
+_HPNET_PARTS = ('topology.*', 'cls_head.fusion.*', 'cls_head.classifiers.*')
 _LOAD_FROM = "load_from = '{}' in a config, or --cfg-options load_from={}"
 
 KINDS = {
@@ -369,7 +368,8 @@ KINDS = {
             cls_head=dict(num_classes=len(state['fc.weight']))),
         build=_build_stream,
         fresh=(),
-        use='--checkpoint {} of mim test, with a config of configs/streams'),
+        use='--checkpoint {} of mim test, with a config of configs/streams; '
+        "for bones with GenPooledStream(pairs='released')"),
     'xclip': Kind(
         what='X-CLIP',
         rules={
@@ -377,7 +377,10 @@ KINDS = {
             r'prompts_generator\.(.+)': r'prompts.\1',
             r'prompts_(visual_.+)': r'prompts.\1',
         },
-        left_out={},
+        left_out={
+            'prompts_.+': 'video-specific prompts, which HP-Net does without; '
+            '--prompts keeps them'
+        },
         needs=_XCLIP_NEEDS,
         options=_xclip_options,
         build=_build_xclip,
@@ -394,8 +397,8 @@ KINDS = {
         needs=_CLIP_NEEDS,
         options=_xclip_options,
         build=_build_xclip,
-        fresh=('backbone.visual.transformer.resblocks.*.message_',
-               'backbone.mit.', *_HPNET_PARTS),
+        fresh=('backbone.visual.transformer.resblocks.*.message_*',
+               'backbone.mit.*', *_HPNET_PARTS),
         use=_LOAD_FROM),
     'simcc': Kind(
         what='released HRNet-W48 with SimCC head',
@@ -413,3 +416,182 @@ KINDS = {
         use='--checkpoint {} of tools/extract.py, with --pose '
         'configs/pose/hrnet-w48_simcc_coco-256x192.py'),
 }
+
+
+class Conversion(NamedTuple):
+    """What became of a checkpoint.
+
+    Attributes:
+        state_dict (dict[str, Tensor]): Weights by their new names; floating
+            point numbers are float32.
+        left_out (dict[str, list[str]]): Reason to the keys not taken.
+        options (dict): Of the model's config, as far as the file tells.
+    """
+    state_dict: dict
+    left_out: dict
+    options: dict
+
+
+def convert(state, kind, prompts=False, **towers):
+    """Give weights the names of this package's models.
+
+    Args:
+        state (dict[str, Tensor]): Of :func:`read_weights`.
+        kind (str): One of :data:`KINDS`.
+        prompts (bool): Whether X-CLIP's prompts are kept. Defaults to False.
+        **towers: Options of both towers that the weights do not tell.
+
+    Returns:
+        Conversion: All keys, taken or left out.
+
+    Raises:
+        ConversionError: If a key is unknown, or one is missing, or tensors
+            are of a shape that the model has not; says what the file looks
+            like.
+    """
+    what = KINDS[kind]
+    left_out, names = {}, {}
+    for key in state:
+        reason = None if prompts else _match(key, what.left_out)
+        if reason:
+            left_out.setdefault(what.left_out[reason], []).append(key)
+        else:
+            rule = _match(key, what.rules)
+            names[key] = rule and re.sub(rule, what.rules[rule], key)
+    unknown = [key for key, name in names.items() if name is None]
+    needs = (*what.needs, 'prompts_visual_proj') if prompts else what.needs
+    missing = [key for key in needs if key not in state]
+    other = []
+    if not unknown and not missing:
+        taken = {key: state[key] for key in names}
+        try:
+            options = what.options(taken)
+            for tower in ('backbone', 'text') if towers else ():
+                options[tower].update(towers)
+            with torch.device('meta'), \
+                    DefaultScope.overwrite_default_scope('mmaction'):
+                model = what.build(options).state_dict()
+        except (ArithmeticError, IndexError, RuntimeError, TypeError,
+                ValueError) as error:
+            raise ConversionError(
+                f'not the sizes of a {what.what}: {error}') from None
+        given = set(names.values())
+        unknown = [key for key, name in names.items() if name not in model]
+        missing = [
+            name for name in model
+            if name not in given and 'num_batches_tracked' not in name
+            and not any(fnmatch.fnmatchcase(name, p) for p in what.fresh)]
+        other = [
+            f'{key} is {tuple(state[key].shape)} instead of '
+            f'{tuple(model[name].shape)}' for key, name in names.items()
+            if name in model and state[key].shape != model[name].shape]
+    problems = [
+        f'{len(keys)} {says} ({", ".join(keys[:3])}'
+        f'{", …" if len(keys) > 3 else ""})'
+        for keys, says in ((unknown, 'keys that it has not'),
+                           (missing, 'of its keys missing'),
+                           (other, 'tensors of another shape')) if keys]
+    if problems:
+        like = [name for name in KINDS if name != kind
+                and _looks_like(state, KINDS[name])]
+        raise ConversionError(
+            f'no {what.what} (--from {kind}): {"; ".join(problems)}. It looks '
+            f'like {" or ".join(like) or f"none of {list(KINDS)}"}')
+    weights = {
+        name: state[key].to(
+            torch.float32 if state[key].is_floating_point() else
+            state[key].dtype, copy=True).contiguous()
+        for key, name in names.items()}
+    return Conversion(weights, left_out, options)
+
+
+def _match(key, patterns):
+    """str: The pattern that the whole key fits, or None."""
+    return next((p for p in patterns if re.fullmatch(p, key)), None)
+
+
+def _looks_like(state, kind):
+    return set(kind.needs) <= set(state) and all(
+        _match(key, (*kind.left_out, *kind.rules)) for key in state)
+
+
+def convert_checkpoint(source, out, kind, prompts=False):
+    """Convert a published checkpoint.
+
+    Args:
+        source (str): The file; for ``'clip'`` also ``MODEL:TAG`` of
+            open_clip, which is downloaded.
+        out (str): File to write, with ``state_dict`` and ``meta``; it appears
+            whole or not at all.
+        kind (str): One of :data:`KINDS`.
+        prompts (bool): Whether X-CLIP's prompts are kept. Defaults to False.
+
+    Returns:
+        Conversion: What was written, and what was not.
+
+    Raises:
+        ConversionError: If the file is not of this kind; see
+            :func:`read_weights` and :func:`convert`.
+        OSError: If a file cannot be read or written.
+    """
+    if prompts and kind != 'xclip':
+        raise ConversionError(f'only xclip has prompts to keep, not {kind}')
+    source, towers = os.fspath(source), {}
+    if kind == 'clip' and ':' in source and not osp.exists(source):
+        source, towers = _download(source)
+    state = read_weights(source)
+    if osp.exists(out) and osp.samefile(source, out):
+        raise ConversionError(f'{out} is the source itself: name another')
+    try:
+        result = convert(state, kind, prompts, **towers)
+    except ConversionError as error:
+        raise ConversionError(f'{source}: {error}') from None
+    meta = dict(
+        hpnet_plugin=__version__,
+        kind=kind,
+        source=osp.basename(source),
+        sha256=sha256_of(source),
+        left_out=result.left_out,
+        options=result.options)
+    buffer = io.BytesIO()
+    torch.save(dict(state_dict=result.state_dict, meta=meta), buffer)
+    write_whole(out, buffer.getbuffer())
+    return result
+
+
+def _download(name):
+    """File of open_clip's ``MODEL:TAG``, and the options of its towers."""
+    import open_clip
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+    model, tag = name.split(':', 1)
+    sizes = open_clip.get_model_config(model)
+    source = get_pretrained_cfg(model, tag)
+    if not sizes or not source:
+        known = [f'{m}:{t}' for m, t in open_clip.list_pretrained()]
+        close = difflib.get_close_matches(name, known, 3, 0.3)
+        raise ConversionError(
+            f'{name}: no such file, and open_clip knows no such model and '
+            f'tag; the closest are {close}')
+    gelu = source.get('quick_gelu', sizes.get('quick_gelu', False))
+    # only the file: open_clip's own loader is not needed
+    return download_pretrained(source), dict(arch=model, quick_gelu=gelu)
+
+
+def shortened(names):
+    """Names for messages, those that begin alike as one.
+
+    Args:
+        names (Iterable[str]): Names with dots.
+
+    Returns:
+        str: Like ``'mit.* (13), logit_scale'``.
+    """
+    groups = {}
+    for name in names:
+        groups.setdefault(str(name).split('.')[0], []).append(str(name))
+    shown = []
+    for group in groups.values():
+        start = osp.commonprefix(group).rpartition('.')[0]
+        shown.append(group[0] if len(group) == 1 else
+                     f'{start}.* ({len(group)})')
+    return ', '.join(shown)

@@ -10,7 +10,8 @@ from ..datasets.annotations import write_annotations
 from ..store import FeatureStore, StoreWriter
 from .crops import CropRecorder
 
-SIZE = 240, 320  # of the frames that never were
+SIZE = 120, 160  # of the frames that never were
+CROP_SIZE = 64
 JOINTS = 17
 
 
@@ -44,7 +45,7 @@ def write_synthetic(cfg, root, clips=4, frames=20):
             arrays = {tap: rng.rand(*shape, channels).astype(np.float16)
                       for tap, channels in taps.items()}
             arrays['keypoint'] = rng.uniform(
-                20, 200, (*shape, 2)).astype(np.float32)
+                20, 100, (*shape, 2)).astype(np.float32)
             arrays['keypoint_score'] = np.ones(shape, np.float32)
             store.add(name, arrays,
                       dict(img_shape=list(SIZE), num_frames=frames))
@@ -93,9 +94,9 @@ def _taps(cfg, steps):
 
 
 def _write_crops(root, names, frames, rng):
-    box = np.array([[80, 20, 200, 220, 1]], np.float32)
+    box = np.array([[40, 10, 100, 110, 1]], np.float32)
     for name in names:
-        recorder = CropRecorder(root)
+        recorder = CropRecorder(root, CROP_SIZE)
         for _ in range(frames):
             recorder.add(rng.randint(0, 255, (*SIZE, 3), np.uint8), box)
         recorder.write(name, [box] * frames, np.zeros((1, frames), int))

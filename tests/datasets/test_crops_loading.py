@@ -120,7 +120,8 @@ def test_flip_is_of_both_or_none(folder):
     assert same['imgs'] is plain['imgs']
     # as the released code does
     plain, flipped = load(flip_ratio=1, keys=('imgs', ))
-    np.testing.assert_array_equal(flipped['imgs'][0], plain['imgs'][0][:, ::-1])
+    np.testing.assert_array_equal(flipped['imgs'][0],
+                                  plain['imgs'][0][:, ::-1])
     np.testing.assert_array_equal(flipped['pooled_feat'],
                                   plain['pooled_feat'])
     with pytest.raises(ValueError, match='keys must be some of'):

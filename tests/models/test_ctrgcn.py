@@ -1,4 +1,3 @@
-import importlib.util
 
 import numpy as np
 import pytest
@@ -8,15 +7,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.models import CTRGCN
-
-
-@pytest.fixture(scope='module')
-def golden(shared):
-    spec = importlib.util.spec_from_file_location(
-        'golden', shared / 'golden/golden.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_golden(golden):

@@ -1,4 +1,6 @@
 """Text tower of CLIP (Radford et al., ICML 2021), arXiv 2103.00020."""
+import os.path as osp
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -7,6 +9,7 @@ from open_clip.transformer import QuickGELU, TextTransformer
 from torch import nn
 from torch.nn import functional as F
 
+from ..precision import full_precision
 from .arch import clip_arch
 
 
@@ -14,8 +17,10 @@ from .arch import clip_arch
 class CLIPText(BaseModule):
     """Text features of the class names, F_text (Eq. 6), by open_clip.
 
-    While the tower is frozen they are computed once, in float32, and again
-    when the class names, the weights or the device change.
+    While the tower is frozen they are computed once, in the precision of its
+    weights whatever autocast says, and again when the class names, the
+    weights or the device change. Only what is written through ``.data``
+    escapes notice.
 
     Args:
         classes (str | Sequence[str]): Class names in label order: a list, a
@@ -23,21 +28,27 @@ class CLIPText(BaseModule):
             :func:`hpnet_plugin.datasets.classes.class_names`.
         arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
         templates (str | Sequence[str]): Prompts with one ``{}`` each, or a
-            file with one a line. Of several, the features are averaged as
-            open_clip's zero-shot classifier does, each normalised before;
-            the result keeps their mean length. Defaults to the name itself,
-            as HP-Net and X-CLIP have it.
-        frozen (bool): Whether the tower is left as it is. Defaults to True.
+            file with one a line. The features of a single one are raw. Of
+            several, the direction is that of open_clip's zero-shot
+            classifier (each normalised, then averaged) and the length is
+            their mean raw length, so that later modules see the usual
+            scale. Defaults to the name itself, as HP-Net and X-CLIP have it.
+        frozen (bool): Whether the tower is left as it is, always in eval
+            mode. Defaults to True.
         quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
             True.
         init_cfg (dict, optional): Of mmengine's ``BaseModule``.
 
     Attributes:
         classes (list[str]): Class names.
+        templates (list[str]): Templates.
+        tokens (Tensor): Of each template and, within, of each class,
+            (templates * K, L).
         embed_dim (int): E.
 
     Raises:
-        ValueError: If a template has not one ``{}``, or a prompt is too long.
+        ValueError: If a template has not one ``{}``, a prompt is too long,
+            or the tower cannot tell two class names apart.
     """
 
     def __init__(self,
@@ -50,11 +61,10 @@ class CLIPText(BaseModule):
         super().__init__(init_cfg=init_cfg)
         sizes = clip_arch(arch)
         self.embed_dim = sizes['embed_dim']
-        cfg = dict(dict(context_length=77, vocab_size=49408, width=512,
-                        heads=8, layers=12), **sizes['text_cfg'])
         self.tower = TextTransformer(
             output_dim=self.embed_dim,
-            act_layer=QuickGELU if quick_gelu else nn.GELU, **cfg)
+            act_layer=QuickGELU if quick_gelu else nn.GELU,
+            **sizes['text_cfg'])
         self.frozen = frozen
         if frozen:
             self.tower.requires_grad_(False).eval()
@@ -69,30 +79,38 @@ class CLIPText(BaseModule):
             classes (str | Sequence[str]): As above.
             templates (str | Sequence[str], optional): As above. Defaults to
                 None: those that are there.
+
+        Raises:
+            ValueError: As above; the old ones stay.
         """
         from ...datasets.classes import class_names
-        self.classes = class_names(classes)
-        if isinstance(templates, str) and '{}' not in templates:
-            with open(templates, encoding='utf-8') as file:
-                templates = [line.strip() for line in file if line.strip()]
-        if templates is not None:
-            self.templates = [templates] if isinstance(templates, str) \
-                else list(templates)
-        for template in self.templates:
-            if template.count('{}') != 1:
-                raise ValueError(f'template {template!r} needs one {{}} '
-                                 'for the class name')
+        classes = class_names(classes)
+        templates = self.templates if templates is None else \
+            _read_templates(templates)
         length = self.tower.context_length
         tokenizer = SimpleTokenizer(context_length=length)
-        prompts = [template.format(name) for template in self.templates
-                   for name in self.classes]
-        for prompt in prompts:
-            number = len(tokenizer.encode(prompt)) + 2
-            if number > length:
-                raise ValueError(f'{prompt!r} is {number} tokens long, the '
-                                 f'text tower takes {length}')
-        device = self.tower.positional_embedding.device
-        self.tokens = tokenizer(prompts).to(device)
+        # not format: a template may have other braces as well
+        prompts = [template.replace('{}', name) for template in templates
+                   for name in classes]
+        codes = [tuple(tokenizer.encode(prompt)) for prompt in prompts]
+        for prompt, code in zip(prompts, codes):
+            if len(code) + 2 > length:
+                raise ValueError(
+                    f'{prompt!r} is {len(code) + 2} tokens long, the text '
+                    f'tower takes {length}: shorten the class name or the '
+                    'template')
+        first = {}
+        for name, code in zip(classes, codes):
+            if first.setdefault(code, name) != name:
+                raise ValueError(
+                    f'class names {first[code]!r} and {name!r} are the same '
+                    'to the text tower, which knows no capitals and no '
+                    'double spaces: rename one')
+        # inference tensors do not count their changes
+        with torch.inference_mode(False):
+            self.tokens = tokenizer(prompts).to(
+                self.tower.positional_embedding.device)
+        self.classes, self.templates = classes, templates
 
     def train(self, mode=True):
         """A frozen tower stays in eval mode."""
@@ -111,16 +129,14 @@ class CLIPText(BaseModule):
 
     @torch.compiler.disable
     def _cached(self):
-        weights = list(self.tower.parameters())
-        # in-place changes, those of load_state_dict too, count up _version
-        state = (self.tokens, self.tokens._version, weights[0].dtype,
-                 weights[0].device, [w._version for w in weights])
-        if self._cache is None or self._cache[0][0] is not state[0] or \
-                self._cache[0][1:] != state[1:]:
+        used = [self.tokens, *self.tower.parameters()]
+        stamps = [_stamp(x) for x in used]
+        if self._cache is None or self._cache[1] != stamps:
             with torch.inference_mode(False), torch.no_grad(), \
-                    torch.autocast(self.tokens.device.type, enabled=False):
-                self._cache = state, self._encode()
-        return self._cache[1]
+                    full_precision(self.tokens.device):
+                # it holds what was used: no other tensor may get its id
+                self._cache = used, stamps, self._encode()
+        return self._cache[2]
 
     def _encode(self):
         features = self.tower(self.tokens)
@@ -132,4 +148,31 @@ class CLIPText(BaseModule):
         return F.normalize(mean, dim=-1) * length
 
     def __getstate__(self):
-        return dict(self.__dict__, _cache=None)
+        return dict(super().__getstate__(), _cache=None)
+
+
+def _read_templates(templates):
+    """list[str]: Templates of a list or a file, each with one ``{}``."""
+    found = templates
+    if isinstance(templates, str):
+        found = [templates]
+        if osp.isfile(templates):
+            with open(templates, encoding='utf-8') as file:
+                found = [line.strip() for line in file if line.strip()]
+    found = list(found)
+    wrong = [template for template in found if template.count('{}') != 1]
+    if wrong or not found:
+        raise ValueError(
+            (f'template {wrong[0]!r} needs one {{}} for the class name'
+             if wrong else f'no template in {templates!r}')
+            + ': give templates like "a video of {}", or a file with one a '
+            'line')
+    return found
+
+
+def _stamp(tensor):
+    """What differs if a tensor was changed in place, moved or replaced."""
+    # load_state_dict and optimizers write in place and count up _version
+    version = None if tensor.is_inference() else tensor._version
+    return (id(tensor), version, tensor.data_ptr(), tensor.dtype,
+            tensor.device)

@@ -56,7 +56,7 @@ class CrossFrameBlock(ResidualAttentionBlock):
             width, heads, batch_first=True)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x, **kwargs):
+    def forward(self, x):
         """(B * T, L, W) -> (B * T, L, W)."""
         message = self.message_fc(x[:, 0]).unflatten(0, (-1, self.frames))
         normed = self.message_ln(message)
@@ -75,14 +75,14 @@ class FrameIntegration(nn.Module):
 
     Args:
         frames (int): T.
-        channels (int): E.
+        channels (int): E; a head has 64 of them.
         layers (int): Number of blocks.
-        heads (int): Heads of attention.
         act_layer (type): Activation.
     """
 
-    def __init__(self, frames, channels, layers, heads, act_layer):
+    def __init__(self, frames, channels, layers, act_layer):
         super().__init__()
+        heads = max(channels // 64, 1)
         self.positional_embedding = nn.Parameter(
             torch.empty(1, frames, channels))
         self.resblocks = nn.Sequential(*(
@@ -135,17 +135,16 @@ class XCLIPVision(BaseModule):
                  init_cfg=None):
         super().__init__(init_cfg=init_cfg)
         sizes = clip_arch(arch)
-        cfg = dict(dict(layers=12, width=768, head_width=64, patch_size=16,
-                        image_size=224, mlp_ratio=4.), **sizes['vision_cfg'])
+        cfg = sizes['vision_cfg']
         self.embed_dim, self.width = sizes['embed_dim'], cfg['width']
         self.num_frames = num_frames
         self.grad_checkpointing = grad_checkpointing
         act_layer = QuickGELU if quick_gelu else nn.GELU
         heads = self.width // cfg['head_width']
+        # no layers: its blocks would be made only to be replaced
         self.visual = VisionTransformer(
-            cfg['image_size'], cfg['patch_size'], self.width, cfg['layers'],
-            heads, cfg['mlp_ratio'], output_dim=self.embed_dim,
-            act_layer=act_layer)
+            cfg['image_size'], cfg['patch_size'], self.width, 0, heads,
+            cfg['mlp_ratio'], output_dim=self.embed_dim)
         last = max(cfg['layers'] - 1, 1)
         self.visual.transformer.resblocks = nn.ModuleList(
             CrossFrameBlock(
@@ -154,8 +153,7 @@ class XCLIPVision(BaseModule):
             for i in range(cfg['layers']))
         self._init_blocks()
         self.mit = FrameIntegration(
-            num_frames, self.embed_dim, mit_layers,
-            max(self.embed_dim // cfg['head_width'], 1), act_layer)
+            num_frames, self.embed_dim, mit_layers, act_layer)
         self.register_load_state_dict_pre_hook(_fit_frames)
 
     def _init_blocks(self):
@@ -191,7 +189,7 @@ class XCLIPVision(BaseModule):
                 f'XCLIPVision takes {self.num_frames} frames of {wanted} '
                 f'(height, width), got {frames} of {size}: set num_frames '
                 'of LoadPersonCrops and the scale of Resize')
-        x = self.visual._embeds(imgs.flatten(0, 1))
+        x = self._tokens(imgs.flatten(0, 1))
         for block in self.visual.transformer.resblocks:
             if self.grad_checkpointing and self.training:
                 x = checkpoint(block, x, use_reentrant=False)
@@ -201,6 +199,14 @@ class XCLIPVision(BaseModule):
         classes = classes.unflatten(0, (-1, frames))
         return VideoFeatures(
             self.mit(classes), classes, x[:, 1:].unflatten(0, (-1, frames)))
+
+    def _tokens(self, imgs):
+        """(N, 3, H, W) -> (N, 1 + g * g, W), the class token first."""
+        vit = self.visual
+        x = vit.conv1(imgs).flatten(2).transpose(1, 2)
+        cls = vit.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        x = torch.cat([cls, x], 1)
+        return vit.ln_pre(x + vit.positional_embedding.to(x.dtype))
 
 
 def _fit_frames(module, state_dict, prefix, *_):
