@@ -1,7 +1,6 @@
 """The released recogniser through the converter: the same numbers."""
 
 import numpy as np
-import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config

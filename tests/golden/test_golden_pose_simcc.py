@@ -1,7 +1,6 @@
 """The released pose net through the converter: the same numbers."""
 
 import numpy as np
-import pytest
 import torch
 
 from hpnet_plugin.apis.conversion import convert_checkpoint
