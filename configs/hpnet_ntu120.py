@@ -14,6 +14,7 @@ model = dict(
     cls_head=dict(num_classes=_base_.num_classes))
 
 crops = dict(type='LoadPersonCrops', num_frames=_base_.num_frames)
+middle = dict(crops, test_mode=True)  # of each segment, no random frame
 features = dict(type='LoadPooledFeature', tap=_base_.tap)
 augment = [
     dict(type='FlipJoints'),  # images and joints alike, or neither
@@ -51,7 +52,8 @@ val_dataloader = test_dataloader = dict(
     batch_size=16,
     num_workers=8,
     dataset=dict(
-        data_prefix=dict(video='features'), pipeline=[crops, features, *pack]))
+        data_prefix=dict(video='features'),
+        pipeline=[middle, features, *pack]))
 
 # X-CLIP of Kinetics-600, made from its k600_16_8.pth:
 # python tools/convert_checkpoint.py k600_16_8.pth THIS --from xclip

@@ -94,7 +94,7 @@ def parse_args(argv=None):
 def main(argv=None):
     args = parse_args(argv)
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.apis.crops import CropRecorder
+    from hpnet_plugin.apis.crops import CropRecorder, crop_settings
     from hpnet_plugin.apis.extract import Extraction, write_dataset
     from hpnet_plugin.datasets import sources
     from hpnet_plugin.estimation.detectors import build_detector
@@ -153,7 +153,7 @@ def main(argv=None):
     except OSError as error:
         print(f'extract: {error}', file=sys.stderr)
         return 1
-    record = dict(extraction.record, crops=extraction.crops)
+    record = dict(extraction.record, crops=crop_settings(args.out))
     content = write_dataset(args.out, clips, labels, classes, splits,
                             failures, record)
     counts = content['clips']

@@ -22,10 +22,8 @@ model = dict(
         model=dict(in_channels=32, base_channels=16, num_person=1)),
     cls_head=dict(num_classes=8))
 
-load = [
-    dict(type='LoadPersonCrops', num_frames=4),
-    dict(type='LoadPooledFeature')
-]
+crops = dict(type='LoadPersonCrops', num_frames=4)
+features = dict(type='LoadPooledFeature')
 pack = [
     dict(type='Resize', scale=(64, 64), keep_ratio=False),
     dict(type='ResizeTemporal', length=16),
@@ -33,13 +31,12 @@ pack = [
     dict(type='FormatShape', input_format='NCHW'),
     dict(_base_.pack_inputs, collect_keys=('imgs', 'pooled_feat'))
 ]
-loader = dict(
-    num_workers=0,
-    persistent_workers=False,
-    batch_size=16,
+loader = dict(num_workers=0, persistent_workers=False, batch_size=16)
+where = dict(data_root=data_root, data_prefix=dict(video='features'))
+train_dataloader = dict(
+    **loader, dataset=dict(**where, pipeline=[crops, features, *pack]))
+val_dataloader = test_dataloader = dict(
+    **loader,
     dataset=dict(
-        data_root=data_root,
-        data_prefix=dict(video='features'),
-        pipeline=[*load, *pack]))
-train_dataloader = val_dataloader = test_dataloader = loader
+        **where, pipeline=[dict(crops, test_mode=True), features, *pack]))
 randomness = dict(seed=0)

@@ -1,13 +1,14 @@
 """Person-centred clips for the RGB branch of the recogniser."""
+import io
 import json
-import os
+import math
 import os.path as osp
 from itertools import combinations
 
 import cv2
 import numpy as np
 
-from ..files import PARTIAL, write_whole
+from ..files import write_whole
 
 FITS = ('keep', 'stretch')
 FPS = 15  # nominal: readers go by frame number
@@ -16,6 +17,22 @@ FPS = 15  # nominal: readers go by frame number
 CODEC = dict(crf='18', preset='veryfast', threads='1', g='12', bf='0')
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 SETTINGS = 'crops.json'
+
+
+def crop_settings(out):
+    """What the crops of a dataset folder were made with.
+
+    Args:
+        out (str): The dataset folder.
+
+    Returns:
+        dict | None: ``size``, ``margin`` and ``fit``; None without crops.
+    """
+    path = osp.join(out, 'crops', SETTINGS)
+    if not osp.isfile(path):
+        return None
+    with open(path, encoding='utf-8') as file:
+        return json.load(file)
 
 
 class CropRecorder:
@@ -31,8 +48,9 @@ class CropRecorder:
         margin (float): Factor by which the window exceeds the box around the
             people. Defaults to 1.1; the released code has 1.
         fit (str): ``'keep'``: the window is a square, so that people keep
-            their shape; ``'stretch'``: it is the box, resized to a square, as
-            in the released code. Defaults to ``'keep'``.
+            their shape; ``'stretch'``: it is the box, resized to a square
+            without smoothing, as in the released code. Defaults to
+            ``'keep'``.
         max_people (int): People kept a clip. Defaults to 2.
 
     Raises:
@@ -46,7 +64,7 @@ class CropRecorder:
             raise ValueError(
                 f'crops of {size} pixels with margin {margin}: the size must '
                 'be even and at least 16, the margin between 1 and 3')
-        self.folder = osp.join(out, 'crops')
+        self.out, self.folder = out, osp.join(out, 'crops')
         self.size, self.margin, self.fit = size, margin, fit
         self.max_people = max_people
         self.kept = []
@@ -62,17 +80,15 @@ class CropRecorder:
         Raises:
             ValueError: If it holds crops of another kind.
         """
-        path = osp.join(self.folder, SETTINGS)
-        if osp.isfile(path):
-            with open(path, encoding='utf-8') as file:
-                there = json.load(file)
-            if there != self.record:
-                raise ValueError(
-                    f'{self.folder} holds crops made with {there}, asked for '
-                    f'are {self.record}: ask for the same, or remove the '
-                    'folder')
-        else:
-            write_whole(path, (json.dumps(self.record) + '\n').encode())
+        there = crop_settings(self.out)
+        if there is None:
+            write_whole(
+                osp.join(self.folder, SETTINGS),
+                (json.dumps(self.record) + '\n').encode())
+        elif there != self.record:
+            raise ValueError(
+                f'{self.folder} holds crops made with {there}, asked for '
+                f'are {self.record}: ask for the same, or remove the folder')
 
     def path(self, name):
         """str: File of a clip."""
@@ -111,27 +127,29 @@ class CropRecorder:
             name (str): The clip.
             boxes (list[np.ndarray]): Candidates of each frame, (K, 5).
             chosen (np.ndarray): (M, T) indices into ``boxes``, -1 if absent.
+
+        Raises:
+            OSError: If it cannot be written; no part of it is left behind.
         """
         import av
         present = np.flatnonzero((chosen >= 0).any(0))
-        os.makedirs(self.folder, exist_ok=True)
-        partial = osp.join(self.folder, PARTIAL + name + '.mp4')
-        with av.open(partial, 'w') as container:
+        data = io.BytesIO()
+        with av.open(data, 'w', format='mp4') as container:
             stream = container.add_stream('libx264', rate=FPS)
             stream.width = stream.height = self.size
             stream.pix_fmt = 'yuv420p'
             stream.options = CODEC
-            for t, (corner, data) in enumerate(self.kept):
+            for t, (corner, part) in enumerate(self.kept):
                 near = present[np.abs(present - t).argmin()]
                 box = _union([boxes[near][k] for k in chosen[:, near]
                               if k >= 0])
-                image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+                image = cv2.imdecode(part, cv2.IMREAD_COLOR)
                 image = self._cut(image,
                                   self._window(box) - np.tile(corner, 2))
                 frame = av.VideoFrame.from_ndarray(image, format='bgr24')
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-        os.replace(partial, self.path(name))
+        write_whole(self.path(name), data.getvalue())
 
     def _window(self, box):
         """Part of the frame that is shown, x1, y1, x2, y2."""
@@ -142,11 +160,17 @@ class CropRecorder:
         return np.concatenate((centre - size / 2, centre + size / 2))
 
     def _cut(self, image, window):
+        """A window of an image as a square, black beyond the image."""
         zoom = self.size / (window[2:] - window[:2])
-        matrix = np.array([[zoom[0], 0, -zoom[0] * window[0]],
-                           [0, zoom[1], -zoom[1] * window[1]]])
-        return cv2.warpAffine(image, matrix, (self.size, self.size),
-                              flags=cv2.INTER_AREA)
+        # warpAffine has no averaging: it cuts out a multiple of the size
+        times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
+        zoom = times * zoom
+        shift = zoom * (0.5 - window[:2]) - 0.5  # of pixel centres
+        matrix = np.column_stack((np.diag(zoom), shift))
+        side = times * self.size
+        image = cv2.warpAffine(image, matrix, (side, side))
+        return cv2.resize(
+            image, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
 def _union(boxes):

@@ -239,6 +239,8 @@ class Extraction:
             raise NoPersonError(f'{state.clip.path}: nobody found in '
                                 f'{frames} frames')
         if state.recorder:
+            # before the store has the clip: a killed run leaves no clip in
+            # it whose crops are still to be written
             state.recorder.write(state.clip.name, state.boxes, chosen)
         if state.stored:
             return None

@@ -12,8 +12,9 @@ def class_names(classes):
     Args:
         classes (str | Sequence[str]): One of the lists that the package
             ships (``'ntu60'``, ``'ntu120'``, ``'smarthome_cs'``,
-            ``'smarthome_cv'``, ``'uav_human'``, ``'nw_ucla'``), a text file
-            with a name a line, or the names themselves.
+            ``'smarthome_cv'``, ``'uav_human'``, ``'nw_ucla'``,
+            ``'ucf101'``), a text file with a name a line, or the names
+            themselves.
 
     Returns:
         list[str]: The names in label order.

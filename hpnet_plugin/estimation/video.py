@@ -1,5 +1,6 @@
 """Frames of a video, decoded once, a few at a time (PyAV)."""
 import os.path as osp
+from bisect import bisect_right
 from typing import NamedTuple
 
 import numpy as np
@@ -129,10 +130,12 @@ def read_frames(path, max_frames=None, chunk=8):
 
 
 def read_frames_at(path, indices):
-    """Decode chosen frames of a video of constant rate, and little else.
+    """Decode chosen frames of a video, and little else.
 
-    The decoder jumps to the key frame before a wanted frame wherever that
-    spares it frames.
+    In a file like those of ``CropRecorder`` the decoder jumps to the key
+    frame before a wanted frame wherever that spares it frames. In any other
+    the frames before the last one wanted are decoded and counted, since the
+    times of frames that are out of order, or unevenly spaced, tell no number.
 
     Args:
         path (str): The video.
@@ -140,50 +143,59 @@ def read_frames_at(path, indices):
             several times.
 
     Returns:
-        list[np.ndarray]: RGB frames (H, W, 3) uint8 in the order asked.
+        list[np.ndarray]: RGB frames (H, W, 3) uint8 in the order asked,
+        those of :func:`read_frames`.
 
     Raises:
         VideoError: If the file is no video, is damaged, or has no such frame.
     """
     import av
-    wanted = sorted(set(indices))
-    if not wanted:
-        return []
-    found = {}
+    wanted = sorted({int(index) for index in indices})
+    if wanted and wanted[0] < 0:
+        raise VideoError(f'{path} has no frame {wanted[0]}: frames are '
+                         'counted from 0')
+    found, position = {}, -1  # of the frame decoded last
     try:
         with _open(path) as container:
             stream = container.streams.video[0]
             # a frame a thread would be decoded in vain at every jump
             stream.thread_count = 1
-            step = 1 / (stream.average_rate * stream.time_base)
-            start = stream.start_time or 0
-            keys = sorted(round((entry.timestamp - start) / step)
-                          for entry in stream.index_entries
-                          if entry.is_keyframe)
-            position = -1  # of the frame decoded last
+            times = _key_frames(container, stream)
+            keys = sorted(times)
             frames = container.decode(stream)
             for index in wanted:
-                key = max((k for k in keys if k <= index), default=0)
+                key = keys[bisect_right(keys, index) - 1]
                 if key > position + 1:
-                    container.seek(int(start + key * step), stream=stream)
+                    container.seek(times[key], stream=stream)
                     frames = container.decode(stream)
-                while position < index:
-                    frame = next(frames, None)
-                    if frame is None:
+                    position = key - 1
+                for frame in frames:
+                    position += 1
+                    if position == index:
+                        found[index] = _upright(frame)
                         break
-                    position = round((frame.pts - start) / step)
-                    if position in wanted:
-                        found[position] = _upright(frame)
-                if index not in found:
-                    break
+                else:
+                    raise VideoError(f'{path} has no frame {index}: it ends '
+                                     f'after {position + 1} frames')
     except av.FFmpegError as error:
-        raise VideoError(f'{path} is damaged: {error.strerror or error}'
-                         ) from None
-    missing = [index for index in wanted if index not in found]
-    if missing:
-        raise VideoError(f'{path} has no frame {missing[0]}; its header says '
-                         f'{probe(path).frames} frames')
-    return [found[index] for index in indices]
+        raise VideoError(f'{path} is damaged after {position + 1} frames: '
+                         f'{error.strerror or error}') from None
+    return [found[int(index)] for index in indices]
+
+
+def _key_frames(container, stream):
+    """Number and time of the frames that can be jumped to.
+
+    Only the first where numbers do not follow from the container's index.
+    """
+    entries = list(stream.index_entries)
+    if ('mp4' in container.format.name and len(entries) == stream.frames
+            and not stream.codec_context.has_b_frames
+            and not any(entry.is_discard for entry in entries)):
+        return {number: entry.timestamp
+                for number, entry in enumerate(entries)
+                if entry.is_keyframe or not number}
+    return {0: 0}
 
 
 def _upright(frame):

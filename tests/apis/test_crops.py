@@ -102,7 +102,7 @@ def test_chosen_frames_are_those_of_the_whole(tmp_path):
         found = read_frames_at(recorder.path('clip'), indices)
         np.testing.assert_array_equal(found, whole[indices])
     assert read_frames_at(recorder.path('clip'), []) == []
-    with pytest.raises(ValueError, match='no frame 50; its header says 50'):
+    with pytest.raises(ValueError, match='has no frame 50'):
         read_frames_at(recorder.path('clip'), [3, 50])
     (tmp_path / 'text.mp4').write_text('no video')
     with pytest.raises(ValueError, match='no readable video'):

@@ -49,6 +49,10 @@ def test_steps(path, tmp_path):
         for phase in ('train', 'test'):
             dataset = DATASETS.build(cfg[f'{phase}_dataloader'].dataset)
             batches[phase] = pseudo_collate([dataset[0], dataset[1]])
+    for _ in range(3):  # what is tested is always the same
+        again = dataset[1]['inputs']
+        for key, value in batches['test']['inputs'].items():
+            assert torch.equal(again[key], value[1])
     losses = model.train_step(batches['train'], optim)
     assert all(np.isfinite(value.item()) for value in losses.values())
     streams = [key for key in losses if key in ('loss_j', 'loss_b', 'loss_jm')]
@@ -73,6 +77,8 @@ def test_testing_draws_nothing(path):
     for phase in ('val', 'test'):
         dataset = cfg[f'{phase}_dataloader'].dataset
         assert dataset.test_mode
+        for step in walk(dataset.pipeline):
+            assert step.get('test_mode', step['type'] != 'LoadPersonCrops')
         names = {step['type'] for step in walk(dataset.pipeline)}
         assert not names & {'FlipJoints', 'RandomApply', 'TorchVisionWrapper'}
     assert cfg.default_hooks.checkpoint.get('save_best') is None

@@ -53,13 +53,13 @@ def numbers(results):
 
 def test_sampling_of_xclip():
     """reference.md 2: F=103 in 8 segments."""
-    load = LoadPersonCrops(8)
-    assert load.sample(103, True).tolist() == [6, 18, 31, 44, 57, 70, 83, 96]
+    test, load = LoadPersonCrops(8, test_mode=True), LoadPersonCrops(8)
+    assert test.sample(103).tolist() == [6, 18, 31, 44, 57, 70, 83, 96]
     for frames in (103, 9, 8, 5, 1):
         edges = [frames * j // 8 for j in range(9)]
         seen = [set() for _ in range(8)]
         for _ in range(200):
-            for j, index in enumerate(load.sample(frames, False)):
+            for j, index in enumerate(load.sample(frames)):
                 seen[j].add(int(index))
         for j in range(8):
             expected = range(edges[j], max(edges[j + 1], edges[j] + 1))
@@ -69,27 +69,27 @@ def test_sampling_of_xclip():
 
 
 def test_views_are_spread():
-    load = LoadPersonCrops(2, num_views=3)
-    assert load.sample(80, True).tolist() == [10, 50, 20, 60, 30, 70]
+    load = LoadPersonCrops(2, num_views=3, test_mode=True)
+    assert load.sample(80).tolist() == [10, 50, 20, 60, 30, 70]
 
 
 def test_images_are_those_frames(folder):
-    results = LoadPersonCrops(8)(clip(folder, test_mode=True))
-    assert numbers(results) == LoadPersonCrops(8).sample(
-        FRAMES, True).tolist()
+    load = LoadPersonCrops(8, test_mode=True)
+    results = load(clip(folder))
+    assert numbers(results) == load.sample(FRAMES).tolist()
     assert results['imgs'][0].shape == (32, 32, 3)
     assert results['frame_dir'] == 'train_0'
 
 
 def test_short_clips_repeat_frames(folder):
-    results = LoadPersonCrops(8)(clip(folder, 'short', 3, test_mode=True))
+    results = LoadPersonCrops(8, test_mode=True)(clip(folder, 'short', 3))
     assert numbers(results) == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
 def test_both_modalities_share_a_random_stretch(folder):
     for seed in range(4):
         np.random.seed(seed)
-        results = LoadPooledFeature()(clip(folder, test_mode=True))
+        results = LoadPooledFeature()(clip(folder))
         whole = results['pooled_feat']
         results = RandomTemporalCrop(min_ratio=.2)(results)
         start, length = results['frame_start'], results['total_frames']
@@ -104,7 +104,7 @@ def test_flip_is_of_both_or_none(folder):
     loads = [LoadPersonCrops(2), LoadPooledFeature()]
 
     def load(**options):
-        results = clip(folder, test_mode=True)
+        results = clip(folder)
         for step in loads:
             results = step(results)
         results['imgs'] = [np.random.RandomState(i).randint(

@@ -25,6 +25,7 @@ model = dict(
     cls_head=dict(num_classes=_base_.num_classes))
 
 crops = dict(type='LoadPersonCrops', num_frames=_base_.num_frames)
+middle = dict(crops, test_mode=True)  # of each segment, no random frame
 features = dict(type='LoadPooledFeature', tap=_base_.tap)
 flip = dict(type='FlipJoints')
 pack = [
@@ -44,4 +45,5 @@ train_dataloader = dict(
         pipeline=[crops, features, flip, *pack]))
 val_dataloader = test_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(video='features'), pipeline=[crops, features, *pack]))
+        data_prefix=dict(video='features'),
+        pipeline=[middle, features, *pack]))

@@ -13,4 +13,4 @@ train_dataloader = dict(
         pipeline=[_base_.crops, _base_.flip, *rgb]))
 val_dataloader = test_dataloader = dict(
     dataset=dict(
-        data_prefix=dict(video='crops'), pipeline=[_base_.crops, *rgb]))
+        data_prefix=dict(video='crops'), pipeline=[_base_.middle, *rgb]))

@@ -29,7 +29,8 @@ class RandomTemporalCrop(BaseTransform):
 
     Added Keys:
 
-        - frame_start (the first frame kept, for ``LoadPersonCrops`` after it)
+        - frame_start, stored_frames (the first frame kept, and frames before
+          any was cut; for ``LoadPersonCrops`` after it)
 
     Args:
         min_ratio (float): The shortest stretch, as a part of the clip; its
@@ -61,6 +62,7 @@ class RandomTemporalCrop(BaseTransform):
         for key, array in arrays.items():
             results[key] = array[:, start:start + length]
         results['total_frames'] = length
+        results.setdefault('stored_frames', frames)
         results['frame_start'] = results.get('frame_start', 0) + start
         return results
 

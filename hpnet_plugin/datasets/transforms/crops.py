@@ -27,33 +27,44 @@ class LoadPersonCrops(BaseTransform):
 
         - frame_dir (with the folder that ``PoseDataset`` puts before it)
         - total_frames
-        - test_mode (optional)
-        - frame_start (optional)
+        - frame_start, stored_frames (optional; of ``RandomTemporalCrop``)
 
     Modified Keys:
 
         - frame_dir (the clip's name, without its folder)
-        - img_shape (height and width of the images; original_shape stays
-          that of the frames that keypoint is in)
+        - img_shape (height and width of the images)
 
     Added Keys:
 
+        - original_shape (where it is not there: the former img_shape, of the
+          frames that keypoint is in)
         - imgs (list of num_views * num_frames (H, W, 3) uint8, RGB)
         - modality
 
     Args:
         num_frames (int): T, frames a view. Defaults to 8.
+        test_mode (bool): Whether to take the middle frames; for the test
+            pipeline, since no dataset tells its transforms. Defaults to
+            False.
         num_views (int): Views in testing, whose frames are evenly spread
-            within the segments; one in training. Defaults to 1.
+            within the segments. Defaults to 1.
         folder (str, optional): Folder of the clips. Defaults to None:
             ``crops`` in the dataset folder.
     """
 
-    def __init__(self, num_frames=8, num_views=1, folder=None):
+    def __init__(self,
+                 num_frames=8,
+                 test_mode=False,
+                 num_views=1,
+                 folder=None):
         if num_frames < 1 or num_views < 1:
             raise ValueError('num_frames and num_views must be at least 1, '
                              f'got {num_frames} and {num_views}')
+        if num_views > 1 and not test_mode:
+            raise ValueError(f'num_views={num_views} needs test_mode=True: '
+                             'training has one view')
         self.num_frames = num_frames
+        self.test_mode = test_mode
         self.num_views = num_views
         self.folder = folder
 
@@ -61,25 +72,22 @@ class LoadPersonCrops(BaseTransform):
     def _draw(self, low, high):
         return np.random.randint(low, np.maximum(high, low + 1))
 
-    def sample(self, frames, test_mode):
+    def sample(self, frames):
         """Numbers of the frames that are taken.
 
         Args:
             frames (int): Frames of the clip, F.
-            test_mode (bool): Whether to take the middle ones.
 
         Returns:
             np.ndarray: (num_views * T,), view by view.
         """
-        edges = (frames * np.arange(self.num_frames + 1) // self.num_frames)
+        edges = frames * np.arange(self.num_frames + 1) // self.num_frames
         low, high = edges[:-1], edges[1:]
-        if not test_mode:
-            return np.minimum(self._draw(low, high), frames - 1)
+        if not self.test_mode:
+            return self._draw(low, high)
         parts = self.num_views + 1
-        return np.concatenate([
-            np.minimum((low * (parts - view) + high * view) // parts,
-                       frames - 1) for view in range(1, parts)
-        ])
+        return np.concatenate([(low * (parts - view) + high * view) // parts
+                               for view in range(1, parts)])
 
     def transform(self, results):
         """Add the images.
@@ -105,21 +113,24 @@ class LoadPersonCrops(BaseTransform):
             raise FileNotFoundError(
                 f'{clip_name(results)} has no crops, {path} is not there: '
                 'run tools/extract.py as for the features, with --crops')
-        frames, start = results['total_frames'], results.get('frame_start', 0)
-        length = probe(path).frames
-        cut = 'frame_start' in results
-        if start + frames > length or not cut and frames != length:
+        frames = results['total_frames']
+        length, expected = probe(path).frames, results.get(
+            'stored_frames', frames)
+        if length != expected:
             raise ValueError(
                 f'{clip_name(results)}: {path} has {length} frames, the '
-                f'annotation {start + frames}; both must come from the same '
+                f'annotation {expected}; both must come from the same '
                 'extraction')
         imgs = read_frames_at(
-            path, start + self.sample(frames, results.get('test_mode', False)))
+            path, results.get('frame_start', 0) + self.sample(frames))
         results['imgs'] = imgs
+        if 'img_shape' in results:
+            results.setdefault('original_shape', results['img_shape'])
         results['img_shape'] = imgs[0].shape[:2]
         results['modality'] = 'RGB'
         return results
 
     def __repr__(self):
         return (f'{self.__class__.__name__}(num_frames={self.num_frames}, '
-                f'num_views={self.num_views}, folder={self.folder!r})')
+                f'test_mode={self.test_mode}, num_views={self.num_views}, '
+                f'folder={self.folder!r})')
