@@ -171,6 +171,9 @@ def read_frames_at(path, indices):
                     position = key - 1
                 for frame in frames:
                     position += 1
+                    if frame.is_corrupt:
+                        raise VideoError(
+                            f'{path} is damaged at frame {position}')
                     if position == index:
                         found[index] = _upright(frame)
                         break
@@ -189,7 +192,8 @@ def _key_frames(container, stream):
     Only the first where numbers do not follow from the container's index.
     """
     entries = list(stream.index_entries)
-    if ('mp4' in container.format.name and len(entries) == stream.frames
+    if ('mp4' in container.format.name
+            and len(entries) == stream.frames > 0
             and not stream.codec_context.has_b_frames
             and not any(entry.is_discard for entry in entries)):
         return {number: entry.timestamp

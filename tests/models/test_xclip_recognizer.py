@@ -385,11 +385,11 @@ def test_checkpoint_of_another_size():
 
 
 def test_compiled():
-    """torch.compile captures it; the compiler itself is not at stake."""
+    """``compile=True`` in a config; the compiler itself is not at stake."""
     data = batch()
     model = build()
     expected = scores(model, data)
-    model.forward = torch.compile(model.forward, backend='eager')
+    model.test_step = torch.compile(model.test_step, backend='eager')
     torch.testing.assert_close(scores(model, data), expected)
 
 

@@ -43,20 +43,21 @@ class LoadPersonCrops(BaseTransform):
 
     Args:
         num_frames (int): T, frames a view. Defaults to 8.
-        test_mode (bool): Whether to take the middle frames; for the test
-            pipeline, since no dataset tells its transforms. Defaults to
-            False.
         num_views (int): Views in testing, whose frames are evenly spread
             within the segments. Defaults to 1.
         folder (str, optional): Folder of the clips. Defaults to None:
             ``crops`` in the dataset folder.
+        test_mode (bool): Whether to take the middle frames. The pipelines of
+            validation and test say so themselves, as with the stock
+            samplers: a dataset's ``test_mode`` does not reach its transforms.
+            Defaults to False.
     """
 
     def __init__(self,
                  num_frames=8,
-                 test_mode=False,
                  num_views=1,
-                 folder=None):
+                 folder=None,
+                 test_mode=False):
         if num_frames < 1 or num_views < 1:
             raise ValueError('num_frames and num_views must be at least 1, '
                              f'got {num_frames} and {num_views}')
@@ -64,8 +65,8 @@ class LoadPersonCrops(BaseTransform):
             raise ValueError(f'num_views={num_views} needs test_mode=True: '
                              'training has one view')
         self.num_frames = num_frames
-        self.test_mode = test_mode
         self.num_views = num_views
+        self.test_mode = test_mode
         self.folder = folder
 
     @cache_randomness
@@ -114,8 +115,8 @@ class LoadPersonCrops(BaseTransform):
                 f'{clip_name(results)} has no crops, {path} is not there: '
                 'run tools/extract.py as for the features, with --crops')
         frames = results['total_frames']
-        length, expected = probe(path).frames, results.get(
-            'stored_frames', frames)
+        length = probe(path).frames
+        expected = results.get('stored_frames', frames)
         if length != expected:
             raise ValueError(
                 f'{clip_name(results)}: {path} has {length} frames, the '
@@ -132,5 +133,5 @@ class LoadPersonCrops(BaseTransform):
 
     def __repr__(self):
         return (f'{self.__class__.__name__}(num_frames={self.num_frames}, '
-                f'test_mode={self.test_mode}, num_views={self.num_views}, '
-                f'folder={self.folder!r})')
+                f'num_views={self.num_views}, folder={self.folder!r}, '
+                f'test_mode={self.test_mode})')
