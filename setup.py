@@ -67,8 +67,7 @@ EXTRAS = {
     'pose': ['mmpose>=1.2.0,<2', 'mmdet>=3.1.0,<3.3.0'],
     # Pose nets in ONNX files; later onnx wants numpy 2.
     'onnx': ['onnxruntime>=1.16', 'onnx>=1.15,<1.20', 'ml_dtypes<0.6'],
-    'clip': ['open_clip_torch>=2.24'],
-    'tests': ['pytest>=7', 'ruff>=0.5'],
+    'tests': ['pytest>=7', 'ruff>=0.5', 'transformers>=4.40'],
 }
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 
@@ -92,8 +91,9 @@ setup(
     },
     python_requires='>=3.10',
     install_requires=[
-        'torch>=2.0',
-        'torchvision>=0.15',
+        'torch>=2.4',
+        'torchvision>=0.19',
+        'open_clip_torch>=2.26.1',
         # np.Inf of the stock transforms is gone from numpy 2.
         'numpy>=1.23,<2',
         'scipy>=1.9',
