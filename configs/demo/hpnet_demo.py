@@ -19,7 +19,7 @@ model = dict(
         classes=data_root + '/classes.txt',
         frozen=False),
     topology=dict(
-        model=dict(in_channels=32, base_channels=16, num_person=1)),
+        model=dict(in_channels=32, base_channels=32, num_person=1)),
     cls_head=dict(num_classes=8))
 
 crops = dict(type='LoadPersonCrops', num_frames=4)
@@ -34,9 +34,30 @@ pack = [
 loader = dict(num_workers=0, persistent_workers=False, batch_size=16)
 where = dict(data_root=data_root, data_prefix=dict(video='features'))
 train_dataloader = dict(
-    **loader, dataset=dict(**where, pipeline=[crops, features, *pack]))
+    **loader,
+    dataset=dict(
+        **where,
+        pipeline=[crops, features, dict(type='FlipJoints'), *pack]))
 val_dataloader = test_dataloader = dict(
     **loader,
     dataset=dict(
         **where, pipeline=[dict(crops, test_mode=True), features, *pack]))
+
+# eight steps an epoch: more epochs than the real one
+train_cfg = dict(max_epochs=40)
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.01,
+        begin=0,
+        end=3,
+        convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=0,
+        T_max=37,
+        begin=3,
+        end=40,
+        convert_to_iter_based=True)
+]
 randomness = dict(seed=0)

@@ -132,10 +132,10 @@ def read_frames(path, max_frames=None, chunk=8):
 def read_frames_at(path, indices):
     """Decode chosen frames of a video, and little else.
 
-    In a file like those of ``CropRecorder`` the decoder jumps to the key
-    frame before a wanted frame wherever that spares it frames. In any other
-    the frames before the last one wanted are decoded and counted, since the
-    times of frames that are out of order, or unevenly spaced, tell no number.
+    Where the file's index tells the number of each frame, as in the clips of
+    ``CropRecorder``, the decoder jumps to the key frame before a wanted frame
+    whenever that spares it frames. In any other file all frames up to the
+    last one wanted are decoded and counted.
 
     Args:
         path (str): The video.
@@ -160,7 +160,7 @@ def read_frames_at(path, indices):
             stream = container.streams.video[0]
             # a frame a thread would be decoded in vain at every jump
             stream.thread_count = 1
-            times = _key_frames(container, stream)
+            times = _key_frames(stream)
             keys = sorted(times)
             frames = container.decode(stream)
             for index in wanted:
@@ -186,14 +186,14 @@ def read_frames_at(path, indices):
     return [found[int(index)] for index in indices]
 
 
-def _key_frames(container, stream):
+def _key_frames(stream):
     """Number and time of the frames that can be jumped to.
 
-    Only the first where numbers do not follow from the container's index.
+    Only the first where the file's index lists other frames than those shown
+    or in another order.
     """
     entries = list(stream.index_entries)
-    if ('mp4' in container.format.name
-            and len(entries) == stream.frames > 0
+    if (len(entries) == stream.frames > 0
             and not stream.codec_context.has_b_frames
             and not any(entry.is_discard for entry in entries)):
         return {number: entry.timestamp

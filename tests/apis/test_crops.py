@@ -1,5 +1,7 @@
 """Person-centred clips: what they show, and when they are written."""
+import errno
 import json
+import resource
 import shutil
 
 import numpy as np
@@ -81,6 +83,35 @@ def test_no_part_of_any_window_is_lost(tmp_path):
     np.testing.assert_allclose(tall[32, 60, 0], 67, atol=5)
 
 
+@pytest.mark.parametrize('fit, levels', [('keep', {127, 128}),
+                                         ('stretch', {0, 255})])
+def test_fine_patterns_are_averaged(tmp_path, fit, levels):
+    """Stripes of one pixel, four to a pixel of the crop: grey, and none of
+    it where the released code would take one of the stripes."""
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[::2] = 255
+    recorder = CropRecorder(tmp_path, size=64, margin=1, fit=fit)
+    cut = recorder._cut(stripes, np.array([0, .5, 256, 256.5]))
+    assert set(np.unique(cut[4:-4])) <= levels
+
+
+def test_full_disk(tmp_path):
+    """The system refuses the file: nothing of it stays."""
+    recorder = CropRecorder(tmp_path, size=64)
+    for _ in range(9):
+        recorder.add(np.random.RandomState(0).randint(
+            0, 255, (200, 300, 3), np.uint8), BOX)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match='clip.mp4: no space for') as raised:
+            recorder.write('clip', [BOX] * 9, np.zeros((1, 9), int))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.errno == errno.EFBIG
+    assert list((tmp_path / 'crops').iterdir()) == []
+
+
 @pytest.mark.parametrize('options', [
     dict(fit='crop'), dict(size=15), dict(size=33), dict(margin=.5)])
 def test_bad_options(tmp_path, options):
@@ -157,6 +188,11 @@ def test_crops_beside_features(root, videos, tmp_path, capsys):
     np.testing.assert_allclose(frames_of(gone), before, atol=8)
     assert {p: p.stat().st_mtime_ns
             for p in (out / 'crops').iterdir() if p != gone} == others
+
+    # a run without crops does not forget what they were made with
+    assert extract(root, videos, out) == 0
+    assert json.loads((out / 'extraction.json').read_text())['crops'] == dict(
+        size=64, margin=1.1, fit='keep')
 
     # crops of two kinds do not mix
     capsys.readouterr()

@@ -1,4 +1,7 @@
 """Class names."""
+import ast
+import re
+
 import pytest
 
 from hpnet_plugin.datasets.classes import class_names
@@ -13,8 +16,15 @@ def test_shipped(shared, name, number):
     assert names == expected and len(names) == number
 
 
+def test_nw_ucla(shared):
+    """In the order of the videos that are drawn of its motions."""
+    text = (shared / 'data/nwucla/render.py').read_text()
+    names = ast.literal_eval(re.search(r'^CLASSES = (\[.*?\])', text,
+                                       re.M | re.S)[1])
+    assert class_names('nw_ucla') == names
+
+
 def test_from_anywhere(tmp_path):
-    assert class_names('nw_ucla')[0] == 'pick up with one hand'
     assert class_names('ntu60') == class_names('ntu120')[:60]
     assert class_names(('a', 'b')) == ['a', 'b']
     (tmp_path / 'mine.txt').write_text('jump high\nrun\n')

@@ -137,12 +137,38 @@ def test_bad_crops(folder, name, frames, error, message):
         LoadPersonCrops()(clip(folder, name, frames))
 
 
+def test_bad_crops_after_a_cut(folder):
+    """A cut that fits into the crops does not hide that they are others."""
+    results = dict(clip(folder, 'long'), keypoint=np.ones((1, 30, 17, 2)))
+    with pytest.raises(ValueError, match='has 40 frames, the annotation 30'):
+        LoadPersonCrops()(RandomTemporalCrop()(results))
+
+
+def test_joints_stay_in_their_frame(folder):
+    """Images have a size of their own, before and after the flip."""
+    joints = np.full((1, FRAMES, 17, 2), 20, np.float32)
+    results = LoadPersonCrops(2)(clip(folder, keypoint=joints))
+    assert results['img_shape'] == (32, 32)
+    assert results['original_shape'] == (240, 320)
+    results = FlipJoints(flip_ratio=1)(results)
+    assert (results['keypoint'] == [299, 20]).all()
+
+
+def test_every_load_of_a_test_is_the_same(folder):
+    load = LoadPersonCrops(8, test_mode=True)
+    first = load(clip(folder))['imgs']
+    for _ in range(3):
+        np.testing.assert_array_equal(load(clip(folder))['imgs'], first)
+
+
 def test_order_of_transforms(folder):
     results = ResizeTemporal(8)(LoadPooledFeature()(clip(folder)))
     with pytest.raises(ValueError, match='goes before.*resample'):
         LoadPersonCrops()(results)
     with pytest.raises(ValueError, match='at least 1'):
         LoadPersonCrops(0)
+    with pytest.raises(ValueError, match='needs test_mode=True'):
+        LoadPersonCrops(num_views=3)
 
 
 def test_pipeline_of_hpnet(folder, root):

@@ -2,11 +2,13 @@ import av
 import numpy as np
 import pytest
 
+from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.video import (
     VideoError,
     count_packets,
     probe,
     read_frames,
+    read_frames_at,
     spread,
 )
 
@@ -101,3 +103,111 @@ def test_truncated(tmp_path, shared):
     path.write_bytes(data[:len(data) // 2])
     with pytest.raises(VideoError, match='promises 103 frames'):
         list(read_frames(str(path)))
+
+
+def stepped(path, codec, n=30, times=None, **options):
+    """A pattern that moves, and all its frames as decoded one by one."""
+    still = np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=15)
+        stream.width = stream.height = 64
+        stream.pix_fmt = 'yuv420p'
+        stream.options = options
+        for i in range(n):
+            frame = av.VideoFrame.from_ndarray(np.roll(still, 3 * i, 1),
+                                               'rgb24')
+            if times is not None:
+                frame.pts = times[i]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return frames_of(path)
+
+
+def frames_of(path):
+    return [frame for _, chunk in read_frames(str(path)) for frame in chunk]
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'mkv', 'avi'])
+@pytest.mark.parametrize('codec, options', [
+    ('libx264', dict(g='8', bf='0')),
+    ('libx264', dict(g='8', bf='2')),
+    ('libx264', {'g': '8', 'bf': '2', 'x264-params': 'open-gop=1'}),
+    ('mpeg4', dict(g='8', bf='2'))])
+def test_chosen_frames(tmp_path, suffix, codec, options):
+    """Whatever the order and the times of the frames in the file."""
+    path = tmp_path / f'clip.{suffix}'
+    whole = stepped(path, codec, **options)
+    assert len({frame.tobytes() for frame in whole}) == 30
+    for ask in ([29], [7], [8], [9, 9, 0], [28, 3, 17], range(30)):
+        np.testing.assert_array_equal(
+            read_frames_at(path, ask), [whole[i] for i in ask])
+    for number in (30, -1):
+        with pytest.raises(VideoError, match=f'has no frame {number}'):
+            read_frames_at(path, [3, number])
+    assert read_frames_at(path, []) == []
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'avi'])
+def test_chosen_frames_beside_a_pause(tmp_path, suffix):
+    """For which an AVI file holds empty frames, that are none."""
+    path = tmp_path / f'clip.{suffix}'
+    whole = stepped(path, 'mpeg4', g='8', times=[*range(10), *range(12, 32)])
+    assert len(whole) == 30
+    for ask in ([29], [16], [9, 10, 27]):
+        np.testing.assert_array_equal(
+            read_frames_at(path, ask), [whole[i] for i in ask])
+
+
+def test_chosen_frames_of_a_shortened_file(tmp_path):
+    """Its first frames are in the file, and are not shown."""
+    stepped(tmp_path / 'whole.mp4', 'libx264', g='8', bf='0')
+    path = str(tmp_path / 'short.mp4')
+    with av.open(str(tmp_path / 'whole.mp4')) as source, av.open(
+            path, 'w', options=dict(avoid_negative_ts='disabled')) as target:
+        stream = source.streams.video[0]
+        to = target.add_stream_from_template(stream)
+        cut = int(5 / stream.average_rate / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts = packet.pts - cut, packet.dts - cut
+                packet.stream = to
+                target.mux(packet)
+    with av.open(path) as container:
+        whole = [frame.to_ndarray(format='rgb24')
+                 for frame in container.decode(video=0)]
+    assert len(whole) == 25
+    np.testing.assert_array_equal(
+        read_frames_at(path, [0, 4, 13, 24]),
+        [whole[i] for i in (0, 4, 13, 24)])
+
+
+def test_chosen_frames_of_videos(tmp_path, shared):
+    drawn = tmp_path / 'drawn.mp4'
+    people.save_video(str(drawn), people.make_clip(0, 0).frames)
+    for path in (drawn, shared / 'data/ntu/S001C001P001R001A050_rgb.avi'):
+        whole = frames_of(path)
+        for ask in ([len(whole) - 1, 2, 13], [0], [13, 13]):
+            np.testing.assert_array_equal(
+                read_frames_at(path, ask), [whole[i] for i in ask])
+
+
+def test_chosen_frames_of_a_damaged_file(tmp_path):
+    """None that was decoded from what is not there."""
+    path = tmp_path / 'clip.mp4'
+    whole = stepped(path, 'libx264', g='10', bf='0')
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        entries = list(container.streams.video[0].index_entries)
+    assert [i for i, e in enumerate(entries) if e.is_keyframe] == [0, 10, 20]
+    middle = entries[12].pos + entries[12].size // 2
+    data[middle:middle + 40] = bytes(40)
+    path.write_bytes(data)
+    np.testing.assert_array_equal(
+        read_frames_at(path, [3, 25]), [whole[3], whole[25]])
+    with pytest.raises(VideoError, match='clip.mp4 is damaged at frame 12'):
+        read_frames_at(path, [3, 16])
+    data[entries[12].pos:entries[14].pos] = bytes(
+        entries[14].pos - entries[12].pos)
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match='clip.mp4 is damaged'):
+        read_frames_at(path, [3, 16])
