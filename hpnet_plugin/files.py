@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 import errno
+import hashlib
 import os
 import os.path as osp
 
@@ -39,3 +40,9 @@ def write_whole(path, data):
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sha256_of(path):
+    """sha256 of a file, as a hexadecimal string."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()

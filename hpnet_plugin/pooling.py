@@ -33,30 +33,55 @@ def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
         ValueError: If a shape does not fit, or ``region`` or ``grid`` is
             none of the above.
     """
+    if region not in REGIONS:
+        raise ValueError(f'region must be one of {REGIONS}, got {region!r}')
+    samples = _sample(maps, joints, input_size, region, grid)
+    return samples.mean(-1).transpose(1, 2).to(maps.dtype)
+
+
+def patch_at_joints(maps, joints, input_size, size=5, grid='exact'):
+    """The neighbourhood of each joint itself, in place of its mean.
+
+    Args:
+        maps (Tensor): See :func:`pool_at_joints`, as ``joints``,
+            ``input_size`` and ``grid``.
+        size (int): Cells of a side, odd. Defaults to 5.
+
+    Returns:
+        Tensor: (N, V, C * size * size), channels first, then rows.
+
+    Raises:
+        ValueError: If a shape does not fit, or ``size`` is even.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f'size must be odd and positive, got {size}')
+    samples = _sample(maps, joints, input_size, size, grid)
+    return samples.transpose(1, 2).flatten(2).to(maps.dtype)
+
+
+def _sample(maps, joints, input_size, size, grid):
+    """Bilinear samples (N, C, V, size * size) one cell apart, float32."""
     if maps.ndim != 4 or joints.ndim != 3 or joints.shape[-1] != 2 or \
             len(maps) != len(joints):
         raise ValueError(
-            'pool_at_joints needs maps (N, C, h, w) and joints (N, V, 2) of '
+            'pooling needs maps (N, C, h, w) and joints (N, V, 2) of '
             f'one N, got {tuple(maps.shape)} and {tuple(joints.shape)}')
-    if region not in REGIONS:
-        raise ValueError(f'region must be one of {REGIONS}, got {region!r}')
     if grid not in GRIDS:
         raise ValueError(f'grid must be one of {GRIDS}, got {grid!r}')
 
     cells = maps.new_tensor(maps.shape[:1:-1], dtype=torch.float32)  # w, h
-    size = maps.new_tensor(input_size, dtype=torch.float32)  # W, H
+    pixels = maps.new_tensor(input_size, dtype=torch.float32)  # W, H
     joints = joints.to(maps.device, torch.float32)
     if grid == 'exact':
-        at = (joints + 0.5) * (cells / size) - 0.5
+        at = (joints + 0.5) * (cells / pixels) - 0.5
     else:
-        at = joints * ((cells - 1) / size)
+        at = joints * ((cells - 1) / pixels)
 
-    offsets = torch.arange(region, device=maps.device) - region // 2
+    offsets = torch.arange(size, device=maps.device) - size // 2
     dy, dx = torch.meshgrid(offsets, offsets, indexing='ij')
     around = torch.stack((dx, dy), -1).reshape(-1, 2)  # (R * R, 2)
     at = at[:, :, None] + around  # (N, V, R * R, 2) in cells
     # align_corners=False maps -1 and 1 to the outer edges of the border cells
     at = (2 * at + 1) / cells - 1
-    pooled = F.grid_sample(
+    return F.grid_sample(
         maps.float(), at, mode='bilinear', align_corners=False)
-    return pooled.mean(-1).transpose(1, 2).to(maps.dtype)

@@ -35,12 +35,23 @@ def parse_args(argv=None):
         "default the config's load_from")
     add('--tap', action='append', required=True,
         help='feature map to pool: module path (HRNet-W48: '
-        'backbone.stage4.0.branches.1) or ONNX tensor; repeatable')
+        'backbone.stage4.0.branches.1) or ONNX tensor; TAP@3 or TAP@5 pools '
+        'it over a region; rgb, coordinates (of a SimCC head) and heatmap '
+        'keep something else at the joints; repeatable')
     add('--region', type=int, default=1, choices=(1, 3, 5),
-        help='R of Eq. 3, in cells of the map (default 1)')
-    add('--detector', default='hog',
+        help='R of Eq. 3, in cells of the map, of taps that name none '
+        '(default 1)')
+    people = parser.add_mutually_exclusive_group()
+    people.add_argument(
+        '--detector', default='hog',
         help='hog (default, needs no weights), frame (whole frame), '
         'boxes:FILE, or an mmdet config')
+    people.add_argument(
+        '--joints', metavar='FILE',
+        help='2D poses that are there already, instead of a detector and of '
+        "the net's own joints: .pkl of mmaction2 or pyskl, Kinetics' .json "
+        'or a folder of them; gives labels and splits as well, where no '
+        'others are named')
     add('--det-checkpoint', help='weights of the mmdet detector')
     add('--max-people', type=int, default=2,
         help='people kept a clip (default 2)')
@@ -96,25 +107,34 @@ def main(argv=None):
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from hpnet_plugin.apis.crops import CropRecorder, crop_settings
     from hpnet_plugin.apis.extract import Extraction, write_dataset
-    from hpnet_plugin.datasets import sources
+    from hpnet_plugin.datasets import imports, sources
     from hpnet_plugin.estimation.detectors import build_detector
-    from hpnet_plugin.estimation.extractor import PooledExtractor
-    from hpnet_plugin.estimation.pose import build_pose_net
+    from hpnet_plugin.estimation.extractor import build_extractor
     from hpnet_plugin.store import StoreError
 
     try:
         clips = sources.find_clips(args.source)
         classes = sources.read_classes(args.classes) if args.classes else None
-        labels, classes = sources.assign_labels(
-            clips, sources.read_labels(args.labels) if args.labels else None,
-            classes)
+        joints = table = None
         splits = sources.read_splits(args.splits, clips) if args.splits else {}
+        if args.labels:
+            table = sources.read_labels(args.labels)
+        if args.joints:
+            joints = imports.GivenJoints.read(args.joints)
+            lacking = [clip.name for clip in clips if clip.name not in joints]
+            if lacking:
+                print(f'{len(lacking)} of {len(clips)} clips are left out, '
+                      f'{args.joints} has no joints of them: '
+                      f'{", ".join(lacking[:3])}', flush=True)
+                clips = [clip for clip in clips if clip.name in joints]
+            table = table or joints.labels(clips)
+            splits = splits or joints.splits(clips)
+        labels, classes = sources.assign_labels(clips, table, classes)
         extraction = Extraction(
-            PooledExtractor(
-                build_pose_net(args.pose, args.checkpoint, args.tap,
-                               args.device, args.norm),
-                args.region, args.grid, args.aspect),
-            build_detector(args.detector, args.det_checkpoint, args.device),
+            build_extractor(args.pose, args.checkpoint, args.tap, args.device,
+                            args.norm, args.region, args.grid, args.aspect),
+            None if joints else build_detector(
+                args.detector, args.det_checkpoint, args.device),
             max_people=args.max_people,
             max_frames=args.max_frames or None,
             persons=args.persons,
@@ -123,7 +143,8 @@ def main(argv=None):
             crops=dict(
                 size=args.crop_size,
                 margin=args.crop_margin,
-                fit=args.crop_fit) if args.crops else None)
+                fit=args.crop_fit) if args.crops else None,
+            joints=joints)
         if args.crops:  # refuses options that cannot be
             CropRecorder(args.out, **extraction.crops).prepare()
     except (ValueError, OSError) as error:

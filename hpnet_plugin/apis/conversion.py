@@ -20,8 +20,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
-from ..estimation.pose import sha256_of
-from ..files import write_whole
+from ..files import sha256_of, write_whole
 from ..version import __version__
 
 # CLIP models that OpenAI released and X-CLIP builds on

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets.annotations import write_annotations
+from ..datasets.imports import ImportedPosesError
 from ..estimation import tracking
 from ..estimation.detectors import DetectionError
 from ..estimation.video import VideoError, probe, read_frames
@@ -42,7 +43,8 @@ class Extraction:
 
     Args:
         extractor (PooledExtractor): Pose net, taps and pooling.
-        detector (Detector): Finds the people.
+        detector (Detector, optional): Finds the people. Defaults to None:
+            ``joints`` say where they are.
         max_people (int): People kept a clip. Defaults to 2.
         max_frames (int, optional): Frames kept a clip, evenly spread.
             Defaults to 300; None keeps all.
@@ -58,22 +60,30 @@ class Extraction:
             these ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`;
             also of clips whose features are stored already. Defaults to
             None.
+        joints (GivenJoints, optional): Joints that somebody else estimated:
+            they tell who is where, are pooled at, and are stored; nobody is
+            detected or tracked. Defaults to None.
     """
 
     def __init__(self,
                  extractor,
-                 detector,
+                 detector=None,
                  max_people=2,
                  max_frames=300,
                  max_gap=30,
                  persons='tracked',
                  batch=32,
                  workers=2,
-                 crops=None):
+                 crops=None,
+                 joints=None):
         if persons not in PERSONS:
             raise ValueError(f'persons must be one of {PERSONS}, '
                              f'got {persons!r}')
+        if (detector is None) == (joints is None):
+            raise ValueError('either a detector or joints say where the '
+                             'people are: give one of them')
         self.extractor, self.detector = extractor, detector
+        self.joints = joints
         self.max_people, self.max_frames = max_people, max_frames
         self.max_gap, self.persons = max_gap, persons
         self.batch, self.workers, self.crops = batch, workers, crops
@@ -83,12 +93,15 @@ class Extraction:
     @property
     def record(self):
         """dict: What made the features; ``meta`` of the store."""
+        source = self.joints or self.detector
+        record = self.extractor.record
+        if self.joints:
+            record['layout'] = self.joints.layout
         return dict(
             version=1,
-            **self.extractor.record,
-            detector=dict(
-                name=self.detector.name, sha256=self.detector.sha256),
-            persons=self.persons,
+            **record,
+            detector=dict(name=source.name, sha256=source.sha256),
+            persons='given' if self.joints else self.persons,
             max_people=self.max_people,
             max_frames=self.max_frames,
             max_gap=self.max_gap)
@@ -111,7 +124,7 @@ class Extraction:
                 if count:
                     frames.append(min(count, self.max_frames or count))
         total = int(np.mean(frames) * len(clips)) if frames else 0
-        joint = 2 * sum(self.extractor.net.taps.values()) + 4 * 3
+        joint = 2 * sum(self.extractor.taps.values()) + 4 * 3
         one = total * self.extractor.net.num_joints * joint
         return total, one, one * self.max_people
 
@@ -178,7 +191,7 @@ class Extraction:
                     while len(pending) >= self.batch:
                         self._pose(pending[:self.batch])
                         del pending[:self.batch]
-            except (VideoError, DetectionError) as error:
+            except (VideoError, DetectionError, ImportedPosesError) as error:
                 state.error = error
             state.decoded = True
             yield from self._finished(flying)
@@ -188,11 +201,14 @@ class Extraction:
 
     def _detect(self, state, numbers, frames):
         """Boxes and crops of a chunk of frames."""
-        found = self.detector.detect(frames, state.clip.name, numbers)
-        crops = []
         state.shape = frames[0].shape[:2]
-        for frame, boxes in zip(frames, found):
-            boxes = boxes[:self.candidates]
+        if self.joints:
+            found, joints = self._given(state, numbers)
+        else:
+            found = [boxes[:self.candidates] for boxes in
+                     self.detector.detect(frames, state.clip.name, numbers)]
+        crops = []
+        for i, (frame, boxes) in enumerate(zip(frames, found)):
             index = len(state.boxes)
             state.boxes.append(boxes)
             if state.recorder:
@@ -201,18 +217,43 @@ class Extraction:
                 continue
             for k, box in enumerate(boxes):
                 crops.append((state, (index, k),
-                              *self.extractor.crop(frame, box)))
+                              *self.extractor.crop(frame, box),
+                              joints[i][k] if self.joints else None))
         state.waiting += len(crops)
         return crops
+
+    def _given(self, state, numbers):
+        """Boxes of frames, and joints and scores of each box."""
+        if state.given is None:
+            state.given = self.joints.of(state.clip.name, state.shape,
+                                         self.max_people)
+        joints, scores, boxes, present = state.given
+        if numbers[-1] >= present.shape[1]:
+            raise ImportedPosesError(
+                f'{state.clip.path} has more frames than the '
+                f'{present.shape[1]} that joints are given for: they belong '
+                'to another cut of this clip')
+        found, at = [], []
+        for t in numbers:
+            slots = np.flatnonzero(present[:, t])
+            state.slots.append(slots)
+            found.append(boxes[slots, t])
+            at.append([(joints[m, t], scores[m, t]) for m in slots])
+        return found, at
 
     def _pose(self, items):
         """Run the pose net on one batch, padded to its full size."""
         pad = self.batch - len(items)
         crops = np.stack([item[2] for item in items + items[-1:] * pad])
         matrices = np.stack([item[3] for item in items + items[-1:] * pad])
-        joints, scores, pooled = self.extractor(crops, matrices)
-        for i, (state, at, _, _) in enumerate(items):
-            state.found[at] = (joints[i], scores[i],
+        given = None
+        if self.joints:
+            given = np.stack([item[4][0] for item in items
+                              + items[-1:] * pad])
+        joints, scores, pooled = self.extractor(crops, matrices, given)
+        for i, (state, at, _, _, known) in enumerate(items):
+            state.found[at] = (joints[i],
+                               scores[i] if known is None else known[1],
                                {tap: value[i] for tap, value in pooled.items()
                                 })
             state.waiting -= 1
@@ -255,7 +296,7 @@ class Extraction:
             arrays['keypoint_score'][m, t] = scores
             for tap, value in pooled.items():
                 arrays[tap][m, t] = value
-        if self.persons == 'tracked':
+        if self.joints or self.persons == 'tracked':
             for key in arrays:
                 if key != 'keypoint_score':
                     arrays[key] = tracking.fill_gaps(arrays[key], present,
@@ -269,6 +310,12 @@ class Extraction:
 
     def _choose(self, state):
         """Who is in which slot: (M, T) indices into each frame's boxes."""
+        if self.joints:
+            people = 0 if state.given is None else len(state.given[0])
+            chosen = np.full((people, len(state.slots)), -1)
+            for t, slots in enumerate(state.slots):
+                chosen[slots, t] = np.arange(len(slots))
+            return chosen
         if self.persons == 'tracked':
             tracks = tracking.link(state.boxes, max_gap=self.max_gap)
             return tracking.select(tracks, state.boxes, self.max_people)
@@ -286,6 +333,7 @@ class _ClipState:
     def __init__(self, clip, recorder, stored):
         self.clip, self.recorder, self.stored = clip, recorder, stored
         self.boxes, self.found = [], {}
+        self.given, self.slots = None, []
         self.waiting, self.decoded, self.error = 0, False, None
         self.shape = None
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..files import write_whole
+from ..files import sha256_of, write_whole
 from ..unpickling import unpickle
 from .benchmarks import bare_name, label_of
 
+LAYOUTS = {17: 'coco', 18: 'openpose', 25: 'nturgb+d'}
 KINETICS_SIZE = (256, 340)  # height, width of Kinetics-Skeleton's videos
 
 
@@ -89,16 +90,23 @@ class GivenJoints:
 
     Args:
         poses (Poses): In 2D.
+        name (str): Where they come from, for records. Defaults to 'joints'.
+        sha256 (str, optional): Of the file that they come from.
         margin (float): By which a box exceeds the joints at each side, as a
             share of their extent: the crown and the soles are no joints.
             Defaults to 0.1.
 
+    Attributes:
+        layout (str): Name of the joints' layout, told by their number.
+
     Raises:
-        ImportedPosesError: If the poses are not in 2D.
+        ImportedPosesError: If the poses are not in 2D, or the clips differ
+            in their number of joints.
     """
 
-    def __init__(self, poses, margin=0.1):
-        self.margin = margin
+    def __init__(self, poses, name='joints', sha256=None, margin=0.1):
+        self.name, self.sha256, self.margin = name, sha256, margin
+        self._splits = poses.splits
         self.annotations = {bare_name(name): annotation for name, annotation
                             in poses.annotations.items()}
         for name, annotation in self.annotations.items():
@@ -107,17 +115,48 @@ class GivenJoints:
                     f'{name}: joints in 3D have no place in the image; '
                     'joints in 2D are needed, with keypoint_score and '
                     'img_shape')
+        counts = {annotation['keypoint'].shape[2]
+                  for annotation in self.annotations.values()}
+        if len(counts) > 1:
+            raise ImportedPosesError(
+                f'clips with {sorted(counts)} joints a person in one file')
+        self.layout = LAYOUTS.get(*counts, 'unknown')
+
+    @classmethod
+    def read(cls, path):
+        """The joints of a file; see :func:`read_poses`."""
+        poses = read_poses(path)
+        digest = None if osp.isdir(path) else sha256_of(path)
+        return cls(poses, f'joints:{osp.basename(path)}', digest)
 
     def __contains__(self, clip):
         return bare_name(clip) in self.annotations
 
-    def of(self, clip, shape):
+    def labels(self, clips):
+        """dict[str, str]: Label of each clip, or None if some have none."""
+        labels = {clip.name: self.annotations[bare_name(clip.name)]['label']
+                  for clip in clips}
+        if min(labels.values(), default=-1) < 0:
+            return None
+        return {name: str(label) for name, label in labels.items()}
+
+    def splits(self, clips):
+        """dict[str, list[str]]: The file's splits of these clips."""
+        names = {bare_name(clip.name): clip.name for clip in clips}
+        found = {split: [names[bare_name(name)] for name in members
+                         if bare_name(name) in names]
+                 for split, members in self._splits.items()}
+        return {split: members for split, members in found.items() if members}
+
+    def of(self, clip, shape, max_people=None):
         """Joints and boxes of a clip.
 
         Args:
             clip (str): Its name, with or without NTU's ``_rgb``.
             shape (tuple[int]): Height and width of its frames in pixels;
                 joints are scaled if they were estimated at another size.
+            max_people (int, optional): Keep so many people, those who are
+                there the longest. Defaults to None, all.
 
         Returns:
             tuple[np.ndarray]: Joints (M, T, V, 2) in pixels, scores
@@ -142,7 +181,9 @@ class GivenJoints:
         pad = self.margin * (high - low)
         boxes = np.concatenate(
             [low - pad, high + pad, scores.mean(2)[..., None]], -1)
-        return joints, scores, boxes.astype(np.float32), present
+        kept = np.sort(np.argsort(-present.sum(1), kind='stable')[:max_people])
+        return (joints[kept], scores[kept], boxes[kept].astype(np.float32),
+                present[kept])
 
 
 def _read_pickle(path):

@@ -1,11 +1,61 @@
 """Crops in, joints and pooled features out: the Feedback Pooling Module."""
+import re
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from ..pooling import pool_at_joints
+from ..pooling import REGIONS, patch_at_joints, pool_at_joints
 from .geometry import box_to_window, to_crop, to_frame, warp, window_to_matrix
+from .pose import build_pose_net
+from .taps import TapError
 
 ASPECTS = ('input', 'frame')
+# What else can be kept of a crop, each under its own name in the store.
+EXTRAS = ('rgb', 'coordinates', 'heatmap')
+RGB_STRIDE, RGB_PATCH, HEATMAP_PATCH = 4, 5, 7
+
+
+def build_extractor(pose, checkpoint=None, taps=(), device='cpu', norm='eval',
+                    region=1, grid='exact', aspect='input'):
+    """Build a pose net and the pooling of what its taps name.
+
+    Args:
+        pose (str | Path): See :func:`build_pose_net`, as ``checkpoint``,
+            ``device`` and ``norm``.
+        taps (Sequence[str]): Features to take, each one of
+
+            - a feature map of the net, see :func:`build_pose_net`;
+            - the same with a region of its own, ``TAP@3``;
+            - ``'rgb'``: 5 x 5 colours around the joint, 0 to 1, each the
+              mean of 4 x 4 pixels of the crop (Table XI);
+            - ``'coordinates'``: both vectors of a SimCC head (Table IV);
+            - ``'heatmap'``: 7 x 7 cells of the joint's own heatmap around
+              it, and ``'heatmap_scale'``, pixels of the frame a cell.
+        region (int): R of Eq. 3 where a tap has none of its own. Defaults
+            to 1.
+        grid (str): See :func:`pool_at_joints`. Defaults to ``'exact'``.
+        aspect (str): See :class:`PooledExtractor`. Defaults to ``'input'``.
+
+    Returns:
+        PooledExtractor: Net and pooling.
+
+    Raises:
+        TapError: If a tap is not there; or the net has no such head.
+    """
+    features, extras = {}, []
+    for tap in taps:
+        match = re.fullmatch(r'(.+)@(\d+)', tap)
+        if tap in EXTRAS:
+            extras.append(tap)
+        elif match:
+            features[tap] = match[1], int(match[2])
+        else:
+            features[tap] = tap, region
+    maps = dict.fromkeys(tap for tap, _ in features.values())
+    net = build_pose_net(pose, checkpoint, tuple(maps), device, norm)
+    return PooledExtractor(net, region, grid, aspect, features=features,
+                           extras=extras)
 
 
 class PooledExtractor:
@@ -21,9 +71,18 @@ class PooledExtractor:
             Defaults to ``'input'``.
         padding (float): Factor by which the crop exceeds the person's box.
             Defaults to 1.25.
+        features (dict[str, tuple[str, int]], optional): Name of a feature to
+            tap and region. Defaults to None: every tap of the net by its own
+            name, with ``region``.
+        extras (Sequence[str]): Some of ``EXTRAS``; see
+            :func:`build_extractor`. Defaults to none.
+
+    Attributes:
+        taps (dict[str, int]): Name of a feature to its channels.
 
     Raises:
-        ValueError: If the net has no taps, or ``aspect`` is unknown.
+        TapError: If nothing is to be taken, or the net has no such head.
+        ValueError: If ``aspect`` or a region is unknown.
     """
 
     def __init__(self,
@@ -31,21 +90,34 @@ class PooledExtractor:
                  region=1,
                  grid='exact',
                  aspect='input',
-                 padding=1.25):
-        if not net.taps:
-            raise ValueError('no tap is given: name at least one feature map '
-                             'of the pose net to pool')
+                 padding=1.25,
+                 features=None,
+                 extras=()):
         if aspect not in ASPECTS:
             raise ValueError(f'aspect must be one of {ASPECTS}, '
                              f'got {aspect!r}')
         self.net, self.region, self.grid = net, region, grid
         self.aspect, self.padding = aspect, padding
+        self.features = {tap: (tap, region) for tap in net.taps} \
+            if features is None else features
+        for name, (_, size) in self.features.items():
+            if size not in REGIONS:
+                raise ValueError(f'tap {name!r}: the region must be one of '
+                                 f'{REGIONS}')
+        self.extras = tuple(extras)
+        if not self.features and not self.extras:
+            raise TapError('no tap is given: name at least one feature map '
+                           'of the pose net to pool')
+        # a grey crop tells the channels, and whether the head is the right one
+        grey = np.full((1, net.size[1], net.size[0], 3), 114, np.uint8)
+        _, _, pooled = self(grey, np.eye(2, 3, dtype=np.float32)[None])
+        self.taps = {name: value.shape[-1] for name, value in pooled.items()}
 
     @property
     def record(self):
         """dict: What made the features; `meta` of a feature store."""
         return dict(
-            taps=self.net.taps,
+            taps=self.taps,
             layout=self.net.layout,
             pose=self.net.record,
             region=self.region,
@@ -81,7 +153,7 @@ class PooledExtractor:
 
         Returns:
             tuple: Joints (N, V, 2) in pixels of the frame and scores (N, V),
-            float32, and a dict of tap to pooled features (N, V, C), float16.
+            float32, and a dict of feature to (N, V, C), float16.
         """
         output = self.net(crops)
         if joints is None:
@@ -91,7 +163,47 @@ class PooledExtractor:
             at, scores = to_crop(joints, matrices), None
         at = torch.from_numpy(np.ascontiguousarray(at))
         pooled = {
-            tap: pool_at_joints(maps, at, self.net.size, self.region,
-                                self.grid).half().cpu().numpy()
-            for tap, maps in output.maps.items()}
-        return joints, scores, pooled
+            name: pool_at_joints(output.maps[tap], at, self.net.size, region,
+                                 self.grid)
+            for name, (tap, region) in self.features.items()}
+        if 'rgb' in self.extras:
+            pooled['rgb'] = self._rgb(crops, at)
+        if 'coordinates' in self.extras:
+            pooled['coordinates'] = self._coordinates(output, at)
+        if 'heatmap' in self.extras:
+            pooled.update(self._heatmaps(output, at, matrices))
+        return joints, scores, {name: value.half().cpu().numpy()
+                                for name, value in pooled.items()}
+
+    def _rgb(self, crops, at):
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+        return patch_at_joints(F.avg_pool2d(images, RGB_STRIDE), at,
+                               self.net.size, RGB_PATCH)
+
+    def _coordinates(self, output, at):
+        if len(output.answers) != 2:
+            raise TapError("'coordinates' are the two vectors of a SimCC "
+                           'head; this pose net gives heatmaps')
+        return self._of_each_joint('coordinates',
+                                   torch.cat(output.answers, -1), at)
+
+    def _heatmaps(self, output, at, matrices):
+        if len(output.answers) != 1:
+            raise TapError("'heatmap' needs a pose net that gives heatmaps; "
+                           'this one has a SimCC head')
+        maps = self._of_each_joint('heatmap', output.answers[0].float(), at)
+        joints = maps.shape[1]
+        patches = patch_at_joints(  # a joint's patch is of its own map
+            maps.flatten(0, 1)[:, None], at.flatten(0, 1)[:, None],
+            self.net.size, HEATMAP_PATCH)
+        zoom = torch.from_numpy(np.ascontiguousarray(matrices[:, 0, 0]))
+        scale = self.net.size[0] / maps.shape[-1] / zoom
+        return dict(heatmap=patches.view(-1, joints, HEATMAP_PATCH**2),
+                    heatmap_scale=scale[:, None, None].expand(-1, joints, 1))
+
+    def _of_each_joint(self, name, answer, at):
+        if answer.shape[1] != at.shape[1]:
+            raise TapError(
+                f'{name!r}: the pose net knows {answer.shape[1]} joints, '
+                f'{at.shape[1]} are given to pool at')
+        return answer

@@ -3,7 +3,6 @@
 Two kinds are served, any top-down net of mmpose and any ONNX file, behind
 one interface, so that the rest of the package need not know which it has.
 """
-import hashlib
 import os
 import os.path as osp
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..files import sha256_of
 from .decoding import decode_heatmaps, decode_simcc
 from .taps import ModuleTaps, TapError, unknown_tap
 
@@ -28,10 +28,13 @@ class PoseOutput(NamedTuple):
         joints (np.ndarray): (N, V, 2), x and y in pixels of the crop.
         scores (np.ndarray): (N, V), as the net gives them.
         maps (dict[str, Tensor]): Tap to feature maps (N, C, h, w).
+        answers (tuple[Tensor]): What the joints were read from: heatmaps
+            (N, V, h, w), or SimCC's (N, V, W') and (N, V, H').
     """
     joints: np.ndarray
     scores: np.ndarray
     maps: dict
+    answers: tuple
 
 
 def build_pose_net(pose, checkpoint=None, taps=(), device='cpu', norm='eval'):
@@ -175,7 +178,8 @@ class MMPoseNet(PoseNet):
         scores = np.stack([_numpy(p.keypoint_scores)[0] for p in decoded])
         return PoseOutput(
             joints[..., :2].astype(np.float32), scores.astype(np.float32),
-            self.kept.take())
+            self.kept.take(),
+            outputs if isinstance(outputs, tuple) else (outputs, ))
 
 
 def _numpy(value):
@@ -247,12 +251,6 @@ def local_file(checkpoint):
     if not osp.isfile(checkpoint):
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
     return checkpoint
-
-
-def sha256_of(path):
-    """sha256 of a file, as a hexadecimal string."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def use_crop_statistics(model):
@@ -341,7 +339,8 @@ class OnnxPoseNet(PoseNet):
                 f'(N, V, W), (N, V, H), but {[a.shape for a in answers]}')
         return PoseOutput(
             joints, scores,
-            {tap: torch.from_numpy(outputs[tap]) for tap in self.taps})
+            {tap: torch.from_numpy(outputs[tap]) for tap in self.taps},
+            tuple(map(torch.from_numpy, answers)))
 
     def _check_batches(self, path):
         """A freed batch is only worth it if the graph keeps crops apart."""

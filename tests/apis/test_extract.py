@@ -183,6 +183,56 @@ def test_transform_gives_what_the_store_has(root, videos, dataset):
                                   store.read('c3', 'keypoint'))
 
 
+def with_joints(root, videos, out, file):
+    args = arguments(root, videos, out, '--joints', str(file))
+    at = args.index('--detector')
+    return args[:at] + args[at + 2:]
+
+
+def test_given_joints_drive_the_pooling(root, videos, main, tmp_path, dataset):
+    """annotations.pkl of one extraction, taken in by another."""
+    out = tmp_path / 'out'
+    assert main(with_joints(root, videos, out,
+                            dataset / 'annotations.pkl')) == 0
+    first, second = (FeatureStore(folder / 'features')
+                     for folder in (dataset, out))
+    assert second.meta['persons'] == 'given'
+    assert second.meta['detector']['name'] == 'joints:annotations.pkl'
+    assert len(second.meta['detector']['sha256']) == 64
+    for name in first.names:
+        for key in ('keypoint', 'keypoint_score'):
+            np.testing.assert_allclose(second.read(name, key),
+                                       first.read(name, key), rtol=1e-5)
+        # the same places, seen through crops around the joints
+        there = first.read(name, 'keypoint_score').min((0, 2)) > 0
+        old, new = (store.read(name, TAP).astype(float)[:, there].ravel()
+                    for store in (first, second))
+        assert np.corrcoef(old, new)[0, 1] > 0.7
+    with open(out / 'annotations.pkl', 'rb') as file:
+        found = pickle.load(file)
+    with open(dataset / 'annotations.pkl', 'rb') as file:
+        expected = pickle.load(file)
+    assert found['split'] == expected['split']
+    assert [a['label'] for a in found['annotations']] == [
+        a['label'] for a in expected['annotations']]
+
+
+def test_given_joints_of_another_cut(root, videos, main, tmp_path, dataset,
+                                     capsys):
+    with open(dataset / 'annotations.pkl', 'rb') as file:
+        given = pickle.load(file)['annotations']
+    short = dict(given[0], total_frames=7, **{
+        key: given[0][key][:, :7] for key in ('keypoint', 'keypoint_score')})
+    with open(tmp_path / 'short.pkl', 'wb') as file:
+        pickle.dump([short, *given[1:3]], file)
+    assert main(with_joints(root, videos, tmp_path / 'out',
+                            tmp_path / 'short.pkl')) == 3
+    printed = capsys.readouterr().out
+    assert '7 of 10 clips are left out' in printed
+    assert 'more frames than the 7 that joints are given for' in printed
+    assert len(FeatureStore(tmp_path / 'out/features')) == 2
+
+
 def test_bad_clips_are_named_and_the_rest_goes_on(root, videos, main, tmp_path,
                                                   capsys):
     source = tmp_path / 'videos'

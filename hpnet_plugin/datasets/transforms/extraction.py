@@ -5,9 +5,8 @@ from mmcv.transforms import BaseTransform
 
 from ...estimation import tracking
 from ...estimation.detectors import build_detector
-from ...estimation.extractor import PooledExtractor
+from ...estimation.extractor import build_extractor
 from ...estimation.geometry import joints_to_box
-from ...estimation.pose import build_pose_net
 
 
 @TRANSFORMS.register_module()
@@ -38,8 +37,8 @@ class PooledHeatmapExtraction(BaseTransform):
         - pooled_feat ((M, T, V, C), float16; several taps joined along C)
 
     Args:
-        pose (str): mmpose config or ONNX file; see ``build_pose_net``.
-        taps (Sequence[str]): Maps to pool.
+        pose (str): mmpose config or ONNX file; see ``build_extractor``.
+        taps (Sequence[str]): What to pool; see ``build_extractor``.
         checkpoint (str, optional): Weights of the mmpose net.
         detector (str, optional): Finds the people where the results have
             neither boxes nor joints; see ``build_detector``. Defaults to
@@ -47,7 +46,7 @@ class PooledHeatmapExtraction(BaseTransform):
         region (int): R of Eq. 3. Defaults to 1.
         grid (str): See ``pool_at_joints``. Defaults to ``'exact'``.
         aspect (str): See ``PooledExtractor``. Defaults to ``'input'``.
-        norm (str): See ``build_pose_net``. Defaults to ``'eval'``.
+        norm (str): See ``build_extractor``. Defaults to ``'eval'``.
         max_people (int): People kept. Defaults to 2.
         max_gap (int): Absence in frames that is bridged. Defaults to 30.
         batch (int): Crops a forward. Defaults to 32.
@@ -78,8 +77,7 @@ class PooledHeatmapExtraction(BaseTransform):
     def extractor(self):
         """PooledExtractor: Built when it is first needed."""
         if self._extractor is None:
-            self._extractor = PooledExtractor(
-                build_pose_net(*self.net_args), *self.pool_args)
+            self._extractor = build_extractor(*self.net_args, *self.pool_args)
         return self._extractor
 
     def transform(self, results):

@@ -1,0 +1,131 @@
+"""What the extractor keeps at the joints, beside plain pooling."""
+import numpy as np
+import pytest
+import torch
+
+import hpnet_plugin  # noqa: F401
+from hpnet_plugin.estimation.extractor import PooledExtractor, build_extractor
+from hpnet_plugin.estimation.pose import PoseNet, PoseOutput
+from hpnet_plugin.estimation.taps import TapError
+from hpnet_plugin.pooling import patch_at_joints, pool_at_joints
+
+SIZE = (48, 64)
+
+
+class Net(PoseNet):
+    """Maps and answers that are known, for crops of 48 x 64 pixels."""
+    size, layout, record = SIZE, 'coco', {}
+
+    def __init__(self, *answers):
+        self.answers = answers
+        self.taps = dict(conv=3)
+        self.maps = torch.randn(2, 3, 8, 6)
+        self.joints = np.random.RandomState(0).uniform(
+            12, 36, (2, 17, 2)).astype(np.float32)
+
+    def __call__(self, crops):
+        n = len(crops)
+        return PoseOutput(self.joints[:n], np.ones((n, 17), np.float32),
+                          dict(conv=self.maps[:n]),
+                          tuple(answer[:n] for answer in self.answers))
+
+
+def matrices(zoom=1.):
+    return np.tile(np.float32([[zoom, 0, 5], [0, zoom, 7]]), (2, 1, 1))
+
+
+def run(extractor, zoom=1., crops=None):
+    if crops is None:
+        crops = np.zeros((2, 64, 48, 3), np.uint8)
+    return extractor(crops, matrices(zoom))[2]
+
+
+def test_regions_of_one_map():
+    net = Net(torch.rand(2, 17, 16, 12))
+    extractor = PooledExtractor(
+        net, features={'conv': ('conv', 1), 'conv@5': ('conv', 5)})
+    assert extractor.taps == {'conv': 3, 'conv@5': 3}
+    pooled = run(extractor)
+    for name, region in (('conv', 1), ('conv@5', 5)):
+        expected = pool_at_joints(
+            net.maps, torch.from_numpy(net.joints), SIZE, region)
+        np.testing.assert_allclose(pooled[name], expected, atol=2e-3)
+
+
+def test_patches_hold_what_pooling_averages():
+    maps, joints = torch.randn(2, 3, 8, 6), torch.rand(2, 5, 2) * 40
+    patch = patch_at_joints(maps, joints, SIZE, 3)
+    assert patch.shape == (2, 5, 27)
+    torch.testing.assert_close(patch.view(2, 5, 3, 9).mean(-1),
+                               pool_at_joints(maps, joints, SIZE, 3))
+    with pytest.raises(ValueError, match='size must be odd'):
+        patch_at_joints(maps, joints, SIZE, 4)
+
+
+def test_colours_around_the_joint():
+    """A ramp of red over the columns, seen at 4 x 4 pixels a colour."""
+    net = Net(torch.rand(2, 17, 16, 12))
+    crops = np.zeros((2, 64, 48, 3), np.uint8)
+    crops[..., 0] = 5 * np.arange(48)
+    extractor = PooledExtractor(net, features={}, extras=['rgb'])
+    assert extractor.taps == dict(rgb=75)
+    rgb = run(extractor, crops=crops)['rgb'].reshape(2, 17, 3, 5, 5)
+    assert not rgb[:, :, 1:].any()
+    inside = (net.joints > 12).all(-1) & (net.joints < 36).all(-1)
+    expected = 5 / 255 * (net.joints[..., :1] + 4 * np.arange(-2, 3))
+    for row in range(5):
+        np.testing.assert_allclose(rgb[:, :, 0, row][inside],
+                                   expected[inside], atol=2e-3)
+
+
+def test_coordinate_vectors():
+    x, y = torch.randn(2, 17, 96), torch.randn(2, 17, 128)
+    extractor = PooledExtractor(Net(x, y), extras=['coordinates'])
+    assert extractor.taps == dict(conv=3, coordinates=224)
+    np.testing.assert_allclose(run(extractor)['coordinates'],
+                               torch.cat((x, y), -1), atol=2e-3)
+    with pytest.raises(TapError, match='SimCC'):
+        PooledExtractor(Net(x, y), extras=['heatmap'])
+
+
+def test_own_heatmap_of_each_joint():
+    """Each joint's map is a bump of its own height at the joint."""
+    net = Net(None)
+    row, column = np.mgrid[:16, :12]
+    at = (net.joints + 0.5) / 4 - 0.5  # in cells
+    square = (column - at[..., 0, None, None])**2 + (
+        row - at[..., 1, None, None])**2
+    height = np.arange(1, 18)[:, None, None] / 17
+    net.answers = torch.from_numpy(
+        (height * np.exp(-square / 18)).astype(np.float32)),
+    extractor = PooledExtractor(net, features={}, extras=['heatmap'])
+    assert extractor.taps == dict(heatmap=49, heatmap_scale=1)
+    found = run(extractor, zoom=0.5)
+    patch = found['heatmap'].reshape(2, 17, 7, 7).astype(float)
+    step = np.arange(-3, 4)
+    bump = np.exp(-(step[:, None]**2 + step**2) / 18)
+    np.testing.assert_allclose(patch[..., 2:5, 2:5] / height,
+                               np.broadcast_to(bump, (2, 17, 7, 7))[
+                                   ..., 2:5, 2:5], atol=.03)
+    # a cell is 4 pixels of the crop, which shows the frame at half size
+    assert (found['heatmap_scale'] == 8).all()
+    with pytest.raises(TapError, match='gives heatmaps'):
+        PooledExtractor(net, extras=['coordinates'])
+
+
+def test_nothing_asked():
+    with pytest.raises(TapError, match='no tap is given'):
+        PooledExtractor(Net(torch.rand(2, 17, 16, 12)), features={})
+
+
+def test_names_of_a_real_net(root):
+    """Regions and colours by name, through a net of the package."""
+    tap = 'backbone.stage4.0.branches.1'
+    config = str(root / 'configs/pose/tiny_hrnet.py')
+    weights = str(root / 'hpnet_plugin/demo/tiny_pose.pth')
+    extractor = build_extractor(
+        config, weights, [tap, f'{tap}@3', 'rgb', 'heatmap'])
+    assert extractor.taps == {tap: 32, f'{tap}@3': 32, 'rgb': 75,
+                              'heatmap': 49, 'heatmap_scale': 1}
+    with pytest.raises(ValueError, match='the region must be one of'):
+        build_extractor(config, weights, [f'{tap}@4'])
