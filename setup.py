@@ -67,7 +67,12 @@ EXTRAS = {
     'pose': ['mmpose>=1.2.0,<2', 'mmdet>=3.1.0,<3.3.0'],
     # Pose nets in ONNX files; later onnx wants numpy 2.
     'onnx': ['onnxruntime>=1.16', 'onnx>=1.15,<1.20', 'ml_dtypes<0.6'],
-    'tests': ['pytest>=7', 'ruff>=0.5', 'transformers>=4.40'],
+    # t-SNE of tools/analyze.py.
+    'analysis': ['scikit-learn>=1.2'],
+    'tests': [
+        'pytest>=7', 'pytest-xdist>=3', 'ruff>=0.5', 'scikit-learn>=1.2',
+        'transformers>=4.40'
+    ],
 }
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 

@@ -1,13 +1,21 @@
 """Fuse the scores of several streams, joined by clip name.
 
-FILE is the dump of `mim test … --dump x.pkl`, a released score file (.pkl of
-clip name to scores, or .npy with its names in a .txt), a .json of clip name
-to scores, or a quoted pattern whose files are parts of one stream. The fused
-score is the weighted sum of the scores as they are stored. The paper's five
-streams on Smarthome CS, for instance, are
+FILE is one of
 
-    fuse.py J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 '*_best_score.npy:11' \\
-        --labels labels.txt
+    x.pkl         dump of `mim test … --dump`; the authors' dict of clip name
+                  to logits; pyskl's list of arrays (with --annotations)
+    FOLDER        the authors' recogniser: 0_best_score.npy with
+                  0_best_name.txt, and so on, one pair a rank
+    x.npy         scores, with the clip names in x.txt
+    x.json        clip name to scores
+    x.pkl#NAME    one of the streams in a dump, FOLDER#NAME one in a folder
+    '*.npy'       a quoted pattern: parts of one stream
+
+The fused score is the weighted sum of the scores as they are stored. The
+paper's five streams on Smarthome CS, whose clips are named after their class,
+
+    fuse.py J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 recogniser:11 \\
+        --classes classes.txt
 
 Scores of other kinds (logits and probabilities) differ in scale: weigh them
 accordingly, as above, or give --prob. Exit status 0, or 2 where the usage is
@@ -18,9 +26,14 @@ import json
 import sys
 
 from hpnet_plugin.datasets.sources import SourceError, read_classes
-from hpnet_plugin.evaluation.fusion import assess, fused, read_streams, tune_on
+from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
 from hpnet_plugin.evaluation.scores import ScoreError, write_scores
-from hpnet_plugin.evaluation.tables import accuracy_table, format_table
+from hpnet_plugin.evaluation.search import search_half, search_on
+from hpnet_plugin.evaluation.tables import (
+    accuracy_table,
+    format_table,
+    gain_table,
+)
 from hpnet_plugin.files import write_whole
 
 
@@ -38,61 +51,101 @@ def parse_args(argv=None):
         help='"clip label" a line, for files that hold no labels')
     parser.add_argument(
         '--classes', metavar='FILE',
-        help='class names in label order, one a line, if the labels are '
-        'names')
+        help='class names in label order, one a line: names in what is '
+        'written, and for files that hold no labels the label of every clip '
+        'whose name one begins')
+    parser.add_argument(
+        '--annotations', metavar='FILE.pkl',
+        help='annotation file that was tested, for files without clip names '
+        'or labels')
+    parser.add_argument(
+        '--split', metavar='NAME', help='the split of it that was tested')
     parser.add_argument(
         '--prob', action='store_true',
         help='turn logits into probabilities first; streams that are '
         'probabilities stay as they are')
-    parser.add_argument(
+    tune = parser.add_argument_group(
+        'search of the weights', 'The weights given start the search.')
+    tune.add_argument(
         '--tune', nargs='+', metavar='FILE',
-        help='search the weights on these scores of validation clips, one '
-        'file a stream in the same order; weights given start the search')
-    parser.add_argument(
+        help='search on these scores of validation clips, one file a stream '
+        'in the same order')
+    tune.add_argument(
+        '--tune-split', metavar='NAME',
+        help='the split of --annotations that they are of')
+    tune.add_argument(
+        '--tune-half', type=int, metavar='SEED',
+        help='search on half of the clips of each class, drawn by this seed, '
+        'and report the other half alone')
+    tune.add_argument(
+        '--tune-on-test', action='store_true',
+        help='search on the reported clips themselves (of --tune if given), '
+        'which flatters the fusion; said in what is printed and written')
+    tune.add_argument(
         '--tune-by', choices=['top1', 'mean_class_accuracy'], default='top1',
         help='what the search raises (default: top1)')
-    parser.add_argument(
-        '--tune-on-test', action='store_true',
-        help='let --tune see the clips that are reported, which flatters '
-        'the fusion; recorded in what is printed and written')
     parser.add_argument(
         '--json', metavar='OUT',
         help='write the metrics, in percent, as JSON')
     parser.add_argument(
         '--out', metavar='OUT.pkl',
         help='write the fused scores as a dump that this tool reads again')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.tune_half is not None and (args.tune or args.tune_on_test):
+        parser.error('--tune-half excludes --tune and --tune-on-test')
+    if (args.split or args.tune_split) and not args.annotations:
+        parser.error('--split and --tune-split need --annotations')
+    return args
 
 
 def run(args):
     """Fuse, print, write."""
     classes = read_classes(args.classes) if args.classes else None
-    source = dict(labels=args.labels, classes=classes, prob=args.prob)
-    joined, weights = read_streams(args.files, **source)
-    tuned = None
-    if args.tune:
-        weights, tuned = tune_on(joined, weights, args.tune, **source,
-                                 metric=args.tune_by,
-                                 allow_test=args.tune_on_test)
-    result = assess(joined, weights)
+    source = dict(labels=args.labels, classes=classes, prob=args.prob,
+                  annotations=args.annotations)
+    joined, given = read_streams(args.files, split=args.split, **source)
+    weights, tuned = given, None
+    if args.tune_half is not None:
+        joined, weights, tuned = search_half(
+            joined, given, args.tune_half, args.tune_by)
+    elif args.tune or args.tune_on_test:
+        weights, tuned = search_on(
+            joined, given, args.tune, args.tune_by, args.tune_on_test,
+            split=args.tune_split, **source)
+    result = assess(joined, weights, classes, given if tuned else None)
     if args.out:
         write_scores(args.out, fused(joined, weights))
     if args.json:
         record = dict(result, tuned=tuned)
         write_whole(args.json, json.dumps(record, indent=2).encode() + b'\n')
-    print(format_table(accuracy_table(result['streams'], result['fusion'])))
+    show(result, tuned)
+
+
+def show(result, tuned):
+    """Print the tables and what to know about them."""
+    streams, given = result['streams'], result.get('given')
+    print(format_table(accuracy_table(streams, result['fusion'], given)))
     print(f'\n{result["clips"]} clips, {result["classes"]} classes; in '
           'percent; mean class: over the classes that occur')
+    if len(streams) > 1:
+        print(f'\n{format_table(gain_table(streams, given))}\n\nin points, '
+              'with the bootstrap interval over the clips, drawn class by '
+              'class')
     if tuned:
-        print(f'weights searched on {tuned["clips"]} {tuned["on"]} clips by '
-              f'{tuned["by"]}')
+        what = {
+            'validation': f'{tuned["clips"]} validation clips',
+            'half': f'{tuned["clips"]} clips, the half of each class drawn '
+            f'by seed {tuned.get("seed")}; all numbers are of the other half',
+            'test': f'{tuned["clips"]} TEST clips',
+        }[tuned['on']]
+        print(f'\nweights searched by {tuned["by"]} on {what}')
         if tuned['on'] == 'test':
             print('NOTE: the weights were chosen on reported clips, so the '
-                  'fusion is flattered')
-    kinds = {stream['kind'] for stream in result['streams']}
-    if len(kinds) > 1:
-        print('note: logits and probabilities are added as they are stored; '
-              'their weights carry the scale (--prob brings all to one)')
+                  'fusion and its gains are flattered')
+    if len({stream['kind'] for stream in streams}) > 1:
+        print('\nnote: logits and probabilities are added as they are '
+              'stored; their weights carry the scale (--prob brings all to '
+              'one)')
 
 
 def main(argv=None):

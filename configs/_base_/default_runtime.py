@@ -1,5 +1,6 @@
 custom_imports = dict(imports=['hpnet_plugin'], allow_failed_imports=False)
 default_scope = 'mmaction'
+runner_type = 'CheckedRunner'  # the Runner; says what is missing, first
 
 default_hooks = dict(
     runtime_info=dict(type='RuntimeInfoHook'),

@@ -1,1 +1,4 @@
-"""What tools and users call: the extraction as a whole."""
+"""What tools and users call: extraction, costs, inputs, reproduction."""
+from .inputs import CheckedRunner, MissingInputError, missing_inputs
+
+__all__ = ['CheckedRunner', 'MissingInputError', 'missing_inputs']

@@ -420,6 +420,8 @@ def write_dataset(out, clips, labels, classes, splits, failures, record):
                 found=len(clips), stored=len(store), failed=len(failures)),
             frames=sum(store.shape(n, 'keypoint')[1] for n in store.names),
             people=sum(store.shape(n, 'keypoint')[0] for n in store.names),
+            splits={split: sum(name in store for name in members)
+                    for split, members in splits.items()},
             failures=dict(sorted(failures.items())))
         write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
     return content

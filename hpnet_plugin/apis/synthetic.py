@@ -7,6 +7,9 @@ import os.path as osp
 import numpy as np
 
 from ..datasets.annotations import write_annotations
+from ..datasets.imports import Poses, write_poses
+from ..estimation.extractor import HEATMAP_PATCH
+from ..graph import bone_pairs
 from ..store import FeatureStore, StoreWriter
 from .crops import CropRecorder
 
@@ -28,7 +31,7 @@ def write_synthetic(cfg, root, clips=4, frames=20):
     Returns:
         Config: The same.
     """
-    datasets = [_innermost(cfg[f'{phase}_dataloader'].dataset)
+    datasets = [innermost(cfg[f'{phase}_dataloader'].dataset)
                 for phase in ('train', 'val', 'test')]
     steps = [step for dataset in datasets
              for step in walk(dataset['pipeline'])]
@@ -49,14 +52,18 @@ def write_synthetic(cfg, root, clips=4, frames=20):
             arrays['keypoint_score'] = np.ones(shape, np.float32)
             store.add(name, arrays,
                       dict(img_shape=list(SIZE), num_frames=frames))
-    if any(step['type'] == 'LoadPersonCrops' for step in steps):
+    if {'LoadPersonCrops', 'MMDecodeCrops'} & {s['type'] for s in steps}:
         _write_crops(root, every, frames, rng)
     classes = num_classes(cfg)
+    labels = {name: i % classes for i, name in enumerate(every)}
     store = FeatureStore(osp.join(root, 'features'))
+    spatial = any(step['type'] == 'PreNormalize3D' for step in steps)
     for ann_file in {dataset['ann_file'] for dataset in datasets}:
-        write_annotations(
-            store, osp.join(root, ann_file),
-            {name: i % classes for i, name in enumerate(every)}, names)
+        path = osp.join(root, ann_file)
+        if spatial:
+            _write_spatial(path, labels, names, steps, shape[:2], rng)
+        else:
+            write_annotations(store, path, labels, names)
     for dataset in datasets:
         dataset['data_root'] = str(root)
     return cfg
@@ -74,8 +81,9 @@ def num_classes(cfg):
     return cfg.model.cls_head.num_classes
 
 
-def _innermost(dataset):
-    return _innermost(dataset['dataset']) if 'dataset' in dataset else dataset
+def innermost(dataset):
+    """dict: A dataset's config without RepeatDataset and other wrappers."""
+    return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
 def _taps(cfg, steps):
@@ -86,11 +94,26 @@ def _taps(cfg, steps):
         return dict(tap=1)
     named = named[0] or 'tap'
     named = [named] if isinstance(named, str) else list(named)
+    if 'heatmap' in named:
+        return dict(heatmap=HEATMAP_PATCH**2, heatmap_scale=1)
     topology = cfg.model.get('topology')
     net = topology['model'] if topology else cfg.model.backbone
     share, rest = divmod(net['in_channels'], len(named))
     return {tap: share + (rest if i == 0 else 0)
             for i, tap in enumerate(named)}
+
+
+def _write_spatial(path, labels, splits, steps, shape, rng):
+    """Joints in metres, of the layout that bones are made of."""
+    layout = next(step['pairs'] for step in steps
+                  if step['type'] == 'GenPooledStream')
+    shape = (*shape, len(bone_pairs(layout)), 3)
+    annotations = {
+        name: dict(
+            frame_dir=name, total_frames=shape[1], label=label,
+            keypoint=rng.uniform(-1, 1, shape).astype(np.float32))
+        for name, label in labels.items()}
+    write_poses(Poses(annotations, splits), path)
 
 
 def _write_crops(root, names, frames, rng):
@@ -100,3 +123,5 @@ def _write_crops(root, names, frames, rng):
         for _ in range(frames):
             recorder.add(rng.randint(0, 255, (*SIZE, 3), np.uint8), box)
         recorder.write(name, [box] * frames, np.zeros((1, frames), int))
+        np.save(osp.join(recorder.folder, name + '.npy'),
+                np.tile(np.float32([15, 5, 125, 115]), (frames, 1)))

@@ -72,17 +72,34 @@ def write_poses(poses, path, splits=None):
         poses (Poses): The poses.
         path (str): The file, written whole or not at all.
         splits (dict[str, list[str]], optional): Split to clip names, of
-            which those without a pose are left out. Defaults to the poses'
-            own; pyskl calls the test set ``val``.
+            which those without a pose are left out; clips get the names
+            that they have here (NTU's ``_rgb``), so that scores join with
+            those of other streams. Defaults to the poses' own; pyskl calls
+            the test set ``val``.
+
+    Returns:
+        dict[str, int]: Split to number of clips.
+
+    Raises:
+        ImportedPosesError: If no clip of the splits has a pose.
     """
     splits = poses.splits if splits is None else splits
-    by_bare = {bare_name(name): name for name in poses.annotations}
-    content = dict(
-        split={split: [by_bare[bare_name(name)] for name in names
-                       if bare_name(name) in by_bare]
-               for split, names in splits.items()},
-        annotations=list(poses.annotations.values()))
-    write_whole(path, pickle.dumps(content, protocol=4))
+    by_bare = {bare_name(name): name for names in splits.values()
+               for name in names}
+    annotations = {}
+    for name, annotation in poses.annotations.items():
+        name = by_bare.get(bare_name(name), name)
+        annotations[name] = dict(annotation, frame_dir=name)
+    split = {key: [name for name in names if name in annotations]
+             for key, names in splits.items()}
+    if splits and not any(split.values()):
+        raise ImportedPosesError(
+            f'none of the clips of the splits, such as {next(iter(by_bare))}, '
+            f'has a pose; there are poses of {next(iter(annotations))}, …')
+    write_whole(path, pickle.dumps(
+        dict(split=split, annotations=list(annotations.values())),
+        protocol=4))
+    return {key: len(names) for key, names in split.items()}
 
 
 class GivenJoints:

@@ -1,12 +1,12 @@
 """Late fusion: streams joined by clip name and summed with weights."""
 from dataclasses import dataclass, replace
-from os.path import splitext
 
 import numpy as np
 
 from ..datasets.sources import Clip, assign_labels, read_labels
-from ..estimation.video import VIDEO_SUFFIXES
-from .metrics import is_probability, softmax, summarize
+from .annotations import read_clips
+from .bootstrap import bootstrap_gain
+from .metrics import class_metrics, is_probability, softmax, summarize
 from .scores import (
     ScoreError,
     Scores,
@@ -15,10 +15,6 @@ from .scores import (
     parse_spec,
     read_scores,
 )
-
-# Factors by which tuning changes a weight: none at all, or by powers of the
-# square root of two up to 16 either way.
-_FACTORS = (0., *(2.**(k / 2) for k in range(-8, 9)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +32,34 @@ class Joined:
     scores: np.ndarray
     sources: list
 
+    def take(self, rows):
+        """The same streams over some of the clips.
 
-def read_streams(specs, labels=None, classes=None, prob=False):
+        Args:
+            rows (np.ndarray): Their indices.
+        """
+        return Joined([self.names[i] for i in rows], self.labels[rows],
+                      self.scores[:, rows], self.sources)
+
+
+def read_streams(specs, labels=None, classes=None, prob=False,
+                 annotations=None, split=None):
     """Read and join score files.
+
+    Labels are those of ``labels`` if it is given, else of ``annotations``,
+    else of the files, else by the class names that begin the clips' names.
+    Contradictions are refused.
 
     Args:
         specs (list[str]): ``FILE[:WEIGHT]``, see
             :func:`~hpnet_plugin.evaluation.scores.read_scores`.
         labels (str, optional): File of "clip label" lines, for score files
             that hold no labels.
-        classes (list[str], optional): Class names, if the label file has
-            names in place of numbers.
+        classes (list[str], optional): Class names in label order.
         prob (bool): Turn logits into probabilities. Default: False.
+        annotations (str, optional): Annotation file of the clips, for score
+            files without clip names or labels.
+        split (str, optional): The split of it that was tested.
 
     Returns:
         tuple[Joined, list[float]]: The streams and their weights.
@@ -57,9 +69,24 @@ def read_streams(specs, labels=None, classes=None, prob=False):
         SourceError: An unusable label file.
     """
     files, weights = zip(*map(parse_spec, specs))
-    streams = [read_scores(file) for file in files]
+    if not any(weights):
+        raise ScoreError('all weights are zero, so nothing is left to fuse')
+    clips = read_clips(annotations, split) if annotations else None
+    streams = [read_scores(file, clips) for file in files]
+    names = streams[0].names
+    if classes is not None and len(classes) != streams[0].num_classes:
+        raise ScoreError(f'{len(classes)} class names for the '
+                         f'{streams[0].num_classes} classes of {files[0]}')
     if labels is not None:
-        labels = labels_of(streams[0].names, labels, classes)
+        labels = labels_of(names, labels, classes)
+    elif clips is not None:
+        labels = clips
+        bare = [n for n in names if clips.get(n) is None]
+        if bare:
+            raise ScoreError(f'{annotations} has no label of {listed(bare)}'
+                             f' of {files[0]}')
+    elif classes is not None and all(s.labels is None for s in streams):
+        labels = labels_by_class(names, classes)
     joined = join(streams, labels)
     if prob:
         joined = replace(joined, scores=probabilities(joined.scores))
@@ -69,11 +96,10 @@ def read_streams(specs, labels=None, classes=None, prob=False):
 def labels_of(names, path, classes=None):
     """Look up the labels of clips in a file of "clip label" lines.
 
-    The file is the one that the extraction takes, and as there a video's
-    suffix in a clip's name does not count.
+    The file is the one that the extraction takes.
 
     Args:
-        names (list[str]): Clip names.
+        names (list[str]): Clip names, without a video's suffix.
         path (str): The file.
         classes (list[str], optional): Class names in label order, needed if
             labels are names.
@@ -86,16 +112,45 @@ def labels_of(names, path, classes=None):
         SourceError: A broken file, or a clip without a label.
     """
     table = read_labels(path)
-    bare = {name: splitext(name)[0]
-            if name.lower().endswith(VIDEO_SUFFIXES) else name
-            for name in names}
     named = [label for label in table.values() if not label.isdecimal()]
     if named and classes is None:
         raise ScoreError(f'{path}: {named[0]!r} is no label number; give the '
                          'class names in label order by --classes')
-    labels, _ = assign_labels([Clip(name, '') for name in bare.values()],
-                              table, classes)
-    return {name: labels[bare[name]] for name in names}
+    return assign_labels([Clip(name, '') for name in names], table,
+                         classes)[0]
+
+
+def labels_by_class(names, classes):
+    """Labels of clips whose names begin with that of their class.
+
+    As in Toyota-Smarthome, where ``Drink.Fromcup_p02_r00_v02_c03`` shows
+    Drink.Fromcup. Of several such classes the longest counts, and a class
+    is no part of a longer word: Cut does not begin Cutbread_p02.
+
+    Args:
+        names (list[str]): Clip names.
+        classes (list[str]): Class names in label order.
+
+    Returns:
+        dict[str, int]: Label of each clip.
+
+    Raises:
+        ScoreError: Clips that no class begins; names them.
+    """
+    # The longest first, so that it is the one that is found.
+    order = sorted(enumerate(classes), key=lambda item: -len(item[1]))
+
+    def begins(name, label):
+        return name.startswith(label) and not (
+            label[-1:].isalpha() and name[len(label):][:1].isalpha())
+
+    labels = {name: next((i for i, label in order if begins(name, label)),
+                         None) for name in names}
+    bare = [name for name, label in labels.items() if label is None]
+    if bare:
+        raise ScoreError(f'no class name begins the name of {listed(bare)}; '
+                         'give their labels by --labels')
+    return labels
 
 
 def join(streams, labels=None):
@@ -127,7 +182,7 @@ def join(streams, labels=None):
                     f'{b.source} misses clips of {a.source}: '
                     f'{listed(missing)}. Only streams that scored the same '
                     'clips can be fused')
-    known, origin = labels, 'the label file'
+    known, origin = labels, 'the labels given'
     for stream in streams:
         if stream.labels is None:
             continue
@@ -141,7 +196,9 @@ def join(streams, labels=None):
                              f'other in the labels of {listed(wrong)}')
     if known is None:
         raise ScoreError(f'{first.source}: holds no labels; name a file of '
-                         '"clip label" lines by --labels')
+                         '"clip label" lines by --labels, an annotation '
+                         'file by --annotations, or the class names by '
+                         '--classes if they begin the names of the clips')
     order = np.array([known[n] for n in first.names], dtype=np.int64)
     check_labels(first.names, order, first.num_classes, origin)
     aligned = []
@@ -177,94 +234,49 @@ def fused(joined, weights):
                   'fusion')
 
 
-def tune(joined, weights, metric='top1'):
-    """Search weights for joined streams, meant for a validation split.
-
-    One weight after the other is tried at zero and between a 16th and 16
-    times its given value; what raises the metric stays, until a round over
-    all weights changes nothing. Deterministic; a tie keeps the weight.
+def assess(joined, weights, classes=None, given=None):
+    """Metrics of joined streams and of their fusion, in percent.
 
     Args:
-        joined (Joined): The streams over the clips to tune on.
-        weights (list[float]): Where to start, one a stream.
-        metric (str): A key of :func:`metrics.summarize`.
-
-    Returns:
-        list[float]: The weights found.
-    """
-    given = [float(w) for w in weights]
-    weights = given
-
-    def value(candidate):
-        return summarize(fuse(joined.scores, candidate),
-                         joined.labels)[metric]
-
-    best, before = value(weights), None
-    while best != before:
-        before = best
-        for i, start in enumerate(given):
-            for factor in _FACTORS:
-                candidate = [*weights[:i], start * factor, *weights[i + 1:]]
-                if any(candidate) and value(candidate) > best:
-                    best, weights = value(candidate), candidate
-    return weights
-
-
-def assess(joined, weights):
-    """Metrics of joined streams and of their fusion, in percent.
+        joined (Joined): The streams.
+        weights (list[float]): One a stream.
+        classes (list[str], optional): Class names in label order.
+        given (list[float], optional): The weights from which those were
+            searched.
 
     Returns:
         dict: ``clips`` and ``classes`` (counts), ``streams`` (a dict a
         stream: ``file``, ``weight``, ``kind`` of its scores, ``top1``,
-        ``top5``, ``mean_class_accuracy``) and ``fusion`` (the last three).
+        ``top5``, ``mean_class_accuracy``, ``per_class``, see
+        :func:`metrics.class_metrics`, and, of several streams, the
+        ``fusion_gain`` over it, see :func:`bootstrap.bootstrap_gain`) and
+        ``fusion`` (``top1`` to ``per_class``); if asked for, also ``given``
+        (``weights``, ``top1``, ``top5``, ``mean_class_accuracy`` and the
+        ``fusion_gain`` over the fusion by these).
     """
-    streams = [
-        dict(file=source, weight=weight,
-             kind='probabilities' if is_probability(scores) else 'logits',
-             **summarize(scores, joined.labels))
-        for source, weight, scores in zip(joined.sources, weights,
-                                          joined.scores)]
-    return dict(clips=len(joined.names), classes=joined.scores.shape[2],
-                streams=streams,
-                fusion=summarize(fuse(joined.scores, weights),
-                                 joined.labels))
+    labels, fusion = joined.labels, fuse(joined.scores, weights)
 
+    def metrics(scores):
+        return dict(**summarize(scores, labels),
+                    per_class=class_metrics(scores, labels, classes))
 
-def tune_on(joined, weights, files, labels=None, classes=None, prob=False,
-            metric='top1', allow_test=False):
-    """Search weights for ``joined`` on score files of other clips.
+    def gain(scores):
+        return bootstrap_gain(scores.argmax(1) == labels,
+                              fusion.argmax(1) == labels, labels)
 
-    Args:
-        joined (Joined): The streams that the weights are for.
-        weights (list[float]): Where the search starts, one a stream.
-        files (list[str]): Score files of the validation clips, one a stream
-            in the same order.
-        labels (str, optional): See :func:`read_streams`, as ``classes`` and
-            ``prob``.
-        metric (str): See :func:`tune`.
-        allow_test (bool): Accept validation clips that are among those of
-            ``joined``. Default: False.
-
-    Returns:
-        tuple[list[float], dict]: The weights and a record: ``on``
-        ('validation' or 'test'), ``clips``, ``by``.
-
-    Raises:
-        ScoreError: Another number of files or classes, or clips in common.
-    """
-    if len(files) != len(weights):
-        raise ScoreError(f'{len(files)} files to tune on for {len(weights)} '
-                         'streams; give one a stream, in the same order')
-    held, _ = read_streams(files, labels, classes, prob)
-    if held.scores.shape[2] != joined.scores.shape[2]:
-        raise ScoreError(
-            f'{held.sources[0]} has {held.scores.shape[2]} classes, '
-            f'{joined.sources[0]} {joined.scores.shape[2]}')
-    common = sorted(set(held.names) & set(joined.names))
-    if common and not allow_test:
-        raise ScoreError(
-            f'{listed(common)} would be tuned on and reported. Tune on a '
-            'validation split, or ask for it by --tune-on-test')
-    record = dict(on='test' if common else 'validation',
-                  clips=len(held.names), by=metric)
-    return tune(held, weights, metric), record
+    streams = []
+    for source, weight, scores in zip(joined.sources, weights,
+                                      joined.scores):
+        kind = 'probabilities' if is_probability(scores) else 'logits'
+        stream = dict(file=source, weight=weight, kind=kind,
+                      **metrics(scores))
+        if len(weights) > 1:
+            stream['fusion_gain'] = gain(scores)
+        streams.append(stream)
+    result = dict(clips=len(joined.names), classes=joined.scores.shape[2],
+                  streams=streams, fusion=metrics(fusion))
+    if given is not None:
+        before = fuse(joined.scores, given)
+        result['given'] = dict(weights=given, **summarize(before, labels),
+                               fusion_gain=gain(before))
+    return result

@@ -7,10 +7,11 @@ class first, as argmax does.
 import numpy as np
 
 
-def is_probability(scores, tolerance=1e-3):
+def is_probability(scores, tolerance=5e-3):
     """Whether every row is non-negative and sums to one.
 
-    The tolerance covers softmax in half precision.
+    Logits may be non-negative, but then their sums differ. The tolerance
+    covers softmax in half precision: bfloat16 rounds by up to 2^-9.
     """
     return bool((scores >= 0).all()
                 and (np.abs(scores.sum(1) - 1) <= tolerance).all())
@@ -52,6 +53,24 @@ def mean_class_accuracy(scores, labels):
     predicted, as zero, so that a stray prediction costs a whole class.
     """
     return float(np.nanmean(per_class_accuracy(scores, labels)))
+
+
+def class_metrics(scores, labels, classes=None):
+    """Accuracy of each class that occurs, in percent.
+
+    Args:
+        classes (list[str], optional): K names.
+
+    Returns:
+        list[dict]: ``label``, ``name`` (if there are names), ``clips`` and
+        ``accuracy``, in label order.
+    """
+    counts = np.bincount(labels, minlength=scores.shape[1])
+    accuracy = per_class_accuracy(scores, labels)
+    return [dict(label=int(i), **({} if classes is None
+                                  else dict(name=classes[i])),
+                 clips=int(counts[i]), accuracy=100 * float(accuracy[i]))
+            for i in np.flatnonzero(counts)]
 
 
 def summarize(scores, labels):

@@ -15,12 +15,13 @@ class PerClassAccuracy(BaseMetric):
 
     AccMetric's ``mean1`` also counts classes that are only predicted, as
     zero, and says nothing of single classes. The table goes to the log,
-    worst class first; put the metric into ``test_evaluator`` rather than
-    ``val_evaluator`` if a table an epoch is too much.
+    worst class first.
 
     Args:
         classes (str, optional): File of the class names in label order, one
             a line. Classes go by number if not given.
+        table (bool): Log the table; too much at every validation. Default:
+            True.
         collect_device (str): Where results of several processes are
             collected. Default: 'cpu'.
         prefix (str, optional): Prefix of the metric's name. Default: 'acc',
@@ -28,9 +29,14 @@ class PerClassAccuracy(BaseMetric):
     """
     default_prefix = 'acc'
 
-    def __init__(self, classes=None, collect_device='cpu', prefix=None):
+    def __init__(self,
+                 classes=None,
+                 table=True,
+                 collect_device='cpu',
+                 prefix=None):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes = None if classes is None else read_classes(classes)
+        self.table = table
 
     def process(self, data_batch, data_samples):
         """Keep score (K,) and label of each sample.
@@ -58,7 +64,8 @@ class PerClassAccuracy(BaseMetric):
         """
         scores = np.stack([score for score, _ in results])
         labels = np.array([label for _, label in results])
-        table = class_table(confusion_matrix(scores, labels), self.classes)
-        print_log(f'Accuracy a class, worst first\n{format_table(table)}',
-                  logger='current')
+        if self.table:
+            rows = class_table(confusion_matrix(scores, labels), self.classes)
+            print_log(f'Accuracy a class, worst first\n{format_table(rows)}',
+                      logger='current')
         return dict(mean_class=mean_class_accuracy(scores, labels))

@@ -14,9 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..estimation.video import VIDEO_SUFFIXES
 from ..files import write_whole
 from ..unpickling import UnsafePickleError, unpickle
+from .metrics import is_probability
 
+# What a rank of the released recogniser writes: 0_best_score.npy, and of its
+# auxiliary classifiers 0_best_j_score.npy, beside 0_best_name.txt.
+_RANK = re.compile(
+    r'(?P<rank>\d+)_(?P<when>[a-z]+)(_(?P<stream>[a-z]+))?_score\.npy')
 _WEIGHT = re.compile(
     r'(?P<file>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)')
 
@@ -30,7 +36,8 @@ class Scores:
     """Scores of one stream.
 
     Args:
-        names (list[str]): Clip names, N of them, each once.
+        names (list[str]): Clip names without a video's suffix, N of them,
+            each once.
         scores (np.ndarray): (N, K) float64, higher is likelier.
         labels (np.ndarray, optional): (N,) int64 in [0, K), or None where
             the file holds none.
@@ -107,7 +114,7 @@ def parse_spec(spec):
     return spec, 1.0
 
 
-def read_scores(path):
+def read_scores(path, clips=None):
     """Read the scores of one stream.
 
     Args:
@@ -115,40 +122,64 @@ def read_scores(path):
 
             - ``.pkl``: the dump of ``mim test … --dump``, a list with
               ``pred_score`` (K,), ``gt_label`` (1,) and ``frame_dir`` a
-              clip, and ``pred_score_<stream>`` where the model has several
-              streams: ``FILE#<stream>`` reads one of these; or a dict of
-              clip name to (K,) scores, as the released GCN streams are kept;
+              clip; a dict of clip name to (K,) scores, as the released GCN
+              streams are kept; or a list of (K,) scores, as pyskl and
+              mmaction 0.x write, which needs ``clips``;
+            - a folder with the released recogniser's arrays, those of every
+              rank together: ``0_best_score.npy`` with ``0_best_name.txt``,
+              ``1_best_score.npy``, …; other files in it do not count;
             - ``.npy``: (N, K), with the clip names a line in a text file
               beside it: ``x.npy`` and ``x.txt``, or ``x_score.npy`` and
               ``x_name.txt``;
-            - ``.json``: a dict of clip name to K numbers;
+            - ``.json``: a dict of clip name to K numbers, or a list of K
+              numbers a clip, which needs ``clips``;
             - a pattern with ``*``, ``?`` or ``[``: parts of one stream, for
               instance one file a rank, put together.
 
+            ``#<stream>`` after a dump or folder reads one of the streams in
+            it: ``pred_score_<stream>``, the entry of a ``pred_score`` that
+            is a dict, or the arrays ``0_best_<stream>_score.npy``, ….
+        clips (dict[str, int], optional): The clips that were tested in
+            their order, with their labels (None where unknown), for files
+            without clip names; see
+            :func:`~hpnet_plugin.evaluation.annotations.read_clips`.
+
     Returns:
-        Scores: With labels where the file has them.
+        Scores: With labels where the file has them, or ``clips`` if it has
+        no names either.
 
     Raises:
         ScoreError: Missing, broken or unusable file.
     """
     path = os.fspath(path)
-    file, mark, stream = path.rpartition('#')
-    if mark and not os.path.exists(path):
-        return _stream_of(file, stream)
-    if not os.path.exists(path) and glob.has_magic(path):
-        parts = [read_scores(p) for p in sorted(glob.glob(path))]
+    stream, file = None, path
+    if '#' in path and not os.path.exists(path):
+        file, _, stream = path.rpartition('#')
+    if os.path.isdir(file):
+        return _read_folder(file, stream, path)
+    if not os.path.exists(file) and glob.has_magic(file):
+        parts = [f'{p}#{stream}' if stream else p
+                 for p in sorted(glob.glob(file))]
         if not parts:
             raise ScoreError(f'{path}: no file matches this pattern')
-        return _concatenate(parts, path)
-    if not os.path.isfile(path):
-        raise ScoreError(f'{path}: no such file')
-    readers = {'.pkl': _read_pickle, '.npy': _read_npy, '.json': _read_json}
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in readers:
+        return _concatenate([read_scores(p) for p in parts], path)
+    if not os.path.isfile(file):
+        raise ScoreError(f'{file}: no such file')
+    suffix = os.path.splitext(file)[1].lower()
+    if suffix not in ('.pkl', '.npy', '.json'):
         raise ScoreError(f'{path}: unknown kind of score file {suffix!r}, '
-                         f'expected one of {", ".join(readers)}')
+                         'expected .pkl, .npy, .json, or a folder of arrays')
     try:
-        return readers[suffix](path)
+        if suffix == '.npy':
+            if stream is not None:
+                raise ScoreError(f'{file} is one stream, without {stream!r}')
+            return _read_npy(file)
+        if suffix == '.json':
+            with open(file, encoding='utf-8') as opened:
+                data = json.load(opened)
+        else:
+            data = unpickle(file)
+        return _from_data(data, stream, clips, path)
     except ScoreError:
         raise
     except UnsafePickleError as error:
@@ -182,81 +213,139 @@ def write_scores(path, scores):
     write_whole(path, pickle.dumps(samples, protocol=2))
 
 
-def _stream_of(path, stream):
-    """One of the streams in a dump."""
-    if not os.path.isfile(path):
-        raise ScoreError(f'{path}: no such file')
-    samples, prefix = unpickle(path), 'pred_score_'
-    known = sorted(key[len(prefix):] for key in samples[0]
-                   if key.startswith(prefix)) \
-        if isinstance(samples, list) and samples else []
-    if stream not in known:
-        raise ScoreError(f'{path} has no stream {stream!r}; it has '
-                         f'{", ".join(known) or "none"}')
-    return _from_samples(
-        [dict(sample, pred_score=sample[prefix + stream])
-         for sample in samples], f'{path}#{stream}')
-
-
-def _read_pickle(path):
-    data = unpickle(path)
+def _from_data(data, stream, clips, path):
+    """Scores of what a .pkl or .json file holds."""
     if isinstance(data, dict):
-        return _from_dict(data, path)
-    return _from_samples(data, path)
-
-
-def _from_samples(data, path):
-    if not isinstance(data, (list, tuple)) or not all(
-            isinstance(d, dict) for d in data):
+        if stream is not None:
+            raise ScoreError(f'{path}: a dict of clip name to scores has no '
+                             f'stream {stream!r}')
+        return _build([str(name) for name in data], data.values(), None,
+                      path)
+    if not isinstance(data, (list, tuple)):
         raise ScoreError(
             f'{path}: holds a {type(data).__name__}, expected the dump of '
-            'mim test (a list of dicts) or a dict of clip name to scores')
-    names, rows, labels = [], [], []
-    for index, sample in enumerate(data):
-        if 'frame_dir' not in sample:
-            raise ScoreError(
-                f'{path}: sample {index} has no frame_dir, so its clip is '
-                'unknown. Set PackActionInputs(meta_keys=("frame_dir", '
-                '"img_shape")) in the test pipeline and test again')
-        name = sample['frame_dir']
-        score = sample.get('pred_score')
-        if isinstance(score, dict):
-            raise ScoreError(
-                f'{path}: {name} has several scores ({", ".join(score)}); '
-                'dump each as a file of its own')
-        if score is None:
-            raise ScoreError(f'{path}: {name} has no pred_score')
-        names.append(name)
-        rows.append(np.asarray(score, dtype=np.float64))
-        if sample.get('gt_label') is not None:
-            label = np.asarray(sample['gt_label']).reshape(-1)
+            'mim test (a list of dicts), a dict of clip name to scores, or '
+            'a list of scores')
+    if data and all(isinstance(sample, dict) for sample in data):
+        return _from_samples(data, stream, clips, path)
+    if data and clips is None:
+        raise ScoreError(
+            f'{path}: holds scores without clip names, as pyskl writes '
+            'them; name the annotation file and the split that was tested '
+            'by --annotations and --split')
+    return _nameless(data, None, clips or {}, path)
+
+
+def _from_samples(samples, stream, clips, path):
+    """Scores of a list of dicts, one a clip."""
+    named = ['frame_dir' in sample for sample in samples]
+    rows, labels = [], []
+    for index, sample in enumerate(samples):
+        name = sample.get('frame_dir', f'sample {index}')
+        rows.append(_pick(sample, stream, name, path))
+        # Release candidates of mmaction2 1.0 nest and say it in the plural.
+        label = sample.get('gt_label', sample.get('gt_labels'))
+        if isinstance(label, dict):
+            label = label.get('item')
+        if label is not None:
+            label = np.asarray(label).reshape(-1)
             if label.size != 1:
                 raise ScoreError(f'{path}: {name} has {label.size} labels, '
                                  'expected one')
             labels.append(int(label[0]))
-    if labels and len(labels) != len(names):
-        raise ScoreError(f'{path}: {len(names) - len(labels)} of '
-                         f'{len(names)} clips have no gt_label')
-    return _build(names, rows, labels or None, path)
+    if labels and len(labels) != len(samples):
+        raise ScoreError(f'{path}: {len(samples) - len(labels)} of '
+                         f'{len(samples)} clips have no gt_label')
+    if all(named):
+        return _build([sample['frame_dir'] for sample in samples], rows,
+                      labels or None, path)
+    if clips is None or any(named):
+        raise ScoreError(
+            f'{path}: sample {named.index(False)} has no frame_dir, so its '
+            'clip is unknown. Set PackActionInputs(meta_keys=("frame_dir", '
+            '"img_shape")) in the test pipeline and test again, or name the '
+            'annotation file and split by --annotations and --split')
+    return _nameless(rows, labels, clips, path)
 
 
-def _read_json(path):
-    with open(path, encoding='utf-8') as file:
-        data = json.load(file)
-    if not isinstance(data, dict):
-        raise ScoreError(f'{path}: holds a {type(data).__name__}, expected '
-                         'a dict of clip name to scores')
-    return _from_dict(data, path)
+def _pick(sample, stream, name, path):
+    """The scores of a sample, of one stream if it has several."""
+    main, prefix = 'pred_score', 'pred_score_'
+    found = sample.get(main, sample.get('pred_scores'))
+    several = {key[len(prefix):]: value for key, value in sample.items()
+               if key.startswith(prefix)}
+    if isinstance(found, dict):
+        several.update(found)
+        found = found.get('item')
+    if stream is not None:
+        if stream not in several:
+            raise ScoreError(
+                f'{path}: {name} has no stream {stream!r}; it has '
+                f'{", ".join(sorted(several)) or "none"}')
+        return several[stream]
+    if found is None:
+        raise ScoreError(f'{path}: {name} has no pred_score' + (
+            f', but several streams ({", ".join(sorted(several))}); name '
+            f'one: {path}#{min(several)}' if several else ''))
+    return found
+
+
+def _nameless(rows, labels, clips, path):
+    """Scores in the order of the annotation file."""
+    if len(rows) != len(clips):
+        raise ScoreError(
+            f'{path}: holds scores of {len(rows)} clips without their names, '
+            f'and the annotations name {len(clips)}; is it another split?')
+    known = list(clips.values())
+    if None in known:
+        known = labels
+    elif labels and labels != known:
+        wrong = [f'{name} ({label} and {own})' for name, label, own
+                 in zip(clips, labels, known) if label != own]
+        raise ScoreError(
+            f'{path} and the annotations contradict each other in the labels '
+            f'of {listed(wrong)}; it tested other clips, or in another order')
+    return _build(list(clips), rows, known or None, path)
+
+
+def _read_folder(folder, stream, source):
+    """The arrays of all ranks of the released recogniser."""
+    found = collections.defaultdict(dict)
+    for entry in sorted(os.listdir(folder)):
+        match = _RANK.fullmatch(entry)
+        if match:
+            found[match['stream']].setdefault(match['when'], {})[
+                int(match['rank'])] = os.path.join(folder, entry)
+    if stream not in found:
+        others = sorted(f'{folder}#{key}' for key in found if key)
+        raise ScoreError(
+            f'{source}: no array named like 0_best_{stream or ""}'
+            f'{"_" if stream else ""}score.npy in this folder'
+            + (f'; it has {", ".join(others)}' if others else ''))
+    kinds = found[stream]
+    if len(kinds) > 1:
+        raise ScoreError(
+            f'{source}: arrays of {" and ".join(kinds)} in one folder; name '
+            f'one by a pattern: "{folder}/*_{min(kinds)}_score.npy"')
+    (ranks, ) = kinds.values()
+    missing = set(range(max(ranks) + 1)) - set(ranks)
+    if missing:
+        raise ScoreError(f'{source}: the arrays of ranks '
+                         f'{sorted(missing)} are missing')
+    return _concatenate([read_scores(ranks[rank]) for rank in sorted(ranks)],
+                        source)
 
 
 def _read_npy(path):
     scores = np.load(path, allow_pickle=False)
-    stem = os.path.splitext(path)[0]
-    head, base = os.path.split(stem)
-    tried = [f'{stem}.txt']
+    folder, base = os.path.split(os.path.splitext(path)[0])
+    tried = [base]
     if 'score' in base:
-        tried.append(os.path.join(head, base.replace('score', 'name')
-                                  + '.txt'))
+        tried.append(base.replace('score', 'name'))
+    match = _RANK.fullmatch(os.path.basename(path))
+    if match and match['stream']:
+        tried.append(f'{match["rank"]}_{match["when"]}_name')
+    tried = [os.path.join(folder, f'{stem}.txt') for stem in tried]
     for names in tried:
         if os.path.isfile(names):
             lines = Path(names).read_text(encoding='utf-8').splitlines()
@@ -266,32 +355,38 @@ def _read_npy(path):
                      f'{", ".join(tried)} is there (one name a line)')
 
 
-def _from_dict(data, path):
-    rows = [np.asarray(row, dtype=np.float64) for row in data.values()]
-    return _build([str(name) for name in data], rows, None, path)
-
-
 def _build(names, rows, labels, path):
-    shapes = {np.shape(row) for row in rows}
+    rows = [row.double().numpy() if isinstance(row, torch.Tensor)
+            else np.asarray(row, dtype=np.float64) for row in rows]
+    shapes = {row.shape for row in rows}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         raise ScoreError(f'{path}: scores a clip of shapes '
                          f'{sorted(shapes)[:4]}, expected one (classes,)')
-    scores = np.asarray(rows, dtype=np.float64)
     if labels is not None:
         labels = np.asarray(labels, dtype=np.int64)
-    return Scores(list(names), scores, labels, path)
+    return Scores([clip_name(name) for name in names], np.array(rows), labels,
+                  path)
+
+
+def clip_name(name):
+    """A clip's name as the extraction makes it: without a video's suffix."""
+    if name.lower().endswith(VIDEO_SUFFIXES):
+        return os.path.splitext(name)[0]
+    return name
 
 
 def _concatenate(parts, source):
     classes = {p.num_classes for p in parts}
     if len(classes) > 1:
         raise ScoreError(f'{source}: parts with {sorted(classes)} classes')
+    if len({is_probability(p.scores) for p in parts}) > 1:
+        raise ScoreError(f'{source}: some parts are probabilities, some '
+                         'logits: they are not of one stream')
     labelled = [p.labels is not None for p in parts]
     if any(labelled) and not all(labelled):
         raise ScoreError(f'{source}: only some parts have labels')
-    first = replace(parts[0], source=source)
     if len(parts) == 1:
-        return first
+        return replace(parts[0], source=source)
     return Scores([n for p in parts for n in p.names],
                   np.concatenate([p.scores for p in parts]),
                   np.concatenate([p.labels for p in parts])

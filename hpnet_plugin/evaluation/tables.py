@@ -64,13 +64,15 @@ def confusion_table(matrix, classes=None, limit=15):
     return rows
 
 
-def accuracy_table(streams, fusion):
+def accuracy_table(streams, fusion, given=None):
     """Metrics of streams and of their fusion.
 
     Args:
         streams (list[dict]): ``file``, ``weight``, ``kind``, ``top1``,
             ``top5`` and ``mean_class_accuracy`` in percent.
         fusion (dict): ``top1``, ``top5``, ``mean_class_accuracy``.
+        given (dict, optional): The same of the fusion with the weights from
+            which a search started.
 
     Returns:
         list[list[str]]: A row a stream, and the fusion last.
@@ -78,7 +80,35 @@ def accuracy_table(streams, fusion):
     rows = [['stream', 'top-1', 'top-5', 'mean class', 'weight', 'scores']]
     for s in streams:
         rows.append([s['file'], *_percents(s), f'{s["weight"]:g}', s['kind']])
+    if given is not None:
+        rows.append(['fusion, weights as given', *_percents(given), '', ''])
     rows.append(['fusion', *_percents(fusion), '', ''])
+    return rows
+
+
+def gain_table(streams, given=None):
+    """What the fusion gains over each stream, with 95 % intervals.
+
+    Args:
+        streams (list[dict]): ``file`` and ``fusion_gain``, see
+            :func:`hpnet_plugin.evaluation.fusion.assess`.
+        given (dict, optional): ``fusion_gain`` over the fusion with the
+            weights from which a search started.
+
+    Returns:
+        list[list[str]]: A row a stream, in percentage points.
+    """
+    rows = [['gain of the fusion over', 'top-1', '95 %', 'mean class',
+             '95 %']]
+    if given is not None:
+        streams = [*streams, dict(given, file='fusion, weights as given')]
+    for stream in streams:
+        row = [stream['file']]
+        for key in ('top1', 'mean_class_accuracy'):
+            gain = stream['fusion_gain'][key]
+            row += [f'{gain["gain"]:+.2f}',
+                    f'[{gain["low"]:+.2f}, {gain["high"]:+.2f}]']
+        rows.append(row)
     return rows
 
 

@@ -1,4 +1,4 @@
-from .backbones import CTRGCN, SMCLM
+from .backbones import CTRGCN, SMCLM, SkeletonMixFormer
 from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .fusion import TRMM, CrossAttentionFusion, FiLM
@@ -7,6 +7,6 @@ from .recognizers import XCLIPRecognizer
 
 __all__ = [
     'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM',
-    'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'TRMM', 'TRMMHead',
-    'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
+    'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'SkeletonMixFormer',
+    'TRMM', 'TRMMHead', 'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
 ]

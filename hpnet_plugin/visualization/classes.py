@@ -2,7 +2,7 @@
 import numpy as np
 
 from ..evaluation.tables import class_names
-from .style import INK, MUTED, add_grid, new_figure, series_color
+from .style import INK, MUTED, add_grid, halo, new_figure, series_color
 
 
 def confusion_figure(matrix, classes=None):
@@ -85,27 +85,106 @@ def comparison_figure(first, second, names, classes=None, limit=40):
     occur = np.flatnonzero(~np.isnan(gain))
     most = occur[np.argsort(-np.abs(gain[occur]), kind='stable')[:limit]]
     order = most[np.argsort(gain[most], kind='stable')]
-    rows = np.arange(len(order))
     figure, ((axis, ), ) = new_figure(8.2, 1.1 + 0.235 * len(order))
-    colors = [series_color(int(gain[i] > 0)) for i in order]
-    axis.hlines(rows, first[order], second[order], colors=colors,
-                linewidth=5, alpha=.35)
-    for index, values in enumerate((first, second)):
-        axis.plot(values[order], rows, 'o', color=series_color(index),
-                  markersize=6, label=names[index])
-    for row, i in enumerate(order):
-        text, color = ((f'{gain[i]:+.1f}', colors[row]) if gain[i]
-                       else ('0', MUTED))
-        axis.annotate(text, (1.01, row), va='center', fontsize=8.5,
-                      xycoords=('axes fraction', 'data'), color=color)
-    axis.set_yticks(rows, [titles[i] for i in order])
-    axis.set_ylim(-0.7, len(order) - 0.3)
-    axis.set_xlim(-2, 102)
+    _dumbbells(axis, [titles[i] for i in order], first[order], second[order],
+               names)
     axis.set_xlabel('accuracy in percent; at the right, the difference')
-    add_grid(axis)
     axis.legend(frameon=False, fontsize=9, ncols=2, loc='lower left',
                 bbox_to_anchor=(0, 1), borderaxespad=0.2)
     if len(occur) > len(order):
         axis.set_title(f'the {len(order)} of {len(occur)} classes that '
                        'differ most', loc='right', fontsize=9, color=MUTED)
     return figure
+
+
+def accuracy_figure(records, summary, rows=40):
+    """Accuracy of each class as a bar, best first.
+
+    Args:
+        records (list[dict]): ``class``, ``clips`` and ``accuracy`` in
+            percent; classes without clips are left out.
+        summary (dict): ``top1`` and ``mean_class_accuracy`` in percent.
+        rows (int): Bars in a column, before another one starts.
+
+    Returns:
+        matplotlib.figure.Figure: Names, number of clips, accuracies.
+    """
+    shown = sorted((r for r in records if r['clips']),
+                   key=lambda r: -r['accuracy'])
+    columns = -(-len(shown) // rows)
+    each = -(-len(shown) // columns)
+    figure, (axes, ) = new_figure(6.4 if columns == 1 else 4.4 * columns,
+                                  1 + 0.2 * each, columns=columns)
+    mean = summary['mean_class_accuracy']
+    for column, axis in enumerate(axes):
+        part = shown[column * each:(column + 1) * each]
+        at = np.arange(len(part))
+        axis.barh(at, [r['accuracy'] for r in part], height=.68,
+                  color=series_color(0), alpha=.8)
+        for row, record in enumerate(part):
+            halo(axis.annotate(
+                f'{record["accuracy"]:.1f}', (record['accuracy'], row),
+                (3, 0), va='center', textcoords='offset points', fontsize=8))
+        axis.set_yticks(at, [f'{r["class"]} ({r["clips"]})' for r in part],
+                        fontsize=8.5)
+        axis.set_ylim(each - .4, -.6)
+        axis.set_xlim(0, 112)
+        axis.set_xticks(range(0, 101, 20))
+        axis.axvline(mean, color=MUTED, linewidth=1, linestyle='--')
+        add_grid(axis, 'x')
+    figure.supxlabel(
+        'accuracy in percent of the class (number of clips); dashed: mean '
+        f'class {mean:.1f}, top-1 {summary["top1"]:.1f}', fontsize=9,
+        color=MUTED)
+    return figure
+
+
+def gains_figure(panels, names):
+    """Accuracies of chosen classes in two streams.
+
+    Args:
+        panels (list[tuple]): Title, names of the rows, and the accuracies
+            of both streams in percent; empty panels are left out.
+        names (tuple[str]): What to call the two streams.
+
+    Returns:
+        matplotlib.figure.Figure: The panels, one below the other, rows from
+        top to bottom, at the right the difference.
+    """
+    panels = [panel for panel in panels if panel[1]]
+    counts = [len(panel[1]) for panel in panels]
+    figure, axes = new_figure(
+        8.2, 0.9 + 0.235 * sum(counts) + 0.5 * len(panels),
+        rows=len(panels), height_ratios=[count + .6 for count in counts],
+        sharex=True)
+    for axis, (title, rows, first, second) in zip(axes[:, 0], panels):
+        _dumbbells(axis, rows[::-1], first[::-1], second[::-1], names)
+        axis.set_title(title, loc='left')
+    axes[-1, 0].set_xlabel('accuracy in percent; at the right, the '
+                           'difference')
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False,
+                  fontsize=9, ncols=2, loc='outside upper right')
+    return figure
+
+
+def _dumbbells(axis, titles, first, second, names):
+    """A line a row from the first value to the second, from the bottom up.
+
+    The line has the colour of the larger.
+    """
+    first, second = np.asarray(first), np.asarray(second)
+    rows, gain = np.arange(len(titles)), second - first
+    colors = [series_color(int(value > 0)) for value in gain]
+    axis.hlines(rows, first, second, colors=colors, linewidth=5, alpha=.35)
+    for index, values in enumerate((first, second)):
+        axis.plot(values, rows, 'o', color=series_color(index),
+                  markersize=6, label=names[index])
+    for row, value in enumerate(gain):
+        text, color = ((f'{value:+.1f}', colors[row]) if value
+                       else ('0', MUTED))
+        axis.annotate(text, (1.01, row), va='center', fontsize=8.5,
+                      xycoords=('axes fraction', 'data'), color=color)
+    axis.set_yticks(rows, titles)
+    axis.set_ylim(-0.7, len(titles) - 0.3)
+    axis.set_xlim(-2, 102)
+    add_grid(axis)

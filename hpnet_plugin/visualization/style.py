@@ -1,4 +1,7 @@
 """One look for all figures."""
+import io
+
+from ..files import write_whole
 
 INK = '#22262b'
 MUTED = '#7a828c'
@@ -6,6 +9,7 @@ GRID = '#e4e7eb'
 # Distinct for the common kinds of colour blindness (Okabe and Ito).
 CYCLE = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9',
          '#5c5c5c')
+_MARKERS = 'osD^vP*X<>'
 
 
 def new_figure(width, height, rows=1, columns=1, **grid):
@@ -44,3 +48,31 @@ def add_grid(axis, which='both'):
 def series_color(index):
     """Colour of the series of that number."""
     return CYCLE[index % len(CYCLE)]
+
+
+def marker(index):
+    """Shape of the points of that number, for what colour alone is not."""
+    return _MARKERS[index % len(_MARKERS)]
+
+
+def halo(text):
+    """Set off a text from what it is written over."""
+    from matplotlib.patheffects import withStroke
+    text.set_path_effects([withStroke(linewidth=2.2, foreground='white')])
+
+
+def save_figure(stem, figure):
+    """Write a figure as ``STEM.png`` and ``STEM.svg``.
+
+    Args:
+        stem (str): Path without a suffix; each file appears whole or not at
+            all, and the same figure gives the same bytes.
+        figure (matplotlib.figure.Figure): The figure.
+    """
+    from matplotlib import rc_context
+    for kind, metadata in (('png', {'Software': None}), ('svg', {
+            'Date': None, 'Creator': None})):
+        buffer = io.BytesIO()
+        with rc_context({'svg.hashsalt': 'hpnet_plugin'}):
+            figure.savefig(buffer, format=kind, metadata=metadata)
+        write_whole(f'{stem}.{kind}', buffer.getvalue())

@@ -1,4 +1,5 @@
 """Poses of other people's files."""
+import importlib.util
 import json
 import pickle
 
@@ -45,9 +46,27 @@ def test_pickle_of_pyskl(pyskl, tmp_path):
     dataset = PoseDataset(out, [], split='xsub_test')
     assert len(dataset) == 1
     item = dataset.get_data_info(0)
+    # named as in the splits: scores of streams are joined by name
+    assert item['frame_dir'].endswith(f'{B}_rgb')
     assert item['label'] == 49 and item['total_frames'] == 6
     np.testing.assert_array_equal(
         item['keypoint'], annotation(B, 49, 2, 6)['keypoint'])
+
+
+def test_the_tool(pyskl, tmp_path, root, capsys):
+    spec = importlib.util.spec_from_file_location(
+        'import_poses', root / 'tools/import_poses.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    out, splits = tmp_path / 'out.pkl', tmp_path / 'splits.json'
+    assert tool.main([pyskl, '--out', str(out)]) == 0
+    assert len(PoseDataset(str(out), [], split='xsub_val')) == 1
+    splits.write_text(json.dumps(dict(test=[f'{A}_rgb'])))
+    assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 0
+    assert 'test: 1' in capsys.readouterr().out
+    splits.write_text(json.dumps(dict(test=['other'])))
+    assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 2
+    assert 'none of the clips of the splits' in capsys.readouterr().err
 
 
 def test_list_of_3d_poses(tmp_path):

@@ -1,4 +1,6 @@
-"""Joining, fusing and tuning; the released streams give the paper's table."""
+"""Joining and fusing streams, and where their labels come from."""
+import pickle
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,9 @@ from hpnet_plugin.evaluation.fusion import (
     assess,
     fuse,
     join,
+    labels_by_class,
     labels_of,
     read_streams,
-    tune,
 )
 from hpnet_plugin.evaluation.scores import ScoreError, Scores
 
@@ -60,8 +62,6 @@ def test_labels_from_a_file(tmp_path):
         join([stream()])
     path.write_text('b 1\na 0\nc 2\nunused 7\n')
     assert labels_of(NAMES, path) == dict(a=0, b=1, c=2)
-    # as in the extraction, a video's suffix does not count
-    assert labels_of(['a.mp4', 'b'], path) == {'a.mp4': 0, 'b': 1}
     with pytest.raises(SourceError, match='1 of 2 clips have no label: d'):
         labels_of(['a', 'd'], path)
     path.write_text('a wave\nb clap\nc drink water\n')
@@ -69,26 +69,75 @@ def test_labels_from_a_file(tmp_path):
     assert labels_of(NAMES, path, classes) == dict(a=2, b=1, c=0)
     with pytest.raises(ScoreError, match="'wave' is no label number"):
         labels_of(NAMES, path)
-    with pytest.raises(ScoreError, match='the label file contradict'):
+    with pytest.raises(ScoreError, match='the labels given contradict'):
         join([stream(labels=[0, 1, 2])], dict(a=0, b=1, c=1))
-    with pytest.raises(ScoreError, match=r'label file: labels out of range'):
+    with pytest.raises(ScoreError, match='labels given: labels out of range'):
         join([stream()], dict(a=0, b=1, c=3))
 
 
-def test_tune_finds_the_useful_stream():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 5, 200)
-    good = np.eye(5)[labels] + 0.2 * rng.normal(size=(200, 5))
-    noise = 3 * rng.normal(size=(200, 5))
-    names = [str(i) for i in range(200)]
-    joined = join([stream(names, noise, labels), stream(names, good)])
-    before = assess(joined, [1, 1])['fusion']['top1']
-    weights = tune(joined, [1, 1])
-    after = assess(joined, weights)['fusion']['top1']
-    assert before < 60 and after > 99
-    assert weights[0] == 0 or weights[1] / weights[0] > 10
-    # a perfect start stays as it is
-    assert tune(joined, [0, 3]) == [0, 3] or after < 100
+def test_labels_by_the_class_that_begins_the_name():
+    classes = ['Cut', 'Cutbread', 'Cook.Cut', 'Cook', 'A1']
+    assert labels_by_class(
+        ['Cut_p02', 'Cutbread_p02', 'Cook.Cut_p01', 'Cook.Stir_p1', 'A12',
+         'Cut3'], classes) == {
+        'Cut_p02': 0, 'Cutbread_p02': 1, 'Cook.Cut_p01': 2, 'Cook.Stir_p1': 3,
+        'A12': 4, 'Cut3': 0}
+    with pytest.raises(ScoreError, match='no class name begins the name of '
+                       '2 clips: Cutting_p02, xCut; .*--labels'):
+        labels_by_class(['Cut_p02', 'Cutting_p02', 'xCut'], classes)
+
+
+def write_json(path, names, value=1):
+    rows = ','.join(f'"{name}": [{value}, 0]' for name in names)
+    path.write_text(f'{{{rows}}}')
+    return str(path)
+
+
+def test_classes_label_files_without_labels(tmp_path):
+    file = write_json(tmp_path / 'x.json', ['read_1.mp4', 'drink_1.mp4'])
+    # a video's suffix does not count, so that these are the same clips
+    other = write_json(tmp_path / 'y.json', ['drink_1', 'read_1'])
+    joined, _ = read_streams([file, other], classes=['drink', 'read'])
+    assert joined.names == ['read_1', 'drink_1']
+    assert joined.labels.tolist() == [1, 0]
+    with pytest.raises(ScoreError, match='3 class names for the 2 classes'):
+        read_streams([file], classes=['drink', 'read', 'wave'])
+    # labels that a file has are not overruled
+    data = [dict(frame_dir='drink_1', pred_score=np.ones(2), gt_label=1)]
+    (tmp_path / 'z.pkl').write_bytes(pickle.dumps(data))
+    joined, _ = read_streams([f'{tmp_path}/z.pkl'], classes=['drink', 'read'])
+    assert joined.labels.tolist() == [1]
+
+
+def test_annotations_name_and_label(tmp_path):
+    annotations = tmp_path / 'annotations.pkl'
+    annotations.write_bytes(pickle.dumps(dict(
+        split=dict(test=['b', 'c'], train=['a']), annotations=[
+            dict(frame_dir=name, label=label, keypoint=np.ones((1, 2, 17, 2)))
+            for name, label in (('c', 0), ('a', 0), ('b', 1))])))
+    # pyskl's result has the order of the annotations: c, b
+    result = [np.array([.75, .25], 'f4'), np.array([.5, .5], 'f4')]
+    (tmp_path / 'result.pkl').write_bytes(pickle.dumps(result))
+    files = [f'{tmp_path}/result.pkl', write_json(tmp_path / 'x.json', 'bc')]
+    joined, _ = read_streams(files, annotations=annotations, split='test')
+    assert joined.names == ['c', 'b'] and joined.labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(joined.scores[0], result)
+    unknown = write_json(tmp_path / 'y.json', 'bd')
+    with pytest.raises(ScoreError, match='has no label of 1 clip: d'):
+        read_streams([unknown], annotations=annotations, split='test')
+
+
+def test_all_weights_zero(tmp_path):
+    with pytest.raises(ScoreError, match='all weights are zero'):
+        read_streams(['x.pkl:0', 'y.pkl:0.0'])
+
+
+def test_assess_one_stream_has_no_gain():
+    result = assess(join([stream(labels=[0, 1, 1])]), [2], list('xyz'))
+    assert 'fusion_gain' not in result['streams'][0]
+    assert result['fusion']['per_class'] == [
+        dict(label=0, name='x', clips=1, accuracy=100),
+        dict(label=1, name='y', clips=2, accuracy=50)]
 
 
 def test_prob_takes_no_second_softmax(tmp_path):
@@ -102,45 +151,3 @@ def test_prob_takes_no_second_softmax(tmp_path):
     assert weights == [1, 2]
     np.testing.assert_allclose(joined.scores[0], np.exp(logits))
     np.testing.assert_allclose(joined.scores[1], np.exp(logits))
-
-
-@pytest.fixture(scope='module')
-def smarthome(shared, tmp_path_factory):
-    """The released scores: joined streams J, B, JM, BM, recogniser."""
-    folder = shared / 'data' / 'smarthome_cs'
-    classes = (folder / 'classes.txt').read_text().split()
-    labels = tmp_path_factory.mktemp('smarthome') / 'labels.txt'
-    names = [name for part in sorted(folder.glob('*_best_name.txt'))
-             for name in part.read_text().split()]
-    # The class begins the clip's name: Drink.Fromcup_p02_r00_….mp4
-    labels.write_text(''.join(
-        f'{n} {classes.index(n.split("_p")[0])}\n' for n in names))
-    files = [str(folder / f'{s}_epoch1_test_score.pkl')
-             for s in ('J', 'B', 'JM', 'BM')]
-    return read_streams([*files, str(folder / '*_best_score.npy')], labels)[0]
-
-
-# Mean class accuracy of the rows of the paper's Table XVIII, Smarthome CS.
-@pytest.mark.parametrize('weights, expected', [
-    ((1, 0, 0, 0, 0), 51.54),
-    ((0, 1, 0, 0, 0), 51.29),
-    ((0, 0, 1, 0, 0), 45.15),
-    ((0, 0, 0, 1, 0), 43.23),
-    ((0, 0, 0, 0, 1), 81.31),
-    ((.1, 0, 0, 0, 11), 81.44),
-    ((0, .1, 0, 0, 11), 81.11),
-    ((1, 1, 0, 0, 0), 55.69),
-    ((.1, .1, 0, 0, 11), 81.74),
-    ((.1, .1, .1, .1, 11), 81.56),
-])
-def test_released_streams(smarthome, weights, expected):
-    assert len(smarthome.names) == 5433
-    fusion = assess(smarthome, weights)['fusion']
-    assert fusion['mean_class_accuracy'] == pytest.approx(expected, abs=.005)
-
-
-def test_released_kinds_and_top1(smarthome):
-    streams = assess(smarthome, [.1, .1, .1, .1, 11])['streams']
-    assert [s['kind'] for s in streams] == ['logits'] * 4 + ['probabilities']
-    assert [round(s['top1'], 2) for s in streams] == [
-        72.50, 70.44, 69.70, 66.08, 89.21]

@@ -1,7 +1,9 @@
 """Metrics against closed forms and mmaction2's own."""
 import numpy as np
 import pytest
+import torch
 from mmaction.evaluation.functional import accuracy as stock
+from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from hpnet_plugin.evaluation import metrics
 
@@ -29,6 +31,23 @@ def test_confusions_and_means_equal_stock_where_all_classes_occur(random):
         stock.confusion_matrix(scores.argmax(1), labels))
     assert metrics.mean_class_accuracy(scores, labels) == pytest.approx(
         stock.mean_class_accuracy(list(scores), labels), abs=1e-12)
+
+
+def test_class_metrics_equal_sklearn(random):
+    scores, labels = random
+    predicted = scores.argmax(1)
+    assert metrics.mean_class_accuracy(scores, labels) == pytest.approx(
+        balanced_accuracy_score(labels, predicted), abs=1e-12)
+    found = metrics.class_metrics(scores, labels)
+    np.testing.assert_allclose([c['accuracy'] for c in found],
+                               100 * recall_score(labels, predicted,
+                                                  average=None))
+    assert [c['label'] for c in found] == list(range(12))
+    # only classes with clips, with names where there are any
+    labels = np.full(len(labels), 3)
+    hits = int((predicted == 3).sum())
+    assert metrics.class_metrics(scores, labels, list('abcdefghijkl')) == [
+        dict(label=3, name='d', clips=400, accuracy=100 * hits / 400)]
 
 
 def test_absent_classes_do_not_count():
@@ -64,3 +83,14 @@ def test_softmax_and_probabilities():
     assert metrics.is_probability(probs)
     assert not metrics.is_probability(logits)
     assert not metrics.is_probability(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16', 'bfloat16'])
+def test_rounded_probabilities(dtype):
+    logits = torch.randn(2000, 400, generator=torch.manual_seed(0)) * 3
+    rounded = logits.softmax(1).to(getattr(torch, dtype)).double().numpy()
+    assert metrics.is_probability(rounded)
+    assert not metrics.is_probability(logits.relu().double().numpy())
+    # logits that happen to be small and positive
+    assert not metrics.is_probability(rounded + .01)
+    assert not metrics.is_probability(2 * rounded)

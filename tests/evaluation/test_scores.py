@@ -82,6 +82,103 @@ def test_reads_json_and_npy_and_parts(tmp_path):
     assert scores.scores[:, 0].tolist() == [0, 0, 1]
 
 
+def ranks(folder, parts, which='best', stream=''):
+    """Arrays of the released recogniser: clip i has scores (i, i + 1)."""
+    folder.mkdir(exist_ok=True)
+    for rank, clips in parts.items():
+        rows = np.array([[i, i + 1] for i in clips], np.float32)
+        np.save(folder / f'{rank}_{which}{stream}_score.npy', rows)
+        (folder / f'{rank}_{which}_name.txt').write_text(
+            ''.join(f'c{i}.mp4\n' for i in clips))
+    return folder
+
+
+def test_reads_the_recognisers_folder(tmp_path):
+    folder = ranks(tmp_path / 'out', {0: [4, 2], 1: [7], 10: [1]}, stream='_j')
+    for rank in range(2, 10):
+        ranks(folder, {rank: [rank + 10]}, stream='_j')
+    scores = read_scores(f'{folder}#j')
+    assert scores.names[:3] == ['c4', 'c2', 'c7'] and len(scores.names) == 12
+    assert scores.names[-1] == 'c1' and scores.scores[-1].tolist() == [1, 2]
+    assert scores.source == f'{folder}#j' and scores.labels is None
+    with pytest.raises(ScoreError, match='0_best_score.npy.*; it has .*#j$'):
+        read_scores(folder)
+    pattern = read_scores(f'{folder}/[01]_best_j_score.npy')
+    assert pattern.names == ['c4', 'c2', 'c7']
+
+
+def test_other_files_in_the_folder_do_not_count(tmp_path):
+    folder = ranks(tmp_path / 'out', {0: [4], 1: [7]})
+    ranks(folder, {0: [4], 1: [7]}, stream='_j')
+    (folder / 'J_epoch1_test_score.pkl').write_bytes(b'not read')
+    assert read_scores(folder).names == ['c4', 'c7']
+
+
+def test_incomplete_and_ambiguous_folders(tmp_path):
+    folder = ranks(tmp_path / 'out', {0: [1], 3: [2]})
+    with pytest.raises(ScoreError, match=r'ranks \[1, 2\] are missing'):
+        read_scores(folder)
+    folder = ranks(tmp_path / 'two', {0: [1]})
+    ranks(folder, {0: [1]}, which='last')
+    with pytest.raises(ScoreError, match='best and last in one folder.*'
+                       r'\*_best_score.npy'):
+        read_scores(folder)
+    with pytest.raises(ScoreError, match='no array named like 0_best_b_sc'):
+        read_scores(f'{folder}#b')
+    folder = ranks(tmp_path / 'mixed', {0: [0], 1: [2]})
+    with pytest.raises(ScoreError, match='some parts are probabilities'):
+        read_scores(folder)
+
+
+CLIPS = dict(c=0, a=1)
+
+
+@pytest.mark.parametrize('suffix', ['pkl', 'json'])
+def test_lists_without_names(tmp_path, suffix):
+    path = tmp_path / f'result.{suffix}'
+    rows = [[.25, .75], [.5, .5]]
+    path.write_bytes(pickle.dumps([np.array(row, 'f4') for row in rows])
+                     if suffix == 'pkl' else json.dumps(rows).encode())
+    scores = read_scores(path, CLIPS)
+    assert scores.names == ['c', 'a'] and scores.labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(scores.scores, rows)
+    assert read_scores(path, dict(c=0, a=None)).labels is None
+    with pytest.raises(ScoreError, match='as pyskl writes .*--annotations'):
+        read_scores(path)
+    with pytest.raises(ScoreError, match='2 clips without their names, and '
+                       'the annotations name 3'):
+        read_scores(path, dict(CLIPS, d=0))
+
+
+def test_dump_without_frame_dir_takes_names_if_labels_agree(tmp_path):
+    dump(tmp_path / 'x.pkl', meta_keys=('img_shape', ))
+    clips = {f'n{i}': i % 4 for i in range(6)}
+    scores = read_scores(tmp_path / 'x.pkl', clips)
+    assert scores.names == list(clips)
+    np.testing.assert_array_equal(scores.labels, list(clips.values()))
+    with pytest.raises(ScoreError, match=r'2 clips: n4 \(0 and 1\), n5 .* in '
+                       'another order'):
+        read_scores(tmp_path / 'x.pkl', dict(clips, n4=1, n5=0))
+    # pyskl with several heads: a list of arrays a clip
+    (tmp_path / 'y.pkl').write_bytes(pickle.dumps([[np.ones(3)] * 2] * 6))
+    with pytest.raises(ScoreError, match=r'shapes \[\(2, 3\)\]'):
+        read_scores(tmp_path / 'y.pkl', clips)
+
+
+def test_nested_samples_and_streams(tmp_path):
+    nested = [dict(frame_dir='a', pred_scores=dict(item=torch.tensor([1., 2])),
+                   gt_labels=dict(item=torch.tensor([1])))]
+    (tmp_path / 'x.pkl').write_bytes(pickle.dumps(nested))
+    scores = read_scores(tmp_path / 'x.pkl')
+    assert scores.scores.tolist() == [[1, 2]] and scores.labels == [1]
+    half = torch.tensor([1., 3], dtype=torch.bfloat16)
+    several = [dict(frame_dir='a', pred_score=dict(rgb=half, pose=half + 1))]
+    (tmp_path / 'x.pkl').write_bytes(pickle.dumps(several))
+    assert read_scores(f'{tmp_path}/x.pkl#rgb').scores.tolist() == [[1, 3]]
+    with pytest.raises(ScoreError, match="no stream 'j'; it has pose, rgb"):
+        read_scores(f'{tmp_path}/x.pkl#j')
+
+
 def test_numpy_scalars_and_new_numpy_names(tmp_path):
     data = pickle.dumps([np.float32(1.5), np.arange(3)], protocol=2)
     renamed = data.replace(b'cnumpy.core.', b'cnumpy._core.')
@@ -151,7 +248,7 @@ def test_dump_without_frame_dir_names_the_setting(tmp_path):
     (3, 'holds a int, expected the dump'),
     ([dict(frame_dir='a')], 'a has no pred_score'),
     ([dict(frame_dir='a', pred_score=dict(rgb=0, pose=1))],
-     r'several scores \(rgb, pose\)'),
+     r'several streams \(pose, rgb\); name one: .*x.pkl#pose'),
     ([dict(frame_dir='a', pred_score=np.ones(2))] * 2,
      '1 clip: a more than once'),
     ([dict(frame_dir='a', pred_score=np.ones(2)),

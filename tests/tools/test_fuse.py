@@ -1,6 +1,7 @@
 """The command line of tools/fuse.py."""
 import importlib.util
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -43,8 +44,19 @@ def test_prints_and_writes(fuse, files, capsys):
                         'logits']
     assert table[4] == ['fusion', '100.00', '100.00', '100.00']
     result = json.loads((files / 'o' / 'r.json').read_text())
-    assert result['fusion'] == dict(top1=100, top5=100,
-                                    mean_class_accuracy=100)
+    assert result['fusion'] == dict(
+        top1=100, top5=100, mean_class_accuracy=100,
+        per_class=[dict(label=i, clips=n, accuracy=100)
+                   for i, n in enumerate((2, 1, 1))])
+    assert [c['accuracy'] for c in result['streams'][0]['per_class']] == [
+        50, 100, 100]
+    # the only unsure clip is one of the two of class 0: 0, 1 or 2 gained
+    gain = result['streams'][0]['fusion_gain']
+    assert gain['top1'] == dict(gain=25, low=0, high=50)
+    assert gain['mean_class_accuracy'] == pytest.approx(
+        dict(gain=50 / 3, low=0, high=100 / 3))
+    assert ['j_test.pkl', '+25.00', '[+0.00,', '+50.00]', '+16.67',
+            '[+0.00,', '+33.33]'] in table
     assert [s['file'] for s in result['streams']] == args[:1] + ['b_test.pkl']
     assert result['streams'][1]['weight'] == 1.5
     assert result['streams'][0]['mean_class_accuracy'] == pytest.approx(
@@ -59,18 +71,54 @@ def test_prints_and_writes(fuse, files, capsys):
 def test_tunes_on_other_clips_only(fuse, files, capsys):
     tuned = ['j_test.pkl', 'b_test.pkl:0.1', '--json', 'r.json', '--tune']
     assert fuse([*tuned, 'j_val.pkl', 'b_val.pkl']) == 0
-    assert 'searched on 4 validation clips by top1' in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert 'searched by top1 on 4 validation clips' in out
+    assert 'fusion, weights as given   75.00' in out
     result = json.loads((files / 'r.json').read_text())
     assert result['fusion']['top1'] == 100
     assert result['tuned'] == dict(on='validation', clips=4, by='top1')
+    given = result['given']
+    assert given['weights'] == [1, .1] and given['top1'] == 75
+    assert given['fusion_gain']['top1'] == dict(gain=25, low=0, high=50)
     assert fuse([*tuned, 'j_test.pkl', 'b_test.pkl']) == 2
-    assert '4 clips: test0, test1, test2, … would be tuned on and reported' \
-        in capsys.readouterr().err
-    assert fuse([*tuned, 'j_test.pkl', 'b_test.pkl', '--tune-on-test']) == 0
-    assert 'chosen on reported clips' in capsys.readouterr().out
-    assert json.loads((files / 'r.json').read_text())['tuned']['on'] == 'test'
+    assert '4 clips: test0, test1, test2, … would be searched on and ' \
+        'reported' in capsys.readouterr().err
     assert fuse([*tuned, 'j_val.pkl']) == 2
-    assert '1 files to tune on for 2 streams' in capsys.readouterr().err
+    assert '1 files to search on for 2 streams' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('how', [['--tune', 'j_test.pkl', 'b_test.pkl'], []])
+def test_tunes_on_test_if_told_so(fuse, files, capsys, how):
+    assert fuse(['j_test.pkl', 'b_test.pkl:0.1', '--json', 'r.json', *how,
+                 '--tune-on-test']) == 0
+    out = capsys.readouterr().out
+    assert 'searched by top1 on 4 TEST clips' in out
+    assert 'chosen on reported clips' in out
+    assert json.loads((files / 'r.json').read_text())['tuned']['on'] == 'test'
+
+
+def test_annotations_name_what_pyskl_wrote(fuse, files, capsys):
+    clips = [dict(frame_dir=f'{split}{i}', label=label)
+             for i, label in enumerate([0, 1, 2, 0])
+             for split in ('val', 'test')]
+    (files / 'annotations.pkl').write_bytes(pickle.dumps(dict(
+        annotations=clips, split={split: [
+            clip['frame_dir'] for clip in clips
+            if clip['frame_dir'].startswith(split)]
+            for split in ('test', 'val')})))
+    for split in ('test', 'val'):
+        scores = read_scores(f'j_{split}.pkl').scores.astype('f4')
+        (files / f'pyskl_{split}.pkl').write_bytes(pickle.dumps(list(scores)))
+    args = ['pyskl_test.pkl', 'b_test.pkl:0.1', '--annotations',
+            'annotations.pkl', '--split', 'test']
+    assert fuse(args) == 0
+    row = capsys.readouterr().out.splitlines()[2].split()
+    assert row[:2] == ['pyskl_test.pkl', '75.00']
+    assert fuse([*args, '--tune', 'pyskl_val.pkl', 'b_val.pkl']) == 2
+    assert '--tune-split; it has test, val' in capsys.readouterr().err
+    assert fuse([*args, '--tune', 'pyskl_val.pkl', 'b_val.pkl',
+                 '--tune-split', 'val']) == 0
+    assert '4 validation clips' in capsys.readouterr().out
 
 
 def test_refusals_exit_2_and_write_nothing(fuse, files, capsys):
@@ -81,9 +129,11 @@ def test_refusals_exit_2_and_write_nothing(fuse, files, capsys):
     assert fuse(['absent.pkl']) == 2
     assert fuse(['j_test.pkl', '--labels', 'absent.txt']) == 2
     assert fuse(['j_test.pkl', '--out', 'f.npy']) == 2
-    with pytest.raises(SystemExit) as stop:
-        fuse([])
-    assert stop.value.code == 2
+    for wrong in ([], ['x', '--split', 'test'],
+                  ['x', '--tune-half', '0', '--tune-on-test']):
+        with pytest.raises(SystemExit) as stop:
+            fuse(wrong)
+        assert stop.value.code == 2
 
 
 def test_mixed_kinds_are_noted(fuse, files, capsys):
@@ -94,3 +144,64 @@ def test_mixed_kinds_are_noted(fuse, files, capsys):
     assert 'added as they are stored' in capsys.readouterr().out
     assert fuse(['j_test.pkl', 'p.pkl', '--prob']) == 0
     assert 'added as they are stored' not in capsys.readouterr().out
+
+
+@pytest.fixture
+def smarthome(shared, monkeypatch, fuse, tmp_path):
+    """Fuses the released scores of Smarthome CS by their own weights."""
+    folder = shared / 'data' / 'smarthome_cs'
+    monkeypatch.chdir(folder)
+    files = {name: f'{name}_epoch1_test_score.pkl'
+             for name in ('J', 'B', 'JM', 'BM')}
+    files['HP'] = '.'
+
+    def run(weights, *options):
+        specs = [f'{files[name]}:{w}' for name, w in weights.items()]
+        out = tmp_path / 'r.json'
+        assert fuse([*specs, '--classes', 'classes.txt', '--json', str(out),
+                     *options]) == 0
+        return json.loads(out.read_text())
+    return run
+
+
+# Accuracy and mean class accuracy of the rows of the paper's Table XVIII.
+@pytest.mark.parametrize('weights, top1, mean_class', [
+    (dict(J=1), 72.50, 51.54),
+    (dict(B=1), 70.44, 51.29),
+    (dict(JM=1), 69.70, 45.15),
+    (dict(BM=1), 66.08, 43.23),
+    (dict(HP=1), 89.21, 81.31),
+    (dict(J=.1, HP=11), 89.42, 81.44),
+    (dict(B=.1, HP=11), 89.43, 81.11),
+    (dict(J=1, B=1), 76.18, 55.69),
+    (dict(J=.1, B=.1, HP=11), 89.64, 81.74),
+    (dict(J=.1, B=.1, JM=.1, BM=.1, HP=11), 89.97, 81.56),
+])
+def test_released_scores_give_the_papers_table(smarthome, weights, top1,
+                                               mean_class):
+    result = smarthome(weights)
+    assert (result['clips'], result['classes']) == (5433, 31)
+    assert result['fusion']['top1'] == pytest.approx(top1, abs=.01)
+    assert result['fusion']['mean_class_accuracy'] == pytest.approx(
+        mean_class, abs=.01)
+    assert [s['kind'] for s in result['streams']] == [
+        'probabilities' if name == 'HP' else 'logits' for name in weights]
+    classes = result['fusion']['per_class']
+    assert sum(c['clips'] for c in classes) == 5433
+    # counted by hand in the name lists
+    assert dict(classes[9], accuracy=None) == dict(
+        label=9, name='Drink.Fromglass', clips=6, accuracy=None)
+    if len(weights) == 5:
+        # An independent study of the same files: +0.26 [-0.67, +1.10].
+        gain = result['streams'][4]['fusion_gain']['mean_class_accuracy']
+        assert gain['gain'] == pytest.approx(.26, abs=.02)
+        assert gain['low'] == pytest.approx(-.67, abs=.06)
+        assert gain['high'] == pytest.approx(1.10, abs=.06)
+
+
+def test_released_scores_searched_on_half(smarthome, capsys):
+    result = smarthome(dict(J=.1, B=.1, JM=.1, BM=.1, HP=11), '--tune-half',
+                       '0', '--tune-by', 'mean_class_accuracy')
+    assert result['clips'] == 2716 and result['tuned']['clips'] == 2717
+    assert 'all numbers are of the other half' in capsys.readouterr().out
+    assert result['fusion']['top1'] > result['streams'][4]['top1']

@@ -19,8 +19,10 @@ test_dataloader = dict(
 # For the curves only: nothing is chosen by it.
 val_dataloader = test_dataloader
 
-val_evaluator = dict(type='AccMetric')  # top-1, top-5, mean class accuracy
-test_evaluator = val_evaluator
+# top-1, top-5, and the mean accuracy of the classes that occur
+top_k = dict(type='AccMetric', metric_list=('top_k_accuracy', ))
+val_evaluator = [top_k, dict(type='PerClassAccuracy', table=False)]
+test_evaluator = [top_k, dict(type='PerClassAccuracy')]
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

@@ -1,10 +1,8 @@
 # Heatmap pooled features, joint stream.
-_base_ = '../../_base_/streams/ntu120.py'
+_base_ = [
+    '../../_base_/models/ctrgcn.py', '../../_base_/streams/ntu120.py',
+    '../../_base_/schedules/sgd_65e.py'
+]
 
-load = [dict(type='LoadPooledFeature', tap=_base_.tap), _base_.resize]
-stream = dict(type='GenPooledStream', stream='j', key='pooled_feat')
-pack = [dict(_base_.format_input, key='pooled_feat'), _base_.pack_inputs]
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(video='features'),
-        pipeline=[*load, stream, *pack]))
+model = dict(backbone=_base_.hp.net, cls_head=_base_.head)
+train_dataloader = val_dataloader = test_dataloader = _base_.hp.j

@@ -1,9 +1,8 @@
 # 2D pose, joint stream.
-_base_ = '../../_base_/streams/ntu120.py'
+_base_ = [
+    '../../_base_/models/ctrgcn.py', '../../_base_/streams/ntu120.py',
+    '../../_base_/schedules/sgd_65e.py'
+]
 
-model = dict(backbone=dict(in_channels=2))
-load = [dict(type='NormalizeKeypoint'), _base_.resize]
-stream = dict(type='GenPooledStream', stream='j', key='keypoint')
-pack = [dict(_base_.format_input, key='keypoint'), _base_.pack_inputs]
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(pipeline=[*load, stream, *pack]))
+model = dict(backbone=_base_.pose.net, cls_head=_base_.head)
+train_dataloader = val_dataloader = test_dataloader = _base_.pose.j

@@ -1,6 +1,4 @@
 # Heatmap pooled features, bone motion stream.
 _base_ = './hpj_ctrgcn_nw_ucla.py'
 
-stream = dict(_base_.stream, stream='bm')
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(pipeline=[*_base_.load, stream, *_base_.pack]))
+train_dataloader = val_dataloader = test_dataloader = _base_.hp.bm

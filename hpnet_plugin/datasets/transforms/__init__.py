@@ -7,14 +7,17 @@ from .augmentation import (
 from .crops import LoadPersonCrops
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
+from .heatmaps import GenerateHeatmapVolume
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
 from .resampling import ResizeTemporal
+from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
 
 __all__ = [
     'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
-    'FormatPooledInput', 'GenPooledStream', 'LoadPersonCrops',
-    'LoadPooledFeature', 'NormalizeKeypoint', 'PooledHeatmapExtraction',
-    'RandomTemporalCrop', 'ResizeTemporal'
+    'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
+    'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
+    'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
+    'ResizeTemporal'
 ]

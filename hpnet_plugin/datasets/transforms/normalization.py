@@ -6,17 +6,17 @@ from mmcv.transforms import BaseTransform
 
 @TRANSFORMS.register_module()
 class NormalizeKeypoint(BaseTransform):
-    """Centre a clip's 2D pose and scale it by the size of its people.
+    """Centre a clip's pose and scale it by the size of its people.
 
     One centre and one scale for the whole clip, so that motion, and where
     people stand to each other, survive. The centre is the mean of all
     joints; the scale is the root mean square distance of the joints to the
     middle of their own person in their own frame, which walking does not
-    change. Joints that are absent, (0, 0), stay zero.
+    change. Joints that are absent, zero in all coordinates, stay so.
 
     Required Keys:
 
-        - keypoint ((M, T, V, 2), in pixels)
+        - keypoint ((M, T, V, 2), in pixels, or (M, T, V, 3))
 
     Modified Keys:
 
@@ -24,8 +24,8 @@ class NormalizeKeypoint(BaseTransform):
 
     Added Keys:
 
-        - keypoint_centre ((2,), in pixels)
-        - keypoint_scale (float, in pixels)
+        - keypoint_centre ((2,) or (3,), in the unit of the input)
+        - keypoint_scale (float, in the unit of the input)
     """
 
     def transform(self, results):

@@ -1,0 +1,5 @@
+# Table VI: HP-Net on features of HRNet with heatmaps.
+_base_ = '../../hpnet_ntu120.py'
+
+train_dataloader = val_dataloader = test_dataloader = dict(
+    dataset=dict(data_root='data/ntu120_hrnet'))

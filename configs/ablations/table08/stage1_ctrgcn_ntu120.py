@@ -1,0 +1,6 @@
+# Table VIII: stage 1, after stage 2 of HRNet.
+_base_ = '../../streams/ntu120/hpj_ctrgcn_ntu120.py'
+
+load = dict(type='LoadPooledFeature', tap='backbone.stage2.0.branches.1')
+train_dataloader = val_dataloader = test_dataloader = dict(
+    dataset=dict(pipeline=[load, *_base_.hp.j.dataset.pipeline[1:]]))

@@ -1,0 +1,10 @@
+# Table IX: HP-Net, regions of 5 x 5 cells.
+_base_ = '../../hpnet_ntu120.py'
+
+features = dict(_base_.features, tap='backbone.stage4.0.branches.1@5')
+train_dataloader = dict(
+    dataset=dict(pipeline=[
+        _base_.crops, features, *_base_.augment, *_base_.pack
+    ]))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(pipeline=[_base_.middle, features, *_base_.pack]))

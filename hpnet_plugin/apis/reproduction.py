@@ -1,0 +1,478 @@
+"""Rows of the paper's tables: trained, tested, measured."""
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import os.path as osp
+import platform
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+
+from ..datasets.classes import class_names
+from ..evaluation.fusion import join
+from ..evaluation.metrics import per_class_accuracy, softmax, summarize
+from ..evaluation.scores import ScoreError, read_scores
+from ..files import write_whole
+from .inputs import missing_inputs
+from .synthetic import innermost
+
+# what of a config decides its result
+DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
+            'optim_wrapper', 'param_scheduler', 'load_from')
+PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?'
+                      r'eta: (.+?)  ')
+# Multiply-adds a second of one GPU that the estimates assume: a quarter of
+# what an A100 reaches in dense products of TF32, small nets included.
+GPU_RATE = 2e13
+BACKWARD = 3  # a training step, in forwards
+
+
+class ReproductionError(RuntimeError):
+    """A run that cannot be made or used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A config with a seed, and the folder of what comes of it.
+
+    Attributes:
+        config (str): Path of the config.
+        seed (int): Of the training.
+        folder (Path): Logs, checkpoints, ``scores.pkl`` and ``run.json``.
+        options (tuple[str]): ``--cfg-options`` of both commands.
+        gpus (int): GPUs of the training.
+    """
+    config: str
+    seed: int
+    folder: Path
+    options: tuple = ()
+    gpus: int = 1
+
+    @property
+    def scores(self):
+        """Path: The dump of the test; it is there once all is done."""
+        return self.folder / 'scores.pkl'
+
+    @property
+    def done(self):
+        """bool: Whether trained and tested."""
+        return self.scores.is_file()
+
+    def load(self):
+        """Config: With the options."""
+        parser = argparse.ArgumentParser()  # as mmaction2's tools read them
+        parser.add_argument('--options', nargs='+', action=DictAction,
+                            default={})
+        cfg = Config.fromfile(self.config)
+        if self.options:
+            cfg.merge_from_dict(parser.parse_args(
+                ['--options', *self.options]).options)
+        return cfg
+
+    def commands(self):
+        """tuple[list[str]]: To train, resuming what is there, and to test."""
+        more = ['--cfg-options', *self.options] if self.options else []
+        many = ['--gpus', str(self.gpus), '--launcher', 'pytorch'] \
+            if self.gpus > 1 else []
+        train = ['mim', 'train', 'mmaction2', self.config, '--work-dir',
+                 str(self.folder), '--seed', str(self.seed), *many]
+        if (self.folder / 'last_checkpoint').is_file():
+            train.append('--resume')
+        epochs = self.load().train_cfg.max_epochs
+        test = ['mim', 'test', 'mmaction2', self.config, '--checkpoint',
+                str(self.folder / f'epoch_{epochs}.pth'), '--work-dir',
+                str(self.folder / 'test'), '--dump',
+                str(self.folder / 'testing.pkl')]
+        return train + more, test + more
+
+    def check(self):
+        """Refuse a folder that another version of the config has filled.
+
+        Raises:
+            ReproductionError: Names what differs.
+        """
+        path = self.folder / 'run.json'
+        if not path.is_file():
+            if (self.folder / 'last_checkpoint').exists():
+                raise ReproductionError(
+                    f'{self.folder} holds a training of something else: move '
+                    'it away, or give another --out')
+            return
+        with open(path, encoding='utf-8') as file:
+            before = json.load(file)['settings']
+        other = _first_difference(before, _decisive(self.load()))
+        if other:
+            raise ReproductionError(
+                f'{self.folder} was made by {self.config} when {other}: move '
+                'it away, or give another --out')
+
+    def __call__(self, report=print):
+        """Train and test what is not done yet.
+
+        Args:
+            report (Callable): Takes a line of progress.
+
+        Returns:
+            bool: Whether it is done; not, if another process is at it.
+
+        Raises:
+            ReproductionError: If a command fails; with the end of its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _lock(self.folder / '.lock') as mine:
+            if not mine:
+                return False
+            if self.done:  # by another process, in the meantime
+                return True
+            self.check()
+            cfg, start = self.load(), time.time()
+            record = dict(
+                config=self.config, options=list(self.options),
+                seed=self.seed, gpus=self.gpus, hardware=hardware(),
+                versions=_versions(), settings=_decisive(cfg))
+            self._record(record)
+            epochs = cfg.train_cfg.max_epochs
+            if not self._trained(epochs):
+                self._execute(self.commands()[0], report, epochs)
+            trained = time.time()
+            self._execute(self.commands()[1], report)
+            scores = read_scores(self.folder / 'testing.pkl')
+            self._record(dict(
+                record, clips=len(scores.names),
+                train_seconds=round(trained - start),
+                test_seconds=round(time.time() - trained),
+                **summarize(scores.scores, scores.labels)))
+            os.replace(self.folder / 'testing.pkl', self.scores)
+        return True
+
+    def _record(self, record):
+        path = self.folder / 'run.json'
+        if path.is_file():  # hours of a run that was stopped count as well
+            with open(path, encoding='utf-8') as file:
+                record = {**json.load(file), **record}
+        write_whole(path, (json.dumps(record, indent=1) + '\n').encode())
+
+    def _trained(self, epochs):
+        # mmengine writes the newest checkpoint's name in there
+        path = self.folder / 'last_checkpoint'
+        return path.is_file() and path.read_text().strip().endswith(
+            f'epoch_{epochs}.pth')
+
+    def _execute(self, command, report, epochs=None):
+        log = self.folder / 'run.log'
+        tool = Path(sys.executable).with_name(command[0])
+        with open(log, 'ab') as file:
+            process = subprocess.Popen(
+                [str(tool) if tool.is_file() else command[0], *command[1:]],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            try:
+                for line in process.stdout:
+                    file.write(line)
+                    match = PROGRESS.search(line.decode(errors='replace'))
+                    if match:
+                        epoch, step, steps, eta = match.groups()
+                        report(f'epoch {epoch}/{epochs}, {step}/{steps}, '
+                               f'{eta} left')
+                code = process.wait()
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+        if code:
+            tail = log.read_text(errors='replace').splitlines()
+            errors = [line for line in tail if re.match(r'\w[\w.]*Error', line)
+                      and 'CalledProcessError' not in line]
+            raise ReproductionError(
+                f'{" ".join(command)} failed ({errors[-1:] or tail[-1:]}); '
+                f'its log is {log}')
+
+
+@contextlib.contextmanager
+def _lock(path):
+    """Whether this process is the one that has the file."""
+    with open(path, 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+
+
+def _decisive(cfg):
+    """What decides the result, as JSON would give it back."""
+    kept = {key: cfg[key] for key in DECISIVE if key in cfg}
+    for phase in ('train', 'test'):
+        # how data is read, not what
+        kept[f'{phase}_dataloader'] = {
+            key: value for key, value in kept[f'{phase}_dataloader'].items()
+            if key not in ('num_workers', 'persistent_workers')}
+    return json.loads(json.dumps(kept, default=str))
+
+
+def _first_difference(before, now, where=''):
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            found = _first_difference(before.get(key), now.get(key),
+                                      f'{where}.{key}' if where else key)
+            if found:
+                return found
+        return None
+    if isinstance(before, list) and isinstance(now, list) and \
+            len(before) == len(now):
+        for i, pair in enumerate(zip(before, now)):
+            found = _first_difference(*pair, f'{where}.{i}')
+            if found:
+                return found
+        return None
+    return None if before == now else \
+        f'{where} was {before!r:.80}, it is {now!r:.80}'
+
+
+def hardware():
+    """str: What runs here compute on."""
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i)
+                 for i in range(torch.cuda.device_count())]
+        return ', '.join(names)
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                name = line.partition(':')[2].strip()
+                break
+    return f'{len(os.sched_getaffinity(0))} cores of {name}' \
+        if hasattr(os, 'sched_getaffinity') else name
+
+
+def _versions():
+    from importlib.metadata import version
+    return {name: version(name) for name in
+            ('torch', 'mmengine', 'mmaction2', 'hpnet-plugin')}
+
+
+class Reproduction:
+    """A table of the paper, made on this machine.
+
+    Args:
+        table (Table): Of :func:`~hpnet_plugin.evaluation.paper_tables
+            .read_table`.
+        configs (str): The folder of configs.
+        out (str): Folder of all runs; tables share them.
+        seeds (int): Seeds a row. Defaults to 1.
+        only (Callable, optional): Of the ids, those that are wanted.
+        options (Sequence[str]): ``--cfg-options`` of every run.
+        gpus (int): GPUs of a training. Defaults to 1.
+    """
+
+    def __init__(self, table, configs, out, seeds=1, only=None, options=(),
+                 gpus=1):
+        self.table, self.configs, self.out = table, Path(configs), Path(out)
+        self.seeds, self.options, self.gpus = seeds, tuple(options), gpus
+        self.rows = [row for row in table.rows if only is None or only(row.id)]
+        self._costs = {}
+
+    def run_of(self, row, seed):
+        """Run: Of a row that has a config."""
+        config = osp.relpath(self.configs / row.config)
+        name = osp.splitext(osp.basename(row.config))[0]
+        return Run(config, seed, self.out / name / f'seed{seed}',
+                   self.options, self.gpus)
+
+    def trained(self):
+        """list[Row]: Rows that are trained for those that are wanted."""
+        found, todo = {}, list(self.rows)
+        while todo:
+            row = todo.pop(0)
+            if row.config and not row.cost:
+                found[row.id] = row
+            todo += [self.table[part] for part, _, _ in row.fuse]
+            todo += [self.table[row.of]] if row.of else []
+        return [row for row in self.table.rows if row.id in found]
+
+    def runs(self):
+        """list[tuple[Row, Run]]: In the order of the table, seed by seed."""
+        return [(row, self.run_of(row, seed)) for seed in range(self.seeds)
+                for row in self.trained()]
+
+    def missing(self, row):
+        """What a row needs that is not there, and where to get it.
+
+        Args:
+            row (Row): Any row.
+
+        Returns:
+            list[str]: A sentence each.
+        """
+        if row.clips and not (self.table.folder / row.clips).is_file():
+            return [f'{self.table.folder / row.clips}: no such list, a clip '
+                    'a line; the paper does not say which clips it took']
+        if not row.config or row.cost or all(
+                self.run_of(row, seed).done for seed in range(self.seeds)):
+            return []
+        if not (self.configs / row.config).is_file():
+            return [f'{self.configs / row.config}: no such config']
+        return missing_inputs(self.run_of(row, 0).load())
+
+    def measure(self, row):
+        """What a row came to.
+
+        Args:
+            row (Row): Any row.
+
+        Returns:
+            list[float]: A number a seed, of those that are done; in percent,
+            but for costs.
+        """
+        if row.cost:
+            return [self._cost(row)]
+        found = []
+        for seed in range(self.seeds):
+            scores = self._scores(row, seed)
+            if scores is not None:
+                found.append(self._number(row, scores))
+        return found
+
+    def _scores(self, row, seed):
+        """Scores of a row, or None if they are not there yet."""
+        if row.of:
+            return self._scores(self.table[row.of], seed)
+        if row.config:
+            run = self.run_of(row, seed)
+            return read_scores(run.scores) if run.done else None
+        if not row.fuse:
+            return None
+        parts = [self._scores(self.table[part], seed)
+                 for part, _, _ in row.fuse]
+        if any(part is None for part in parts):
+            return None
+        joined = join(parts)
+        total = sum(
+            weight * (softmax(scores) if as_probability else scores)
+            for scores, (_, weight, as_probability)
+            in zip(joined.scores, row.fuse))
+        return type(parts[0])(joined.names, total, joined.labels, row.id)
+
+    def _number(self, row, scores):
+        if row.label is not None:
+            label = row.label
+            if isinstance(label, str):
+                label = class_names(self._classes(row)).index(label)
+            return 100 * per_class_accuracy(scores.scores,
+                                            scores.labels)[label]
+        values, labels = scores.scores, scores.labels
+        if row.clips:
+            wanted = set(Path(self.table.folder / row.clips).read_text(
+                encoding='utf-8').split())
+            kept = np.array([name in wanted for name in scores.names])
+            if not kept.any():
+                raise ScoreError(f'{row.clips} names none of the clips of '
+                                 f'{scores.source}')
+            values, labels = values[kept], labels[kept]
+        return summarize(values, labels)[self.table.metric]
+
+    def _classes(self, row):
+        while not row.config:
+            row = self.table[row.of or row.fuse[-1][0]]
+        return Config.fromfile(self.configs / row.config).model.text.classes
+
+    def _cost(self, row):
+        from .cost import model_cost
+        if row.config not in self._costs:
+            self._costs[row.config] = model_cost(
+                Config.fromfile(self.configs / row.config)).total
+        total = self._costs[row.config]
+        return total.params / 1e6 if row.cost == 'parameters' else \
+            total.macs / 1e9
+
+    def estimate(self, row):
+        """What a run will take.
+
+        Args:
+            row (Row): With a config.
+
+        Returns:
+            tuple: GPU hours, None where the clips are not known, and bytes
+            of checkpoints and logs.
+        """
+        from .cost import model_cost
+        cfg = self.run_of(row, 0).load()
+        clips = [clips_of(innermost(cfg[f'{phase}_dataloader']['dataset']))
+                 for phase in ('train', 'test')]
+        total = model_cost(self.run_of(row, 0).load()).total
+        state = 2 if 'Adam' in cfg.optim_wrapper.optimizer.type else 1
+        kept = cfg.default_hooks.checkpoint.get('max_keep_ckpts', 1)
+        size = 4 * kept * (total.params + state * total.trained)
+        if None in clips:
+            return None, size
+        repeats = cfg.train_dataloader.dataset.get('times', 1)
+        forwards = BACKWARD * clips[0] * repeats * cfg.train_cfg.max_epochs \
+            + clips[1]
+        return forwards * total.macs / GPU_RATE / 3600, size
+
+
+def clips_of(dataset):
+    """int: Clips of a dataset's split, None where nobody knows.
+
+    From the folder if it is there, else from what is published.
+    """
+    root, split = dataset.get('data_root') or '', dataset.get('split', '')
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        with open(osp.join(root, 'extraction.json'), encoding='utf-8') as file:
+            return json.load(file)['splits'][split]
+    from ..datasets.benchmarks import BENCHMARKS
+    name = osp.basename(osp.normpath(root))
+    for benchmark, facts in BENCHMARKS.items():
+        if name.startswith(benchmark):
+            protocol, _, part = split.partition('_')
+            rule = facts.splits.get(protocol)
+            if rule is not None and rule.published:
+                return rule.published.get(part)
+    return None
+
+
+def measured_table(reproduction):
+    """A table with what was measured.
+
+    Args:
+        reproduction (Reproduction): The table.
+
+    Returns:
+        tuple: Rows of text, the first row the header, and the same as a
+        dict: ``heading``, ``table``, ``benchmark``, ``metric``, ``rows``
+        with ``id``, ``name``, ``published``, ``measured``, a number a seed.
+    """
+    table = reproduction.table
+    text = [['', 'paper', 'measured', 'difference', '']]
+    record = dict(
+        heading=f'Table {table.number}: {table.title} ({table.benchmark})',
+        table=table.number, benchmark=table.benchmark, metric=table.metric,
+        rows=[])
+    for row in reproduction.rows:
+        found = reproduction.measure(row)
+        mean, digits = (np.mean(found), 2 if row.cost else 1) if found else \
+            (None, 1)
+        spread = f' ± {np.std(found, ddof=1):.1f}' if len(found) > 1 else ''
+        state = ''
+        if len(found) < reproduction.seeds and not row.cost:
+            state = 'published only' if not (
+                row.config or row.fuse or row.of) else 'not run' if not \
+                found else f'{len(found)} of {reproduction.seeds} seeds'
+        text.append([
+            row.name,
+            '' if row.published is None else f'{row.published:.1f}',
+            '' if mean is None else f'{mean:.{digits}f}{spread}',
+            '' if mean is None or row.published is None else
+            f'{mean - row.published:+.{digits}f}', state])
+        record['rows'].append(dict(
+            id=row.id, name=row.name, published=row.published,
+            measured=[float(value) for value in found]))
+    return text, record

@@ -1,0 +1,140 @@
+"""Search of fusion weights, on clips other than those reported."""
+import numpy as np
+
+from .fusion import read_streams
+from .scores import ScoreError, listed
+
+# Factors by which a weight is changed: none at all, or by powers of the
+# square root of two up to 256 either way.
+_FACTORS = (0., *(2.**(k / 2) for k in range(-16, 17)))
+
+
+def search(joined, weights, metric='top1'):
+    """Search weights for joined streams, meant for a validation split.
+
+    One weight after the other is tried at zero and between a 256th and 256
+    times its start; what raises the metric stays, until a round over all
+    weights changes nothing. That starts twice: at the given weights, and at
+    weights by which all streams spread alike, since logits and probabilities
+    differ in scale. Deterministic; a tie keeps the weights as given, and a
+    weight of zero stays zero.
+
+    Args:
+        joined (Joined): The streams over the clips to search on.
+        weights (list[float]): Where to start, one a stream.
+        metric (str): 'top1' or 'mean_class_accuracy'.
+
+    Returns:
+        list[float]: The weights found.
+    """
+    labels, count = joined.labels, len(joined.labels)
+    scores = joined.scores.astype(np.float32)
+    worth = np.full(count, 1 / count)
+    if metric == 'mean_class_accuracy':
+        # Each class that occurs counts alike, whatever its clips.
+        worth = 1 / np.bincount(labels)[labels]
+
+    def value(total):
+        return worth[total.argmax(1) == labels].sum()
+
+    def climb(start):
+        found, best, before = list(start), -1., None
+        while best != before:
+            before = best
+            for i, unit in enumerate(start):
+                others = sum(w * s for j, (w, s) in enumerate(
+                    zip(found, scores)) if j != i)
+                for weight in (found[i], *(unit * f for f in _FACTORS)):
+                    if not (weight or any(found[:i] + found[i + 1:])):
+                        continue
+                    # Sums of many terms may differ in the last digit.
+                    reached = value(others + weight * scores[i])
+                    if reached > best + 1e-9:
+                        best, found[i] = reached, weight
+        return best, found
+
+    spread = scores.std(2).mean(1)
+    even = [float(np.sign(w) / s) if s else w
+            for w, s in zip(weights, spread)]
+    tries = [climb([float(w) for w in weights]), climb(even)]
+    return max(tries, key=lambda result: result[0])[1]
+
+
+def halves(labels, seed):
+    """Split clips in two halves with as many clips of each class.
+
+    Args:
+        labels (np.ndarray): (N,) ints.
+        seed (int): Seed of the choice.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Row numbers of either half, sorted.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    # Every other clip, class by class: odd classes take turns.
+    order = order[np.argsort(labels[order], kind='stable')]
+    return np.sort(order[::2]), np.sort(order[1::2])
+
+
+def search_half(joined, weights, seed, metric='top1'):
+    """Search weights on half of the clips, for the other half.
+
+    Args:
+        joined (Joined): The streams.
+        weights (list[float]): Where the search starts, one a stream.
+        seed (int): See :func:`halves`.
+        metric (str): See :func:`search`.
+
+    Returns:
+        tuple[Joined, list[float], dict]: The other half, the weights, and a
+        record: ``on`` ('half'), ``clips`` (searched on), ``by``, ``seed``.
+    """
+    first, second = halves(joined.labels, seed)
+    if not len(second):
+        raise ScoreError('one clip cannot be halved')
+    found = search(joined.take(first), weights, metric)
+    return joined.take(second), found, dict(
+        on='half', clips=len(first), by=metric, seed=seed)
+
+
+def search_on(joined, weights, files=None, metric='top1', allow_test=False,
+              **source):
+    """Search weights for ``joined`` on score files of other clips.
+
+    Args:
+        joined (Joined): The streams that the weights are for.
+        weights (list[float]): Where the search starts, one a stream.
+        files (list[str], optional): Score files of the validation clips, one
+            a stream in the same order. Default: search on ``joined`` itself.
+        metric (str): See :func:`search`.
+        allow_test (bool): Accept clips that are among those of ``joined``.
+            Default: False.
+        source: Of :func:`~hpnet_plugin.evaluation.fusion.read_streams`.
+
+    Returns:
+        tuple[list[float], dict]: The weights and a record: ``on``
+        ('validation' or 'test'), ``clips``, ``by``.
+
+    Raises:
+        ScoreError: Another number of files or classes, or clips in common.
+    """
+    held = joined
+    if files is not None:
+        if len(files) != len(weights):
+            raise ScoreError(
+                f'{len(files)} files to search on for {len(weights)} '
+                'streams; give one a stream, in the same order')
+        held, _ = read_streams(files, **source)
+    if held.scores.shape[2] != joined.scores.shape[2]:
+        raise ScoreError(
+            f'{held.sources[0]} has {held.scores.shape[2]} classes, '
+            f'{joined.sources[0]} {joined.scores.shape[2]}')
+    common = sorted(set(held.names) & set(joined.names))
+    if common and not allow_test:
+        raise ScoreError(
+            f'{listed(common)} would be searched on and reported. Search on '
+            'a validation split or on half of the clips (--tune-half), or '
+            'ask for it by --tune-on-test')
+    record = dict(on='test' if common else 'validation',
+                  clips=len(held.names), by=metric)
+    return search(held, weights, metric), record
