@@ -168,8 +168,9 @@ def test_stock_posec3d_trains_on_the_folder(root, work):
     data = work / 'work_dirs/demo/data'
     printed = command(
         root, 'mim', 'train', 'mmaction2',
-        root / 'configs/posec3d/posec3d_nw_ucla.py', '--work-dir',
-        work / 'posec3d', '--cfg-options', 'train_cfg.max_epochs=1',
+        root / 'configs/posec3d/nw_ucla/posec3d_joint_slowonly_nw_ucla.py',
+        '--work-dir', work / 'posec3d', '--cfg-options',
+        'train_cfg.max_epochs=1',
         'model.cls_head.num_classes=8', 'model.backbone.base_channels=8',
         'model.cls_head.in_channels=128',
         'train_dataloader.dataset.times=1', 'train_dataloader.num_workers=0',

@@ -1,47 +1,107 @@
 #!/usr/bin/env python3
-"""Parameters, multiply-adds and memory of a config's model, by part.
+"""Parameters, multiply-adds and memory of models.
 
     python tools/model_cost.py configs/hpnet_ntu120.py
+    python tools/model_cost.py --time \\
+        configs/streams/ntu120/hpj_ctrgcn_ntu120.py \\
+        configs/posec3d/ntu120/posec3d_joint_slowonly_ntu120.py
 
-One clip, in the shapes of the config's validation pipeline; neither data nor
-weights are needed. A multiply-add is two FLOPs.
+Of one config, part by part; of several, a row each. One clip, in the shapes
+of the config's validation pipeline; neither data nor weights are needed. A
+multiply-add is two FLOPs.
 """
 import argparse
 import json
+import os.path as osp
 import sys
 
 
-def main(argv=None):
+def parse_args(argv=None):
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', metavar='CONFIG')
+    parser.add_argument('configs', metavar='CONFIG', nargs='+')
+    parser.add_argument(
+        '--time', action='store_true',
+        help='also measure the clips a second that are tested one by one '
+        '(the forward pass alone)')
+    parser.add_argument(
+        '--device', default='cpu', help='where to measure (default: cpu)')
     parser.add_argument('--json', metavar='OUT', help='also write the numbers')
-    args = parser.parse_args(argv)
-    from mmengine.config import Config
+    return parser.parse_args(argv)
 
-    import hpnet_plugin  # noqa: F401  registers the models
-    from hpnet_plugin.apis.cost import ONCE, model_cost
-    from hpnet_plugin.evaluation.tables import format_table
-    from hpnet_plugin.files import write_whole
-    try:
-        cfg = Config.fromfile(args.config)
-    except (OSError, KeyError, SyntaxError) as error:
-        print(f'model_cost: {args.config}: {error}', file=sys.stderr)
-        return 2
-    cost = model_cost(cfg)
+
+def parts_table(cost):
+    """A row a part of a model."""
+    from hpnet_plugin.apis.cost import ONCE
     rows = [['', 'parameters, M', 'trained, M', 'multiply-adds, G']]
     for name, part in [*cost.parts.items(), ('a clip', cost.total)]:
         name += ', once' * (name == ONCE and cost.once)
         rows.append([name, f'{part.params / 1e6:.3f}',
                      f'{part.trained / 1e6:.3f}', f'{part.macs / 1e9:.2f}'])
-    print(format_table(rows))
-    print(f'\nA training step keeps {cost.activations / 2**20:.0f} MiB a clip '
-          'for its backward pass, in float32.')
+    return rows
+
+
+def models_table(costs, speeds):
+    """A row a model."""
+    rows = [['', 'parameters, M', 'multiply-adds, G', 'input, MB',
+             *['clips a second'] * bool(speeds)]]
+    for name, cost in costs.items():
+        rows.append([name, f'{cost.total.params / 1e6:.2f}',
+                     f'{cost.total.macs / 1e9:.2f}',
+                     f'{cost.inputs / 1e6:.2f}',
+                     *[f'{speeds[name]:.1f}' for _ in range(bool(speeds))]])
+    return rows
+
+
+def content_of(cost):
+    """The numbers of a model, for JSON."""
+    return dict(
+        parts={name: part._asdict() for name, part in cost.parts.items()},
+        clip=cost.total._asdict(), activation_bytes=cost.activations,
+        input_bytes=cost.inputs)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    import torch
+    from mmengine.config import Config
+
+    import hpnet_plugin  # noqa: F401  registers the models
+    from hpnet_plugin.apis.cost import clips_per_second, model_cost
+    from hpnet_plugin.evaluation.tables import format_table
+    from hpnet_plugin.files import write_whole
+    costs, speeds = {}, {}
+    for path in args.configs:
+        name = osp.splitext(osp.basename(path))[0]
+        try:
+            cfg = Config.fromfile(path)
+        except (OSError, KeyError, SyntaxError) as error:
+            print(f'model_cost: {path}: {error}', file=sys.stderr)
+            return 2
+        costs[name] = model_cost(cfg)
+        if args.time:
+            speeds[name] = clips_per_second(cfg, args.device)
+    if len(costs) == 1:
+        cost, = costs.values()
+        print(format_table(parts_table(cost)))
+        print(f'\nA training step keeps {cost.activations / 2**20:.0f} MiB a '
+              'clip for its backward pass, in float32.')
+        for speed in speeds.values():
+            print(f'{speed:.1f} clips a second.')
+    else:
+        print(format_table(models_table(costs, speeds)))
+    if speeds:
+        where = f'{torch.get_num_threads()} threads' \
+            if args.device == 'cpu' else torch.cuda.get_device_name()
+        print(f'Time: forward pass, one clip at a time, float32, {where}.')
     if args.json:
-        content = dict(
-            parts={name: part._asdict() for name, part in cost.parts.items()},
-            clip=cost.total._asdict(), activation_bytes=cost.activations)
+        content = {name: dict(content_of(cost), **(
+            dict(clips_per_second=speeds[name]) if speeds else {}))
+            for name, cost in costs.items()}
+        if len(content) == 1:
+            content, = content.values()
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
     return 0
 

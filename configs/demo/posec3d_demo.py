@@ -1,5 +1,5 @@
 # Stock PoseC3D for one epoch, small enough for a CPU: a sign of life.
-_base_ = '../posec3d/posec3d_ntu120.py'
+_base_ = '../posec3d/ntu120/posec3d_joint_slowonly_ntu120.py'
 
 model = dict(
     backbone=dict(base_channels=16),

@@ -1,6 +1,7 @@
-"""What a model costs: parameters, multiply-adds, memory (Table X)."""
+"""What a model costs: parameters, multiply-adds, memory, time (Table X)."""
 import re
 import tempfile
+import time
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -46,10 +47,12 @@ class Cost(NamedTuple):
             the backward pass, in float32.
         once (bool): Whether the text tower is frozen: its multiply-adds are
             spent once a list of classes and not counted in ``total``.
+        inputs (int): Bytes of what a clip's pipeline hands to the model.
     """
     parts: dict
     activations: int
     once: bool
+    inputs: int
 
     @property
     def total(self):
@@ -76,16 +79,10 @@ def model_cost(cfg):
     Returns:
         Cost: Matrix products and convolutions are counted.
     """
-    with DefaultScope.overwrite_default_scope('mmaction'), \
-            tempfile.TemporaryDirectory() as folder:
-        write_synthetic(cfg, folder, clips=1)
-        dataset = DATASETS.build(cfg.val_dataloader.dataset)
-        batch = pseudo_collate([dataset[0]])
-        model = MODELS.build(cfg.model)
-    inputs = model.data_preprocessor(batch)['inputs']
+    model, batch = _one_clip(cfg)
     model = model.to('meta').train()
-    inputs = {key: value.to('meta') for key, value in inputs.items()} \
-        if isinstance(inputs, dict) else inputs.to('meta')
+    inputs = _map(model.data_preprocessor(batch)['inputs'],
+                  lambda tensor: tensor.to('meta'))
 
     own = {p.untyped_storage()._cdata for p in model.parameters()}
     kept = {}
@@ -113,7 +110,60 @@ def model_cost(cfg):
              for name in dict.fromkeys([*params, *macs])
              if params[name][0] or macs[name]}
     frozen = getattr(getattr(model, 'text', None), 'frozen', False)
-    return Cost(parts, sum(kept.values()), frozen)
+    sizes = []
+    _map(batch['inputs'], lambda clips: sizes.append(clips[0].nbytes))
+    return Cost(parts, sum(kept.values()), frozen, sum(sizes))
+
+
+def clips_per_second(cfg, device='cpu', seconds=3.):
+    """How many clips a model tests in a second, one after the other.
+
+    The forward pass alone, of clips that lie ready, in float32, as torch is
+    set up (threads).
+
+    Args:
+        cfg (Config): See :func:`model_cost`.
+        device (str): Where the model runs. Defaults to ``'cpu'``.
+        seconds (float): How long to measure, after a first pass. Defaults to
+            3.
+
+    Returns:
+        float: Clips a second, of one view each.
+    """
+    model, batch = _one_clip(cfg)
+    model = model.to(device).eval()
+    inputs = model.data_preprocessor(batch)['inputs']
+
+    def passes(number):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(number):
+                # a copy: the toolbox's recognizers change what they get
+                model(_map(inputs, torch.Tensor.clone), mode='tensor',
+                      stage='head')
+        if torch.device(device).type == 'cuda':
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    passes(1)
+    number = max(1, round(seconds / passes(1)))
+    return number / passes(number)
+
+
+def _one_clip(cfg):
+    """The model of a config, and a batch of a clip of noise."""
+    with DefaultScope.overwrite_default_scope('mmaction'), \
+            tempfile.TemporaryDirectory() as folder:
+        write_synthetic(cfg, folder, clips=1)
+        dataset = DATASETS.build(cfg.val_dataloader.dataset)
+        return MODELS.build(cfg.model), pseudo_collate([dataset[0]])
+
+
+def _map(inputs, function):
+    """Apply a function to the input, or to each of several modalities."""
+    if isinstance(inputs, dict):
+        return {key: function(value) for key, value in inputs.items()}
+    return function(inputs)
 
 
 def part_of(name):

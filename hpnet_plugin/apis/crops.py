@@ -121,7 +121,9 @@ class CropRecorder:
         """Write the clip: one square frame a frame of the features.
 
         Frames without a chosen person show the window of the nearest frame
-        that has one, so that both keep one timeline.
+        that has one, so that both keep one timeline. The clip's comment is
+        the list of all windows, x1, y1, x2, y2 in pixels of the original
+        frame, for whoever wants joints in it (``MMDecodeCrops``).
 
         Args:
             name (str): The clip.
@@ -133,19 +135,22 @@ class CropRecorder:
         """
         import av
         present = np.flatnonzero((chosen >= 0).any(0))
+        near = [present[np.abs(present - t).argmin()]
+                for t in range(len(self.kept))]
+        windows = np.array([
+            self._window(_union([boxes[t][k] for k in chosen[:, t]
+                                 if k >= 0])) for t in near])
         data = io.BytesIO()
         with av.open(data, 'w', format='mp4') as container:
+            container.metadata['comment'] = json.dumps(
+                windows.round(2).tolist())
             stream = container.add_stream('libx264', rate=FPS)
             stream.width = stream.height = self.size
             stream.pix_fmt = 'yuv420p'
             stream.options = CODEC
-            for t, (corner, part) in enumerate(self.kept):
-                near = present[np.abs(present - t).argmin()]
-                box = _union([boxes[near][k] for k in chosen[:, near]
-                              if k >= 0])
+            for window, (corner, part) in zip(windows, self.kept):
                 image = cv2.imdecode(part, cv2.IMREAD_COLOR)
-                image = self._cut(image,
-                                  self._window(box) - np.tile(corner, 2))
+                image = self._cut(image, window - np.tile(corner, 2))
                 frame = av.VideoFrame.from_ndarray(image, format='bgr24')
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())

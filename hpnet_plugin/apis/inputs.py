@@ -114,11 +114,14 @@ def _of_dataset(dataset, channels):
     root = dataset.get('data_root') or ''
     steps = list(walk(dataset['pipeline']))
     loads = [step for step in steps if step['type'] == 'LoadPooledFeature']
-    crops = any(step['type'] == 'LoadPersonCrops' for step in steps)
+    kinds = {step['type'] for step in steps}
+    crops = bool({'LoadPersonCrops', 'MMDecodeCrops'} & kinds)
+    if 'GenerateHeatmapVolume' in kinds:
+        channels = None  # the net sees volumes, a channel a joint
     ann_file = osp.join(root, dataset['ann_file'])
     if not osp.isfile(ann_file):
-        recipe = POSES_3D.format(ann_file) if ann_file.endswith('_3d.pkl') else \
-            _recipe(root, loads, crops)
+        recipe = POSES_3D.format(ann_file) \
+            if ann_file.endswith('_3d.pkl') else _recipe(root, loads, crops)
         return [f'{ann_file}: no such file; {recipe}']
     found = _of_splits(root, dataset.get('split'))
     if crops and not osp.isdir(osp.join(root, 'crops')):
@@ -174,7 +177,9 @@ def _recipe(root, loads=(), crops=False):
     taps = [tap for load in loads if load.get('tap')
             for tap in ([load['tap']] if isinstance(load['tap'], str)
                         else load['tap'])]
-    options = ''.join(f' --tap {tap}' for tap in taps) + variant
+    options = ''.join(f' --tap {tap}' for tap in taps
+                      if tap != 'heatmap_scale')  # comes with heatmap
+    options += variant
     options += ' --crops' * crops
     if name not in BENCHMARKS:
         return (f'python tools/extract.py VIDEOS --out {root} …{options} '

@@ -7,6 +7,7 @@ import os
 import os.path as osp
 import platform
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -171,9 +172,11 @@ class Run:
         log = self.folder / 'run.log'
         tool = Path(sys.executable).with_name(command[0])
         with open(log, 'ab') as file:
+            # mim starts a process of its own: a group, to stop both
             process = subprocess.Popen(
                 [str(tool) if tool.is_file() else command[0], *command[1:]],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True)
             try:
                 for line in process.stdout:
                     file.write(line)
@@ -184,7 +187,7 @@ class Run:
                                f'{eta} left')
                 code = process.wait()
             except BaseException:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
                 raise
         if code:

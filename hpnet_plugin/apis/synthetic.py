@@ -123,5 +123,3 @@ def _write_crops(root, names, frames, rng):
         for _ in range(frames):
             recorder.add(rng.randint(0, 255, (*SIZE, 3), np.uint8), box)
         recorder.write(name, [box] * frames, np.zeros((1, frames), int))
-        np.save(osp.join(recorder.folder, name + '.npy'),
-                np.tile(np.float32([15, 5, 125, 115]), (frames, 1)))

@@ -193,11 +193,14 @@ class PooledExtractor:
                            'this one has a SimCC head')
         maps = self._of_each_joint('heatmap', output.answers[0].float(), at)
         joints = maps.shape[1]
+        stride = self.net.size[0] / maps.shape[-1]
+        # heatmaps are made and read so that cell i stands for pixel s * i
+        at = at + (stride - 1) / 2
         patches = patch_at_joints(  # a joint's patch is of its own map
             maps.flatten(0, 1)[:, None], at.flatten(0, 1)[:, None],
             self.net.size, HEATMAP_PATCH)
         zoom = torch.from_numpy(np.ascontiguousarray(matrices[:, 0, 0]))
-        scale = self.net.size[0] / maps.shape[-1] / zoom
+        scale = stride / zoom
         return dict(heatmap=patches.view(-1, joints, HEATMAP_PATCH**2),
                     heatmap_scale=scale[:, None, None].expand(-1, joints, 1))
 

@@ -92,7 +92,7 @@ def test_own_heatmap_of_each_joint():
     """Each joint's map is a bump of its own height at the joint."""
     net = Net(None)
     row, column = np.mgrid[:16, :12]
-    at = (net.joints + 0.5) / 4 - 0.5  # in cells
+    at = net.joints / 4  # in cells, as decode_heatmaps has it
     square = (column - at[..., 0, None, None])**2 + (
         row - at[..., 1, None, None])**2
     height = np.arange(1, 18)[:, None, None] / 17

@@ -1,4 +1,5 @@
 """Person-centred clips together with the joints in them."""
+import json
 import os.path as osp
 
 import numpy as np
@@ -14,8 +15,8 @@ class MMDecodeCrops(BaseTransform):
     """``MMDecode`` for the crops of a dataset folder.
 
     The crops, of ``tools/extract.py --crops``, have a frame for each frame of
-    the annotation, and beside each clip lie the windows of the original
-    frame that it shows: joints are moved into the crops by these.
+    the annotation and say which window of the original frame each shows:
+    joints are moved into the crops by these.
 
     Required Keys:
 
@@ -46,27 +47,24 @@ class MMDecodeCrops(BaseTransform):
             dict: The same, with the keys above.
 
         Raises:
-            FileNotFoundError: If the clip has no crops or no windows.
-            ValueError: If they have another number of frames than the
-                annotation.
+            FileNotFoundError: If the clip has no crops.
+            ValueError: If they say no windows, or have another number of
+                frames than the annotation.
         """
         folder, name = split_name(results)
-        path = osp.join(folder, name)
-        for file in (path + '.mp4', path + '.npy'):
-            if not osp.isfile(file):
-                raise FileNotFoundError(
-                    f'{clip_name(results)}: {file} is not there: run '
-                    'tools/extract.py with --crops (crops of an earlier '
-                    'version have no windows, .npy: remove them first)')
-        frames = results['total_frames']
-        windows = np.load(path + '.npy', allow_pickle=False)
-        length = probe(path + '.mp4').frames
-        if length != frames or windows.shape != (frames, 4):
+        path = osp.join(folder, name + '.mp4')
+        if not osp.isfile(path):
+            raise FileNotFoundError(
+                f'{clip_name(results)} has no crops, {path} is not there: '
+                'run tools/extract.py as for the features, with --crops')
+        frames, length = results['total_frames'], probe(path).frames
+        if length != frames:
             raise ValueError(
-                f'{clip_name(results)}: the crops have {length} frames and '
-                f'windows {windows.shape}, the annotation {frames} frames; '
-                'both must come from the same extraction')
-        imgs = read_frames_at(path + '.mp4', results['RGB_inds'])
+                f'{clip_name(results)}: {path} has {length} frames, the '
+                f'annotation {frames}; both must come from the same '
+                'extraction')
+        windows = crop_windows(path)
+        imgs = read_frames_at(path, results['RGB_inds'])
         shape = imgs[0].shape[:2]
         at = results['Pose_inds']
         joints = results['keypoint'][:, at].astype(np.float32)
@@ -86,3 +84,32 @@ class MMDecodeCrops(BaseTransform):
 
     def __repr__(self):
         return f'{self.__class__.__name__}()'
+
+
+def crop_windows(path):
+    """Which part of the original frame each frame of a crop shows.
+
+    Args:
+        path (str): The clip, of ``CropRecorder``, which notes them as its
+            comment.
+
+    Returns:
+        np.ndarray: (T, 4) float32, x1, y1, x2, y2 in pixels.
+
+    Raises:
+        ValueError: If the clip does not say, for each frame.
+    """
+    import av
+    with av.open(path) as container:
+        frames = container.streams.video[0].frames
+        comment = container.metadata.get('comment', '[]')
+    try:
+        windows = np.array(json.loads(comment), np.float32)
+    except ValueError:
+        windows = np.empty(0)
+    if windows.shape != (frames, 4):
+        raise ValueError(
+            f'{path} does not say which windows it shows: it was made by an '
+            'earlier version, or changed; remove it and run '
+            'tools/extract.py again, with --crops')
+    return windows
