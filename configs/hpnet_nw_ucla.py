@@ -1,4 +1,4 @@
-# NW-UCLA: ten classes.
+# NW-UCLA, cross-view: ten classes.
 _base_ = './hpnet_ntu120.py'
 
 model = dict(
@@ -6,6 +6,6 @@ model = dict(
     data_preprocessor=dict(blending=dict(num_classes=10)),
     cls_head=dict(num_classes=10))
 train_dataloader = dict(
-    dataset=dict(data_root='data/nw_ucla', split='train'))
+    dataset=dict(data_root='data/nw_ucla', split='xview_train_full'))
 val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/nw_ucla', split='test'))
+    dataset=dict(data_root='data/nw_ucla', split='xview_test'))

@@ -168,15 +168,10 @@ def test_stock_posec3d_trains_on_the_folder(root, work):
     data = work / 'work_dirs/demo/data'
     printed = command(
         root, 'mim', 'train', 'mmaction2',
-        root / 'configs/posec3d/nw_ucla/posec3d_joint_slowonly_nw_ucla.py',
-        '--work-dir', work / 'posec3d', '--cfg-options',
+        root / 'configs/posec3d/nw_ucla_small/posec3d_joint_slowonly_'
+        'nw_ucla_small.py', '--work-dir', work / 'posec3d', '--cfg-options',
         'train_cfg.max_epochs=1',
-        'model.cls_head.num_classes=8', 'model.backbone.base_channels=8',
-        'model.cls_head.in_channels=128',
-        'train_dataloader.dataset.times=1', 'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False',
-        'val_dataloader.num_workers=0',
-        'val_dataloader.persistent_workers=False',
+        'model.cls_head.num_classes=8',
         f'train_dataloader.dataset.dataset.data_root={data}',
         f'val_dataloader.dataset.data_root={data}',
         f'test_dataloader.dataset.data_root={data}', cwd=work)

@@ -30,10 +30,9 @@ from tqdm import tqdm
 
 from hpnet_plugin.datasets.sources import read_classes
 from hpnet_plugin.evaluation.fisher import fisher_scores, read_clip_labels
-from hpnet_plugin.evaluation.fusion import join, labels_of
+from hpnet_plugin.evaluation.fusion import read_streams
 from hpnet_plugin.evaluation.gains import class_records, compare
 from hpnet_plugin.evaluation.metrics import confusion_matrix, summarize
-from hpnet_plugin.evaluation.scores import read_scores
 from hpnet_plugin.evaluation.tables import class_names, format_table
 from hpnet_plugin.files import write_whole
 from hpnet_plugin.store import FeatureStore
@@ -276,11 +275,7 @@ def run_tsne(args):
 def _read(args, dumps):
     """Score files over the same clips, and the class names or None."""
     classes = read_classes(args.classes) if args.classes else None
-    streams = [read_scores(dump) for dump in dumps]
-    labels = None
-    if args.labels:
-        labels = labels_of(streams[0].names, args.labels, classes)
-    return join(streams, labels), classes
+    return read_streams(dumps, args.labels, classes)[0], classes
 
 
 def _names_of(path, labels):

@@ -450,15 +450,18 @@ def measured_table(reproduction):
 
     Returns:
         tuple: Rows of text, the first row the header, and the same as a
-        dict: ``heading``, ``table``, ``benchmark``, ``metric``, ``rows``
-        with ``id``, ``name``, ``published``, ``measured``, a number a seed.
+        dict: ``heading``, ``table``, ``benchmark``, ``metric``,
+        ``reference``, which the published numbers are of, and ``rows`` with
+        ``id``, ``name``, ``published``, ``measured``, a number a seed.
     """
     table = reproduction.table
-    text = [['', 'paper', 'measured', 'difference', '']]
+    same = table.reference == table.benchmark
+    text = [['', 'paper' if same else f'paper, {table.reference}', 'measured',
+             'difference' if same else '', '']]
     record = dict(
         heading=f'Table {table.number}: {table.title} ({table.benchmark})',
         table=table.number, benchmark=table.benchmark, metric=table.metric,
-        rows=[])
+        reference=table.reference, rows=[])
     for row in reproduction.rows:
         found = reproduction.measure(row)
         mean, digits = (np.mean(found), 2 if row.cost else 1) if found else \
@@ -473,7 +476,7 @@ def measured_table(reproduction):
             row.name,
             '' if row.published is None else f'{row.published:.1f}',
             '' if mean is None else f'{mean:.{digits}f}{spread}',
-            '' if mean is None or row.published is None else
+            '' if mean is None or row.published is None or not same else
             f'{mean - row.published:+.{digits}f}', state])
         record['rows'].append(dict(
             id=row.id, name=row.name, published=row.published,

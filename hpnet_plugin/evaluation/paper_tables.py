@@ -60,7 +60,8 @@ class Row:
     Attributes:
         id (str): Name in the table.
         name (str): What it shows.
-        published (float, optional): The paper's number.
+        published (float, optional): The paper's number, of the table's
+            ``reference``.
         config (str, optional): Config below ``configs/``.
         fuse (tuple[tuple]): Id, weight and whether it is fused as
             probability, of each row that is added.
@@ -91,6 +92,8 @@ class Table:
         note (str): What one must know to read it.
         benchmark (str): One of those that the table has.
         benchmarks (tuple[str]): All of them.
+        reference (str): The benchmark that the published numbers are of:
+            the same where the paper has it, else the table's first.
         metric (str): One of ``METRICS``.
         rows (tuple[Row]): In order.
         folder (Path): Where it is from.
@@ -100,6 +103,7 @@ class Table:
     note: str
     benchmark: str
     benchmarks: tuple
+    reference: str
     metric: str
     rows: tuple
     folder: Path
@@ -162,7 +166,12 @@ def read_table(configs, name, benchmark=None):
     if metric not in METRICS:
         raise TableError(f'{path}: metric must be one of {METRICS}, '
                          f'got {metric!r}')
-    rows = [_row(path, content, item, benchmark) for item in content['rows']
+    blocks = [block['benchmark'] for block in content.get('per_class', ())]
+    reference = benchmark if benchmark in blocks or any(
+        benchmark in item.get('published', {}) for item in content['rows']) \
+        else next(iter(known))
+    rows = [_row(path, content, item, benchmark, reference)
+            for item in content['rows']
             if benchmark in item.get('benchmarks', known)]
     rows += _per_class(content, rows, benchmark)
     ids = [row.id for row in rows]
@@ -174,10 +183,11 @@ def read_table(configs, name, benchmark=None):
     if len(set(ids)) < len(ids):
         raise TableError(f'{path}: ids of rows must be unique, got {ids}')
     return Table(number, content['title'], content.get('note', '').strip(),
-                 benchmark, tuple(known), metric, tuple(rows), path.parent)
+                 benchmark, tuple(known), reference, metric, tuple(rows),
+                 path.parent)
 
 
-def _row(path, content, item, benchmark):
+def _row(path, content, item, benchmark, reference):
     _check_keys(path, item, ROW_KEYS, ('id', ))
     cost = item.get('cost')
     if cost is not None and cost not in COSTS:
@@ -188,7 +198,7 @@ def _row(path, content, item, benchmark):
     return Row(
         id=item['id'],
         name=item.get('name', item['id']),
-        published=item.get('published', {}).get(benchmark),
+        published=item.get('published', {}).get(reference),
         config=config and config.format(benchmark=benchmark),
         fuse=tuple((part, _weight(content, part, benchmark), part in softmax)
                    for part in item.get('fuse', ())),

@@ -30,7 +30,7 @@ BENCHMARKS = dict(
     smarthome_cv2=('smarthome_cv', 'cv2', 19),
     uav_human_csv1=('uav_human', 'csv1', 155),
     uav_human_csv2=('uav_human', 'csv2', 155),
-    nw_ucla=('nw_ucla', None, 10), nw_ucla_small=('nw_ucla', None, 10),
+    nw_ucla=('nw_ucla', 'xview', 10), nw_ucla_small=('nw_ucla', None, 10),
     ucf101=('ucf101', 'split1', 101))
 STOCK = 'mmaction::skeleton/posec3d/slowonly_r50_8xb16-u48-240e_ntu60-xsub-'
 

@@ -33,7 +33,7 @@ PUBLISHED = dict(
     uav_human_csv1=(155, 2, 64, 'uav_human', 'csv1'),
     uav_human_csv2=(155, 2, 64, 'uav_human', 'csv2'),
     ucf101=(101, 2, 64, 'ucf101', 'split1'),
-    nw_ucla=(10, 1, 32, 'nw_ucla', None),
+    nw_ucla=(10, 1, 32, 'nw_ucla', 'xview'),
     nw_ucla_small=(10, 1, 32, 'nw_ucla', None))
 CHANNELS = dict(hp=96, pose=2, pose3d=3, simcc=384 + 512, rgb=5 * 5 * 3)
 NETS = dict(ctrgcn='CTRGCN', mixformer='SkeletonMixFormer', stgcn='STGCN',

@@ -168,7 +168,7 @@ def test_tsne(analyze, models, tmp_path, capsys):
     assert record['hpj']['clips'] == 9 and record['hpj']['classes'] == 3
     assert -1 <= record['hpj']['silhouette'] <= 1
     rows = table(out / 'tsne.csv')
-    assert len(rows) == 18 and rows[0]['clip'] == 'test_0'
+    assert len(rows) == 18 and rows[0]['clip'] == 'xview_test_0'
     check_figure(out / 'tsne')
 
     # What the linear layer of the head sees in the toolbox's own test.
@@ -189,7 +189,7 @@ def test_tsne(analyze, models, tmp_path, capsys):
                                atol=1e-5)
 
     # Some of the clips, of another split; the same again is the same.
-    some = [*args, str(tmp_path / 'some'), '--split', 'train',
+    some = [*args, str(tmp_path / 'some'), '--split', 'xview_train_full',
             '--classes-limit', '2', '--names', 'a', 'b', '--cfg-options',
             'test_dataloader.batch_size=2', '--per-class', '3']
     written = []
@@ -199,7 +199,7 @@ def test_tsne(analyze, models, tmp_path, capsys):
                         for name in names_in(tmp_path / 'some')])
     assert written[0] == written[1]
     rows = table(tmp_path / 'some/tsne.csv')
-    assert len(rows) == 12 and rows[0]['clip'].startswith('train_')
+    assert len(rows) == 12 and rows[0]['clip'].startswith('xview_train')
     assert {row['class'] for row in rows} == {'drink', 'read'}
 
 
@@ -228,7 +228,7 @@ def test_tsne_refuses_other_weights(analyze, models, tmp_path, capsys):
 
 def test_fisher(analyze, models, tmp_path, capsys):
     folders = [str(models / name) for name in ('hpj', 'pose_j')]
-    assert analyze(['fisher', folders[0], '--split', 'test', '--out',
+    assert analyze(['fisher', folders[0], '--split', 'xview_test', '--out',
                     str(tmp_path)]) == 0
     assert names_in(tmp_path) == ['fisher.csv', 'fisher.json', 'fisher.png',
                                   'fisher.svg']

@@ -1,4 +1,4 @@
-# NW-UCLA: the kinds of ntu120.py for one person and 32 frames.
+# NW-UCLA, cross-view: the kinds of ntu120.py for one person and 32 frames.
 _base_ = './ntu120.py'
 
 num_classes = 10
@@ -29,6 +29,7 @@ pose3d = fitted(_base_.pose3d)  # of other joints: see nw_ucla_3d.py
 train_dataloader = dict(
     batch_size=16,
     num_workers=2,
-    dataset=dict(data_root='data/nw_ucla', split='train'))
+    dataset=dict(data_root='data/nw_ucla', split='xview_train_full'))
 val_dataloader = test_dataloader = dict(
-    num_workers=2, dataset=dict(data_root='data/nw_ucla', split='test'))
+    num_workers=2,
+    dataset=dict(data_root='data/nw_ucla', split='xview_test'))

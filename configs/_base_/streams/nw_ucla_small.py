@@ -19,5 +19,6 @@ pose = rgb = dict(net=dict(base_channels=32))
 head = dict(in_channels=128)
 
 # the store is mapped into memory: workers would only cost their start
-train_dataloader = val_dataloader = test_dataloader = dict(
-    num_workers=0, persistent_workers=False)
+loader = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(**loader, dataset=dict(split='train'))
+val_dataloader = test_dataloader = dict(**loader, dataset=dict(split='test'))

@@ -7,9 +7,13 @@ model = dict(
     cls_head=dict(in_channels=128))
 loader = dict(num_workers=0, persistent_workers=False)
 train_dataloader = dict(
-    **loader, dataset=dict(times=1, dataset=_base_.half_joint.train))
-val_dataloader = dict(**loader, dataset=_base_.half_joint.val)
-test_dataloader = dict(**loader, dataset=_base_.half_joint.test)
+    **loader,
+    dataset=dict(
+        times=1, dataset=dict(_base_.half_joint.train, split='train')))
+val_dataloader = dict(
+    **loader, dataset=dict(_base_.half_joint.val, split='test'))
+test_dataloader = dict(
+    **loader, dataset=dict(_base_.half_joint.test, split='test'))
 
 train_cfg = dict(max_epochs=20, val_interval=10)
 # the toolbox's rate for one of its eight GPUs
