@@ -25,8 +25,10 @@ $(STAMP): requirements/lock.txt setup.py
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 
+# A process a core, four at most; a file's tests share what they prepare.
 test: lint
-	$(VENV)/bin/python -m pytest -q
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
+		--maxprocesses 4 --dist loadfile
 
 demo: $(STAMP)
 	$(VENV)/bin/python tools/demo.py

@@ -66,7 +66,7 @@ def show_tables():
 
 def dry_run(jobs):
     """Print commands and what they will take."""
-    hours, disk, unknown = 0., 0, 0
+    hours, disk, unknown, extracted = 0., 0, 0, {}
     for name, (reproduction, row, run) in jobs.items():
         state = 'done' if run.done else 'stopped, goes on' if (
             run.folder / 'last_checkpoint').is_file() else 'not begun'
@@ -77,14 +77,21 @@ def dry_run(jobs):
             continue
         for command in run.commands():
             print(' '.join(command))
-        some, size = reproduction.estimate(row)
+        some, size, first = reproduction.estimate(row)
         unknown += some is None
         hours, disk = hours + (some or 0), disk + size
+        extracted.update(first)
         print(f'#   about {"? " if some is None else f"{some:.1f}"} GPU '
               f'hours, {size / 1e9:.2f} GB')
-    from hpnet_plugin.apis.reproduction import GPU_RATE
-    print(f'\nin all about {hours:.1f} GPU hours, at {GPU_RATE / 1e12:.0f} T '
-          f'multiply-adds a second, and {disk / 1e9:.1f} GB of checkpoints'
+    from hpnet_plugin.apis.reproduction import RATES
+    for (root, what), size in extracted.items():
+        print(f'# to extract into {root}: {what}, about {size / 1e9:.0f} GB'
+              + ' a person' * (what != 'crops'))
+    print(f'\nin all about {hours:.1f} GPU hours (at '
+          + ', '.join(f'{rate / 1e12:.0f} T for {kind} nets'
+                      for kind, rate in RATES.items())
+          + ', in multiply-adds a second) and '
+          f'{disk / 1e9:.1f} GB of checkpoints'
           + (f'; {unknown} runs on data of unknown size are not counted'
              if unknown else ''))
 
@@ -134,6 +141,8 @@ def work(jobs):
 def main(argv=None):
     """Run the tool; return its exit status."""
     args = parse_args(argv)
+    from mmengine.logging import MMLogger
+
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from hpnet_plugin.apis.reproduction import (
         Reproduction,
@@ -148,6 +157,8 @@ def main(argv=None):
     from hpnet_plugin.evaluation.scores import ScoreError
     from hpnet_plugin.evaluation.tables import format_table
     from hpnet_plugin.files import write_whole
+    # what the toolbox says of datasets of noise, in the estimates
+    MMLogger.get_current_instance().setLevel('WARNING')
     if not args.tables:
         show_tables()
         return 0

@@ -94,7 +94,7 @@ def missing_inputs(cfg, phases=('train', 'val', 'test')):
         if loader is not None:
             dataset = innermost(loader['dataset'])
             if dataset['type'] == 'PoseDataset':
-                found += _of_dataset(dataset, _in_channels(cfg))
+                found += _of_dataset(dataset, graph_channels(cfg))
     if cfg.get('load_from') and '://' not in cfg.load_from and \
             not osp.isfile(cfg.load_from):
         where = XCLIP.format(cfg.load_from) if 'xclip' in cfg.load_from \
@@ -103,8 +103,8 @@ def missing_inputs(cfg, phases=('train', 'val', 'test')):
     return list(dict.fromkeys(found))
 
 
-def _in_channels(cfg):
-    """Channels that the graph network takes; None without one."""
+def graph_channels(cfg):
+    """int: Channels that the graph network takes; None without one."""
     topology = cfg.model.get('topology')
     net = topology['model'] if topology else cfg.model.get('backbone', {})
     return net.get('in_channels')

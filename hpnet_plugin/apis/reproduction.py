@@ -23,18 +23,23 @@ from ..evaluation.fusion import join
 from ..evaluation.metrics import per_class_accuracy, softmax, summarize
 from ..evaluation.scores import ScoreError, read_scores
 from ..files import write_whole
-from .inputs import missing_inputs
-from .synthetic import innermost
+from ..visualization.curves import read_curves
+from .inputs import graph_channels, missing_inputs
+from .synthetic import innermost, walk
 
 # what of a config decides its result
 DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
             'optim_wrapper', 'param_scheduler', 'load_from')
 PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?'
                       r'eta: (.+?)  ')
-# Multiply-adds a second of one GPU that the estimates assume: a quarter of
-# what an A100 reaches in dense products of TF32, small nets included.
-GPU_RATE = 2e13
+# What the estimates assume. Multiply-adds a second of one GPU: small nets
+# wait for their memory, large ones come to a quarter of what an A100 reaches
+# in dense products of TF32.
+RATES = dict(graph=2e12, video=2e13)
 BACKWARD = 3  # a training step, in forwards
+# Frames a clip, the mean of NTU, and bytes a frame of a crop of 256 pixels,
+# of its two samples.
+FRAMES, CROP_BYTES = 83, 2600
 
 
 class ReproductionError(RuntimeError):
@@ -154,6 +159,22 @@ class Run:
                 **summarize(scores.scores, scores.labels)))
             os.replace(self.folder / 'testing.pkl', self.scores)
         return True
+
+    def record(self):
+        """What came of it, for tables and files.
+
+        Returns:
+            dict: Config, options, seed, hardware, versions, seconds and
+            metrics of ``run.json``, and ``loss``, the mean of each epoch.
+        """
+        with open(self.folder / 'run.json', encoding='utf-8') as file:
+            record = json.load(file)
+        del record['settings']
+        losses = {}
+        for entry in read_curves(self.folder)[0]:
+            losses.setdefault(entry['epoch'], []).append(entry['loss'])
+        return dict(record, loss=[round(float(np.mean(values)), 4)
+                                  for _, values in sorted(losses.items())])
 
     def _record(self, record):
         path = self.folder / 'run.json'
@@ -344,6 +365,14 @@ class Reproduction:
                 found.append(self._number(row, scores))
         return found
 
+    def records(self, row):
+        """list[dict]: Of the runs of a row that has a config, done ones."""
+        if not row.config or row.cost:
+            return []
+        runs = [self.run_of(row, seed) for seed in range(self.seeds)]
+        return [dict(run.record(), config=row.config) for run in runs
+                if run.done and (run.folder / 'run.json').is_file()]
+
     def _scores(self, row, seed):
         """Scores of a row, or None if they are not there yet."""
         if row.of:
@@ -403,8 +432,9 @@ class Reproduction:
             row (Row): With a config.
 
         Returns:
-            tuple: GPU hours, None where the clips are not known, and bytes
-            of checkpoints and logs.
+            tuple: GPU hours, None where the clips are not known; bytes of
+            checkpoints; and a dict of what is to be extracted first, folder
+            and feature (or ``'crops'``) to bytes.
         """
         from .cost import model_cost
         cfg = self.run_of(row, 0).load()
@@ -415,11 +445,42 @@ class Reproduction:
         kept = cfg.default_hooks.checkpoint.get('max_keep_ckpts', 1)
         size = 4 * kept * (total.params + state * total.trained)
         if None in clips:
-            return None, size
+            return None, size, {}
+        extracted = {
+            key: value for phase, count in zip(('train', 'test'), clips)
+            for key, value in to_extract(
+                innermost(cfg[f'{phase}_dataloader']['dataset']),
+                sum(clips), graph_channels(cfg)).items()}
         repeats = cfg.train_dataloader.dataset.get('times', 1)
         forwards = BACKWARD * clips[0] * repeats * cfg.train_cfg.max_epochs \
             + clips[1]
-        return forwards * total.macs / GPU_RATE / 3600, size
+        rate = RATES['video' if cfg.model.type == 'XCLIPRecognizer'
+                     else 'graph']
+        return forwards * total.macs / rate / 3600, size, extracted
+
+
+def to_extract(dataset, clips, channels):
+    """Size of what a dataset reads and its folder does not have.
+
+    Args:
+        dataset (dict): Config of a ``PoseDataset``.
+        clips (int): Of all its splits.
+        channels (int): Of its pooled features.
+
+    Returns:
+        dict[tuple[str, str], int]: Folder and feature (or ``'crops'``) to
+        bytes.
+    """
+    root, found = dataset.get('data_root') or '', {}
+    for step in walk(dataset['pipeline']):
+        if step['type'] == 'LoadPooledFeature' and not osp.isdir(
+                osp.join(root, 'features')):
+            joint = 2 * channels + 4 * 3
+            found[root, str(step.get('tap'))] = clips * FRAMES * 17 * joint
+        if step['type'] == 'LoadPersonCrops' and not osp.isdir(
+                osp.join(root, 'crops')):
+            found[root, 'crops'] = clips * FRAMES * CROP_BYTES
+    return found
 
 
 def clips_of(dataset):
@@ -452,7 +513,8 @@ def measured_table(reproduction):
         tuple: Rows of text, the first row the header, and the same as a
         dict: ``heading``, ``table``, ``benchmark``, ``metric``,
         ``reference``, which the published numbers are of, and ``rows`` with
-        ``id``, ``name``, ``published``, ``measured``, a number a seed.
+        ``id``, ``name``, ``published``, ``measured``, a number a seed, and
+        ``runs``, what :meth:`Run.record` says of each.
     """
     table = reproduction.table
     same = table.reference == table.benchmark
@@ -480,5 +542,6 @@ def measured_table(reproduction):
             f'{mean - row.published:+.{digits}f}', state])
         record['rows'].append(dict(
             id=row.id, name=row.name, published=row.published,
-            measured=[float(value) for value in found]))
+            measured=[float(value) for value in found],
+            runs=reproduction.records(row)))
     return text, record

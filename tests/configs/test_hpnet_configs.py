@@ -17,7 +17,8 @@ from hpnet_plugin.datasets.classes import class_names
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIGS = sorted([
     *(ROOT / 'configs').glob('*net_*.py'), *(ROOT / 'configs').glob('xcl*.py'),
-    *(ROOT / 'configs/ablations').rglob('*.py')])
+    *(path for path in (ROOT / 'configs/ablations').rglob('*.py')
+      if not re.search('_(ctrgcn|mixformer)_', path.stem))])
 # 49 patches of the real image size: the pipelines stay what they are
 SMALL = dict(
     embed_dim=64,
@@ -56,7 +57,7 @@ def test_steps(path, tmp_path):
     losses = model.train_step(batches['train'], optim)
     assert all(np.isfinite(value.item()) for value in losses.values())
     streams = [key for key in losses if key in ('loss_j', 'loss_b', 'loss_jm')]
-    if 'text_rgb' in path.stem or 'xclip' in path.stem:
+    if 'xclip' in path.stem:
         assert not streams
     elif 'hpnet' in path.stem:
         assert streams == ['loss_j', 'loss_b', 'loss_jm']
@@ -88,6 +89,8 @@ def test_protocols():
     """Siblings read other splits, or other folders."""
     seen = {}
     for path in (ROOT / 'configs').glob('hpnet_*.py'):
+        if path.stem.endswith('_small'):
+            continue  # its splits are not those of a protocol
         cfg = Config.fromfile(path)
         where = [(d.data_root, re.sub('train(_full)?|test', '', d.split))
                  for d in (cfg.train_dataloader.dataset,
@@ -99,7 +102,7 @@ def test_protocols():
         folder, protocol = where[0]
         if protocol:
             assert path.stem.endswith(protocol.strip('_')) or \
-                path.stem == 'hpnet_ntu120'
+                path.stem in ('hpnet_ntu120', 'hpnet_nw_ucla')
     assert len(seen) == 10
 
 

@@ -20,6 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREAMS = sorted((ROOT / 'configs/streams').rglob('*.py'))
 NAME = re.compile(r'(hp|pose_|pose3d_|simcc_|rgb_)(jm|bm|j|b)_'
                   '(ctrgcn|mixformer|stgcn|stgcnpp|agcn)_(.+)')
+# those of HP-Net are in test_hpnet_configs.py
+ABLATIONS = sorted(path for net in ('ctrgcn', 'mixformer') for path in
+                   (ROOT / 'configs/ablations').rglob(f'*_{net}_*.py'))
+NAMES_OF_ABLATIONS = re.compile('(.+_(?:ctrgcn|mixformer))_(.+)')
 FOUR = {'j', 'b', 'jm', 'bm'}
 # classes, people, frames, folder, protocol
 PUBLISHED = dict(
@@ -119,6 +123,35 @@ def test_steps(path, tmp_path):
     assert [r.frame_dir for r in results] == [f'{test.split}_0']
     assert results[0].pred_score.shape == (classes, )
     assert results[0].pred_score.sum().item() != pytest.approx(1)  # logits
+
+
+@pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
+def test_steps_of_ablations(path, tmp_path):
+    """They differ from the stream that they vary in what they say alone."""
+    cfg = Config.fromfile(path)
+    what, benchmark = NAMES_OF_ABLATIONS.fullmatch(path.stem).groups()
+    net = 'mixformer' if 'mixformer' in what else 'ctrgcn'
+    base = Config.fromfile(
+        ROOT / f'configs/streams/{benchmark}/hpj_{net}_{benchmark}.py')
+    tap, other = (c.train_dataloader.dataset.pipeline[0].tap
+                  for c in (cfg, base))
+    root, same = (c.train_dataloader.dataset.data_root for c in (cfg, base))
+    assert (tap == other) == what.startswith('hrnet') == (root != same)
+    if what.startswith('region'):
+        assert tap == f'{other}@{what[6]}'
+    for phase in ('train', 'val', 'test'):
+        mine, theirs = (c[f'{phase}_dataloader'].dataset for c in (cfg, base))
+        assert mine.pipeline[0].tap == tap and mine.data_root == root
+        assert mine.pipeline[1:] == theirs.pipeline[1:]
+        assert mine.split == theirs.split
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
+        assert cfg[key] == base[key]
+    write_synthetic(cfg, tmp_path, clips=1, frames=5)
+    batches = {phase: samples(cfg, phase) for phase in ('train', 'test')}
+    assert batches['train']['inputs'][0].shape[-1] == \
+        cfg.model.backbone.in_channels
+    _, results = step(cfg, batches)
+    assert results[0].pred_score.shape == (cfg.model.cls_head.num_classes, )
 
 
 def test_each_benchmark_has_its_streams():

@@ -167,25 +167,29 @@ def test_list_of_tables(tool, capsys):
     assert 'a table' in capsys.readouterr().out
 
 
-def test_estimates(root):
+def test_estimates(root, tmp_path, monkeypatch):
     """Clips of a benchmark that is not here are those published."""
+    monkeypatch.chdir(tmp_path)
     cfg = Config.fromfile(
         root / 'configs/streams/ntu60_xsub/hpj_ctrgcn_ntu60_xsub.py')
     assert reproduction.clips_of(cfg.train_dataloader.dataset) == 40091
     assert reproduction.clips_of(cfg.test_dataloader.dataset) == 16487
     table = read_table(root / 'configs', 3)
-    hours, size = Reproduction(table, root / 'configs', 'out').estimate(
-        table['hpj_ctrgcn'])
+    hours, size, first = Reproduction(
+        table, root / 'configs', 'out').estimate(table['hpj_ctrgcn'])
     # 1.19 GMAC, three times a step, 65 epochs of 63,026 clips, then a test
     macs = 1.19e9 * (3 * 65 * 63026 + 50919)
-    assert hours == pytest.approx(macs / reproduction.GPU_RATE / 3600, rel=.02)
+    assert hours == pytest.approx(macs / reproduction.RATES['graph'] / 3600, rel=.02)
     # weights and momentum of 1.49 M parameters, two checkpoints
     assert size == pytest.approx(2 * 2 * 4 * 1.49e6, rel=.05)
+    # 113,945 clips of 83 frames, 17 joints, 96 channels in half precision
+    assert first == {('data/ntu120', 'backbone.stage4.0.branches.1'):
+                     113945 * 83 * 17 * (2 * 96 + 12)}
 
 
 def test_from_nothing(tool, root, tmp_path, capsys):
     """Stopped in the middle of training, resumed, tested, measured."""
-    epochs = 10
+    epochs = 4
     write_synthetic(Config.fromfile(tool.CONFIGS / 'a_small.py'),
                     tool.CONFIGS / 'data', clips=4, frames=6)
     code = ('import runpy, sys; sys.argv[0] = "reproduce.py";'
@@ -200,7 +204,7 @@ def test_from_nothing(tool, root, tmp_path, capsys):
         stderr=subprocess.STDOUT, text=True,
         env=dict(os.environ, OMP_NUM_THREADS='1'))
     folder, deadline = tmp_path / 'out/a_small/seed0', time.time() + 120
-    while not (folder / 'epoch_1.pth').exists():
+    while not (folder / 'last_checkpoint').exists():
         assert time.time() < deadline and first.poll() is None
         time.sleep(.005)
     first.send_signal(signal.SIGINT)
@@ -210,7 +214,7 @@ def test_from_nothing(tool, root, tmp_path, capsys):
     log = (folder / 'run.log').read_text()
     assert not re.search(rf'Epoch\(train\) +\[{epochs}\]', log)
 
-    assert tool.main(arguments) == 0
+    assert tool.main(['--json', 'o.json', *arguments]) == 0
     printed = capsys.readouterr().out
     assert 'top-1' in printed and 'difference' in printed
     log = (folder / 'run.log').read_text()
@@ -219,6 +223,10 @@ def test_from_nothing(tool, root, tmp_path, capsys):
     record = json.loads((folder / 'run.json').read_text())
     assert record['seed'] == 0 and record['clips'] == 4
     assert record['hardware'] and record['versions']['torch']
+    with open('o.json') as file:
+        run, = json.load(file)[0]['rows'][0]['runs']
+    assert run['top1'] == record['top1'] and len(run['loss']) == epochs
+    assert np.isfinite(run['loss']).all() and 'settings' not in run
     # what is done is not done again
     before = (folder / 'scores.pkl').stat().st_mtime_ns
     assert tool.main(arguments) == 0
