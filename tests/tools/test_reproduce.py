@@ -179,7 +179,8 @@ def test_estimates(root, tmp_path, monkeypatch):
         table, root / 'configs', 'out').estimate(table['hpj_ctrgcn'])
     # 1.19 GMAC, three times a step, 65 epochs of 63,026 clips, then a test
     macs = 1.19e9 * (3 * 65 * 63026 + 50919)
-    assert hours == pytest.approx(macs / reproduction.RATES['graph'] / 3600, rel=.02)
+    rate = reproduction.RATES['graph']
+    assert hours == pytest.approx(macs / rate / 3600, rel=.02)
     # weights and momentum of 1.49 M parameters, two checkpoints
     assert size == pytest.approx(2 * 2 * 4 * 1.49e6, rel=.05)
     # 113,945 clips of 83 frames, 17 joints, 96 channels in half precision
