@@ -212,12 +212,13 @@ class Run:
                 process.wait()
                 raise
         if code:
-            tail = log.read_text(errors='replace').splitlines()
-            errors = [line for line in tail if re.match(r'\w[\w.]*Error', line)
+            lines = log.read_text(errors='replace').splitlines()
+            errors = [line for line in lines
+                      if re.match(r'\w[\w.]*Error', line)
                       and 'CalledProcessError' not in line]
             raise ReproductionError(
-                f'{" ".join(command)} failed ({errors[-1:] or tail[-1:]}); '
-                f'its log is {log}')
+                f'{" ".join(command)} failed: {[*lines, *errors][-1]}; its '
+                f'log is {log}')
 
 
 @contextlib.contextmanager

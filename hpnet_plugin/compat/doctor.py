@@ -69,6 +69,7 @@ PACKAGES = (
      'pose nets in ONNX files'),
     ('onnx', ('onnx', ), '1.15', '', 'pose nets in ONNX files'),
     ('open_clip', ('open_clip_torch', ), '2.24', '', 'text features'),
+    ('sklearn', ('scikit-learn', ), '1.2', '', 't-SNE of tools/analyze.py'),
 )
 
 NOTES = {
