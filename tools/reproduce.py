@@ -113,7 +113,6 @@ def work(jobs):
             for line in missing:
                 print(f'- {line}')
         else:
-            run.check()
             todo[name] = run
     for number, (name, run) in enumerate(todo.items(), 1):
         title, start = f'{number}/{len(todo)} {name}', time.time()
@@ -177,6 +176,8 @@ def main(argv=None):
         if args.dry_run:
             dry_run(jobs)
             return 0
+        for _, _, run in jobs.values():
+            run.check()
         left = 0 if args.no_run else work(jobs)
         content = []
         for reproduction in reproductions:

@@ -1,4 +1,6 @@
 """The paper's tables: all of them, with its numbers, and files that break."""
+import json
+
 import pytest
 import yaml
 
@@ -88,6 +90,21 @@ def test_classes_by_name_are_classes(configs):
         labels = [row.label for row in read_table(configs, 16, benchmark).rows
                   if row.label is not None]
         assert len(labels) == 40 and set(labels) <= set(class_names(names))
+
+
+def test_what_was_measured_is_of_these_tables(configs):
+    """The file of the README's numbers: its rows, runs and configs exist."""
+    path = configs / 'ablations/measured_nw_ucla_small.json'
+    for record in json.loads(path.read_text()):
+        table = read_table(configs, record['table'], record['benchmark'])
+        assert [row['id'] for row in record['rows']] == [
+            row.id for row in table.rows]
+        for row in record['rows']:
+            assert row['published'] == table[row['id']].published
+            for run, value in zip(row['runs'], row['measured']):
+                assert (configs / run['config']).is_file()
+                assert run[table.metric] == value
+                assert run['hardware'] and run['clips'] == 188
 
 
 GOOD = dict(title='t', benchmarks={'a': dict(metric='top1')},

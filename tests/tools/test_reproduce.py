@@ -232,12 +232,14 @@ def test_from_nothing(tool, root, tmp_path, capsys):
     before = (folder / 'scores.pkl').stat().st_mtime_ns
     assert tool.main(arguments) == 0
     assert (folder / 'scores.pkl').stat().st_mtime_ns == before
-    # and another version of the config does not go on with it
-    (folder / 'scores.pkl').unlink()
-    capsys.readouterr()
-    assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
-    assert 'optim_wrapper.optimizer.lr was 0.05, it is 0.5' in \
-        capsys.readouterr().err
+    # and another version of the config does not go on with it,
+    # nor passes for it
+    for _ in range(2):
+        capsys.readouterr()
+        assert tool.main([*arguments, 'optim_wrapper.optimizer.lr=0.5']) == 1
+        assert 'optim_wrapper.optimizer.lr was 0.05, it is 0.5' in \
+            capsys.readouterr().err
+        (folder / 'scores.pkl').unlink(missing_ok=True)
 
 
 def test_two_processes_share_the_work(tool, tmp_path, monkeypatch):
