@@ -19,6 +19,7 @@ them, 2 wrong usage, 1 a run failed, 130 stopped.
 import argparse
 import fnmatch
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -140,6 +141,8 @@ def work(jobs):
 def main(argv=None):
     """Run the tool; return its exit status."""
     args = parse_args(argv)
+    # who is told to end stops the training that it started, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from mmengine.logging import MMLogger
 
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages

@@ -208,7 +208,7 @@ def test_from_nothing(tool, root, tmp_path, capsys):
     while not (folder / 'last_checkpoint').exists():
         assert time.time() < deadline and first.poll() is None
         time.sleep(.005)
-    first.send_signal(signal.SIGINT)
+    first.send_signal(signal.SIGTERM)
     printed = first.communicate()[0]
     assert first.returncode == 130 and 'the same command goes on' in printed
     assert not (folder / 'scores.pkl').exists()
