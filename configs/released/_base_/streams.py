@@ -1,4 +1,4 @@
-# The streams of the released code, for any benchmark of configs/_base_/streams:
+# The released code's streams, for any benchmark of configs/_base_/streams:
 # ntu120, or what HPNET_BENCHMARK says.
 _base_ = [
     '../../_base_/models/ctrgcn.py',
