@@ -8,6 +8,7 @@ from .crops import LoadPersonCrops
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .heatmaps import GenerateHeatmapVolume
+from .images import EachImage
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
 from .resampling import ResizeTemporal
@@ -15,7 +16,7 @@ from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
 
 __all__ = [
-    'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
+    'CentrePooled', 'DropFrames', 'DropJoints', 'EachImage', 'FlipJoints',
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
