@@ -1,16 +1,40 @@
 """annotations.pkl: the toolbox's PoseDataset format, from a feature store."""
+from __future__ import annotations
+
+import io
+import mmap
+import os.path as osp
 import pickle
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from ..files import write_whole
+from .clip_list import ClipList, write_clip_list
+
+if TYPE_CHECKING:
+    from ..store import FeatureStore
+
+# bytes are plain from 3 on; 4 would put the items into frames
+PROTOCOL = 3
 
 
-def write_annotations(store, path, labels, splits):
-    """Write what mmaction2's ``PoseDataset`` reads.
+def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
+                      splits: dict[str, list[str]]) -> None:
+    """Write what mmaction2's ``PoseDataset`` reads, and the clip list.
+
+    Each clip becomes one annotation, with ``keypoint`` (M, T, V, 2) in
+    pixels of the original frame and ``keypoint_score`` (M, T, V), float32.
+    One clip's joints are in memory at a time. A clip in which nobody was
+    found has one person, all zero, and ``nobody=True``: it is trained on and
+    tested like any other.
+
+    The clip list beside it (:mod:`.clip_list`) is what ``PooledDataset``
+    reads. It is written last: if the program ends in between, the list is
+    older than the annotations and not used.
 
     Args:
-        store (FeatureStore): The clips; each becomes one annotation with
-            ``keypoint`` (M, T, V, 2) in pixels of the original frame and
-            ``keypoint_score`` (M, T, V), float32.
+        store (FeatureStore): The clips.
         path (str): The file, written whole or not at all.
         labels (dict[str, int]): Clip name to class; clips that are not there
             get -1 and can be predicted but not scored.
@@ -19,24 +43,64 @@ def write_annotations(store, path, labels, splits):
             clips form ``train`` and ``test``.
     """
     names = store.names
-    annotations = []
-    for name in names:
-        info = store.info(name)
-        keypoint = store.read(name, 'keypoint')
-        shape = tuple(info['img_shape'])
-        annotations.append(
-            dict(
-                frame_dir=name,
-                total_frames=keypoint.shape[1],
-                img_shape=shape,
-                original_shape=shape,
-                label=labels.get(name, -1),
-                keypoint=keypoint.copy(),
-                keypoint_score=store.read(name, 'keypoint_score').copy()))
-    splits = splits or dict(train=names, test=names)
-    stored = set(names)
-    content = dict(
-        split={split: [name for name in members if name in stored]
-               for split, members in splits.items()},
-        annotations=annotations)
-    write_whole(path, pickle.dumps(content, protocol=4))
+    places = {name: i for i, name in enumerate(names)}
+    splits = {split: [name for name in members if name in places]
+              for split, members in (splits or dict(
+                  train=names, test=names)).items()}
+    infos = [store.info(name) for name in names]
+    clips = ClipList(
+        names=names,
+        labels=[int(labels.get(name, -1)) for name in names],
+        frames=[int(store.shape(name, 'keypoint')[1]) for name in names],
+        shapes=[tuple(map(int, info['img_shape'])) for info in infos],
+        nobody=frozenset(i for i, info in enumerate(infos)
+                         if info.get('nobody')),
+        splits={split: sorted({places[name] for name in members})
+                for split, members in splits.items()})
+    annotations = (_with_joints(store, info) for info in clips.infos())
+    with tempfile.TemporaryFile(dir=osp.dirname(path) or None) as file:
+        for piece in pickled(splits, annotations):
+            file.write(piece)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            write_whole(path, content)
+    write_clip_list(clips, path)
+
+
+def _with_joints(store, info):
+    nobody = dict(nobody=True) if info.pop('nobody', False) else {}
+    name = info['frame_dir']
+    return dict(info, keypoint=store.read(name, 'keypoint'),
+                keypoint_score=store.read(name, 'keypoint_score'), **nobody)
+
+
+def pickled(splits: dict[str, list[str]],
+            annotations: Iterable[dict]) -> Iterator[bytes]:
+    """Pickle annotations one by one, as they come.
+
+    ``pickle.dumps`` would keep all of them, and a copy, until its end.
+
+    Args:
+        splits (dict[str, list[str]]): Split to clip names.
+        annotations (Iterable[dict]): Of the clips.
+
+    Yields:
+        bytes: The pieces of a pickle of ``dict(split=splits,
+        annotations=list(annotations))``.
+    """
+    yield pickle.PROTO + bytes([PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK
+    yield _operations('split') + _operations(splits)
+    yield _operations('annotations') + pickle.EMPTY_LIST + pickle.MARK
+    for annotation in annotations:
+        yield _operations(annotation)
+    yield pickle.APPENDS + pickle.SETITEMS + pickle.STOP
+
+
+def _operations(value):
+    """What puts a value on the stack of whoever reads a pickle."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, PROTOCOL)
+    # no references to earlier values, which would count from 0 in each piece
+    pickler.fast = True
+    pickler.dump(value)
+    return buffer.getvalue()[2:-1]  # without PROTO, its number, and STOP

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import TRANSFORMS
 
-from hpnet_plugin.datasets.transforms.resampling import linear_weights
 from hpnet_plugin.graph import bone_pairs
+from hpnet_plugin.resampling import linear_weights
 from hpnet_plugin.store import StoreWriter
 
 

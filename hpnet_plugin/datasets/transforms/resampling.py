@@ -1,31 +1,9 @@
 """Clips of one length."""
-import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...resampling import resize
 from .clip import clip_arrays, clip_name
-
-
-def linear_weights(frames, length):
-    """The two frames behind each frame of a resampled clip.
-
-    The half-pixel rule of ``F.interpolate(mode='linear',
-    align_corners=False)``, without anti-aliasing.
-
-    Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
-
-    Returns:
-        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
-        weight of the later one (L,), float32. Where it is 0 both are the
-        same, so that no frame is touched in vain.
-    """
-    source = (np.arange(length) + 0.5) * (frames / length) - 0.5
-    source = np.clip(source, 0, frames - 1)
-    earlier = source.astype(np.int64)
-    weight = (source - earlier).astype(np.float32)
-    return earlier, earlier + (weight > 0), weight
 
 
 @TRANSFORMS.register_module()
@@ -35,7 +13,8 @@ class ResizeTemporal(BaseTransform):
     Only frames that have a weight are read: at most ``2 * length`` of a
     memory-mapped clip. A frame without the person, all zero, is not blended
     into one with the person, which would draw joints towards the origin: the
-    nearer of the two is taken. (The released code blends them.)
+    nearer of the two is taken. (The released code blends them.) A clip of
+    this length is left as it is. See :func:`hpnet_plugin.resampling.resize`.
 
     Required Keys:
 
@@ -79,21 +58,9 @@ class ResizeTemporal(BaseTransform):
                 f'{results["num_clips"]} sampled clips into each other; '
                 'sample or resize, not both')
         for key, array in clip_arrays(results).items():
-            frames = array.shape[1]
-            if not frames:
+            if not array.shape[1]:
                 raise ValueError(f'{clip_name(results)}: {key} has no frames')
-            earlier, later, weight = linear_weights(frames, self.length)
-            weight = weight.reshape((-1, ) + (1, ) * (array.ndim - 2))
-            before = array[:, earlier].astype(np.float32)
-            after = array[:, later].astype(np.float32)
-            joints = tuple(range(2, array.ndim))
-            edge = before.any(joints, keepdims=True) != after.any(
-                joints, keepdims=True)
-            weight = np.where(edge, np.rint(weight), weight)
-            after -= before
-            after *= weight
-            before += after
-            results[key] = before.astype(array.dtype, copy=False)
+            results[key] = resize(array, self.length)
         results['total_frames'] = results['clip_len'] = self.length
         results['num_clips'] = 1
         return results

@@ -1,0 +1,108 @@
+"""The dataset folders of tools/extract.py, as a dataset."""
+from __future__ import annotations
+
+import os.path as osp
+
+from mmaction.datasets import PoseDataset
+from mmaction.registry import DATASETS
+from mmengine.logging import MMLogger
+
+from ..store import FeatureStore
+from .clip_list import OutdatedClipListError, read_clip_list
+from .transforms.clip import split_name
+from .transforms.crops import LoadPersonCrops
+from .transforms.loading import LoadPooledFeature
+
+JOINTS = ('keypoint', 'keypoint_score')
+
+
+@DATASETS.register_module()
+class PooledDataset(PoseDataset):
+    """``PoseDataset`` for which no process holds the joints of all clips.
+
+    The clips come from the clip list beside the annotations
+    (:mod:`hpnet_plugin.datasets.clip_list`), ``keypoint`` and
+    ``keypoint_score`` of a clip from the feature store beside them, when the
+    clip is asked for. Where the pipeline loads something else of the clip
+    (``LoadPooledFeature``, ``LoadPersonCrops``), joints are not read: a
+    pipeline that needs both takes ``type='PoseDataset'``.
+
+    Folders without a clip list, and annotations that are newer than it or
+    of another size, are read as ``PoseDataset`` reads them; the log says so.
+
+    Args:
+        *args: See ``PoseDataset``; ``ann_file`` is ``annotations.pkl``, which
+            need not be there if the clip list is.
+        **kwargs: See ``PoseDataset``.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        self._listed = False
+        self._store = None
+        super().__init__(*args, **kwargs)
+        self._loads = any(map(_loads, self.pipeline.transforms))
+
+    def load_data_list(self) -> list[dict]:
+        """See ``PoseDataset``.
+
+        Raises:
+            KeyError: If there is no such split.
+        """
+        try:
+            clips = read_clip_list(self.ann_file)
+        except (FileNotFoundError, OutdatedClipListError) as error:
+            MMLogger.get_current_instance().info(
+                f'{error}: all joints of {self.ann_file} are read into memory')
+            return super().load_data_list()
+        self._listed = True
+        try:
+            infos = clips.infos(self.split)
+        except KeyError as error:
+            raise KeyError(f'{self.ann_file}: {error.args[0]}') from None
+        if 'video' in self.data_prefix:
+            for info in infos:
+                info['frame_dir'] = osp.join(self.data_prefix['video'],
+                                             info['frame_dir'])
+        return infos
+
+    def get_data_info(self, idx: int) -> dict:
+        """See ``PoseDataset``; joints are copies, which may be changed."""
+        info = super().get_data_info(idx)
+        if self._listed and not self._loads:
+            if self._store is None:
+                self._store = FeatureStore(
+                    osp.join(osp.dirname(self.ann_file), 'features'))
+            name = osp.basename(info['frame_dir'])
+            info.update((key, self._store.read(name, key).copy())
+                        for key in JOINTS)
+        return info
+
+    def prepare_data(self, idx: int):
+        """See ``BaseDataset``.
+
+        Raises:
+            KeyError: If a transform needs joints that are not read.
+        """
+        try:
+            return super().prepare_data(idx)
+        except KeyError as error:
+            if not (self._listed and self._loads) or \
+                    error.args[0] not in JOINTS:
+                raise
+            info = self.get_data_info(idx)
+            split_name(info)
+            raise KeyError(
+                f'clip {info["frame_dir"]}: a transform needs '
+                f'{error.args[0]}, which PooledDataset does not read for a '
+                'pipeline that loads features or crops; give the dataset '
+                "type='PoseDataset'") from error
+
+    def __getstate__(self):
+        # each process opens its own: an open one may be large
+        return dict(self.__dict__, _store=None)
+
+
+def _loads(transform):
+    """Whether a transform, or one in it, loads what a clip is told by."""
+    return isinstance(transform, (LoadPooledFeature, LoadPersonCrops)) or any(
+        map(_loads, getattr(transform, 'transforms', ())))

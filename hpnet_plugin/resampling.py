@@ -1,0 +1,113 @@
+"""Clips of one length: which frames a resampled clip is made of, and how."""
+from __future__ import annotations
+
+import numpy as np
+
+
+def linear_weights(frames, length):
+    """The two frames behind each frame of a resampled clip.
+
+    The half-pixel rule of ``F.interpolate(mode='linear',
+    align_corners=False)``, without anti-aliasing.
+
+    Args:
+        frames (int): Frames of the clip, T.
+        length (int): Frames wanted, L.
+
+    Returns:
+        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
+        weight of the later one (L,), float32. Where it is 0 both are the
+        same, so that no frame is touched in vain.
+    """
+    source = (np.arange(length) + 0.5) * (frames / length) - 0.5
+    source = np.clip(source, 0, frames - 1)
+    earlier = source.astype(np.int64)
+    weight = (source - earlier).astype(np.float32)
+    return earlier, earlier + (weight > 0), weight
+
+
+def resize(array: np.ndarray,
+           length: int,
+           numbers: np.ndarray | None = None,
+           count: int | None = None) -> np.ndarray:
+    """Resample a clip to a number of frames, linearly.
+
+    Frame l of the result is ``(1 - w) * x[earlier] + w * x[later]`` with
+    :func:`linear_weights`, computed in float32. A person who is absent, all
+    zero, in one of the two frames is not blended, which would draw joints
+    towards the origin: the nearer of the two frames is taken, w rounded to 0
+    or 1. (The released code blends them.)
+
+    Args:
+        array (np.ndarray): The clip, (M, T, ...); the axes after T, joints
+            and channels, belong to a person in a frame.
+        length (int): Frames wanted, L.
+        numbers (np.ndarray, optional): (T,) int, increasing: which frames of
+            a longer clip the array holds. All frames that have a weight must
+            be among them; the others make no difference. Defaults to None:
+            the array is the whole clip.
+        count (int, optional): Frames of the whole clip, where ``numbers``
+            are given.
+
+    Returns:
+        np.ndarray: (M, L, ...) of the array's type. The array itself where
+        it has this length already.
+
+    Raises:
+        ValueError: If the clip has no frames, or one that has a weight is
+            not among ``numbers``.
+    """
+    frames = array.shape[1]
+    if numbers is not None:
+        numbers, frames = np.asarray(numbers), count
+        if len(numbers) != array.shape[1]:
+            raise ValueError(f'{len(numbers)} frame numbers, but the array '
+                             f'has {array.shape[1]} frames')
+    if not frames:
+        raise ValueError('a clip without frames cannot be resampled')
+    if array.shape[1] == frames == length:
+        return array
+    earlier, later, weight = linear_weights(frames, length)
+    if numbers is not None:
+        earlier, later = _places(numbers, earlier), _places(numbers, later)
+    out = np.empty((len(array), length, *array.shape[2:]), array.dtype)
+    column = (-1, ) + (1, ) * (array.ndim - 2)
+    for person, blended in zip(array, out):  # what fits into a cache
+        before, there_before = _gather(person, earlier)
+        after, there_after = _gather(person, later)
+        share = np.where(there_before != there_after, np.rint(weight), weight)
+        after -= before
+        after *= share.reshape(column)
+        before += after
+        blended[...] = _cast(before, array.dtype)
+    return out
+
+
+def _places(numbers, wanted):
+    places = np.searchsorted(numbers, wanted)
+    places = np.minimum(places, len(numbers) - 1)
+    lacking = wanted[numbers[places] != wanted]
+    if len(lacking):
+        raise ValueError(f'frame {lacking[0]} has a weight, but is not among '
+                         f'the {len(numbers)} frames that are there')
+    return places
+
+
+def _gather(person, frames):
+    """Frames of a person (T, ...) as float32, and where they are not zero."""
+    found = person.take(frames, 0)
+    if found.dtype != np.float16:
+        found = found.astype(np.float32, copy=False)
+    # bits without that of the sign; comparing halves is slow
+    bits = found.reshape(len(frames), -1).view(f'u{found.itemsize}')
+    return _cast(found, np.float32), np.bitwise_or.reduce(bits, 1) << 1 != 0
+
+
+def _cast(array, dtype):
+    """As ``astype`` does; numpy's casts of halves are several times slower."""
+    if np.float16 not in (array.dtype, dtype) or array.dtype == dtype:
+        return array.astype(dtype, copy=False)
+    import torch
+    known = {np.dtype(np.float16): torch.float16,
+             np.dtype(np.float32): torch.float32}
+    return torch.from_numpy(array).to(known[np.dtype(dtype)]).numpy()
