@@ -50,9 +50,9 @@ def parse_args(argv=None):
 def main(argv=None):
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from hpnet_plugin.apis.extract import write_dataset
     from hpnet_plugin.datasets import crops, preparation
     from hpnet_plugin.evaluation.tables import format_table
+    from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.store import FeatureStore, StoreError
 
     lacking = 0

@@ -10,7 +10,6 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.crops import CropRecorder
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.datasets.crops import CropsError, find_images, import_crops
 from hpnet_plugin.datasets.transforms import (
@@ -21,6 +20,7 @@ from hpnet_plugin.datasets.transforms import (
     RandomTemporalCrop,
     ResizeTemporal,
 )
+from hpnet_plugin.extraction.crops import CropRecorder
 
 FRAMES = 30
 
