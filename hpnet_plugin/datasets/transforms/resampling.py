@@ -3,29 +3,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...resampling import linear_weights
 from .clip import clip_arrays, clip_name
-
-
-def linear_weights(frames, length):
-    """The two frames behind each frame of a resampled clip.
-
-    The half-pixel rule of ``F.interpolate(mode='linear',
-    align_corners=False)``, without anti-aliasing.
-
-    Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
-
-    Returns:
-        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
-        weight of the later one (L,), float32. Where it is 0 both are the
-        same, so that no frame is touched in vain.
-    """
-    source = (np.arange(length) + 0.5) * (frames / length) - 0.5
-    source = np.clip(source, 0, frames - 1)
-    earlier = source.astype(np.int64)
-    weight = (source - earlier).astype(np.float32)
-    return earlier, earlier + (weight > 0), weight
 
 
 @TRANSFORMS.register_module()
