@@ -54,9 +54,9 @@ def grey(height, width):
 def test_dets_and_labels(tmp_path, batch):
     """Persons from the threshold on, in pixels of the frame, inside it."""
     path = end2end(tmp_path / 'rtmdet_m.onnx',
-                   [[8, 16, 24, 48, .4], [0, 0, 9, 9, .9], [50, 10, 99, 70, .8],
-                    [8, 16, 24, 48, .29], [5, 5, 5, 5, .9]], [0, 1, 0, 0, 0],
-                   batch=batch)
+                   [[8, 16, 24, 48, .4], [0, 0, 9, 9, .9],
+                    [50, 10, 99, 70, .8], [8, 16, 24, 48, .29],
+                    [5, 5, 5, 5, .9]], [0, 1, 0, 0, 0], batch=batch)
     detector = build_detector(path)
     # 128 x 128 becomes 64 x 64: half the size, the rest is grey
     large, wide = boxes_of(detector, grey(128, 128), grey(32, 96))
