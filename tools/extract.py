@@ -14,11 +14,8 @@ reason), 2 wrong usage, 1 anything else (a full disk, for one), 130 and 143
 stopped by Ctrl-C and SIGTERM.
 """
 import argparse
-import os
-import os.path as osp
 import signal
 import sys
-import time
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -33,7 +30,7 @@ def parse_args(argv=None):
         'a text file with "video" or "video label" a line')
     add('--out', help='dataset folder to write or to resume')
     add('--preset', choices=('released', ),
-        help='released: what the authors\' pipeline did, in all options that '
+        help="released: what the authors' pipeline did, in all options that "
         'are not named on the command line')
     add('--retry', action='store_true',
         help='try clips again that failed in an earlier run')
@@ -60,7 +57,7 @@ def parse_args(argv=None):
         help='feature map to pool: module path (HRNet-W48: '
         'backbone.stage4.0.branches.1) or ONNX tensor; TAP@3 or TAP@5 pools '
         'it over a region; rgb, coordinates (of a SimCC head) and heatmap '
-        "keep something else at the joints; repeatable; by default that of "
+        'keep something else at the joints; repeatable; by default that of '
         'the named pose net')
     add('--region', type=int, default=1, choices=(1, 3, 5),
         help='R of Eq. 3, in cells of the map, of taps that name none '
@@ -115,8 +112,8 @@ def parse_args(argv=None):
         '--length', type=int, metavar='L',
         help='store every clip resampled to L frames, as training would: of '
         'long clips only the frames that count are decoded and posed')
-    add('--damaged', default='refuse', choices=('refuse', 'keep'),
-        help='a video that is cut off or damaged fails (default), or is kept '
+    add('--damaged', default='refuse', choices=('refuse', 'mark'),
+        help='a video that is cut off or damaged fails (default), or is stored '
         'as far as it can be decoded, with a mark')
     add('--max-pixels', type=float, metavar='MP',
         help='refuse videos of larger frames, in megapixels')
@@ -221,3 +218,181 @@ def main(argv=None):
     print('\nstopped; what is done is stored, the same command resumes',
           file=sys.stderr)
     return status
+
+
+def run(args):
+    """Extract as the options say; the exit status."""
+    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from hpnet_plugin.estimation import zoo
+    from hpnet_plugin.extraction.crops import CropRecorder, crop_settings
+    from hpnet_plugin.extraction.dataset import write_dataset
+    from hpnet_plugin.extraction.run import Extraction
+    from hpnet_plugin.extraction.workers import SetupError
+    from hpnet_plugin.store import StoreError
+
+    if args.list_models:
+        print(zoo.describe())
+        return 0
+    try:
+        if args.list_taps:
+            return list_taps(args)
+        clips, labels, classes, splits, joints = read_source(args)
+        settings = settings_of(args)
+        if args.crops:  # refuses options that cannot be
+            CropRecorder(args.out, **settings.crops).prepare()
+        devices = args.device.split(',')
+        workers = args.workers
+        if workers is None:
+            workers = len(os.sched_getaffinity(0))
+        extraction = Extraction(builder(args, joints), settings, devices,
+                                workers, args.timeout)
+        part, parts = args.part
+        start = time.time()
+        failures = extraction(
+            clips[part - 1::parts], args.out,
+            prefix=f'{part}of{parts}-' if parts > 1 else '',
+            retry=args.retry,
+            on_start=lambda estimate: say_estimate(estimate, args, labels))
+        record = dict(extraction.record, crops=crop_settings(args.out))
+        content = write_dataset(args.out, clips, labels, classes, splits,
+                                failures, record)
+    except (SetupError, StoreError, ValueError, FileNotFoundError) as error:
+        print(f'extract: {error}', file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f'extract: {error}', file=sys.stderr)
+        return 1
+    return say_result(args, content, failures, time.time() - start)
+
+
+def list_taps(args):
+    """Print the feature maps of a pose net."""
+    from hpnet_plugin.estimation import zoo
+    from hpnet_plugin.estimation.pose import list_taps as taps_of
+    from hpnet_plugin.evaluation.tables import format_table
+    pose = zoo.find_pose(args.pose, args.checkpoint)
+    rows = [['tap', 'channels', 'height', 'width']]
+    rows += [[name, *map(str, shape)] for name, shape in
+             taps_of(pose.config, pose.checkpoint).items()]
+    print(format_table(rows))
+    return 0
+
+
+def read_source(args):
+    """Clips, labels, class names, splits, and joints if they are given."""
+    from hpnet_plugin.datasets import imports, sources
+    from hpnet_plugin.extraction.run import printable
+    found = sources.find_clips(args.source)
+    clips, skipped = found.clips, found.skipped
+    if skipped:
+        print(f'{len(skipped)} files are left out:')
+        for path, why in list(skipped.items())[:SHOWN]:
+            print(f'  {printable(path)}: {why}')
+        if len(skipped) > SHOWN:
+            print(f'  and {len(skipped) - SHOWN} more')
+    classes = sources.read_classes(args.classes) if args.classes else None
+    splits = sources.read_splits(args.splits, clips) if args.splits else {}
+    table = sources.read_labels(args.labels) if args.labels else None
+    joints = None
+    if args.joints:
+        joints = imports.GivenJoints.read(args.joints)
+        lacking = [clip.name for clip in clips if clip.name not in joints]
+        if lacking:
+            print(f'{len(lacking)} of {len(clips)} clips are left out, '
+                  f'{args.joints} has no joints of them: '
+                  f'{", ".join(map(printable, lacking[:3]))}', flush=True)
+            clips = [clip for clip in clips if clip.name in joints]
+        table = table or joints.labels(clips)
+        splits = splits or joints.splits(clips)
+    labels, classes = sources.assign_labels(clips, table, classes)
+    return clips, labels, classes, splits, joints
+
+
+def settings_of(args):
+    """What the features depend on beside net and people."""
+    from hpnet_plugin.estimation.video import Limits
+    from hpnet_plugin.extraction.clips import Settings
+    limits = Limits()
+    if args.max_pixels:
+        limits = limits._replace(pixels=int(args.max_pixels * 1e6))
+    return Settings(
+        max_people=args.max_people,
+        max_frames=None if args.length else args.max_frames or None,
+        length=args.length,
+        persons=args.persons,
+        nobody=args.nobody,
+        damaged=args.damaged,
+        limits=limits,
+        batch=args.batch,
+        crops=dict(size=args.crop_size, margin=args.crop_margin,
+                   fit=args.crop_fit) if args.crops else None)
+
+
+def builder(args, joints):
+    """What builds source of people and extractor, on a device."""
+    from hpnet_plugin.estimation import zoo
+    from hpnet_plugin.estimation.detectors import build_detector
+    from hpnet_plugin.estimation.extractor import build_extractor
+    pose = zoo.find_pose(args.pose, args.checkpoint)
+    print(f'pose net: {pose.said}', flush=True)
+    taps = args.tap or pose.taps
+    if not taps:
+        raise ValueError(f'{args.pose} has no usual feature map: say which '
+                         'by --tap; --list-taps shows them')
+    detector = None
+    if not joints:
+        detector = zoo.find_detector(args.detector, args.det_checkpoint)
+        print(f'people: {detector.said}', flush=True)
+
+    def build(device):
+        source = joints or build_detector(
+            detector.config, detector.checkpoint, device,
+            every=args.detect_every)
+        return source, build_extractor(
+            pose.config, pose.checkpoint, taps, device, args.norm,
+            args.region, args.grid, args.aspect, args.backend,
+            args.precision)
+
+    return build
+
+
+def say_estimate(estimate, args, labels):
+    """What is ahead."""
+    megabytes = estimate.bytes / 1e6
+    people = args.max_people
+    print(f'{estimate.clips} clips, about {estimate.frames} frames; features '
+          f'of about {megabytes:.1f} MB'
+          + (f' with one person a clip, {megabytes * people:.1f} MB with '
+             f'{people}' if people > 1 else '') + f', in {args.out}',
+          flush=True)
+    if not labels:
+        print('no labels are given: the clips can be predicted, not trained '
+              'on (--labels, or one subfolder a class)', flush=True)
+
+
+def say_result(args, content, failures, seconds):
+    """What was done, and what was not; the exit status."""
+    from hpnet_plugin.extraction.run import printable
+    counts = content['clips']
+    print(f'{counts["stored"]} of {counts["found"]} clips stored, '
+          f'{content["frames"]} frames, {content["people"]} people, in '
+          f'{osp.abspath(args.out)} ({seconds:.0f} s)')
+    if counts['nobody']:
+        print(f'nobody was found in {counts["nobody"]} of them; they are '
+              'stored as the option --nobody says, and tested')
+    if counts['damaged']:
+        print(f'{counts["damaged"]} of them are damaged videos')
+    if not failures:
+        return 0
+    print(f'{len(failures)} clip{"s" * (len(failures) > 1)} failed, and '
+          'will not be tried again without --retry:')
+    for name, why in list(failures.items())[:SHOWN]:
+        print(f'  {printable(name)}: {printable(why)}')
+    if len(failures) > SHOWN:
+        print(f'  and {len(failures) - SHOWN} more, in '
+              f'{osp.join(args.out, "extraction.json")}')
+    return 3
+
+
+if __name__ == '__main__':
+    sys.exit(main())

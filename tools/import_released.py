@@ -28,8 +28,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     from tqdm import tqdm
 
-    from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.datasets import sources
+    from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.store import StoreError, StoreWriter
     from hpnet_plugin.store.released import TAP, read_released
 

@@ -7,7 +7,6 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.extraction.crops import CropRecorder
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.datasets.transforms import (
     FlipJoints,
@@ -16,6 +15,7 @@ from hpnet_plugin.datasets.transforms import (
     RandomTemporalCrop,
     ResizeTemporal,
 )
+from hpnet_plugin.extraction.crops import CropRecorder
 
 FRAMES = 30
 

@@ -151,7 +151,7 @@ def test_a_full_disk_ends_all():
 
 def test_processes_end_with_the_main_one(tmp_path):
     """SIGKILL leaves it no time to end them."""
-    code = textwrap.dedent('''
+    code = textwrap.dedent("""
         import os, sys, time
         from hpnet_plugin.extraction.workers import Workers
         def build(number):
@@ -161,7 +161,7 @@ def test_processes_end_with_the_main_one(tmp_path):
             print('ready', flush=True)
             for _ in workers.run(iter(int, 1), lambda n: None):
                 pass
-        ''')
+        """)
     process = subprocess.Popen([sys.executable, '-c', code, str(tmp_path)],
                                stdout=subprocess.PIPE)
     process.stdout.readline()
