@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def linear_weights(frames, length):
+def linear_weights(frames: int, length: int
+                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two frames behind each frame of a resampled clip.
 
     The half-pixel rule of ``F.interpolate(mode='linear',
@@ -24,6 +25,21 @@ def linear_weights(frames, length):
     earlier = source.astype(np.int64)
     weight = (source - earlier).astype(np.float32)
     return earlier, earlier + (weight > 0), weight
+
+
+def weighted_frames(frames: int, length: int) -> np.ndarray:
+    """The frames that :func:`linear_weights` blends, and no others.
+
+    Args:
+        frames (int): Frames of the clip, T.
+        length (int): Frames wanted, L.
+
+    Returns:
+        np.ndarray: Their numbers, each once, ascending, int64: at most
+        ``min(T, 2 L)``; all where T is L or less.
+    """
+    earlier, later, _ = linear_weights(frames, length)
+    return np.unique(np.concatenate((earlier, later)))
 
 
 def resize(array: np.ndarray,

@@ -7,6 +7,7 @@ import os.path as osp
 
 import numpy as np
 
+from .onnx_detector import KINDS, OnnxDetector
 from .people import (
     People,
     PeopleError,
@@ -18,37 +19,55 @@ from .people import (
 )
 
 SPECS = ("'hog' (OpenCV's people detector, needs no weights), 'frame' (the "
-         "whole frame), 'boxes:FILE' (a JSON file, or a folder of them) or "
-         'the path of an mmdet config (.py, with a checkpoint)')
+         "whole frame), 'boxes:FILE' (a JSON file, or a folder of them), the "
+         'path of an mmdet config (.py, with a checkpoint) or of YOLOX or '
+         'RTMDet in an ONNX file (.onnx)')
 
 
-def build_detector(spec, checkpoint=None, device='cpu', score_thr=None):
-    """Build the detector that a short text names.
+def build_detector(spec: str, checkpoint: str | None = None,
+                   device: str = 'cpu', score_thr: float | None = None,
+                   every: int | None = None) -> PersonSource:
+    """Build the source of people that a short text names.
 
     Args:
-        spec (str): ``'hog'``, ``'frame'``, ``'boxes:FILE'`` or the path of
-            an mmdet config; see the classes of this file.
-        checkpoint (str, optional): Weights of an mmdet detector, file or
-            address; by default the config's ``load_from``.
-        device (str): Where an mmdet detector runs. Defaults to ``'cpu'``.
-        score_thr (float, optional): Boxes below are left out. By default the
-            detector's own.
+        spec: ``'hog'``, ``'frame'``, ``'boxes:FILE'``, the path of an mmdet
+            config, or that of an ONNX file, ``'yolox:FILE'`` or
+            ``'rtmdet:FILE'`` where its name does not tell; see the classes.
+        checkpoint: Weights of an mmdet detector, file or address; by default
+            the config's ``load_from``.
+        device: Where a net runs.
+        score_thr: Boxes below are left out. By default the detector's own.
+        every: Frames of the video from one detection to the next, see
+            :meth:`PersonSource.follow`. By default the detector's own.
 
     Returns:
-        Detector: The detector.
+        The detector.
 
     Raises:
         ValueError: If ``spec`` names no detector, with what it may name, or
             the detector cannot be built of what was given.
         FileNotFoundError: If a file is not there.
     """
-    spec = str(spec)
-    known = {} if score_thr is None else dict(score_thr=score_thr)
+    source = _build(str(spec), checkpoint, device,
+                    {} if score_thr is None else dict(score_thr=score_thr))
+    if every is not None:
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        source.every = every
+    return source
+
+
+def _build(spec, checkpoint, device, known):
     if spec.endswith('.py'):
         return MMDetDetector(spec, checkpoint, device, **known)
     if checkpoint:
-        raise ValueError(f'the detector {spec!r} has no weights: leave the '
-                         f'checkpoint {checkpoint} out')
+        raise ValueError(f'the detector {spec!r} has no weights of its own: '
+                         f'leave the checkpoint {checkpoint} out')
+    if spec.endswith('.onnx'):
+        kind, _, path = spec.rpartition(':')
+        if kind not in KINDS:
+            kind, path = None, spec
+        return OnnxDetector(path, kind, device, **known)
     if spec == 'hog':
         return HogDetector(**known)
     if spec == 'frame':

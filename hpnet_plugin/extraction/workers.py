@@ -13,8 +13,9 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import connection, get_context
-from typing import Any, Callable, Iterable, Iterator, NamedTuple
+from typing import Any, NamedTuple
 
 # One item's results may be waited for while so many others are done.
 WINDOW = 4  # items a process
