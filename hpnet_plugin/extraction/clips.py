@@ -175,8 +175,10 @@ class ClipExtraction:
         times = np.asarray(found.times, np.float64)
         if self.settings.length is not None:
             length, numbers = self.settings.length, np.asarray(found.numbers)
-            arrays = {key: resize(array, length, numbers=numbers, count=count)
-                      for key, array in arrays.items()}
+            arrays = {
+                key: resize(array, length, numbers=numbers, count=count,
+                            blend_absent=self.settings.persons == 'released')
+                for key, array in arrays.items()}
             earlier, later, weight = linear_weights(count, length)
             earlier, later = np.searchsorted(numbers, (earlier, later)).clip(
                 max=len(numbers) - 1)
