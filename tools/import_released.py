@@ -6,8 +6,8 @@
 
 The configs of configs/released train on the folder. Feature files hold 64
 frames and no joints: streams of pooled features and the recogniser train on
-it, streams of 2D pose cannot. The same command goes on where it was stopped;
---crops can be added later.
+it, streams of 2D pose only with --poses. The same command goes on where it
+was stopped; --crops can be added later, --poses cannot.
 
 Exit status: 0 done, 3 some files were refused (each is named with its
 reason, here and in extraction.json), 2 wrong usage.
@@ -40,6 +40,9 @@ def parse_args(argv=None):
         help="person crops for the recogniser: the authors' folders of "
         'images, CLIP/NUMBER.jpg, or CLIP.mp4 of tools/extract.py; they are '
         'linked, not copied')
+    add('--poses', metavar='FOLDER',
+        help='joints in pixels of the frame, CLIP.npy (frames, people, '
+        'joints, 2), which some of the released scripts write')
     args = parser.parse_args(argv)
     if args.benchmark and (args.labels or args.classes or args.splits):
         parser.error('--benchmark gives labels, class names and splits: give '
@@ -61,7 +64,7 @@ def main(argv=None):
         if not clips:
             raise StoreError(f'{", ".join(args.source)}: no .npy file')
         dataset = _prepare(args, clips)
-        meta, failures = _store(dataset.clips, args.out)
+        meta, failures = _store(dataset.clips, args.out, args.poses)
         store = FeatureStore(osp.join(args.out, 'features'))
         if args.crops:
             lacking = crops.import_crops(
@@ -106,16 +109,19 @@ def _prepare(args, clips):
     return Preparation(clips, labels, classes, splits, [], [], [])
 
 
-def _store(clips, out):
+def _store(clips, out, poses):
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
+    from hpnet_plugin.datasets.preparation import find_features
     from hpnet_plugin.store import StoreError, StoreWriter
     from hpnet_plugin.store.released import TAP, read_released
     meta = dict(
         taps={TAP: _first(clips, read_released)[TAP].shape[-1]},
         layout='coco', grid='corners', region=1, persons='released')
     failures = {}
+    pose_of = {clip.name: clip.path for clip in find_features([poses])} \
+        if poses else {}
     os.makedirs(out, exist_ok=True)
     with StoreWriter(osp.join(out, 'features'), meta) as writer:
         done = set(writer.names)
@@ -125,7 +131,9 @@ def _store(clips, out):
             # the frame's size is not in the files: NTU's
             info = dict(img_shape=[1080, 1920])
             try:
-                arrays = read_released(clip.path)
+                if poses and clip.name not in pose_of:
+                    raise StoreError(f'{poses} has no {clip.name}.npy')
+                arrays = read_released(clip.path, pose_of.get(clip.name))
                 if not arrays['keypoint_score'].any():
                     info['nobody'] = True
                 writer.add(clip.name, arrays, info)

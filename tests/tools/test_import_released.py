@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from hpnet_plugin.apis.inputs import missing_inputs
 from hpnet_plugin.datasets.classes import class_names
 from hpnet_plugin.store import FeatureStore
+from hpnet_plugin.store.released import read_released
 
 NAMES = ['S001C001P001R001A001', 'S001C001P001R001A050']
 
@@ -162,6 +163,57 @@ def test_an_incomplete_folder_of_crops(files, main, capsys):
     (files / 'jpg' / SIX[2] / '7.jpg').unlink()
     assert main(command) == 2
     assert 'not number 7: was it copied' in capsys.readouterr().err
+
+
+def test_poses_in_pixels(files, main, root, capsys):
+    """Joints of all frames of the videos beside features of 64."""
+    cfg = Config.fromfile(root / 'configs/released/pose_j_ctrgcn_released.py')
+    (files / 'poses').mkdir()
+    rng = np.random.RandomState(1)
+    poses = {name: rng.uniform(0, 1900, (20 + 50 * i, 2, 17, 2))
+             for i, name in enumerate(SIX)}
+    for i, (name, pose) in enumerate(poses.items()):
+        pose[3] = 0  # nobody in one frame
+        np.save(files / f'poses/{name}.npy', pose * (i < 5))
+    for options in ([], ['--poses', str(files / 'poses')]):
+        out = files / f'data{len(options)}'
+        assert main([str(files / 'npy'), '--out', str(out), '--benchmark',
+                     'ntu120', *options]) == 0
+        dataset = dict(cfg.train_dataloader.dataset, data_root=str(out),
+                       serialize_data=False)
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            data = DATASETS.build(dataset)
+            if not options:
+                with pytest.raises(ValueError, match=f'{SIX[0]} shows people,'
+                                   ' and its joints are unknown'):
+                    data[0]
+                continue
+            clips = [data[i] for i in range(len(data))]
+    found = {clip['data_samples'].frame_dir: clip['inputs'][0]
+             for clip in clips}
+    assert not found[SIX[5]].any()
+    x = torch.from_numpy(poses[SIX[2]].reshape(-1, 68).T.copy())
+    expected = torch.nn.functional.interpolate(
+        x[None], 64, mode='linear', align_corners=False)[0].T
+    np.testing.assert_allclose(
+        found[SIX[2]].transpose(0, 1).reshape(64, 68), expected, atol=1e-2)
+    (files / 'poses' / f'{SIX[0]}.npy').unlink()
+    np.save(files / f'poses/{SIX[1]}.npy', np.zeros((9, 2, 16, 2)))
+    assert main([str(files / 'npy'), '--out', str(files / 'bad'),
+                 '--benchmark', 'ntu120', *options]) == 3
+    shown = capsys.readouterr().out
+    assert f'poses has no {SIX[0]}.npy' in shown
+    assert '(2, 9, 16, 2), expected (2, 9, 17, 2)' in shown
+
+
+def test_an_empty_second_slot_is_kept(tmp_path):
+    """It is no copy of the first, and the net is given what was released."""
+    features = np.ones((64, 2, 17, 96), np.float32)
+    features[:, 1] = 0
+    np.save(tmp_path / 'a.npy', features)
+    arrays = read_released(tmp_path / 'a.npy')
+    assert arrays['released'].shape == (2, 64, 17, 96)
+    assert not arrays['keypoint_score'][1].any()
 
 
 def test_a_bad_file_is_named_and_left_out(files, main, capsys):

@@ -26,7 +26,7 @@ def kind(channels, key, *load, **dataset):
 hp = kind(96, 'pooled_feat', dict(type='LoadPooledFeature'),
           data_prefix=dict(video='features'))
 # 2D pose in pixels of the frame
-pose = kind(2, 'keypoint')
+pose = kind(2, 'keypoint', dict(type='RequireJoints'))
 
 model = dict(backbone=dict(graph='released'), cls_head=_base_.head)
 

@@ -9,6 +9,7 @@ from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .heatmaps import GenerateHeatmapVolume
 from .images import EachImage
+from .joints import RequireJoints
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
 from .resampling import ResizeTemporal
@@ -20,5 +21,5 @@ __all__ = [
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
-    'ResizeTemporal'
+    'RequireJoints', 'ResizeTemporal'
 ]
