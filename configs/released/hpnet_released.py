@@ -10,7 +10,8 @@ model = dict(
         graph='released',
         model=dict(graph='released', num_person=2)),
     cls_head=dict(
-        fusion=dict(eta='text', mlp='released', init='released')))
+        fusion=dict(eta='text', mlp='released', init='released'),
+        average_clips='prob'))  # dumps are fused as probabilities
 # each GPU normalises over its own four clips
 sync_bn = None
 

@@ -150,6 +150,8 @@ def test_steps_of_hpnet(hpnet, tmp_path):
     assert [key for key in losses if key.startswith('loss_')] == [
         'loss_cls', 'loss_jm', 'loss_jm_2', 'loss_b']
     assert samples[0].pred_score.shape == (120, )
+    # what is fused with the streams' logits
+    assert samples[0].pred_score.sum().item() == pytest.approx(1)
     assert model.data_preprocessor.blending.keys == ('imgs', )
 
 
@@ -242,3 +244,13 @@ def test_golden_hpnet(golden, tmp_path):
         np.testing.assert_allclose(
             value, expected[name], rtol=0, err_msg=name,
             atol=1e-4 * max(1, np.abs(expected[name]).max()))
+
+
+def test_readme_own_folder(tmp_path):
+    text = (FOLDER / 'README.md').read_text()
+    code = text.partition('```python\n')[2].partition('```')[0]
+    path = tmp_path / 'mine.py'
+    path.write_text(code.replace("'./", f"'{FOLDER}/"))
+    cfg = Config.fromfile(path)
+    assert cfg.test_dataloader.dataset.data_root == 'data/mine'
+    assert MODELS.build(cfg.model).cls_head.num_classes == 5
