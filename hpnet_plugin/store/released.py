@@ -19,7 +19,8 @@ def read_released(path):
         dict[str, np.ndarray]: ``keypoint`` (M, T, V, 2), all zero since it is
         unknown; ``keypoint_score`` (M, T, V), 1 where somebody was found and
         0 elsewhere; and the features (M, T, V, C), float16. The second
-        person is left out where it is a copy of the first, or empty.
+        person is left out where it is a copy of the first in every frame:
+        ``FormatPooledInput`` copies it again.
 
     Raises:
         StoreError: If the file holds something else.
@@ -36,8 +37,7 @@ def read_released(path):
             'expected floats of shape (frames, 1 or 2 people, joints, '
             'channels)')
     features = features.transpose(1, 0, 2, 3)
-    if len(features) == 2 and (not features[1].any()
-                               or np.array_equal(*features)):
+    if len(features) == 2 and np.array_equal(*features):
         features = features[:1]
     people, frames, joints, _ = features.shape
     found = features.any((2, 3)).astype(np.float32)
