@@ -14,8 +14,11 @@ reason), 2 wrong usage, 1 anything else (a full disk, for one), 130 and 143
 stopped by Ctrl-C and SIGTERM.
 """
 import argparse
+import os
+import os.path as osp
 import signal
 import sys
+import time
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -113,7 +116,7 @@ def parse_args(argv=None):
         help='store every clip resampled to L frames, as training would: of '
         'long clips only the frames that count are decoded and posed')
     add('--damaged', default='refuse', choices=('refuse', 'mark'),
-        help='a video that is cut off or damaged fails (default), or is stored '
+        help='a video that is cut off or damaged fails (default) or is stored '
         'as far as it can be decoded, with a mark')
     add('--max-pixels', type=float, metavar='MP',
         help='refuse videos of larger frames, in megapixels')

@@ -123,19 +123,23 @@ class ClipAssembler:
         record = dict(self.extractor.record)
         if self.source.layout:
             record['layout'] = self.source.layout
+        # what came later is named where it is not at its default only: stores
+        # that were written before can be resumed
+        nobody = {} if self.nobody == 'zeros' else dict(nobody=self.nobody)
         return dict(
             **record,
             detector=self.source.record,
             persons='given' if self.source.slotted else self.persons,
             max_people=self.max_people,
             max_gap=self.max_gap,
-            nobody=self.nobody)
+            **nobody)
 
     def __call__(
         self,
         clip: str,
         chunks: Iterable,
-        on_frame: Callable[[np.ndarray, np.ndarray], None] | None = None
+        on_frame: Callable[[np.ndarray, np.ndarray], None] | None = None,
+        pose: bool = True
     ) -> AssembledClip:
         """Assemble one clip.
 
@@ -145,6 +149,8 @@ class ClipAssembler:
                 ``numbers``, ``times`` and ``images`` of some at a time.
             on_frame: Called with each frame (H, W, 3) uint8 and the boxes of
                 its candidates (K, 5), in order.
+            pose: Whether joints and features are wanted; if not, the arrays
+                are empty, and who is where is all that is found out.
 
         Returns:
             Its arrays.
@@ -165,12 +171,12 @@ class ClipAssembler:
             if not self.source.slotted:
                 found = _first(found, self.candidates)
             shape = shape or image.shape[:2]
-            for k, box in enumerate(found.boxes):
+            for k, box in enumerate(found.boxes if pose else ()):
                 crops.add((len(people), k), image, box,
                           None if found.joints is None else found.joints[k])
             if len(found.boxes):
                 frames = None
-            elif frames:
+            elif frames and pose:
                 frames.add((len(people), 0), image, _whole(shape)[0])
             if on_frame:
                 on_frame(image, found.boxes)
@@ -189,7 +195,8 @@ class ClipAssembler:
         if nobody and frames:
             crops, chosen = frames, np.zeros_like(chosen)
             people = [People(_whole(shape))] * len(people)
-        arrays = self._arrays(clip, people, chosen, numbers, crops)
+        arrays = self._arrays(clip, people, chosen, numbers,
+                              crops) if pose else {}
         return AssembledClip(arrays, [found.boxes for found in people],
                              chosen, tuple(shape), numbers, times, nobody)
 

@@ -40,6 +40,10 @@ SKIPPING = ('h264', 'mpeg4')
 class VideoError(ValueError):
     """A file cannot be read as a video; the message says why."""
 
+    def __init__(self, message: str) -> None:
+        # the name of a file need not be text
+        super().__init__(message.encode('utf-8', 'backslashreplace').decode())
+
 
 class _AstrayError(Exception):
     """A file breaks the promises that a way of reading relies on."""
