@@ -8,9 +8,11 @@
 
 Runs what is missing, resumes what was stopped, skips what is done, and
 prints each table with the paper's number, the number measured and their
-difference. Tables share their runs, which are in --out, a folder a config
-and seed. Several processes (one a GPU, by CUDA_VISIBLE_DEVICES) may work on
-the same tables: each takes what no other is at.
+difference. The number of tested clips stands below; if the published test
+split has another number of clips, no difference is printed. Tables share
+their runs, which are in --out, a folder a config and seed. Several processes
+(one a GPU, by CUDA_VISIBLE_DEVICES) may work on the same tables: each takes
+what no other is at.
 
 Exit status: 0 all rows are measured, 3 some could not run (each says what is
 missing and where to get it, before any work starts) or another process is at
@@ -103,6 +105,7 @@ def work(jobs):
     Returns:
         int: How many are left: missing something, or another process's.
     """
+    from hpnet_plugin.datasets.benchmarks import compare_counts
     todo, left = {}, 0
     for name, (reproduction, row, run) in jobs.items():
         if run.done:
@@ -114,8 +117,9 @@ def work(jobs):
             for line in missing:
                 print(f'- {line}')
         else:
-            todo[name] = run
-    for number, (name, run) in enumerate(todo.items(), 1):
+            todo[name] = run, row, reproduction.published_clips
+    for number, (name, (run, row, published_clips)) in enumerate(
+            todo.items(), 1):
         title, start = f'{number}/{len(todo)} {name}', time.time()
         live, shown = sys.stdout.isatty(), [time.time()]
 
@@ -128,9 +132,10 @@ def work(jobs):
 
         if run(report):
             with open(run.folder / 'run.json', encoding='utf-8') as file:
-                top1 = json.load(file)['top1']
-            print('\r' * live + f'{title}: top-1 {top1:.2f} '
-                  f'({time.time() - start:.0f} s)' + '\033[K' * live,
+                record = json.load(file)
+            print('\r' * live + f'{title}: top-1 {record["top1"]:.2f}, '
+                  + compare_counts(record['clips'], published_clips(row))
+                  + f' ({time.time() - start:.0f} s)' + '\033[K' * live,
                   flush=True)
         else:
             left += 1
@@ -187,6 +192,8 @@ def main(argv=None):
             table, record = measured_table(reproduction)
             content.append(record)
             print(f'\n{record["heading"]}\n\n{format_table(table)}')
+            for sentence in record['counts']:
+                print(f'\n{sentence[0].upper()}{sentence[1:]}.')
             if reproduction.table.note:
                 print(f'\n{reproduction.table.note}')
     except (TableError, OSError) as error:

@@ -73,8 +73,8 @@ def model_cost(cfg):
     which computes shapes and nothing else.
 
     Args:
-        cfg (Config): A training config on ``PoseDataset``; its data folders
-            are changed.
+        cfg (Config): A training config on ``PoseDataset`` or
+            ``PooledDataset``; its data folders are changed.
 
     Returns:
         Cost: Matrix products and convolutions are counted.

@@ -5,6 +5,8 @@ import os.path as osp
 from mmaction.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..datasets.benchmarks import compare_counts, published_clips
+from ..datasets.clip_list import clip_list_path
 from .synthetic import innermost, walk
 
 # folder under data/ -> name, where to get it, what tools/prepare.py calls it
@@ -29,6 +31,8 @@ BENCHMARKS = {
 # what distinguishes folders of the same videos, by the end of their name
 VARIANTS = {'_hrnet': '--pose configs/pose/hrnet-w48_coco-256x192.py',
             '_frame': '--detector frame'}
+# those whose folders are looked at
+FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
 POSES_3D = ('3D poses of NTU (ntu60_3d.pkl, ntu120_3d.pkl) come from '
             'https://github.com/kennymckormick/pyskl, those of NW-UCLA as a '
             'folder of json files; python tools/import_poses.py FILE --splits '
@@ -58,7 +62,42 @@ class CheckedRunner(Runner):
     def test(self):
         """See mmengine's ``Runner.test``."""
         refuse_missing(self.cfg, ('test', ))
-        return super().test()
+        metrics = super().test()
+        dataset = self.test_loop.dataloader.dataset
+        text, as_published = count_note(
+            innermost(self.cfg.test_dataloader.dataset), len(dataset),
+            getattr(dataset, 'nobody', 0))
+        log = self.logger.info if as_published else self.logger.warning
+        log(text)
+        return metrics
+
+
+def count_note(dataset, tested, nobody=0):
+    """What to say of the number of clips of a test.
+
+    Args:
+        dataset (dict): Config of the dataset, without wrappers.
+        tested (int): Its clips.
+        nobody (int): Clips among them in which nobody was found.
+
+    Returns:
+        tuple[str, bool]: A sentence with both counts, that of the test and
+        that of the published split, and whether nothing speaks against
+        comparing with published numbers.
+    """
+    root, split = dataset.get('data_root') or '', dataset.get('split')
+    published = published_clips(root, split)
+    text = ' '.join(filter(None, (root, split)))
+    text += f': {compare_counts(tested, published)}'
+    if nobody:
+        text += (f'; in {nobody:,} of them nobody was found, their features '
+                 'are zero')
+    as_published = published in (None, tested)
+    if not as_published:
+        text += (f'; {osp.join(root, "extraction.json")} names the clips that '
+                 'failed, missing.txt of tools/prepare.py those that were '
+                 'not there')
+    return text, as_published
 
 
 def refuse_missing(cfg, phases):
@@ -81,7 +120,8 @@ def missing_inputs(cfg, phases=('train', 'val', 'test')):
     """What a config needs that is not there, and where to get it.
 
     Args:
-        cfg (Config): A config on ``PoseDataset``; others are not looked at.
+        cfg (Config): A config on ``PoseDataset`` or ``PooledDataset``;
+            others are not looked at.
         phases (Sequence[str]): Those of ``'train'``, ``'val'`` and
             ``'test'`` that shall run.
 
@@ -93,7 +133,7 @@ def missing_inputs(cfg, phases=('train', 'val', 'test')):
         loader = cfg.get(f'{phase}_dataloader')
         if loader is not None:
             dataset = innermost(loader['dataset'])
-            if dataset['type'] == 'PoseDataset':
+            if dataset['type'] in FOLDER_DATASETS:
                 found += _of_dataset(dataset, graph_channels(cfg))
     if cfg.get('load_from') and '://' not in cfg.load_from and \
             not osp.isfile(cfg.load_from):
@@ -119,7 +159,9 @@ def _of_dataset(dataset, channels):
     if 'GenerateHeatmapVolume' in kinds:
         channels = None  # the net sees volumes, a channel a joint
     ann_file = osp.join(root, dataset['ann_file'])
-    if not osp.isfile(ann_file):
+    listed = dataset['type'] == 'PooledDataset' and osp.isfile(
+        clip_list_path(ann_file))
+    if not listed and not osp.isfile(ann_file):
         recipe = POSES_3D.format(ann_file) \
             if ann_file.endswith('_3d.pkl') else _recipe(root, loads, crops)
         return [f'{ann_file}: no such file; {recipe}']
@@ -137,7 +179,7 @@ def _of_splits(root, split):
         with open(osp.join(root, 'extraction.json'), encoding='utf-8') as file:
             splits = json.load(file)['splits']
     except (OSError, ValueError, KeyError):
-        return []  # not of this package's extraction: PoseDataset will tell
+        return []  # not of this package's extraction: the dataset will tell
     if split in splits:
         return []
     return [f'{root}: no split {split!r}, it has {", ".join(splits) or "none"}'

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 
+from ..datasets.benchmarks import compare_counts, published_clips
 from ..datasets.classes import class_names
 from ..evaluation.fusion import join
 from ..evaluation.metrics import per_class_accuracy, softmax, summarize
@@ -240,7 +241,12 @@ def _decisive(cfg):
         kept[f'{phase}_dataloader'] = {
             key: value for key, value in kept[f'{phase}_dataloader'].items()
             if key not in ('num_workers', 'persistent_workers')}
-    return json.loads(json.dumps(kept, default=str))
+    kept = json.loads(json.dumps(kept, default=str))
+    for phase in ('train', 'test'):
+        dataset = innermost(kept[f'{phase}_dataloader']['dataset'])
+        if dataset['type'] == 'PooledDataset':
+            dataset['type'] = 'PoseDataset'  # the same clips, read otherwise
+    return kept
 
 
 def _first_difference(before, now, where=''):
@@ -303,7 +309,7 @@ class Reproduction:
         self.table, self.configs, self.out = table, Path(configs), Path(out)
         self.seeds, self.options, self.gpus = seeds, tuple(options), gpus
         self.rows = [row for row in table.rows if only is None or only(row.id)]
-        self._costs = {}
+        self._costs, self._published = {}, {}
 
     def run_of(self, row, seed):
         """Run: Of a row that has a config."""
@@ -354,17 +360,31 @@ class Reproduction:
             row (Row): Any row.
 
         Returns:
-            list[float]: A number a seed, of those that are done; in percent,
-            but for costs.
+            list[tuple[float, int | None]]: A number a seed, of those that
+            are done, in percent, but for costs; and how many clips were
+            tested for it, None for costs.
         """
         if row.cost:
-            return [self._cost(row)]
+            return [(self._cost(row), None)]
         found = []
         for seed in range(self.seeds):
             scores = self._scores(row, seed)
             if scores is not None:
-                found.append(self._number(row, scores))
+                found.append((self._number(row, scores), len(scores.names)))
         return found
+
+    def published_clips(self, row):
+        """int: Clips of the test split that a row's number is of, as
+        published; None for costs, and where no number is published."""
+        if row.cost or not (row.config or row.fuse or row.of):
+            return None
+        row = self._trained(row)
+        if row.config not in self._published:
+            dataset = innermost(
+                self.run_of(row, 0).load().test_dataloader.dataset)
+            self._published[row.config] = published_clips(
+                dataset.get('data_root') or '', dataset.get('split'))
+        return self._published[row.config]
 
     def records(self, row):
         """list[dict]: Of the runs of a row that has a config, done ones."""
@@ -413,9 +433,15 @@ class Reproduction:
         return summarize(values, labels)[self.table.metric]
 
     def _classes(self, row):
+        return Config.fromfile(
+            self.configs / self._trained(row).config).model.text.classes
+
+    def _trained(self, row):
+        """The row with a config that another is made of; the last of several.
+        """
         while not row.config:
             row = self.table[row.of or row.fuse[-1][0]]
-        return Config.fromfile(self.configs / row.config).model.text.classes
+        return row
 
     def _cost(self, row):
         from .cost import model_cost
@@ -493,15 +519,7 @@ def clips_of(dataset):
     with contextlib.suppress(OSError, ValueError, KeyError):
         with open(osp.join(root, 'extraction.json'), encoding='utf-8') as file:
             return json.load(file)['splits'][split]
-    from ..datasets.benchmarks import BENCHMARKS
-    name = osp.basename(osp.normpath(root))
-    for benchmark, facts in BENCHMARKS.items():
-        if name.startswith(benchmark):
-            protocol, _, part = split.partition('_')
-            rule = facts.splits.get(protocol)
-            if rule is not None and rule.published:
-                return rule.published.get(part)
-    return None
+    return published_clips(root, split)
 
 
 def measured_table(reproduction):
@@ -510,12 +528,18 @@ def measured_table(reproduction):
     Args:
         reproduction (Reproduction): The table.
 
+    Where a row was tested on another number of clips than the published test
+    split has, no difference to the paper's number is given.
+
     Returns:
         tuple: Rows of text, the first row the header, and the same as a
         dict: ``heading``, ``table``, ``benchmark``, ``metric``,
-        ``reference``, which the published numbers are of, and ``rows`` with
-        ``id``, ``name``, ``published``, ``measured``, a number a seed, and
-        ``runs``, what :meth:`Run.record` says of each.
+        ``reference``, which the published numbers are of, ``counts``, a
+        sentence for each number of clips that was tested, and ``rows`` with
+        ``id``, ``name``, ``published``, ``measured``, a number a seed,
+        ``tested``, clips a seed, ``test_clips``, those of the published
+        split (None where nobody knows), and ``runs``, what
+        :meth:`Run.record` says of each.
     """
     table = reproduction.table
     same = table.reference == table.benchmark
@@ -524,25 +548,34 @@ def measured_table(reproduction):
     record = dict(
         heading=f'Table {table.number}: {table.title} ({table.benchmark})',
         table=table.number, benchmark=table.benchmark, metric=table.metric,
-        reference=table.reference, rows=[])
+        reference=table.reference, counts=[], rows=[])
     for row in reproduction.rows:
-        found = reproduction.measure(row)
+        results = reproduction.measure(row)
+        found = [value for value, _ in results]
+        tested = [clips for _, clips in results if clips is not None]
+        should = reproduction.published_clips(row) if tested else None
+        other = should is not None and {*tested} != {should}
         mean, digits = (np.mean(found), 2 if row.cost else 1) if found else \
             (None, 1)
         spread = f' ± {np.std(found, ddof=1):.1f}' if len(found) > 1 else ''
-        state = ''
+        state = []
         if len(found) < reproduction.seeds and not row.cost:
-            state = 'published only' if not (
-                row.config or row.fuse or row.of) else 'not run' if not \
-                found else f'{len(found)} of {reproduction.seeds} seeds'
+            state.append('published only' if not (
+                row.config or row.fuse or row.of) else 'not run' if not
+                found else f'{len(found)} of {reproduction.seeds} seeds')
+        if other:
+            clips = ' and '.join(f'{n:,}' for n in sorted({*tested}))
+            state.append(f'{clips} of {should:,} clips')
+        record['counts'] += [compare_counts(n, should) for n in tested]
         text.append([
             row.name,
             '' if row.published is None else f'{row.published:.1f}',
             '' if mean is None else f'{mean:.{digits}f}{spread}',
-            '' if mean is None or row.published is None or not same else
-            f'{mean - row.published:+.{digits}f}', state])
+            '' if mean is None or row.published is None or other or not same
+            else f'{mean - row.published:+.{digits}f}', ', '.join(state)])
         record['rows'].append(dict(
             id=row.id, name=row.name, published=row.published,
-            measured=[float(value) for value in found],
-            runs=reproduction.records(row)))
+            measured=[float(value) for value in found], tested=tested,
+            test_clips=should, runs=reproduction.records(row)))
+    record['counts'] = list(dict.fromkeys(record['counts']))
     return text, record

@@ -21,8 +21,8 @@ def write_synthetic(cfg, root, clips=4, frames=20):
     """Write a dataset folder for a config, and point the config to it.
 
     Args:
-        cfg (Config): A training config on ``PoseDataset``; its data folders
-            are changed in place.
+        cfg (Config): A training config on ``PoseDataset`` or
+            ``PooledDataset``; its data folders are changed in place.
         root (str): Folder to write.
         clips (int): Clips a split. Defaults to 4.
         frames (int): Frames a clip. Defaults to 20.

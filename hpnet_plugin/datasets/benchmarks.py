@@ -1,6 +1,7 @@
 """The benchmarks: how their clips are named, labelled and split."""
 import difflib
 import functools
+import os.path as osp
 import re
 from importlib import resources
 from typing import NamedTuple
@@ -370,6 +371,47 @@ def split_names(benchmark, split, names, holdout=True):
         elif rule.test is None or value in rule.test:
             parts['test'].append(name)
     return parts
+
+
+def published_clips(folder: str, split: str | None) -> int | None:
+    """How many clips a split of a dataset folder has, as published.
+
+    Args:
+        folder (str): The dataset folder. It is named after the benchmark, as
+            ``data/ntu120``, ``data/smarthome_cv`` or ``data/ntu60_hrnet``.
+        split (str, optional): A split and its part, as ``tools/prepare.py``
+            names them: ``'xsub_test'``, ``'csv1_train_full'``.
+
+    Returns:
+        int | None: None where no number is published, or nobody can tell
+        from these names.
+    """
+    name = osp.basename(osp.normpath(folder or ''))
+    protocol, _, part = (split or '').partition('_')
+    for benchmark, facts in BENCHMARKS.items():
+        if name == benchmark or name.startswith(f'{benchmark}_'):
+            rule = facts.splits.get(protocol)
+            return None if rule is None else rule.published.get(part)
+    return None
+
+
+def compare_counts(tested: int, published: int | None) -> str:
+    """How many clips were tested, and how many are in the published split.
+
+    Args:
+        tested (int): Clips that have a score.
+        published (int, optional): Of :func:`published_clips`.
+
+    Returns:
+        str: A clause that says what the two numbers mean.
+    """
+    text = f'tested on {tested:,} clip{"s" * (tested != 1)}'
+    if published is None:
+        return text
+    if tested == published:
+        return f'{text}, all {published:,} of the published test split'
+    return (f'{text}, but the published test split has {published:,}: the '
+            'accuracy cannot be compared with published ones')
 
 
 def bare_name(name):

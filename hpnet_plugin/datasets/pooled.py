@@ -27,20 +27,24 @@ class PooledDataset(PoseDataset):
     (``LoadPooledFeature``, ``LoadPersonCrops``), joints are not read: a
     pipeline that needs both takes ``type='PoseDataset'``.
 
-    Folders without a clip list, and annotations that are newer than it or
-    of another size, are read as ``PoseDataset`` reads them; the log says so.
+    Folders without a clip list or without the store that joints are needed
+    of, and annotations that are newer than the list or of another size, are
+    read as ``PoseDataset`` reads them; the log says so.
 
     Args:
         *args: See ``PoseDataset``; ``ann_file`` is ``annotations.pkl``, which
             need not be there if the clip list is.
         **kwargs: See ``PoseDataset``.
+
+    Attributes:
+        nobody (int): Clips in which nobody was found, all zero.
     """
 
     def __init__(self, *args, **kwargs) -> None:
-        self._listed = False
+        self._reads_joints = self._omits_joints = False
         self._store = None
+        self.nobody = 0
         super().__init__(*args, **kwargs)
-        self._loads = any(map(_loads, self.pipeline.transforms))
 
     def load_data_list(self) -> list[dict]:
         """See ``PoseDataset``.
@@ -48,30 +52,40 @@ class PooledDataset(PoseDataset):
         Raises:
             KeyError: If there is no such split.
         """
+        loads = any(map(_loads, self.pipeline.transforms))
         try:
+            if not loads and not osp.isdir(self.store_root):
+                raise FileNotFoundError(f'there is no {self.store_root}')
             clips = read_clip_list(self.ann_file)
         except (FileNotFoundError, OutdatedClipListError) as error:
             MMLogger.get_current_instance().info(
                 f'{error}: all joints of {self.ann_file} are read into memory')
-            return super().load_data_list()
-        self._listed = True
+            infos = super().load_data_list()
+            self.nobody = sum(info.get('nobody', False) for info in infos)
+            return infos
         try:
             infos = clips.infos(self.split)
         except KeyError as error:
             raise KeyError(f'{self.ann_file}: {error.args[0]}') from None
+        self._reads_joints, self._omits_joints = not loads, loads
+        self.nobody = sum(info.get('nobody', False) for info in infos)
         if 'video' in self.data_prefix:
             for info in infos:
                 info['frame_dir'] = osp.join(self.data_prefix['video'],
                                              info['frame_dir'])
         return infos
 
+    @property
+    def store_root(self) -> str:
+        """The folder of the feature store, beside the annotations."""
+        return osp.join(osp.dirname(self.ann_file), 'features')
+
     def get_data_info(self, idx: int) -> dict:
         """See ``PoseDataset``; joints are copies, which may be changed."""
         info = super().get_data_info(idx)
-        if self._listed and not self._loads:
+        if self._reads_joints:
             if self._store is None:
-                self._store = FeatureStore(
-                    osp.join(osp.dirname(self.ann_file), 'features'))
+                self._store = FeatureStore(self.store_root)
             name = osp.basename(info['frame_dir'])
             info.update((key, self._store.read(name, key).copy())
                         for key in JOINTS)
@@ -86,8 +100,7 @@ class PooledDataset(PoseDataset):
         try:
             return super().prepare_data(idx)
         except KeyError as error:
-            if not (self._listed and self._loads) or \
-                    error.args[0] not in JOINTS:
+            if not self._omits_joints or error.args[0] not in JOINTS:
                 raise
             info = self.get_data_info(idx)
             split_name(info)

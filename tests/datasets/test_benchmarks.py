@@ -241,3 +241,25 @@ def test_siblings():
 def test_errors(args, message):
     with pytest.raises(ValueError, match=message):
         split_names(*args)
+
+
+@pytest.mark.parametrize('folder, split, clips', [
+    ('data/ntu120', 'xsub_test', 50919), ('data/ntu120/', 'xset_test', 59477),
+    ('/d/ntu120_hrnet', 'xsub_train_full', 63026),
+    ('data/ntu60', 'xview_test', 18932), ('uav_human', 'csv1_test', 6184),
+    ('data/smarthome_cv', 'cv1_test', 1901), ('smarthome', 'cs_val', 1853),
+    ('data/ucf101', 'split3_test', 3696), ('data/nw_ucla', 'test', None),
+    ('data/nw_ucla', 'xsub_test', None), ('data/ntu1200', 'xsub_test', None),
+    ('data/ntu120', 'xsub_val', None), ('data/mine', 'test', None),
+    ('data/ntu120', None, None), (None, 'xsub_test', None)])
+def test_published_clips(folder, split, clips):
+    assert benchmarks.published_clips(folder, split) == clips
+
+
+def test_compare_counts():
+    assert benchmarks.compare_counts(1, None) == 'tested on 1 clip'
+    assert benchmarks.compare_counts(6184, 6184) == \
+        'tested on 6,184 clips, all 6,184 of the published test split'
+    # more clips are other clips, too
+    for tested in (6183, 6185):
+        assert 'cannot be compared' in benchmarks.compare_counts(tested, 6184)

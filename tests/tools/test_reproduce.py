@@ -108,6 +108,51 @@ def test_numbers_of_rows(tool, done, capsys):
     difference = top1(a.scores, labels) - 50
     assert f'{difference:+.1f}' in printed and 'published only' in printed
     assert 'What to know.' in printed
+    # a folder that is named after no benchmark
+    assert 'Tested on 12 clips.' in printed
+    assert record['counts'] == ['tested on 12 clips']
+
+
+@pytest.mark.parametrize('clips, told', [
+    (464, 'Tested on 464 clips, all 464 of the published test split.'),
+    (460, 'Tested on 460 clips, but the published test split has 464: the '
+     'accuracy cannot be compared with published ones.')])
+def test_difference_needs_the_published_number_of_clips(
+        tool, tmp_path, capsys, clips, told):
+    """NW-UCLA's views, told by the names of the folder and the split."""
+    for name in 'ab':
+        path = tool.CONFIGS / f'{name}_small.py'
+        path.write_text(path.read_text().replace(
+            "split='test'", "split='xview_test'").replace(
+            f"{tool.CONFIGS / 'data'}", 'data/nw_ucla'))
+        folder = tmp_path / f'out/{name}_small/seed0'
+        folder.mkdir(parents=True)
+        write_scores(folder / 'scores.pkl', scores_of(0, clips))
+    assert tool.main(['3', '--out', 'out', '--no-run', '--only', 'a', 'both',
+                      '--json', 'o.json']) == 0
+    printed = capsys.readouterr().out
+    assert told in printed
+    with open('o.json') as file:
+        record, = json.load(file)
+    for row in record['rows']:
+        assert row['tested'] == [clips] and row['test_clips'] == 464
+    line = next(line for line in printed.splitlines()
+                if line.startswith('a ') and '50.0' in line)
+    difference = f'{record["rows"][0]["measured"][0] - 50:+.1f}'
+    assert (difference in line) == (clips == 464)
+    assert ('460 of 464 clips' in line) == (clips != 464)
+
+
+def test_results_of_posedataset_still_count(root):
+    """What was trained before PooledDataset read the same clips."""
+    cfg = Config.fromfile(
+        root / 'configs/streams/ntu120/hpj_ctrgcn_ntu120.py')
+    now = reproduction._decisive(cfg)
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        assert loader.dataset.type == 'PooledDataset'
+        loader.dataset.type = 'PoseDataset'
+    assert reproduction._decisive(cfg) == now
+    assert cfg.train_dataloader.dataset.type == 'PoseDataset'
 
 
 def test_what_is_missing_is_said_first(tool, capsys):
@@ -217,7 +262,7 @@ def test_from_nothing(tool, root, tmp_path, capsys):
 
     assert tool.main(['--json', 'o.json', *arguments]) == 0
     printed = capsys.readouterr().out
-    assert 'top-1' in printed and 'difference' in printed
+    assert 'tested on 4 clips (' in printed and 'difference' in printed
     log = (folder / 'run.log').read_text()
     assert 'resumed epoch' in log
     assert len(re.findall(r'Epoch\(train\) +\[1\]', log)) == 1

@@ -1,18 +1,19 @@
-# What the dataset folders of tools/extract.py have in common.
+# What the dataset folders of tools/extract.py have in common. PooledDataset is
+# PoseDataset, but no process holds the joints of all clips.
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='PoseDataset', ann_file='annotations.pkl', split='train'))
+        type='PooledDataset', ann_file='annotations.pkl', split='train'))
 test_dataloader = dict(
     batch_size=64,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='PoseDataset',
+        type='PooledDataset',
         ann_file='annotations.pkl',
         split='test',
         test_mode=True))

@@ -37,7 +37,7 @@ hp = pooled(_base_.in_channels, _base_.tap)
 simcc = pooled(384 + 512, 'coordinates', 'j')  # bins of x, bins of y
 rgb = pooled(5 * 5 * 3, 'rgb', 'j')
 pose = kind(2, dict(type='NormalizeKeypoint'), 'keypoint')
-# Kinect's 25 joints, a file of the same folder
+# Kinect's 25 joints, a file of the same folder; the store has none of them
 pose3d = kind(
     3, dict(type='PreNormalize3D'), 'keypoint', joints='nturgb+d',
-    ann_file='annotations_3d.pkl')
+    type='PoseDataset', ann_file='annotations_3d.pkl')
