@@ -20,8 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..files import sha256_of
-from .decoding import (batched_decoder, decode_heatmaps, decode_simcc,
-                       on_host)
+from .decoding import batched_decoder, decode_heatmaps, decode_simcc, on_host
 from .devices import PRECISIONS, computing, device_of
 from .sessions import OnnxSession, load_onnx
 from .taps import ModuleTaps, TapError, maps_of_modules, unknown_tap
