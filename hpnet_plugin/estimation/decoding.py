@@ -102,7 +102,8 @@ def batched_decoder(head, input_size):
     if type(head).decode is not BaseHead.decode:
         return None
     if type(codec) is MSRAHeatmap and not codec.unbiased:
-        return lambda maps: decode_heatmaps(on_host(maps), input_size, 'mmpose')
+        return lambda maps: decode_heatmaps(
+            on_host(maps), input_size, 'mmpose')
     if type(codec) is SimCCLabel and not codec.use_dark:
         return lambda x, y: decode_simcc(on_host(x), on_host(y), input_size)
     if type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
@@ -118,8 +119,12 @@ def _decode_udp(codec, heatmaps):
     for start in range(0, n, crops):
         part = heatmaps[start:start + crops]
         at, score = codec.decode(part.reshape(-1, h, w))
-        joints.append(at.reshape(-1, v, 2))
-        scores.append(score.reshape(-1, v))
+        at, score = at.reshape(-1, v, 2), score.reshape(-1, v)
+        # the joint of an empty map is at -1, and mmpose reads before the map
+        for i in np.flatnonzero((score <= 0).any(1)):
+            at[i] = codec.decode(part[i])[0]
+        joints.append(at)
+        scores.append(score)
     return (np.concatenate(joints).astype(np.float32),
             np.concatenate(scores).astype(np.float32))
 
