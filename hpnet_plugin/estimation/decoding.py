@@ -4,6 +4,8 @@ The decoders take numpy arrays or tensors and give the same kind back, with
 the same bits: numpy is the faster one on a CPU (its argmax is ten times that
 of torch), tensors stay on the device where they are.
 """
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -38,21 +40,20 @@ def decode_heatmaps(heatmaps, input_size, border='hrnet'):
     if border not in BORDERS:
         raise ValueError(f'border must be one of {BORDERS}, got {border!r}')
     n, v, h, w = heatmaps.shape
-    rows = heatmaps.reshape(n * v, h * w)
-    best, scores = _maxima(rows)
-    x, y = best % w, best // w
+    best, scores = _maxima(heatmaps.reshape(n * v, h * w))
+    xp = _module(best)
+    cells = xp.stack((best % w, best // w))  # x and y, (2, N * V)
+    ends, steps, starts = _plan(n * v, h, w, _place(heatmaps))
     if border == 'hrnet':
-        moves = ((x > 0) & (x < w - 1), (y > 0) & (y < h - 1))
+        moves = (cells > 0) & (cells < ends)
     else:
-        moves = ((x > 1) & (x < w - 1) & (y > 0),
-                 (y > 1) & (y < h - 1) & (x > 0))
-    at = []
-    for cell, step, move in ((x, 1, moves[0]), (y, w, moves[1])):
-        # where it may not move, the slope is of a cell to itself: zero
-        step = step * move
-        slope = _take(rows, best + step) - _take(rows, best - step)
-        at.append(_float(cell) + 0.25 * _sign(slope))
-    return _joints(at, scores, (input_size[0] / w, input_size[1] / h), (n, v))
+        moves = (cells > 1) & (cells < ends) & (xp.stack(
+            (cells[1], cells[0])) > 0)
+    # where it may not move, the slope is of a cell to itself: zero
+    flat, best, steps = heatmaps.reshape(-1), best + starts, steps * moves
+    slope = flat[best + steps] - flat[best - steps]
+    return _joints(_float(cells) + 0.25 * xp.sign(slope), scores,
+                   (input_size[0] / w, input_size[1] / h), (n, v))
 
 
 def decode_simcc(x, y, input_size):
@@ -69,17 +70,13 @@ def decode_simcc(x, y, input_size):
         positive the joint is (-1, -1) steps, as in mmpose's ``SimCCLabel``.
     """
     n, v = x.shape[:2]
-    at, scores, steps = [], None, []
-    for vector, pixels in ((x, input_size[0]), (y, input_size[1])):
-        best, peak = _maxima(vector.reshape(n * v, -1))
-        at.append(_float(best))
-        steps.append(pixels / vector.shape[-1])
-        if scores is None:
-            scores = peak
-        else:
-            scores = np.minimum(scores, peak) if isinstance(
-                peak, np.ndarray) else torch.minimum(scores, peak)
-    return _joints(at, scores, steps, (n, v))
+    (at_x, peak_x), (at_y, peak_y) = (
+        _maxima(vector.reshape(n * v, -1)) for vector in (x, y))
+    xp = _module(at_x)
+    return _joints(_float(xp.stack((at_x, at_y))),
+                   xp.minimum(peak_x, peak_y),
+                   (input_size[0] / x.shape[-1], input_size[1] / y.shape[-1]),
+                   (n, v))
 
 
 def batched_decoder(head, input_size):
@@ -105,7 +102,8 @@ def batched_decoder(head, input_size):
     if type(head).decode is not BaseHead.decode:
         return None
     if type(codec) is MSRAHeatmap and not codec.unbiased:
-        return lambda maps: decode_heatmaps(on_host(maps), input_size, 'mmpose')
+        return lambda maps: decode_heatmaps(
+            on_host(maps), input_size, 'mmpose')
     if type(codec) is SimCCLabel and not codec.use_dark:
         return lambda x, y: decode_simcc(on_host(x), on_host(y), input_size)
     if type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
@@ -121,8 +119,12 @@ def _decode_udp(codec, heatmaps):
     for start in range(0, n, crops):
         part = heatmaps[start:start + crops]
         at, score = codec.decode(part.reshape(-1, h, w))
-        joints.append(at.reshape(-1, v, 2))
-        scores.append(score.reshape(-1, v))
+        at, score = at.reshape(-1, v, 2), score.reshape(-1, v)
+        # the joint of an empty map is at -1, and mmpose reads before the map
+        for i in np.flatnonzero((score <= 0).any(1)):
+            at[i] = codec.decode(part[i])[0]
+        joints.append(at)
+        scores.append(score)
     return (np.concatenate(joints).astype(np.float32),
             np.concatenate(scores).astype(np.float32))
 
@@ -140,19 +142,36 @@ def on_host(value):
     return value.numpy() if value.device.type == 'cpu' else value
 
 
+def _module(value):
+    """The library of an array, for the functions that both have."""
+    return np if isinstance(value, np.ndarray) else torch
+
+
+def _place(value):
+    return None if isinstance(value, np.ndarray) else value.device
+
+
+@lru_cache(64)
+def _plan(count, h, w, device):
+    """Last cells and steps of x and y, (2, 1), and where maps start.
+
+    Made once: a new tensor of numbers on a GPU makes the host wait for it.
+    """
+    ends = np.array([[w - 1], [h - 1]])
+    steps = np.array([[1], [w]])
+    starts = np.arange(count) * (h * w)
+    if device is None:
+        return ends, steps, starts
+    return tuple(torch.from_numpy(value).to(device)
+                 for value in (ends, steps, starts))
+
+
 def _maxima(rows):
     """Index and value of the first maximum of each row."""
     if isinstance(rows, np.ndarray):
-        best = rows.argmax(-1)
-        return best, _take(rows, best)
+        return rows.argmax(-1), rows.max(-1)
     scores, best = rows.max(-1)
     return best, scores
-
-
-def _take(rows, index):
-    if isinstance(rows, np.ndarray):
-        return rows[np.arange(len(rows)), index]
-    return rows.gather(1, index[:, None])[:, 0]
 
 
 def _float(value):
@@ -160,15 +179,9 @@ def _float(value):
         value, np.ndarray) else value.float()
 
 
-def _sign(value):
-    return np.sign(value) if isinstance(
-        value, np.ndarray) else torch.sign(value)
-
-
-def _joints(at, scores, steps, shape):
-    """Cells x and y (N * V) to joints in pixels, empty ones at -1 cells."""
-    xp = np if isinstance(scores, np.ndarray) else torch
-    empty = scores <= 0
-    at = [xp.where(empty, -1, cells) * step for cells, step in zip(at, steps)]
-    return (_float(xp.stack(at, -1)).reshape(*shape, 2),
-            _float(scores).reshape(shape))
+def _joints(cells, scores, steps, shape):
+    """Cells x and y (2, N * V) to joints in pixels, empty ones at -1."""
+    xp = _module(scores)
+    x, y = xp.where(scores <= 0, -1, cells)
+    joints = xp.stack((x * steps[0], y * steps[1]), -1)
+    return (_float(joints).reshape(*shape, 2), _float(scores).reshape(shape))

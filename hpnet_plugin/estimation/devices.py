@@ -1,5 +1,5 @@
 """Where and how a net computes: device, threads, precision."""
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -60,11 +60,15 @@ def computing(device: torch.device, threads: int = 1,
     if before != threads:
         torch.set_num_threads(threads)
     try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(
-                enabled=True, benchmark=False, deterministic=True,
-                allow_tf32=precision == 'tf32'), torch.autocast(
-                    device.type, _AUTOCAST.get(precision),
-                    enabled=precision in _AUTOCAST):
+        with ExitStack() as settings:
+            settings.enter_context(torch.inference_mode())
+            if device.type == 'cuda':
+                settings.enter_context(torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True,
+                    allow_tf32=precision == 'tf32'))
+            if precision in _AUTOCAST:
+                settings.enter_context(
+                    torch.autocast(device.type, _AUTOCAST[precision]))
             yield
     finally:
         if before != threads:

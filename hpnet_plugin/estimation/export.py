@@ -83,7 +83,7 @@ def export_pose_net(model, kept, size, key):
     except OSError as error:
         warnings.warn(f'{path}: the exported net cannot be kept there '
                       f'({error.strerror}); every process exports it again. '
-                      'XDG_CACHE_HOME names another folder')
+                      'XDG_CACHE_HOME names another folder', stacklevel=2)
     return data, names
 
 

@@ -109,10 +109,10 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.device, self.stream = device, None
-        self.run_options = onnxruntime.RunOptions()
+        self.device, self.stream, self.run_options = device, None, None
         if device.type == 'cuda':
             self.stream = torch.cuda.Stream(device)
+            self.run_options = onnxruntime.RunOptions()
             self.run_options.add_run_config_entry(
                 'disable_synchronize_execution_providers', '1')
         provider = _provider(device, self.stream, tf32)
@@ -134,9 +134,7 @@ class OnnxSession:
         self.input = inputs[0].name
         self.size = (inputs[0].shape[3], inputs[0].shape[2])
         self.dtype, self.element = _DTYPES[inputs[0].type]
-        self.types = {o.name: o.type for o in self.session.get_outputs()}
         self.binding = self.session.io_binding()
-        self.shapes = {}  # of one crop; known after the first run
 
     def __call__(self, names, images):
         """Run the net.
@@ -152,55 +150,37 @@ class OnnxSession:
             ValueError: If onnxruntime fails, or an output has no batch of N.
         """
         images = images.to(self.dtype).contiguous()
-        try:
-            missing = [name for name in names if name not in self.shapes]
-            if missing:
-                self._learn(missing, images)
-            return self._run(names, images)
-        except (RuntimeError, *_failures()) as error:
-            raise ValueError('onnxruntime failed on '
-                             f'{tuple(images.shape)}: {error}') from None
-
-    def _learn(self, names, images):
-        """Learn the shapes of outputs, which the graph need not declare."""
-        found = self.session.run(
-            list(names), {self.input: images.cpu().numpy()})
-        for name, value in zip(names, found):
-            if self.types[name] not in _DTYPES or not value.ndim or \
-                    len(value) != len(images):
-                raise ValueError(
-                    f'{name!r} gives {value.dtype} {value.shape} for '
-                    f'{len(images)} crops; floats for each crop are needed')
-            self.shapes[name] = value.shape[1:]
-
-    def _run(self, names, images):
         kind, index = self.device.type, self.device.index or 0
         if self.stream is not None:
             self.stream.wait_stream(torch.cuda.current_stream(self.device))
-        binding = self.binding
-        binding.clear_binding_outputs()
-        binding.bind_input(self.input, kind, index, self.element,
-                           tuple(images.shape), images.data_ptr())
-        outputs = {}
+        self.binding.bind_input(self.input, kind, index, self.element,
+                                tuple(images.shape), images.data_ptr())
         for name in names:
-            dtype, element = _DTYPES[self.types[name]]
-            value = torch.empty((len(images), *self.shapes[name]),
-                                dtype=dtype, device=self.device)
-            binding.bind_output(name, kind, index, element,
-                                tuple(value.shape), value.data_ptr())
-            outputs[name] = value
-        self.session.run_with_iobinding(binding, self.run_options)
+            self.binding.bind_output(name, kind, index)
+        try:
+            self.session.run_with_iobinding(self.binding, self.run_options)
+        except Exception as error:
+            raise ValueError('onnxruntime failed on '
+                             f'{tuple(images.shape)}: {error}') from None
+        values = self.binding.get_outputs()
+        self.binding.clear_binding_outputs()
         if self.stream is not None:
             torch.cuda.current_stream(self.device).wait_stream(self.stream)
-        return outputs
+        return {name: self._tensor(name, value, len(images))
+                for name, value in zip(names, values)}
 
-
-def _failures():
-    """onnxruntime's errors, which share no class of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-    return tuple(getattr(state, name) for name in (
-        'Fail', 'InvalidArgument', 'RuntimeException', 'InvalidGraph',
-        'NotImplemented', 'EPFail'))
+    def _tensor(self, name, value, count):
+        """An output as a tensor over the same memory."""
+        if hasattr(value, '__dlpack__'):
+            tensor = torch.from_dlpack(value)
+        else:  # onnxruntime before dlpack: by the host
+            tensor = torch.from_numpy(value.numpy()).to(self.device)
+        if not tensor.is_floating_point() or not tensor.ndim or \
+                len(tensor) != count:
+            raise ValueError(
+                f'{name!r} gives {tensor.dtype} {tuple(tensor.shape)} for '
+                f'{count} crops; floats for each crop are needed')
+        return tensor
 
 
 def _provider(device, stream, tf32):
