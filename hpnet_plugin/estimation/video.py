@@ -110,6 +110,8 @@ class _Table(NamedTuple):
         key_stamps (list[int]): What to seek for to find each of them.
         constant (bool): Whether the frame rate is.
         scanned (bool): Whether packets were looked at, not an index alone.
+        late (bool): Whether the file begins before its first key frame, with
+            frames that need others which are not there: they are no frames.
         cut (str): What is missing at the end; empty if nothing is.
     """
     count: int
@@ -121,6 +123,7 @@ class _Table(NamedTuple):
     key_stamps: list
     constant: bool
     scanned: bool
+    late: bool
     cut: str
 
     def number(self, frame) -> int | None:
@@ -140,7 +143,7 @@ def _named(path, trouble='is no readable video'):
     """
     try:
         yield
-    except (VideoError, _AstrayError, MemoryError):
+    except (VideoError, _AstrayError):
         raise
     except Exception as error:
         reason = getattr(error, 'strerror', None) or str(error)
@@ -164,7 +167,6 @@ def _open(path, limits: Limits = LIMITS):
                 'file:' + name,
                 container_options=dict(protocol_whitelist='file',
                                        format_whitelist=','.join(FORMATS)),
-                options=dict(max_pixels=str(limits.pixels)),
                 metadata_errors='replace')
     except VideoError as error:
         if isinstance(error.__cause__, av.ArgumentError):
@@ -184,11 +186,15 @@ def _open(path, limits: Limits = LIMITS):
                 raise VideoError(f'{path} has a codec that is not known')
             width, height = stream.codec_context.width, \
                 stream.codec_context.height
-        if width * height > limits.pixels:
-            raise VideoError(
-                f'{path} has frames of {width}x{height} pixels; the limit is '
-                f'{limits.pixels:,} pixels a frame')
+        _check_size(path, width, height, limits)
         yield container, stream
+
+
+def _check_size(path, width, height, limits):
+    if width * height > limits.pixels:
+        raise VideoError(
+            f'{path} has frames of {width}x{height} pixels; the limit is '
+            f'{limits.pixels:,} pixels a frame')
 
 
 def _info(stream) -> VideoInfo:
@@ -451,8 +457,8 @@ class _Decoding:
         self.damaged, self.limits, self.threads = damaged, limits, threads
         self.everything = len(wanted) == table.count
         self.count, self.damages = table.count, []
-        self.given = 0  # of the wanted frames
-        self.image = _Images(path)
+        self.done = -1  # the frame given out last
+        self.image = _Images(path, limits)
 
     def frames(self):
         """Yield (number, image) of the wanted frames."""
@@ -460,7 +466,7 @@ class _Decoding:
         if len(table.pts) and table.scanned:
             ways.insert(0, self._time)
         # else more is wanted than there is, or nothing can be spared
-        if (table.key_packets[:1] == [0] and self.wanted[-1] < table.count
+        if (table.keys and not table.late and self.wanted[-1] < table.count
                 and not (self.everything and table.scanned)):
             ways.insert(0, self._jump)
         for way in ways:
@@ -471,9 +477,11 @@ class _Decoding:
                     context = stream.codec_context
                     context.thread_count = self.threads
                     context.thread_type = 'AUTO'
-                    context.options = dict(max_pixels=str(self.limits.pixels))
+                    # the decoder counts the margins that it adds
+                    context.options = dict(
+                        max_pixels=str(2 * self.limits.pixels + (1 << 20)))
                     for number, frame in way(container, stream):
-                        self.given += 1
+                        self.done = number
                         yield number, self.image(frame)
                 return
             except _AstrayError:
@@ -483,21 +491,19 @@ class _Decoding:
                     raise
 
     def _left(self):
-        return self.wanted[self.given:].tolist()
+        return self.wanted[self.wanted > self.done].tolist()
 
     def _jump(self, container, stream):
         """From key frame to key frame."""
         table, context = self.table, stream.codec_context
         packets, fed = _demux(self.path, container, stream), 0
-        first, last, waiting = table.keys[0], table.keys[0] - 1, deque()
+        first, last, waiting = 0, -1, deque()
         left = self._left()
         wanted = set(left)
         skips = self.threads == 1 and context.name in SKIPPING
         for number in left:
             key = bisect_right(table.keys, number) - 1
-            if key < 0:
-                raise _AstrayError
-            if table.key_packets[key] > fed:
+            if key >= 0 and table.key_packets[key] > fed:
                 packets, fed = self._go(container, stream, packets, fed, key)
                 first = table.keys[key]
                 last, waiting = first - 1, deque()
@@ -564,9 +570,7 @@ class _Decoding:
 
     def _all(self, container, stream, timed):
         """Everything, up to the last wanted frame."""
-        left = self._left()
-        wanted, end = set(left), left[-1]
-        done = self.wanted[self.given - 1] if self.given else -1
+        wanted, end, done = set(self._left()), self.wanted[-1], self.done
         last, decoded, corrupt, key, errors = -1, 0, 0, False, []
         packets = _demux(self.path, container, stream)
         try:
@@ -574,8 +578,6 @@ class _Decoding:
                 try:
                     frames = packet.decode()
                 except Exception as error:
-                    if isinstance(error, MemoryError):
-                        raise
                     errors.append(getattr(error, 'strerror', 0) or str(error))
                     if self.damaged == 'refuse':
                         raise VideoError(
@@ -583,12 +585,14 @@ class _Decoding:
                             f'{self.table.count}: {errors[0]}') from None
                     continue
                 for frame in frames:
+                    # before the first key frame nothing is whole
+                    key = key or frame.key_frame
+                    if not key and self.table.late:
+                        continue
                     number = self.table.number(frame) if timed else last + 1
                     if number is None or number <= last:
                         raise _AstrayError
                     last, decoded = number, decoded + 1
-                    # before the first key frame nothing is whole
-                    key = key or frame.key_frame
                     corrupt += key and frame.is_corrupt
                     if corrupt and self.damaged == 'refuse':
                         raise VideoError(
@@ -636,14 +640,15 @@ class _Images:
     what ``frame.to_ndarray(format='rgb24')`` costs, and gives the same.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, limits):
         from av.video.reformatter import VideoReformatter
-        self.path, self.size = path, None
+        self.path, self.limits, self.size = path, limits, None
         self.converter = VideoReformatter()
 
     def __call__(self, frame):
         """RGB pixels (H, W, 3), turned as the display matrix says."""
         with _named(self.path):
+            _check_size(self.path, frame.width, frame.height, self.limits)
             # a stream may change its size on the way: the first stays
             self.size = self.size or (frame.width, frame.height)
             turns = round(frame.rotation / 90) % 4
@@ -695,7 +700,7 @@ def _indexed(container, stream):
     if (np.diff(stamps) <= 0).any():
         return None
     return _Table(len(stamps), np.arange(len(stamps)), stamps, stamps * 0.,
-                  keys, keys, stamps[keys].tolist(), True, False, '')
+                  keys, keys, stamps[keys].tolist(), True, False, False, '')
 
 
 def _scan(path, container, stream, limits):
@@ -737,8 +742,6 @@ def _scan(path, container, stream, limits):
     except VideoError:
         raise
     except Exception as error:
-        if isinstance(error, MemoryError):
-            raise
         broken = getattr(error, 'strerror', None) or str(error)
     else:
         broken = ''
@@ -750,7 +753,12 @@ def _scan(path, container, stream, limits):
 def _tabulate(container, stream, pts, dts, flags, promised, end, broken):
     kind = container.format.name
     nothing = np.iinfo(np.int64).min
-    shown = (flags & 1).astype(bool)
+    shown, is_key = (flags & 1).astype(bool), (flags & 2).astype(bool)
+    late = is_key.any() and not is_key[0]
+    if late:
+        begin = is_key.argmax()
+        shown[:begin] = False
+        shown &= pts >= pts[begin]
     count = int(shown.sum())
     stamps = np.sort(pts[shown])
     unique = bool(count) and stamps[0] > nothing and (
@@ -766,7 +774,7 @@ def _tabulate(container, stream, pts, dts, flags, promised, end, broken):
     keys = []
     if unique and known:
         rank[shown] = np.searchsorted(stamps, pts[shown])
-        key = np.flatnonzero((flags & 2).astype(bool) & shown)
+        key = np.flatnonzero(is_key & shown)
         key = key[np.argsort(rank[key])]
         # one that comes before an earlier one in the file helps nobody
         key = key[np.maximum.accumulate(key) == key] if len(key) else key
@@ -789,7 +797,7 @@ def _tabulate(container, stream, pts, dts, flags, promised, end, broken):
     return _Table(
         count, rank, stamps if unique and known else stamps[:0], times, keys,
         key.tolist(), seek[key].tolist(), _constant(times), True,
-        _cut(kind, stream, promised, times, dts, end, broken))
+        bool(late), _cut(kind, stream, promised, times, dts, end, broken))
 
 
 def _constant(times):
@@ -820,6 +828,8 @@ def _cut(kind, stream, promised, times, dts, end, broken):
     """What is missing at the end of a file, compared with its header."""
     frames, seconds = promised
     count = there = len(times)
+    if kind.startswith('mov'):
+        there = len(dts)  # those that an edit list leaves out, too
     if kind == 'avi' and count:
         # frames that repeat the one before have no packet
         there = int(dts[-1]) + 1
