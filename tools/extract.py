@@ -284,9 +284,8 @@ def list_taps(args):
 def read_source(args):
     """Clips, labels, class names, splits, and joints if they are given."""
     from hpnet_plugin.datasets import imports, sources
-    from hpnet_plugin.extraction.run import printable
-    found = sources.find_clips(args.source)
-    clips, skipped = found.clips, found.skipped
+    from hpnet_plugin.datasets.sources import printable
+    clips, skipped = sources.list_clips(args.source)
     if skipped:
         print(f'{len(skipped)} files are left out:')
         for path, why in list(skipped.items())[:SHOWN]:
@@ -375,7 +374,7 @@ def say_estimate(estimate, args, labels):
 
 def say_result(args, content, failures, seconds):
     """What was done, and what was not; the exit status."""
-    from hpnet_plugin.extraction.run import printable
+    from hpnet_plugin.datasets.sources import printable
     counts = content['clips']
     print(f'{counts["stored"]} of {counts["found"]} clips stored, '
           f'{content["frames"]} frames, {content["people"]} people, in '

@@ -54,12 +54,12 @@ class Clips(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """A text that any terminal and any file takes.
+    """A text that any terminal and any file takes, on one line.
 
-    Names of files need not be text: bytes that are none are written as
-    backslash and number.
+    Names of files need not be text: what cannot be shown, bytes that are no
+    text among it, is written as backslash and number.
     """
-    return text.encode('utf-8', 'backslashreplace').decode()
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def name_problem(name: str) -> str | None:

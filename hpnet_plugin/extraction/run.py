@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.sources import Clip
+from ..datasets.sources import Clip, printable
 from ..estimation.extractor import PooledExtractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
@@ -211,8 +211,3 @@ class _Progress:
         if now - self.last >= SYNCED:
             self.writer.sync()
             self.last = now
-
-
-def printable(text: str) -> str:
-    """A text that any terminal can show, on one line."""
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -8,6 +8,7 @@ holds the queue's lock. Here each process has a pipe of its own.
 """
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -276,8 +277,13 @@ def _main(build, number, pipe, others):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:  # or nobody would see the main process die
         other.close()
+    # nor may it clear up what the main process left: a decoder of videos,
+    # for one, would wait for threads that are not here
+    gc.freeze()
+    _one_thread()
     try:
         work, told = build(number)
+        _one_thread()
     except (ValueError, OSError, ImportError) as error:
         _send(pipe, 'broken', reason(error))
         return
@@ -296,6 +302,19 @@ def _main(build, number, pipe, others):
                 return
             result = Failure(reason(error))
         _send(pipe, 'done', result)
+
+
+def _one_thread():
+    """One thread of computing: the processes are what uses the cores.
+
+    A fork also takes over pools of threads whose threads it does not have;
+    whoever waits for these waits for ever.
+    """
+    os.environ['OMP_NUM_THREADS'] = '1'  # of what is imported later
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
+    if 'cv2' in sys.modules:
+        sys.modules['cv2'].setNumThreads(0)
 
 
 def _send(pipe, kind, value):
