@@ -215,7 +215,8 @@ class ClipAssembler:
             return chosen
         if self.persons == 'tracked':
             tracks = tracking.link(boxes, self.max_gap, numbers)
-            return tracking.select(tracks, boxes, self.max_people)
+            return tracking.select(tracks, boxes, self.max_people,
+                                   self.source.least, numbers)
         action = NTU_NAME.fullmatch(clip)
         two = bool(action) and int(action[1]) in TWO_PERSON_ACTIONS
         last = np.array([len(found) - 1 for found in boxes])

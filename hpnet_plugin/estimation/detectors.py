@@ -186,6 +186,13 @@ class HogDetector(PersonSource):
     windows on one person become one box: their mean, weighted by score. The
     score is the machine's margin, no probability.
 
+    It is looked at every 12th frame. On the clips below that finds as many
+    people as in every frame (recall 1.00 and 0.89, before 1.00 and 0.86, of
+    NTU RGB+D; 0.69 of drawn people of NW-UCLA as before), for 0.10 to 0.29
+    of the time. A second person must be seen in 0.6 of the frames of the
+    first: of 50 drawn clips of one person 31 had a second one without that
+    rule, none has now; of 14 of two people one more is missed.
+
     Measured (IoU from 0.5 with boxes of a modern detector, or of the
     drawing): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
     0.78 of drawn people of NW-UCLA, and 0.0, 0.15 and 0.3 wrong boxes a
@@ -197,6 +204,8 @@ class HogDetector(PersonSource):
     """
 
     name = 'hog'
+    every = 12
+    least = 0.6
     short_side = 360
     # The windows have wide borders. Centre x and y, width and height of the
     # person as shares of the window: medians over boxes of true people are
@@ -278,12 +287,18 @@ def _overlaps(boxes):
 class MMDetDetector(PersonSource):
     """The persons of any detector of mmdet.
 
+    It is looked at every 4th frame, like :class:`OnnxDetector`: boxes moved
+    linearly between have a mean IoU of 0.97 (NTU RGB+D at 30 frames a
+    second) and 0.92 (NW-UCLA at 15) with those of each frame.
+
     Args:
         config (str): Path of the config.
         checkpoint (str, optional): Weights; by default ``load_from``.
         device (str): Defaults to ``'cpu'``.
         score_thr (float): Least score. Defaults to 0.3.
     """
+
+    every = 4
 
     def __init__(self, config, checkpoint=None, device='cpu', score_thr=0.3):
         # mmdet and what it imports cost seconds: only who needs it pays

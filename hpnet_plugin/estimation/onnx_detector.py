@@ -25,7 +25,7 @@ PERSON = 0  # in COCO, and where people are all that is detected
 
 
 class OnnxDetector(PersonSource):
-    """The persons of an exported detector.
+    """The persons of an exported detector, looked at every 4th frame.
 
     Understood are (of one image, h and w of the net's input):
 
@@ -49,6 +49,8 @@ class OnnxDetector(PersonSource):
         FileNotFoundError: If the file is not there.
         ValueError: If it is no such detector, or cannot be told which.
     """
+
+    every = 4
 
     def __init__(self, path: str, kind: str | None = None,
                  device: str = 'cpu', score_thr: float = 0.3):

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .geometry import joints_to_box
-from .tracking import Tracker
+from .tracking import MIN_PRESENCE, Tracker
 
 # Coordinates beyond are no pixels; areas and distances stay finite.
 LARGEST = 1e6
 # Bytes of frames that wait for the next detection; more are detected sooner.
-HELD_BYTES = 64 << 20
+HELD_BYTES = 96 << 20
 # Names among which a misspelt one is searched: more would take seconds.
 SEARCHED = 1000
 
@@ -67,6 +67,8 @@ class PersonSource:
         sha256: Of the weights or the file, None where there are none.
         every: Only every so many frames of the video is looked at, see
             :meth:`follow`.
+        least: Evidence for a further person, see :func:`tracking.select`:
+            more where a detector often sees people who are not there.
         slotted: Whether the source says who is who.
         layout: Name of the layout of the joints that it gives, or None.
     """
@@ -74,6 +76,7 @@ class PersonSource:
     name: str = ''
     sha256: str | None = None
     every: int = 1
+    least: float = MIN_PRESENCE
     slotted: bool = False
     layout: str | None = None
 

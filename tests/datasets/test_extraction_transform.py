@@ -155,6 +155,16 @@ def test_what_does_not_fit(build, clip):
             transform(dict(imgs=clip.frames, **results))
 
 
+def test_pose_net_by_name(build, clip):
+    named = TRANSFORMS.build(dict(
+        type='PooledHeatmapExtraction', pose='tiny', batch=8))
+    rows = clip.boxes.transpose(1, 0, 2).tolist()
+    results = named(dict(imgs=clip.frames, person_boxes=rows))
+    expected = build()(dict(imgs=clip.frames, person_boxes=rows))
+    np.testing.assert_array_equal(results['pooled_feat'],
+                                  expected['pooled_feat'][..., :32])
+
+
 def test_text(build):
     text = repr(build(detector='hog', det_checkpoint='w.pth', max_gap=7))
     assert "det_checkpoint='w.pth'" in text and 'max_gap=7' in text

@@ -161,10 +161,10 @@ def test_gaps_go_by_the_frames_of_the_video():
                              max_people=1)
     clip = assemble('a', video(5, numbers))
     x = clip.arrays['keypoint'][0, :, 0, 0]
-    assert clip.chosen.tolist() == [[0, -1, 0, -1, -1]]
-    np.testing.assert_allclose(x, [0, 1, 9, 0, 0], atol=1e-6)
-    assert clip.arrays['keypoint_score'][0, :, 0].tolist() == [.5, 0, .5, 0,
-                                                               0]
+    assert clip.chosen.tolist() == [[0, -1, 0, -1, 0]]
+    np.testing.assert_allclose(x, [0, 1, 9, 0, 20], atol=1e-6)
+    assert clip.arrays['keypoint_score'][0, :, 0].tolist() == [
+        .5, 0, .5, 0, .5]
 
 
 def test_nobody():

@@ -137,14 +137,60 @@ def test_order_of_the_boxes_changes_nothing():
 def test_short_tracks_have_no_slot():
     person = line(100, (300, 400), (1, 0))
     ghost = np.full((100, 2), np.nan)
-    ghost[50:59] = 1500, 400
+    ghost[50:74] = 1500, 400
     boxes, who = scene(person, ghost)
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
-    assert people(chosen, who) == [{0}]
-    ghost[59] = 1500, 400  # a tenth of the longest is enough
+    tracks = tracking.link(boxes)
+    assert people(tracking.select(tracks, boxes, 2), who) == [{0}]
+    # a source that is trusted more
+    assert len(tracking.select(tracks, boxes, 2, least=0.24)) == 2
+    ghost[74] = 1500, 400  # a quarter of the longest is enough
     boxes, who = scene(person, ghost)
     chosen = tracking.select(tracking.link(boxes), boxes, 2)
     assert people(chosen, who) == [{0}, {1}]
+
+
+def test_two_boxes_of_one_person_are_one():
+    """The legs, found as well in every frame; nested, and sticking out."""
+    person = line(60, (300, 400), (3, 0))
+    for shift in (100, 200):
+        boxes, _ = scene(person)
+        for t, found in enumerate(boxes):
+            x, y = person[t]
+            legs = x - 60, y + shift - 100, x + 60, y + shift + 110, .9
+            boxes[t] = np.r_[found, [legs]]
+        chosen = tracking.select(tracking.link(boxes), boxes, 2)
+        assert chosen.tolist() == [[0] * 60]
+    # below them, two thirds of it: somebody else
+    for found in boxes:
+        found[1, [1, 3]] += 100
+    assert len(tracking.select(tracking.link(boxes), boxes, 2)) == 2
+
+
+def test_pieces_of_one_person_are_joined():
+    """Lost for longer than a track lives, and found where one can get to."""
+    path = line(200, (300, 400), (2, 0))
+    path[80:120] = np.nan
+    boxes, _ = scene(path)
+    tracks = tracking.link(boxes)
+    assert len(tracks) == 2
+    chosen = tracking.select(tracks, boxes, 2)
+    assert chosen.shape == (1, 200)
+    assert (chosen[0] >= 0).tolist() == np.isfinite(path[:, 0]).tolist()
+
+
+def test_who_is_where_the_other_cannot_be_is_another():
+    """Three frames after, at the other end of the hall."""
+    first = line(100, (300, 400), (0, 0))
+    second = line(100, (4000, 400), (0, 0))
+    first[48:] = second[:51] = np.nan
+    boxes, who = scene(first, second)
+    tracks = tracking.link(boxes)
+    chosen = tracking.select(tracks, boxes, 2)
+    assert people(chosen, who) == [{1}, {0}]
+    # by the frames of the video, in which there was time
+    numbers = np.r_[:50, 1000:1050]
+    chosen = tracking.select(tracks, boxes, 2, numbers=numbers)
+    assert people(chosen, who) == [{0, 1}]
 
 
 def test_frames_without_anyone():

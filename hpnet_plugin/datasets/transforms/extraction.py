@@ -15,6 +15,7 @@ from ...estimation.people import (
     People,
     checked_boxes,
 )
+from ...estimation.zoo import choose_detector, choose_pose
 
 
 @TRANSFORMS.register_module()
@@ -50,11 +51,13 @@ class PooledHeatmapExtraction(BaseTransform):
         - pooled_feat ((M, T, V, C), float16; several taps joined along C)
 
     Args:
-        pose (str): mmpose config or ONNX file; see ``build_extractor``.
-        taps (Sequence[str]): What to pool; see ``build_extractor``.
+        pose (str): A name such as ``'rtmpose-m'``, an mmpose config or an
+            ONNX file; see ``choose_pose`` and ``build_extractor``.
+        taps (Sequence[str]): What to pool; see ``build_extractor``. Defaults
+            to those of a pose net with a name.
         checkpoint (str, optional): Weights of the mmpose net.
         detector (str, optional): Finds the people where the results have
-            neither boxes nor joints; see ``build_detector``. Defaults to
+            neither boxes nor joints; see ``choose_detector``. Defaults to
             None: boxes or joints are required.
         det_checkpoint (str, optional): Weights of the detector.
         region (int): R of Eq. 3. Defaults to 1.
@@ -71,7 +74,7 @@ class PooledHeatmapExtraction(BaseTransform):
 
     def __init__(self,
                  pose,
-                 taps,
+                 taps=(),
                  checkpoint=None,
                  detector=None,
                  det_checkpoint=None,
@@ -95,7 +98,11 @@ class PooledHeatmapExtraction(BaseTransform):
     def extractor(self):
         """PooledExtractor: Built when it is first needed."""
         if self._extractor is None:
-            self._extractor = build_extractor(*self.net_args, *self.pool_args)
+            pose, checkpoint, taps, device, norm = self.net_args
+            pose, checkpoint, known = choose_pose(pose, checkpoint)[1:4]
+            self._extractor = build_extractor(
+                pose, checkpoint, taps or known, device, norm,
+                *self.pool_args)
         return self._extractor
 
     def transform(self, results):
@@ -138,7 +145,9 @@ class PooledHeatmapExtraction(BaseTransform):
                 raise KeyError(
                     'PooledHeatmapExtraction needs person_boxes or keypoint '
                     'in the results, or a detector')
-            self._detector = build_detector(*self.detector_args)
+            detector, checkpoint, device = self.detector_args
+            detector, checkpoint = choose_detector(detector, checkpoint)[1:3]
+            self._detector = build_detector(detector, checkpoint, device)
         return self._detector
 
     def __repr__(self):

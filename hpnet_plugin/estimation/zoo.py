@@ -1,0 +1,305 @@
+"""Pose nets and detectors by name: config, weights, tap.
+
+A name stands for a config of ``configs/pose`` or ``configs/detectors`` and
+for public weights, which are looked for in ``$HPNET_WEIGHTS`` and in torch
+hub's ``checkpoints``, and downloaded where they are in neither. The names of
+the published files end in the first digits of their sha256, which are
+compared before anything is loaded.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import os.path as osp
+import re
+import tempfile
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+from urllib.request import Request, urlopen
+
+from ..files import sha256_of
+
+PACKAGE = Path(__file__).resolve().parents[1]
+FOLDER_VARIABLE = 'HPNET_WEIGHTS'
+TIMEOUT = 30  # seconds without a byte, after which a download is given up
+HRNET_TAP = 'backbone.stage4.0.branches.1'  # 96 x 32 x 24, H2 of the paper
+_OPENMMLAB = 'https://download.openmmlab.com/'
+
+
+class Model(NamedTuple):
+    """A pose net or a detector with weights.
+
+    Attributes:
+        config: In the folder of configs.
+        weights: Address of its weights; a file of the package; or the name
+            of a file that has no public address.
+        package: What must be installed to run it.
+        note: What it is, where its weights are from, their licence.
+        taps: Feature maps to pool by default.
+        get: How to come by weights without an address.
+    """
+    config: str
+    weights: str
+    package: str
+    note: str
+    taps: tuple[str, ...] = ()
+    get: str = ''
+
+
+# the best first
+POSES = {
+    'hrnet-w48-simcc': Model(
+        'pose/hrnet-w48_simcc_coco-256x192.py',
+        'hrnet-w48_simcc_coco-256x192.pth', 'mmpose',
+        "HRNet-W48 with SimCC head, the paper's pose net; the authors' "
+        'weights', (HRNET_TAP, ),
+        "the authors share them by Google Drive, see their repository's "
+        'README; convert them by `python tools/convert_checkpoint.py FILE '
+        'hrnet-w48_simcc_coco-256x192.pth --from simcc`'),
+    'hrnet-w48': Model(
+        'pose/hrnet-w48_coco-256x192.py',
+        _OPENMMLAB + 'mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
+        'td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth',
+        'mmpose', 'HRNet-W48 with heatmaps, 75.6 AP on COCO; mmpose, '
+        'Apache-2.0', (HRNET_TAP, )),
+    'rtmpose-m': Model(
+        'pose/rtmpose-m_body8-256x192.py',
+        _OPENMMLAB + 'mmpose/v1/projects/rtmposev1/rtmpose-m_simcc-body7_pt-'
+        'body7_420e-256x192-e48f03d0_20230504.pth', 'mmpose',
+        'RTMPose-m, the fast choice on a CPU; mmpose, Apache-2.0',
+        # 192 x 32 x 24: the cells of the paper's map
+        ('backbone.stage2', )),
+    'tiny': Model(
+        'pose/tiny_hrnet.py', str(PACKAGE / 'demo/tiny_pose.pth'), 'mmpose',
+        'a tiny HRNet of this package, trained on synthetic people alone: '
+        'for trying out the commands, not for results', (HRNET_TAP, )),
+}
+DETECTORS = {
+    'rtmdet-m': Model(
+        'detectors/rtmdet-m_person.py',
+        _OPENMMLAB + 'mmpose/v1/projects/rtmpose/'
+        'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth', 'mmdet',
+        'RTMDet-m for persons, trained on Objects365 and COCO; mmpose, '
+        'Apache-2.0'),
+    'yolox-x': Model(
+        'detectors/yolox-x.py',
+        _OPENMMLAB + 'mmdetection/v2.0/yolox/yolox_x_8x8_300e_coco/'
+        'yolox_x_8x8_300e_coco_20211126_140254-1ef88d67.pth', 'mmdet',
+        'YOLOX-x, trained on COCO; mmdet, Apache-2.0'),
+    'yolox-s': Model(
+        'detectors/yolox-s.py',
+        _OPENMMLAB + 'mmdetection/v2.0/yolox/yolox_s_8x8_300e_coco/'
+        'yolox_s_8x8_300e_coco_20211121_095711-4592a793.pth', 'mmdet',
+        'YOLOX-s, trained on COCO; mmdet, Apache-2.0'),
+    'rtmdet-tiny': Model(
+        'detectors/rtmdet-tiny.py',
+        _OPENMMLAB + 'mmdetection/v3.0/rtmdet/rtmdet_tiny_8xb32-300e_coco/'
+        'rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth', 'mmdet',
+        'RTMDet-tiny, trained on COCO; mmdet, Apache-2.0'),
+}
+
+
+class WeightsError(ValueError):
+    """Weights are not there or not whole; the message says what to do."""
+
+
+class Choice(NamedTuple):
+    """What a name, or a file, stands for.
+
+    Attributes:
+        name: The name, or the file as it was given.
+        file: What ``build_extractor`` or ``build_detector`` takes.
+        checkpoint: Its weights, a file, or None.
+        taps: Feature maps to pool by default; empty where it is not known.
+        note: One line that says what it is, empty for a file.
+    """
+    name: str
+    file: str
+    checkpoint: str | None = None
+    taps: tuple[str, ...] = ()
+    note: str = ''
+
+
+def choose_pose(spec: str | None = None,
+                checkpoint: str | None = None) -> Choice:
+    """The pose net that a name or a file stands for.
+
+    Args:
+        spec: A name of ``POSES``; an mmpose config or an ONNX file; or None:
+            the best that is installed, that is whose weights are here.
+        checkpoint: Weights to take instead of the named ones.
+
+    Returns:
+        What to build; weights of a name are here when this returns.
+
+    Raises:
+        WeightsError: If weights cannot be had, or are not whole.
+        ValueError: If ``spec`` is neither a name nor a file.
+    """
+    return _choose(spec, checkpoint, POSES, 'tiny', 'pose net',
+                   ('.py', '.onnx'))
+
+
+def choose_detector(spec: str | None = None,
+                    checkpoint: str | None = None) -> Choice:
+    """The detector that a name or a spec stands for.
+
+    Args:
+        spec: A name of ``DETECTORS``; what :func:`build_detector` takes; or
+            None: the best that is installed, which may be ``'hog'``.
+        checkpoint: Weights to take instead of the named ones.
+
+    Returns:
+        What to build; weights of a name are here when this returns.
+
+    Raises:
+        WeightsError: If weights cannot be had, or are not whole.
+        ValueError: If ``spec`` is neither.
+    """
+    if spec in ('hog', 'frame') or str(spec).startswith('boxes:'):
+        return Choice(spec, spec, checkpoint)
+    return _choose(spec, checkpoint, DETECTORS, 'hog', 'detector',
+                   ('.py', '.onnx'))
+
+
+def best_installed(models: dict[str, Model], last: str) -> str:
+    """The first of the models that can be run without a download.
+
+    Args:
+        models: ``POSES`` or ``DETECTORS``.
+        last: The name if there is none.
+    """
+    for name, model in models.items():
+        if find_spec(model.package) and find_weights(model):
+            return name
+    return last
+
+
+def find_weights(model: Model) -> str | None:
+    """Where the weights of a model are, None if they are not here."""
+    for folder in weight_folders():
+        # an absolute path, of the package's own, stays as it is
+        path = osp.join(folder, _file_name(model))
+        if osp.isfile(path):
+            return path
+    return None
+
+
+def weight_folders() -> list[str]:
+    """Folders in which weights are looked for; downloads go to the first."""
+    import torch
+    folders = [osp.join(torch.hub.get_dir(), 'checkpoints')]
+    if os.environ.get(FOLDER_VARIABLE):
+        folders.insert(0, os.environ[FOLDER_VARIABLE])
+    return folders
+
+
+def config_file(name: str) -> str:
+    """Path of a config, in the working tree or in an installed package.
+
+    Args:
+        name: Its path in the folder of configs.
+
+    Raises:
+        FileNotFoundError: If it is in neither.
+    """
+    for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim/configs'):
+        if (folder / name).is_file():
+            return str(folder / name)
+    raise FileNotFoundError(
+        f'configs/{name} is neither beside {PACKAGE} nor in it: install the '
+        'package again')
+
+
+def get_weights(name: str, model: Model) -> str:
+    """Weights of a model, downloaded if they are not here.
+
+    Returns:
+        The file, whole.
+
+    Raises:
+        WeightsError: If they cannot be had, or are not whole.
+    """
+    path = find_weights(model)
+    if path is None:
+        path = _download(name, model)
+    digits = _digits(path)
+    if digits and not sha256_of(path).startswith(digits):
+        raise WeightsError(
+            f'{path} is damaged: its sha256 does not begin with {digits}, as '
+            'its name says; remove it and run again')
+    return path
+
+
+def _choose(spec, checkpoint, models, last, what, suffixes):
+    name = best_installed(models, last) if spec is None else str(spec)
+    model = models.get(name)
+    if model:
+        return Choice(name, config_file(model.config),
+                      checkpoint or get_weights(name, model), model.taps,
+                      model.note)
+    if name == last:
+        return Choice(name, name, checkpoint)
+    # a file that is not there is refused, with its path, by who opens it
+    if not name.endswith(suffixes):
+        raise ValueError(
+            f'unknown {what} {name!r}; known are {", ".join(models)}'
+            f'{", hog, frame, boxes:FILE" if what == "detector" else ""} and '
+            f'files ({", ".join(suffixes)})')
+    return Choice(name, name, checkpoint)
+
+
+def _file_name(model):
+    return model.weights if osp.isabs(model.weights) else \
+        osp.basename(model.weights)
+
+
+def _digits(path):
+    """The digits of its sha256 that a published file's name ends in."""
+    match = re.search(r'-([0-9a-f]{8})(_\d{8})?\.pth$', osp.basename(path))
+    return match and match[1]
+
+
+def _download(name, model):
+    """Download weights: the file appears whole and checked, or not."""
+    file, folders = _file_name(model), weight_folders()
+    put = (f'put {file} into {folders[-1]}, or into a folder that '
+           f'{FOLDER_VARIABLE} names')
+    if '://' not in model.weights:
+        raise WeightsError(f'the weights of {name!r} have no public address: '
+                           f'{model.get}, and {put}; or give the file as the '
+                           'checkpoint')
+    path = osp.join(folders[0], file)
+    os.makedirs(folders[0], exist_ok=True)
+    print(f'downloading {model.weights} to {folders[0]}', flush=True)
+    request = Request(model.weights, headers={'User-Agent': 'hpnet_plugin'})
+    partial = None
+    try:
+        with urlopen(request, timeout=TIMEOUT) as source, \
+                tempfile.NamedTemporaryFile(dir=folders[0], prefix='.tmp-',
+                                            delete=False) as target:
+            partial, digest = target.name, hashlib.sha256()
+            while block := source.read(1 << 20):
+                digest.update(block)
+                target.write(block)
+            target.flush()
+            os.fsync(target.fileno())
+        if not digest.hexdigest().startswith(_digits(path)):
+            raise WeightsError(
+                f'{model.weights} gave another file than its name says '
+                f'(sha256 {digest.hexdigest()[:8]}…): try again, or get it '
+                f'elsewhere and {put}')
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+        partial = None
+    except (OSError, HTTPException) as error:
+        raise WeightsError(
+            f'the weights of {name!r} are not here and cannot be downloaded '
+            f'({getattr(error, "reason", error)}): get {model.weights} '
+            f'elsewhere and {put}') from None
+    finally:
+        if partial:
+            os.unlink(partial)
+    return path
