@@ -118,7 +118,7 @@ def _difference(data, names, images, expected):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
             data, options, providers=['CPUExecutionProvider'])

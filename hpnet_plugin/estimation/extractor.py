@@ -243,13 +243,11 @@ class PendingFeatures:
         self._matrices, self._joints = matrices, joints
         self._answers = {k: _to_host(v) for k, v in answers.items()}
         self._pooled = {k: _to_host(v) for k, v in pooled.items()}
-        self._copied = None
-        for value in (*answers.values(), *pooled.values()):
-            if value.is_cuda:
-                # behind all copies, which went into the current stream
-                stream = torch.cuda.current_stream(value.device)
-                self._copied = stream.record_event()
-                break
+        # behind all copies, which went into the current stream
+        values = (*answers.values(), *pooled.values())
+        on_gpu = next(filter(_is_on_gpu, values), None)
+        self._copied = None if on_gpu is None else \
+            torch.cuda.current_stream(on_gpu.device).record_event()
 
     def result(self):
         """Wait for the batch.
@@ -267,9 +265,13 @@ class PendingFeatures:
                                 for name, value in self._pooled.items()}
 
 
+def _is_on_gpu(value):
+    return value.is_cuda
+
+
 def _to_host(value):
     """A tensor on the host; from a GPU it arrives while others work."""
-    if not value.is_cuda:
+    if not _is_on_gpu(value):
         return value
     # .to('cpu', non_blocking=True) would copy into memory that is not pinned
     host = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)

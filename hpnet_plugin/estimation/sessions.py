@@ -108,7 +108,7 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # they are raised
         self.device, self.stream, self.run_options = device, None, None
         if device.type == 'cuda':
             self.stream = torch.cuda.Stream(device)

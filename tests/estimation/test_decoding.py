@@ -7,8 +7,11 @@ import torch
 
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.estimation import decoding
-from hpnet_plugin.estimation.decoding import (batched_decoder,
-                                              decode_heatmaps, decode_simcc)
+from hpnet_plugin.estimation.decoding import (
+    batched_decoder,
+    decode_heatmaps,
+    decode_simcc,
+)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import hpnet_plugin  # noqa: F401
+from hpnet_plugin.estimation import extractor as extractor_module
 from hpnet_plugin.estimation.extractor import PooledExtractor, build_extractor
 from hpnet_plugin.estimation.pose import PoseNet, PoseOutput
 from hpnet_plugin.estimation.taps import TapError
@@ -130,3 +131,112 @@ def test_names_of_a_real_net(root):
                               'heatmap': 49, 'heatmap_scale': 1}
     with pytest.raises(ValueError, match='the region must be one of'):
         build_extractor(config, weights, [f'{tap}@4'])
+
+
+TINY = 'backbone.stage4.0.branches.1'
+
+
+def tiny(root, **options):
+    return build_extractor(
+        str(root / 'configs/pose/tiny_hrnet.py'),
+        str(root / 'hpnet_plugin/demo/tiny_pose.pth'),
+        [TINY, 'rgb', 'heatmap'], **options)
+
+
+def test_a_batch_may_wait_for_the_next(root):
+    """What was submitted keeps its own numbers, in whatever order asked."""
+    extractor = tiny(root)
+    rng = np.random.RandomState(0)
+    batches = [rng.randint(0, 256, (n, 128, 96, 3)).astype(np.uint8)
+               for n in (3, 2, 4)]
+    where = [np.tile(np.float64([[[.5, 0, n], [0, .5, 2]]]), (n, 1, 1))
+             for n in (3, 2, 4)]
+    expected = [extractor(*batch) for batch in zip(batches, where)]
+    pending = [extractor.submit(*batch) for batch in zip(batches, where)]
+    for i in (2, 0, 1):
+        joints, scores, pooled = pending[i].result()
+        np.testing.assert_array_equal(joints, expected[i][0])
+        np.testing.assert_array_equal(scores, expected[i][1])
+        assert joints.dtype == scores.dtype == np.float32
+        for name, value in pooled.items():
+            assert value.dtype == np.float16
+            np.testing.assert_array_equal(value, expected[i][2][name])
+
+
+def test_given_joints_come_back(root):
+    extractor = tiny(root)
+    crops = np.random.RandomState(0).randint(
+        0, 256, (2, 128, 96, 3)).astype(np.uint8)
+    own, scores, pooled = extractor(crops, matrices())
+    given, none, again = extractor(crops, matrices(), own)
+    assert given is own and none is None
+    np.testing.assert_allclose(again[TINY], pooled[TINY], atol=2e-3)
+
+
+@pytest.mark.parametrize('options, noted', [
+    (dict(), {}),
+    (dict(threads=2), {}),
+    (dict(backend='onnxruntime'), dict(backend='onnxruntime')),
+    (dict(precision='bf16'), dict(precision='bf16')),
+])
+def test_record_names_only_what_is_not_default(root, options, noted,
+                                               tmp_path, monkeypatch):
+    """So that stores of before these options can be resumed."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    record = tiny(root, **options).record['pose']
+    assert set(record) == {'config', 'checkpoint', 'sha256', 'norm', 'size',
+                           *noted}
+    assert noted.items() <= record.items()
+
+
+def test_other_backends_pool_the_same(root, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    crops = np.random.RandomState(0).randint(
+        0, 256, (4, 128, 96, 3)).astype(np.uint8)
+    at = np.tile(matrices()[:1], (4, 1, 1))
+    plain = tiny(root)(crops, at)
+    joints = plain[0]
+    for options, limit in ((dict(backend='onnxruntime'), 1e-3),
+                           (dict(precision='bf16'), .03)):
+        pooled = tiny(root, **options)(crops, at, joints)[2][TINY]
+        expected = plain[2][TINY].astype(np.float32)
+        difference = np.linalg.norm(pooled - expected)
+        assert difference < limit * np.linalg.norm(expected)
+
+
+def test_settings_are_given_back(root):
+    """Threads and modes of the process are the caller's."""
+    before = torch.get_num_threads()
+    tiny(root, threads=before + 1, precision='bf16')
+    assert torch.get_num_threads() == before
+    assert not torch.is_inference_mode_enabled()
+    assert not torch.is_autocast_enabled('cpu')
+
+
+class FakeStream:
+    """What the code asks of CUDA's streams, on a machine without a GPU."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def record_event(self):
+        self.log.append('recorded')
+        return self
+
+    def synchronize(self):
+        self.log.append('waited')
+
+
+def test_only_the_result_waits_for_a_gpu(monkeypatch):
+    log = []
+    monkeypatch.setattr(torch.cuda, 'current_stream',
+                        lambda device: FakeStream(log))
+    monkeypatch.setattr(extractor_module, '_is_on_gpu', lambda value: True)
+    monkeypatch.setattr(extractor_module, '_to_host',
+                        lambda value: log.append('copied') or value.clone())
+    pending = extractor_module.PendingFeatures(
+        dict(joints=torch.rand(2, 17, 2), scores=torch.ones(2, 17)),
+        dict(conv=torch.rand(2, 17, 3).half()), matrices(), None)
+    assert log == ['copied'] * 3 + ['recorded']
+    assert pending.result()[0].shape == (2, 17, 2)
+    assert log[-1] == 'waited' and log.count('waited') == 1

@@ -1,9 +1,19 @@
+import pathlib
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 import hpnet_plugin  # noqa: F401
-from hpnet_plugin.estimation.pose import build_pose_net
+from hpnet_plugin.estimation import export
+from hpnet_plugin.estimation.devices import device_of
+from hpnet_plugin.estimation.pose import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    build_pose_net,
+    list_taps,
+)
 from hpnet_plugin.estimation.taps import TapError
 
 TAP = 'hybridsequential0_relu4_fwd'
@@ -218,3 +228,326 @@ def test_missing_and_mismatched_files(tmp_path):
         build_pose_net(tmp_path / 'none.py', taps=['x'])
     with pytest.raises(ValueError, match='norm must be one of'):
         build_pose_net(tmp_path / 'none.py', taps=['x'], norm='batch')
+
+
+def bits(output):
+    return [output.joints, output.scores,
+            *(value.numpy() for value in output.maps.values())]
+
+
+class TestSameBits:
+    """What a crop's result depends on, as the module's text has it."""
+
+    @pytest.fixture(params=['simplepose', 'torch', 'onnxruntime'])
+    def build(self, request, config, checkpoint, monkeypatch,
+              tmp_path_factory):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(
+            tmp_path_factory.getbasetemp() / 'cache'))
+        if request.param == 'simplepose':
+            shared = request.getfixturevalue('shared')
+            path = shared / 'data/simplepose/simplepose.onnx'
+            return lambda threads: build_pose_net(
+                path, taps=[TAP], threads=threads), 1
+        # a lone crop in torch is rounded otherwise
+        return lambda threads: build_pose_net(
+            config, checkpoint, TestMMPose.TAPS, backend=request.param,
+            threads=threads), 2 if request.param == 'torch' else 1
+
+    def test_any_threads_place_and_batch(self, build):
+        build, least = build
+        net = build(1)
+        images = crops(32, net.size)
+        whole = bits(net(images))
+        for a, b in zip(whole, bits(build(2)(images))):
+            np.testing.assert_array_equal(a, b)
+        backwards = bits(net(images[::-1]))
+        for a, b in zip(whole, backwards):
+            np.testing.assert_array_equal(a, b[::-1])
+        for size in {least, 3, 8, 16}:
+            for start in (0, 32 - size):
+                part = bits(net(images[start:start + size]))
+                for a, b in zip(whole, part):
+                    np.testing.assert_array_equal(a[start:start + size], b)
+
+    def test_a_lone_crop_is_nearly_the_same(self, config, checkpoint):
+        net = build_pose_net(config, checkpoint, TestMMPose.TAPS)
+        images = crops(2, net.size)
+        for a, b in zip(bits(net(images)), bits(net(images[:1]))):
+            np.testing.assert_allclose(a[:1], b, rtol=0, atol=2e-5)
+
+
+class TestNormalisation:
+    """By planes and rows, with the bits of the formula a pixel."""
+
+    def test_onnx(self, shared):
+        net = build_pose_net(
+            shared / 'data/simplepose/simplepose.onnx', taps=[TAP])
+        images = crops(3)
+        scale = 1 / np.array(IMAGENET_STD, np.float32)
+        shift = -np.array(IMAGENET_MEAN, np.float32) * scale
+        expected = (images * scale + shift).transpose(0, 3, 1, 2)
+        seen = {}
+        session = net.session
+        net.session = lambda names, x: (seen.update(x=x), session(names, x))[1]
+        net(images)
+        np.testing.assert_array_equal(seen['x'], expected)
+
+    @pytest.mark.parametrize('to_rgb', [True, False])
+    def test_mmpose(self, config, checkpoint, to_rgb):
+        net = build_pose_net(config, checkpoint)
+        net.to_rgb = to_rgb
+        images = crops(3, net.size)
+        x = torch.from_numpy(images).flip(-1) if not to_rgb else \
+            torch.from_numpy(images)
+        expected = ((x.float() - torch.tensor(IMAGENET_MEAN)) /
+                    torch.tensor(IMAGENET_STD)).permute(0, 3, 1, 2)
+        seen = {}
+        net.model.backbone.register_forward_pre_hook(
+            lambda module, args: seen.update(x=args[0].clone()))
+        net(images)
+        assert torch.equal(seen['x'], expected)
+
+
+class TestExported:
+    """mmpose nets in onnxruntime."""
+
+    @pytest.fixture(autouse=True)
+    def cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+        return tmp_path / 'cache/hpnet_plugin/onnx'
+
+    @pytest.mark.parametrize('norm', ['eval', 'crop'])
+    def test_maps_are_those_of_torch(self, config, checkpoint, norm):
+        plain, exported = (build_pose_net(
+            config, checkpoint, TestMMPose.TAPS, norm=norm, backend=backend)
+            for backend in ('torch', 'onnxruntime'))
+        for count in (1, 5):
+            images = crops(count, plain.size, count)
+            a, b = plain(images), exported(images)
+            for tap in TestMMPose.TAPS:
+                largest = a.maps[tap].abs().max().item()
+                torch.testing.assert_close(
+                    a.maps[tap], b.maps[tap], rtol=0, atol=1e-4 * largest)
+            np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
+        assert 'backend' not in plain.record
+        assert exported.record == dict(plain.record, backend='onnxruntime')
+        assert exported.taps == plain.taps
+
+    def test_once(self, config, checkpoint, cache, monkeypatch):
+        args = (config, checkpoint, TestMMPose.TAPS)
+        images = crops(2, (96, 128))
+        first = bits(build_pose_net(*args, backend='onnxruntime')(images))
+        made = export._exported
+        calls = []
+        monkeypatch.setattr(export, '_exported', lambda *a: (
+            calls.append(1), made(*a))[1])
+        again = bits(build_pose_net(*args, backend='onnxruntime')(images))
+        assert not calls and len(list(cache.iterdir())) == 1
+        for a, b in zip(first, again):
+            np.testing.assert_array_equal(a, b)
+        # other taps and another norm are other graphs
+        build_pose_net(*args[:2], TestMMPose.TAPS[:1], backend='onnxruntime')
+        build_pose_net(*args, norm='crop', backend='onnxruntime')
+        assert len(calls) == 2 and len(list(cache.iterdir())) == 3
+        # what was broken meanwhile is made anew
+        for file in cache.iterdir():
+            file.write_bytes(file.read_bytes()[:1000])
+        build_pose_net(*args, backend='onnxruntime')
+        assert len(calls) == 3
+
+    def test_cannot_be_exported(self, config, checkpoint, monkeypatch):
+
+        def fail(*args, **kwargs):
+            raise RuntimeError('no symbol for aten::foo')
+
+        monkeypatch.setattr(torch.onnx, 'export', fail)
+        with pytest.raises(ValueError, match='aten::foo.*leave out'):
+            build_pose_net(config, checkpoint, TestMMPose.TAPS,
+                           backend='onnxruntime')
+
+    def test_another_result_is_refused(self, config, checkpoint, monkeypatch):
+        monkeypatch.setattr(export, '_difference', lambda *args: 0.01)
+        with pytest.raises(ValueError, match='computes something else'):
+            build_pose_net(config, checkpoint, TestMMPose.TAPS,
+                           backend='onnxruntime')
+
+    def test_nowhere_to_keep_it(self, config, checkpoint, cache):
+        cache.parent.parent.write_text('a file where the folder should be')
+        with pytest.warns(UserWarning, match='XDG_CACHE_HOME'):
+            net = build_pose_net(config, checkpoint, TestMMPose.TAPS,
+                                 backend='onnxruntime')
+        assert net(crops(1, net.size)).joints.shape == (1, 17, 2)
+
+
+@pytest.mark.parametrize('precision, limit', [('bf16', .05), ('fp16', .01)])
+def test_precision(config, checkpoint, precision, limit):
+    """Autocast changes the maps by what its mantissa says, and is noted."""
+    plain, rounded = (build_pose_net(
+        config, checkpoint, TestMMPose.TAPS, precision=p)
+        for p in ('fp32', precision))
+    assert 'precision' not in plain.record
+    assert rounded.record['precision'] == precision
+    images = crops(4, plain.size)
+    a, b = plain(images), rounded(images)
+    for tap in TestMMPose.TAPS:
+        x, y = a.maps[tap], b.maps[tap].float()
+        assert 0 < (x - y).norm() / x.norm() < limit
+    assert b.joints.dtype == b.scores.dtype == np.float32
+
+
+class TestListTaps:
+
+    def test_mmpose(self, config, checkpoint):
+        found = list_taps(config)
+        assert found == list_taps(config, checkpoint)
+        assert found['backbone.stage4.0.branches.1'] == (32, 16, 12)
+        assert found['head.final_layer'] == (17, 32, 24)
+        net = build_pose_net(config, checkpoint, list(found))
+        assert net.taps == {name: shape[0] for name, shape in found.items()}
+
+    def test_onnx(self, shared):
+        path = shared / 'data/simplepose/simplepose.onnx'
+        found = list_taps(path)
+        assert found[TAP] == (128, 32, 24)
+        net = build_pose_net(path, taps=list(found)[::7])
+        assert net.taps == {name: found[name][0] for name in list(found)[::7]}
+
+
+class TestWhatIsWrong:
+    """Each message names the thing, what was found and what to do."""
+
+    @pytest.mark.parametrize('options, message', [
+        (dict(device='gpu'), "device 'gpu' is unknown: say 'cpu'"),
+        (dict(device='cuda'), 'finds no GPU'),
+        (dict(device='mps'), 'is unknown'),
+        (dict(backend='tensorrt'), 'backend must be one of'),
+        (dict(precision='int8'), 'precision must be one of'),
+        (dict(threads=0), 'threads must be 1 or more'),
+        (dict(backend='onnxruntime', precision='fp16'), 'net in torch'),
+    ])
+    def test_options(self, config, checkpoint, options, message,
+                     monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+        with pytest.raises(ValueError, match=message):
+            build_pose_net(config, checkpoint, TestMMPose.TAPS, **options)
+
+    def test_no_such_gpu(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+        assert device_of('cuda') == torch.device('cuda', 0)
+        assert device_of('cuda:1') == torch.device('cuda', 1)
+        with pytest.raises(ValueError, match="finds 2 GPUs .*'cuda:1'"):
+            device_of('cuda:2')
+
+    @pytest.mark.parametrize('content', [
+        b'hello', b'', pickle.dumps(print), pickle.dumps([1, 2])])
+    def test_wrong_file_as_checkpoint(self, config, tmp_path, content):
+        path = tmp_path / 'net.pth'
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match='is no checkpoint') as error:
+            build_pose_net(config, path, TestMMPose.TAPS)
+        assert 'weights_only' not in str(error.value)
+
+    @pytest.mark.parametrize('content', [
+        torch.zeros(3), dict(state_dict=[1]), dict(a=1),
+        dict(state_dict={'a': torch.zeros(1)})])
+    def test_other_things_that_torch_saves(self, config, tmp_path, content):
+        torch.save(content, tmp_path / 'net.pth')
+        with pytest.raises(ValueError, match='checkpoint'):
+            build_pose_net(config, tmp_path / 'net.pth', TestMMPose.TAPS)
+
+    def test_a_class_in_a_checkpoint(self, config, tmp_path):
+        torch.save(dict(a=pathlib.PurePosixPath('x')), tmp_path / 'net.pth')
+        with pytest.raises(ValueError, match='never code'):
+            build_pose_net(config, tmp_path / 'net.pth', TestMMPose.TAPS)
+
+    @pytest.mark.parametrize('text, message', [
+        ("model = dict(type='RTMDet')", 'describes RTMDet; only top-down'),
+        ("model = dict(type='mmdet.RTMDet')", 'describes mmdet.RTMDet'),
+        ('x = 1', 'describes no model at all'),
+        ('model = (', 'cannot be read as a config: SyntaxError'),
+        ("model = dict(type='TopdownPoseEstimator')", 'mmpose can build'),
+    ])
+    def test_another_config(self, tmp_path, text, message):
+        path = tmp_path / 'net.py'
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            build_pose_net(path, 'x.pth', ['a'])
+
+    def test_yaml_is_not_loaded(self, tmp_path):
+        """mmengine would run what a YAML file says."""
+        path, proof = tmp_path / 'net.yaml', tmp_path / 'proof'
+        path.write_text(f"!!python/object/apply:os.mkdir ['{proof}']")
+        with pytest.raises(ValueError, match='is no pose net'):
+            build_pose_net(path, 'x.pth', ['a'])
+        assert not proof.exists()
+
+    def test_tap_that_is_like_nothing(self, shared, config, checkpoint):
+        with pytest.raises(TapError, match='there are .* more. list'):
+            build_pose_net(shared / 'data/simplepose/simplepose.onnx',
+                           taps=['ZZZ'])
+        with pytest.raises(TapError, match='there are .*backbone'):
+            build_pose_net(config, checkpoint, ['ZZZ'])
+
+
+class TestOtherFiles:
+    """ONNX nets whose weights are in files beside them (S8)."""
+
+    @pytest.fixture
+    def net(self, shared, tmp_path):
+        import onnx
+        folder = tmp_path / 'net'
+        folder.mkdir()
+        path = folder / 'net.onnx'
+        graph = onnx.load(str(shared / 'data/simplepose/simplepose.onnx'))
+        for tensor in graph.graph.initializer:  # only bytes can be moved out
+            tensor.CopyFrom(onnx.numpy_helper.from_array(
+                onnx.numpy_helper.to_array(tensor), tensor.name))
+        onnx.save(graph, str(path), save_as_external_data=True,
+                  location='weights')
+        return path
+
+    def test_beside_it(self, net, shared):
+        one, more = (build_pose_net(path, taps=[TAP]) for path in (
+            shared / 'data/simplepose/simplepose.onnx', net))
+        for a, b in zip(bits(one(crops(1))), bits(more(crops(1)))):
+            np.testing.assert_array_equal(a, b)
+        sha256 = more.record['sha256']
+        weights = net.with_name('weights')
+        weights.write_bytes(weights.read_bytes() + b'x')
+        assert build_pose_net(net, taps=[TAP]).record['sha256'] != sha256
+
+    def test_by_a_link(self, net, tmp_path):
+        weights = net.with_name('weights')
+        weights.rename(tmp_path / 'secret')
+        with pytest.raises(ValueError, match="'weights', which is not beside"):
+            build_pose_net(net, taps=[TAP])
+        weights.symlink_to(tmp_path / 'secret')
+        with pytest.raises(ValueError, match="'weights', which is a link"):
+            build_pose_net(net, taps=[TAP])
+
+    @pytest.mark.parametrize('place', ['../secret', '/etc/passwd'])
+    def test_outside(self, net, place):
+        import onnx
+        graph = onnx.load(str(net), load_external_data=False)
+        for tensor in graph.graph.initializer:
+            for entry in tensor.external_data:
+                if entry.key == 'location':
+                    entry.value = place
+        net.write_bytes(graph.SerializeToString())
+        with pytest.raises(ValueError, match='outside of its folder'):
+            build_pose_net(net, taps=[TAP])
+
+
+def test_damaged_onnx_is_the_files_fault(shared, tmp_path):
+    """Whatever a changed byte does, the message is ours (S6)."""
+    data = (shared / 'data/simplepose/simplepose.onnx').read_bytes()
+    rng, path = np.random.default_rng(0), tmp_path / 'net.onnx'
+    for _ in range(12):
+        changed = bytearray(data)
+        changed[rng.integers(0, 300)] ^= 1 << rng.integers(0, 8)
+        path.write_bytes(changed)
+        try:
+            build_pose_net(path, taps=[TAP])
+        except ValueError as error:
+            assert str(path) in str(error) or 'tap' in str(error)
