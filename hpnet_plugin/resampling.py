@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def linear_weights(frames, length):
+def linear_weights(frames: int, length: int
+                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two frames behind each frame of a resampled clip.
 
     The half-pixel rule of ``F.interpolate(mode='linear',
@@ -26,17 +27,33 @@ def linear_weights(frames, length):
     return earlier, earlier + (weight > 0), weight
 
 
+def weighted_frames(frames: int, length: int) -> np.ndarray:
+    """The frames that :func:`linear_weights` blends, and no others.
+
+    Args:
+        frames (int): Frames of the clip, T.
+        length (int): Frames wanted, L.
+
+    Returns:
+        np.ndarray: Their numbers, each once, ascending, int64: at most
+        ``min(T, 2 L)``; all where T is L or less.
+    """
+    earlier, later, _ = linear_weights(frames, length)
+    return np.unique(np.concatenate((earlier, later)))
+
+
 def resize(array: np.ndarray,
            length: int,
            numbers: np.ndarray | None = None,
-           count: int | None = None) -> np.ndarray:
+           count: int | None = None,
+           blend_absent: bool = False) -> np.ndarray:
     """Resample a clip to a number of frames, linearly.
 
     Frame l of the result is ``(1 - w) * x[earlier] + w * x[later]`` with
     :func:`linear_weights`, computed in float32. A person who is absent, all
     zero, in one of the two frames is not blended, which would draw joints
     towards the origin: the nearer of the two frames is taken, w rounded to 0
-    or 1. (The released code blends them.)
+    or 1. (The released code blends them: ``blend_absent``.)
 
     Args:
         array (np.ndarray): The clip, (M, T, ...); the axes after T, joints
@@ -48,6 +65,8 @@ def resize(array: np.ndarray,
             the array is the whole clip.
         count (int, optional): Frames of the whole clip, where ``numbers``
             are given.
+        blend_absent (bool): Whether frames in which a person is absent are
+            blended like any other. Defaults to False.
 
     Returns:
         np.ndarray: (M, L, ...) of the array's type. The array itself where
@@ -75,7 +94,10 @@ def resize(array: np.ndarray,
     for person, blended in zip(array, out):  # what fits into a cache
         before, there_before = _gather(person, earlier)
         after, there_after = _gather(person, later)
-        share = np.where(there_before != there_after, np.rint(weight), weight)
+        share = weight
+        if not blend_absent:
+            share = np.where(there_before != there_after, np.rint(weight),
+                             weight)
         after -= before
         after *= share.reshape(column)
         before += after

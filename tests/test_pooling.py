@@ -116,3 +116,35 @@ def test_errors_name_what_is_wrong(change, message):
                 input_size=SIZE)
     with pytest.raises(ValueError, match=message):
         pool_at_joints(**{**args, **change})
+
+
+@pytest.mark.parametrize('region', [1, 3, 5])
+@pytest.mark.parametrize('grid', ['exact', 'corners'])
+def test_it_is_grid_sample(region, grid):
+    """Eq. 3 step by step: cells, neighbours, grid, mean; also outside."""
+    maps = torch.randn(3, 7, 32, 24) / 3
+    joints = torch.rand(3, 17, 2) * torch.tensor([230., 300.]) - 20
+    cells, pixels = torch.tensor([24., 32.]), torch.tensor([192., 256.])
+    at = (joints + .5) * cells / pixels - .5 if grid == 'exact' else \
+        joints * (cells - 1) / pixels
+    total = 0
+    for dy in range(-(region // 2), region // 2 + 1):
+        for dx in range(-(region // 2), region // 2 + 1):
+            where = (2 * (at + torch.tensor([dx, dy])) + 1) / cells - 1
+            total = total + torch.nn.functional.grid_sample(
+                maps, where[:, :, None], align_corners=False)[..., 0]
+    torch.testing.assert_close(
+        pool_at_joints(maps, joints, SIZE, region, grid),
+        (total / region**2).transpose(1, 2), rtol=0, atol=5e-6)
+
+
+def test_training_after_inference():
+    """What is made once and kept may be used by either."""
+    joints = torch.rand(1, 4, 2) * 40
+    with torch.inference_mode():
+        before = pool_at_joints(torch.ones(1, 3, 9, 7), joints, (56, 72), 3)
+    maps = torch.ones(1, 3, 9, 7, requires_grad=True)
+    joints = joints.clone().requires_grad_()
+    after = pool_at_joints(maps, joints, (56, 72), 3)
+    after.sum().backward()
+    assert torch.equal(before, after) and maps.grad.sum() > 0

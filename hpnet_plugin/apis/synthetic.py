@@ -11,7 +11,6 @@ from ..datasets.imports import Poses, write_poses
 from ..estimation.extractor import HEATMAP_PATCH
 from ..graph import bone_pairs
 from ..store import FeatureStore, StoreWriter
-from .crops import CropRecorder
 
 SIZE = 120, 160  # of the frames that never were
 CROP_SIZE = 64
@@ -117,6 +116,7 @@ def _write_spatial(path, labels, splits, steps, shape, rng):
 
 
 def _write_crops(root, names, frames, rng):
+    from ..extraction.crops import CropRecorder
     box = np.array([[40, 10, 100, 110, 1]], np.float32)
     for name in names:
         recorder = CropRecorder(root, CROP_SIZE)

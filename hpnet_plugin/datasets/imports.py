@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..estimation.people import ClipJoints, JointsSource
 from ..files import sha256_of, write_whole
 from ..unpickling import unpickle
 from .benchmarks import bare_name, label_of
@@ -81,9 +82,17 @@ def write_poses(poses, path, splits=None):
         dict[str, int]: Split to number of clips.
 
     Raises:
-        ImportedPosesError: If no clip of the splits has a pose.
+        ImportedPosesError: If no clip of the splits has a pose, or a pose is
+            not finite.
     """
     splits = poses.splits if splits is None else splits
+    for name, annotation in poses.annotations.items():
+        for key in ('keypoint', 'keypoint_score'):
+            value = annotation.get(key, 0.)
+            if not np.isfinite(value).all():
+                raise ImportedPosesError(
+                    f'{name}: {key} holds NaN or infinity; a joint that is '
+                    'not seen has score 0 and coordinates 0')
     by_bare = {bare_name(name): name for names in splits.values()
                for name in names}
     annotations = {}
@@ -102,16 +111,13 @@ def write_poses(poses, path, splits=None):
     return {key: len(names) for key, names in split.items()}
 
 
-class GivenJoints:
-    """Joints and boxes that drive the pooling, in place of a detector.
+class GivenJoints(JointsSource):
+    """Joints of a file that drive the pooling, in place of a detector.
 
     Args:
         poses (Poses): In 2D.
         name (str): Where they come from, for records. Defaults to 'joints'.
         sha256 (str, optional): Of the file that they come from.
-        margin (float): By which a box exceeds the joints at each side, as a
-            share of their extent: the crown and the soles are no joints.
-            Defaults to 0.1.
 
     Attributes:
         layout (str): Name of the joints' layout, told by their number.
@@ -121,23 +127,25 @@ class GivenJoints:
             in their number of joints.
     """
 
-    def __init__(self, poses, name='joints', sha256=None, margin=0.1):
-        self.name, self.sha256, self.margin = name, sha256, margin
-        self._splits = poses.splits
-        self.annotations = {bare_name(name): annotation for name, annotation
-                            in poses.annotations.items()}
-        for name, annotation in self.annotations.items():
+    def __init__(self, poses, name='joints', sha256=None):
+        self._splits, self._labels = poses.splits, {}
+        clips = {}
+        for clip, annotation in poses.annotations.items():
             if 'keypoint_score' not in annotation:
                 raise ImportedPosesError(
-                    f'{name}: joints in 3D have no place in the image; '
+                    f'{clip}: joints in 3D have no place in the image; '
                     'joints in 2D are needed, with keypoint_score and '
                     'img_shape')
-        counts = {annotation['keypoint'].shape[2]
-                  for annotation in self.annotations.values()}
+            clip = bare_name(clip)
+            clips[clip] = ClipJoints(
+                annotation['keypoint'], annotation['keypoint_score'],
+                annotation['img_shape'])
+            self._labels[clip] = annotation['label']
+        counts = {clip.joints.shape[2] for clip in clips.values()}
         if len(counts) > 1:
             raise ImportedPosesError(
                 f'clips with {sorted(counts)} joints a person in one file')
-        self.layout = LAYOUTS.get(*counts, 'unknown')
+        super().__init__(clips, name, sha256, LAYOUTS.get(*counts, 'unknown'))
 
     @classmethod
     def read(cls, path):
@@ -147,11 +155,11 @@ class GivenJoints:
         return cls(poses, f'joints:{osp.basename(path)}', digest)
 
     def __contains__(self, clip):
-        return bare_name(clip) in self.annotations
+        return bare_name(clip) in self.clips
 
     def labels(self, clips):
         """dict[str, str]: Label of each clip, or None if some have none."""
-        labels = {clip.name: self.annotations[bare_name(clip.name)]['label']
+        labels = {clip.name: self._labels[bare_name(clip.name)]
                   for clip in clips}
         if min(labels.values(), default=-1) < 0:
             return None
@@ -164,43 +172,6 @@ class GivenJoints:
                          if bare_name(name) in names]
                  for split, members in self._splits.items()}
         return {split: members for split, members in found.items() if members}
-
-    def of(self, clip, shape, max_people=None):
-        """Joints and boxes of a clip.
-
-        Args:
-            clip (str): Its name, with or without NTU's ``_rgb``.
-            shape (tuple[int]): Height and width of its frames in pixels;
-                joints are scaled if they were estimated at another size.
-            max_people (int, optional): Keep so many people, those who are
-                there the longest. Defaults to None, all.
-
-        Returns:
-            tuple[np.ndarray]: Joints (M, T, V, 2) in pixels, scores
-            (M, T, V), boxes (M, T, 5) as x1, y1, x2, y2 and mean score, and
-            who is there (M, T), bool: with a joint of positive score.
-
-        Raises:
-            ImportedPosesError: If there are no poses of this clip.
-        """
-        if clip not in self:
-            raise ImportedPosesError(f'{clip}: no joints are given for it')
-        annotation = self.annotations[bare_name(clip)]
-        height, width = annotation['img_shape']
-        joints = annotation['keypoint'] * np.float32(
-            (shape[1] / width, shape[0] / height))
-        scores = annotation['keypoint_score']
-        seen = (scores > 0)[..., None]
-        present = seen.any((2, 3))
-        low = np.where(seen, joints, np.inf).min(2)
-        high = np.where(seen, joints, -np.inf).max(2)
-        low, high = (np.where(present[..., None], x, 0) for x in (low, high))
-        pad = self.margin * (high - low)
-        boxes = np.concatenate(
-            [low - pad, high + pad, scores.mean(2)[..., None]], -1)
-        kept = np.sort(np.argsort(-present.sum(1), kind='stable')[:max_people])
-        return (joints[kept], scores[kept], boxes[kept].astype(np.float32),
-                present[kept])
 
 
 def _read_pickle(path):
@@ -222,8 +193,13 @@ def _read_pickle(path):
             f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or "
             'a list of annotations')
     annotations = _by_name([_checked(item, path) for item in content], path)
-    splits = {split: [osp.basename(name) for name in names]
-              for split, names in splits.items()}
+    try:
+        splits = {split: [osp.basename(name) for name in names]
+                  for split, names in splits.items()}
+    except (AttributeError, TypeError):
+        raise ImportedPosesError(
+            f'{path}: expected the split {{name: [clip, …]}}, found '
+            f'{splits!r:.60}') from None
     for split, names in splits.items():
         unknown = [name for name in names if name not in annotations]
         if unknown:
@@ -245,6 +221,17 @@ def _by_name(items, path):
 
 def _checked(item, path):
     """An annotation with all that ``PoseDataset`` reads."""
+    try:
+        return _converted(item, path)
+    except ImportedPosesError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ImportedPosesError(
+            f'{path}: the annotation of {item.get("frame_dir", "?")!r} holds '
+            f'values of another type than expected ({error})') from None
+
+
+def _converted(item, path):
     name = osp.basename(str(item.get('frame_dir', item.get('filename', ''))))
     if not name or 'keypoint' not in item:
         raise ImportedPosesError(f'{path}: an annotation ({name or "?"}) '
@@ -270,6 +257,10 @@ def _checked(item, path):
         if 'img_shape' not in item:
             raise ImportedPosesError(f'{path}: {name} has no img_shape')
         shape = tuple(int(side) for side in item['img_shape'])
+        if len(shape) != 2 or min(shape) < 1:
+            raise ImportedPosesError(
+                f'{path}: {name} has img_shape {shape}; expected the height '
+                'and width of its frames')
         found.update(keypoint_score=score, img_shape=shape,
                      original_shape=tuple(item.get('original_shape', shape)))
     if found['total_frames'] != keypoint.shape[1]:

@@ -87,8 +87,7 @@ def prepare(dataset,
             None at all: all splits of the benchmark, or ``'random'``. Where
             a folder has ``train`` and no ``val``, that is cut from ``train``
             by chance, and ``train_full`` is both.
-        source (str): See :func:`sources.find_clips`; or a folder of
-            released ``.npy`` features.
+        source (str | list[Clip]): See :func:`find`.
         leave_out (Iterable[str], optional): Clips to leave out. Defaults to
             NTU's clips without a skeleton, as published counts do.
         expected (Iterable[str], optional): Clips that should be there.
@@ -271,20 +270,55 @@ def find(source):
     """Clips of a source, videos or released features.
 
     Args:
-        source (str): See :func:`sources.find_clips`; or a folder of ``.npy``
-            files and no videos.
+        source (str | list[Clip]): See :func:`sources.find_clips`; or a
+            folder of ``.npy`` files and no videos; or the clips themselves.
 
     Returns:
         list[Clip]: In order of name.
     """
+    if not isinstance(source, str):
+        return sorted(source)
     try:
         return find_clips(source)
     except SourceError:
-        features = glob.glob(osp.join(glob.escape(source), '*.npy'))
-        if not features:
+        if not osp.isdir(source) or not (features := find_features([source])):
             raise
-        return sorted(Clip(osp.basename(path)[:-4], path)
-                      for path in features)
+        return features
+
+
+def find_features(sources):
+    """Clips that there are feature files of.
+
+    Args:
+        sources (list[str]): ``.npy`` files, and folders that hold them, flat
+            or one subfolder a class.
+
+    Returns:
+        list[Clip]: In order of name, named without a video's suffix, those
+        of a subfolder with its name as label.
+
+    Raises:
+        SourceError: If two files are of one clip.
+    """
+    clips = {}
+
+    def add(path, label=None):
+        name = benchmarks.bare_name(osp.basename(path)[:-len('.npy')])
+        if name in clips:
+            raise SourceError(
+                f'two files are named after clip {name!r}: '
+                f'{clips[name].path} and {path}; keep one of them')
+        clips[name] = Clip(name, path, label)
+
+    for source in sources:
+        if not osp.isdir(source):
+            add(source)
+            continue
+        for path in glob.glob(osp.join(glob.escape(source), '*.npy')):
+            add(path)
+        for path in glob.glob(osp.join(glob.escape(source), '*', '*.npy')):
+            add(path, osp.basename(osp.dirname(path)))
+    return [clips[name] for name in sorted(clips)]
 
 
 def read_list(path):

@@ -4,12 +4,16 @@ import json
 import os
 import os.path as osp
 import re
+import stat
+import unicodedata
 from collections import Counter
 from itertools import combinations
 from typing import NamedTuple
 
 from ..estimation.video import VIDEO_SUFFIXES
 
+FILE_NAME_BYTES = 255
+LONGEST_SUFFIX = '.mp4'  # of the files that are named after a clip
 # protocol and part of a split's name
 _PART = re.compile(r'(|.+_)(train|train_full|val|test)')
 
@@ -17,13 +21,17 @@ _PART = re.compile(r'(|.+_)(train|train_full|val|test)')
 class SourceError(ValueError):
     """Clips, labels or splits do not fit together; the message says where."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class Clip(NamedTuple):
     """One video.
 
     Attributes:
         name (str): Name that is unique in the dataset, ``frame_dir`` of the
-            annotations: the file's name without its suffix.
+            annotations: the file's name without its suffix, and where
+            several folders have it, with the folder's before it.
         path (str): The video.
         label (str, optional): What the source says that it shows, a class
             name or a number.
@@ -33,22 +41,97 @@ class Clip(NamedTuple):
     label: str | None = None
 
 
-def find_clips(source):
-    """Clips of a video, a folder or a list file.
+class Clips(NamedTuple):
+    """What a source holds.
+
+    Attributes:
+        clips (list[Clip]): The videos, in order of name.
+        skipped (dict[str, str]): Every other file and folder, and why it is
+            no clip.
+    """
+    clips: list[Clip]
+    skipped: dict[str, str]
+
+
+def printable(text: str) -> str:
+    """A text that any terminal and any file takes.
+
+    Names of files need not be text: bytes that are none are written as
+    backslash and number.
+    """
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
+def name_problem(name: str) -> str | None:
+    """What keeps the name of a clip from being a key and a file name.
+
+    Args:
+        name (str): Of :class:`Clip`.
+
+    Returns:
+        str | None: What is wrong with it, in ASCII; None if nothing is.
+    """
+    if not name or name in ('.', '..'):
+        return f'the name {name!r} is empty'
+    for character in name:
+        kind = unicodedata.category(character)
+        if kind == 'Cs':
+            found = 'a byte that is not UTF-8'
+        elif kind == 'Cc':
+            found = 'a control character (tab, line break, ...)'
+        elif kind in ('Cf', 'Zl', 'Zp'):
+            found = 'a character that cannot be seen'
+        elif character == '/':
+            found = 'a slash'
+        else:
+            continue
+        return (f'its name {ascii(name)} holds {found}, '
+                f'{ascii(character)}: rename the video')
+    size = len((name + LONGEST_SUFFIX).encode())
+    if size > FILE_NAME_BYTES:
+        return (f'its name {ascii(name[:20])}... makes file names of {size} '
+                f'bytes; a file system takes {FILE_NAME_BYTES}: rename the '
+                'video')
+    return None
+
+
+def find_clips(source: str) -> list[Clip]:
+    """The clips of :func:`list_clips`."""
+    return list_clips(source).clips
+
+
+def list_clips(source: str) -> Clips:
+    """Clips of a video, a folder or a list file, and what is no clip.
+
+    A clip is called like its file, without the suffix. Where files of
+    several folders are called the same, each gets the name of its folder
+    before it, ``FOLDER__FILE``; a file in ``source`` itself keeps its name.
+
+    A list file holds the path of a video (relative to the file), and if
+    known its label, a line::
+
+        # lines like this one, and empty ones, are passed over
+        wave/a.mp4 3
+        wave/b.mp4 wave hello
+        "wave/take 2.mp4"       3
+
+    Quotes are needed only where a path ends in a space or begins with ``#``.
 
     Args:
         source (str): A video; a folder of videos; a folder with one
-            subfolder of videos a class; or a text file with a video's path
-            (relative to the file), and if known its label, a line.
+            subfolder of videos a class; or a list file, UTF-8.
 
     Returns:
-        list[Clip]: In order of name.
+        Clips: The clips, and what was skipped: hidden files, files that do
+        not end like a video, links that lead nowhere, folders in a class's
+        folder, and what else there is.
 
     Raises:
         SourceError: If there is no video, or two have one name.
     """
+    skipped = {}
     if osp.isdir(source):
-        clips = list(_walk(source))
+        clips = list(_walk(source, skipped))
     elif _is_video(source):
         clips = [_clip(source)]
     elif osp.isfile(source):
@@ -56,10 +139,24 @@ def find_clips(source):
     else:
         raise SourceError(f'{source}: no such video, folder or list file')
     if not clips:
-        raise SourceError(f'{source} holds no video; looked for files '
-                          f'ending in {", ".join(VIDEO_SUFFIXES)}')
+        reasons = [f'{path}: {why}' for path, why in skipped.items()]
+        raise SourceError(
+            f'{source} holds no video; looked for files ending in '
+            f'{", ".join(VIDEO_SUFFIXES)}'
+            + (f'; skipped: {"; ".join(reasons[:3])}' if reasons else '')
+            + ('; ...' if len(reasons) > 3 else ''))
+    return Clips(_unique(clips, osp.abspath(source)), skipped)
+
+
+def _unique(clips, source):
+    """The clips in order of name, those of equal name told apart."""
+    names = Counter(clip.name for clip in clips)
     by_name = {}
     for clip in clips:
+        folder = osp.dirname(osp.abspath(clip.path))
+        if names[clip.name] > 1 and folder != source:
+            name = f'{osp.basename(folder)}__{clip.name}'
+            clip = clip._replace(name=name)
         if clip.name in by_name:
             raise SourceError(
                 f'two videos are named {clip.name!r}: '
@@ -77,38 +174,96 @@ def _clip(path, label=None):
     return Clip(osp.splitext(osp.basename(path))[0], path, label)
 
 
-def _walk(folder):
+def _walk(folder, skipped):
     """Videos of a folder; those of a subfolder carry its name as label."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_dir():
-            for path in sorted(os.listdir(entry.path)):
-                path = osp.join(entry.path, path)
-                if _is_video(path):
-                    yield _clip(path, entry.name)
-        elif _is_video(entry.path):
-            yield _clip(entry.path)
+    seen = {osp.realpath(folder)}
+    for name in _names(folder, skipped):
+        path = osp.join(folder, name)
+        if not osp.isdir(path):
+            if _is_clip(path, skipped):
+                yield _clip(path)
+        elif name.startswith('.'):
+            skipped[path] = 'hidden'
+        elif osp.realpath(path) in seen:
+            skipped[path] = 'a link to a folder that is read already'
+        else:
+            seen.add(osp.realpath(path))
+            for inner in _names(path, skipped):
+                inner = osp.join(path, inner)
+                if osp.isdir(inner):
+                    skipped[inner] = ('a folder in a subfolder: videos stand '
+                                      'in the folder or one level below it')
+                elif _is_clip(inner, skipped):
+                    yield _clip(inner, name)
+
+
+def _names(folder, skipped):
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        skipped[folder] = f'cannot be read: {error.strerror}'
+        return []
+
+
+def _is_clip(path, skipped):
+    """Whether a file is a video by its name; if not, why is noted."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        skipped[path] = (
+            f'a link to {os.readlink(path)}: {error.strerror}'
+            if osp.islink(path) else f'cannot be read: {error.strerror}')
+        return False
+    if osp.basename(path).startswith('.'):
+        skipped[path] = 'hidden'
+    elif not stat.S_ISREG(mode):
+        skipped[path] = 'no ordinary file'
+    elif not path.lower().endswith(VIDEO_SUFFIXES):
+        suffix = osp.splitext(path)[1]
+        skipped[path] = (f'{suffix} is no suffix of a video' if suffix else
+                         'its name has no suffix')
+    else:
+        return True
+    return False
 
 
 def _read_list(path):
     for number, line in _lines(path):
-        video, label = line, None
-        if not line.lower().endswith(VIDEO_SUFFIXES):
-            video, _, label = line.rpartition(' ')
+        if line.startswith('#'):
+            continue
+        video, label = _split(line)
         if not video.lower().endswith(VIDEO_SUFFIXES):
             raise SourceError(
                 f'{path}, line {number}: {line!r} is neither "video" nor '
                 f'"video label"; a video ends in {", ".join(VIDEO_SUFFIXES)}')
-        yield _clip(osp.join(osp.dirname(path), video.strip()), label)
+        yield _clip(osp.join(osp.dirname(path), video), label)
+
+
+def _split(line):
+    """Video and label of a line; the video is empty if there is none."""
+    quoted = re.fullmatch(r"""(["'])(.+)\1(?:\s+(.+))?""", line)
+    if quoted:
+        return quoted[2], quoted[3]
+    if line.lower().endswith(VIDEO_SUFFIXES):
+        return line, None
+    # a label of one word after the last video, else of several after the
+    # first
+    suffixes = '|'.join(map(re.escape, VIDEO_SUFFIXES))
+    found = re.fullmatch(rf'(.+(?:{suffixes}))\s+(\S+)', line, re.I) or \
+        re.fullmatch(rf'(.+?(?:{suffixes}))\s+(.+)', line, re.I)
+    return (found[1], found[2]) if found else ('', None)
 
 
 def _lines(path):
+    """Numbered lines of a text file, without those that are empty."""
     try:
-        with open(path, encoding='utf-8') as file:
-            lines = file.read().splitlines()
+        # also of editors that put a mark of their own before the first
+        with open(path, encoding='utf-8-sig') as file:
+            lines = file.read().split('\n')
     except OSError as error:
         raise SourceError(f'{path}: {error.strerror}') from None
     except UnicodeDecodeError:
-        raise SourceError(f'{path} is no text file') from None
+        raise SourceError(f'{path} is no text file (UTF-8)') from None
     return [(number, line.strip()) for number, line in enumerate(lines, 1)
             if line.strip()]
 

@@ -1,47 +1,73 @@
 """People in frames: HOG, given boxes, the whole frame, or mmdet."""
-import difflib
+from __future__ import annotations
+
 import json
 import os
 import os.path as osp
 
 import numpy as np
 
+from .onnx_detector import KINDS, OnnxDetector
+from .people import (
+    People,
+    PeopleError,
+    PersonSource,
+    best_first,
+    checked_boxes,
+    named,
+    short,
+)
+
 SPECS = ("'hog' (OpenCV's people detector, needs no weights), 'frame' (the "
-         "whole frame), 'boxes:FILE' (a JSON file, or a folder of them) or "
-         'the path of an mmdet config (.py, with a checkpoint)')
+         "whole frame), 'boxes:FILE' (a JSON file, or a folder of them), the "
+         'path of an mmdet config (.py, with a checkpoint) or of YOLOX or '
+         'RTMDet in an ONNX file (.onnx)')
 
 
-class DetectionError(ValueError):
-    """The boxes of one clip cannot be had; the message says why."""
-
-
-def build_detector(spec, checkpoint=None, device='cpu', score_thr=None):
-    """Build the detector that a short text names.
+def build_detector(spec: str, checkpoint: str | None = None,
+                   device: str = 'cpu', score_thr: float | None = None,
+                   every: int | None = None) -> PersonSource:
+    """Build the source of people that a short text names.
 
     Args:
-        spec (str): ``'hog'``, ``'frame'``, ``'boxes:FILE'`` or the path of
-            an mmdet config; see the classes of this file.
-        checkpoint (str, optional): Weights of an mmdet detector, file or
-            address; by default the config's ``load_from``.
-        device (str): Where an mmdet detector runs. Defaults to ``'cpu'``.
-        score_thr (float, optional): Boxes below are left out. By default the
-            detector's own.
+        spec: ``'hog'``, ``'frame'``, ``'boxes:FILE'``, the path of an mmdet
+            config, or that of an ONNX file, ``'yolox:FILE'`` or
+            ``'rtmdet:FILE'`` where its name does not tell; see the classes.
+        checkpoint: Weights of an mmdet detector, file or address; by default
+            the config's ``load_from``.
+        device: Where a net runs.
+        score_thr: Boxes below are left out. By default the detector's own.
+        every: Frames of the video from one detection to the next, see
+            :meth:`PersonSource.follow`. By default the detector's own.
 
     Returns:
-        Detector: The detector.
+        The detector.
 
     Raises:
         ValueError: If ``spec`` names no detector, with what it may name, or
             the detector cannot be built of what was given.
         FileNotFoundError: If a file is not there.
     """
-    spec = str(spec)
-    known = {} if score_thr is None else dict(score_thr=score_thr)
+    source = _build(str(spec), checkpoint, device,
+                    {} if score_thr is None else dict(score_thr=score_thr))
+    if every is not None:
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        source.every = every
+    return source
+
+
+def _build(spec, checkpoint, device, known):
     if spec.endswith('.py'):
         return MMDetDetector(spec, checkpoint, device, **known)
     if checkpoint:
-        raise ValueError(f'the detector {spec!r} has no weights: leave the '
-                         f'checkpoint {checkpoint} out')
+        raise ValueError(f'the detector {spec!r} has no weights of its own: '
+                         f'leave the checkpoint {checkpoint} out')
+    if spec.endswith('.onnx'):
+        kind, _, path = spec.rpartition(':')
+        if kind not in KINDS:
+            kind, path = None, spec
+        return OnnxDetector(path, kind, device, **known)
     if spec == 'hog':
         return HogDetector(**known)
     if spec == 'frame':
@@ -51,168 +77,107 @@ def build_detector(spec, checkpoint=None, device='cpu', score_thr=None):
     raise ValueError(f'unknown detector {spec!r}; possible are {SPECS}')
 
 
-class Detector:
-    """What all detectors share.
-
-    Attributes:
-        name (str): For the record of what made the features.
-        sha256 (str | None): Of the weights, None where there are none.
-    """
-
-    name = None
-    sha256 = None
-
-    def detect(self, frames, clip, indices):
-        """Find the people in some frames of a clip.
-
-        Args:
-            frames (list[np.ndarray]): (H, W, 3) uint8, RGB.
-            clip (str): The clip's name.
-            indices (list[int]): The frames' numbers in the clip, from 0.
-
-        Returns:
-            list[np.ndarray]: For each frame (K, 5) float32: x1, y1, x2, y2
-            in pixels of the frame and score, best score first.
-
-        Raises:
-            DetectionError: If the boxes of this clip cannot be had.
-        """
-        raise NotImplementedError
-
-
-def _best_first(boxes):
-    """Sort (K, 5) by score; equal scores by place, so that runs agree."""
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 5)
-    return boxes[np.lexsort((boxes[:, 1], boxes[:, 0], -boxes[:, 4]))]
-
-
-class FrameDetector(Detector):
+class FrameDetector(PersonSource):
     """One box, the whole frame, of score 1: for clips cut to one person."""
 
     name = 'frame'
 
-    def detect(self, frames, clip, indices):
-        """See :meth:`Detector.detect`."""
-        return [np.array([[0, 0, frame.shape[1], frame.shape[0], 1]],
-                         np.float32) for frame in frames]
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
+        return [People(np.array(
+            [[0, 0, frame.shape[1], frame.shape[0], 1]], np.float32))
+            for frame in frames]
 
 
-class GivenBoxes(Detector):
+class GivenBoxes(PersonSource):
     """Boxes that were found before, in JSON.
 
     A frame's boxes are a list of ``[x1, y1, x2, y2, score]``, in pixels; a
     missing score is 1. A clip's are the list of its frames'. The file holds
-    ``{clip: list}``, or one list alone, for a single clip. A folder holds
-    ``CLIP_boxes.json`` or ``CLIP.json`` for each clip. A clip's name may
-    lack the ``_rgb`` of NTU's video files.
+    ``{clip: list}``, or one list alone, of the clip after which the file is
+    named. A folder holds such files, ``CLIP_boxes.json`` or ``CLIP.json``. A
+    clip's name may lack the ``_rgb`` of NTU's video files.
 
     Args:
-        path (str): File or folder.
-        score_thr (float): Boxes below are left out. Defaults to 0.
+        path: File or folder.
+        score_thr: Boxes below are left out.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it does not hold boxes.
     """
 
-    def __init__(self, path, score_thr=0.):
+    def __init__(self, path: str, score_thr: float = 0.):
         if not osp.exists(path):
             raise FileNotFoundError(f'{path}: no such file or folder of boxes')
         self.path, self.score_thr = path, score_thr
         self.name = 'boxes:' + osp.basename(osp.normpath(path))
-        self.clips = self.single = None
-        self.files = {}
-        self.loaded = (None, None)
+        self._loaded = (None, None)
         if osp.isdir(path):
-            for file in sorted(os.listdir(path)):
-                stem, suffix = osp.splitext(file)
-                if suffix == '.json':
-                    self.files[stem.removesuffix('_boxes')] = osp.join(
-                        path, file)
-            if not self.files:
+            # a clip's rows are read when it is its turn
+            self.clips = {_stem(file): osp.join(path, file)
+                          for file in sorted(os.listdir(path))
+                          if file.endswith('.json')}
+            if not self.clips:
                 raise ValueError(f'{path} has no CLIP_boxes.json or CLIP.json')
             return
         content = _read_json(path)
-        if isinstance(content, dict):
-            self.clips = content
-        elif isinstance(content, list):
-            self.single = content
-        else:
+        if isinstance(content, list):
+            content = {_stem(osp.basename(path)): content}
+        if not isinstance(content, dict):
             raise ValueError(
                 f'{path} holds a {type(content).__name__}; expected '
                 '{clip: [[[x1, y1, x2, y2, score], ...] of each frame]}, or '
-                'the list of one clip')
+                'the list of one clip in CLIP_boxes.json or CLIP.json')
+        self.clips = content
 
-    def detect(self, frames, clip, indices):
-        """See :meth:`Detector.detect`."""
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
         rows = self._of_clip(clip)
-        return [self._of_frame(rows, clip, index) for index in indices]
+        found = []
+        for number in numbers:
+            if number >= len(rows):
+                raise PeopleError(
+                    f'{self.path}, clip {clip!r}: boxes of {len(rows)} '
+                    f'frames, but frame {number} is asked for (frames count '
+                    'from 0): the boxes are of another or a shortened video')
+            boxes = checked_boxes(
+                rows[number], f'{self.path}, clip {clip!r}, frame {number}')
+            found.append(People(boxes[boxes[:, 4] >= self.score_thr]))
+        return found
 
     def _of_clip(self, clip):
-        if self.loaded[0] == clip:
-            return self.loaded[1]
-        if self.single is not None:
-            if self.loaded[0] is not None:
-                raise DetectionError(
-                    f'{self.path} holds the boxes of one clip, which were '
-                    f'taken for {self.loaded[0]!r}; clip {clip!r} has none: '
-                    'give a file {clip: list} or a folder')
-            rows = self.single
-        else:
-            known = self.files or self.clips
-            name = clip if clip in known else clip.removesuffix('_rgb')
-            if name not in known:
-                near = difflib.get_close_matches(clip, known, 3, 0.3)
-                raise DetectionError(
-                    f'{self.path} has no boxes of clip {clip!r} among its '
-                    f'{len(known)} clips; closest: {near or "none"}')
-            rows = known[name]
-            if self.files:
-                try:
-                    rows = _read_json(rows)
-                except ValueError as error:
-                    raise DetectionError(str(error)) from None
+        if self._loaded[0] == clip:
+            return self._loaded[1]
+        rows = named(self.clips, clip, self.path, 'boxes')
+        if isinstance(rows, str) and osp.isdir(self.path):
+            try:
+                rows = _read_json(rows)
+            except (OSError, ValueError) as error:
+                raise PeopleError(str(error)) from None
         if not isinstance(rows, list):
-            raise DetectionError(
+            raise PeopleError(
                 f'{self.path}, clip {clip!r}: expected the list of its '
-                f"frames' boxes, found {_short(rows)}")
-        self.loaded = (clip, rows)
+                f"frames' boxes, found {short(rows)}")
+        self._loaded = (clip, rows)
         return rows
 
-    def _of_frame(self, rows, clip, index):
-        if index >= len(rows):
-            raise DetectionError(
-                f'{self.path}, clip {clip!r}: boxes of {len(rows)} frames, '
-                f'but frame {index} is asked for (frames count from 0): the '
-                'boxes are of another or a shortened video')
-        where = f'{self.path}, clip {clip!r}, frame {index}'
-        if not isinstance(rows[index], list):
-            raise DetectionError(f'{where}: expected a list of boxes, found '
-                                 f'{_short(rows[index])}')
-        boxes = []
-        for row in rows[index]:
-            numbers = isinstance(row, list) and len(row) in (4, 5) and all(
-                isinstance(x, (int, float)) for x in row)
-            if not numbers or not np.isfinite(row).all() or \
-                    row[2] <= row[0] or row[3] <= row[1]:
-                raise DetectionError(
-                    f'{where}: expected [x1, y1, x2, y2] or [x1, y1, x2, y2, '
-                    f'score] with x1 < x2 and y1 < y2, found {_short(row)}')
-            boxes.append(row if len(row) == 5 else [*row, 1.])
-        boxes = _best_first(boxes)
-        return boxes[boxes[:, 4] >= self.score_thr]
+
+def _stem(file):
+    return file.removesuffix('.json').removesuffix('_boxes')
 
 
 def _read_json(path):
     try:
         with open(path, encoding='utf-8') as file:
             return json.load(file)
-    except ValueError as error:  # also of bytes that are no text
+    except (ValueError, RecursionError) as error:  # also of no text at all
         raise ValueError(f'{path} is no JSON file: {error}') from None
 
 
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + '...'
-
-
-class HogDetector(Detector):
+class HogDetector(PersonSource):
     """OpenCV's HOG people detector (Dalal and Triggs, CVPR 2005).
 
     For people who stand or walk, from about a quarter of the frame's height
@@ -249,9 +214,10 @@ class HogDetector(Detector):
         self.hog = cv2.HOGDescriptor()
         self.hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
 
-    def detect(self, frames, clip, indices):
-        """See :meth:`Detector.detect`."""
-        return [self._detect(frame) for frame in frames]
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
+        return [People(self._detect(frame)) for frame in frames]
 
     def _detect(self, frame):
         import cv2
@@ -279,7 +245,7 @@ class HogDetector(Detector):
                       np.ravel(margins)]
         boxes = self._merge(found)
         boxes[:, :4] = boxes[:, :4].clip(0, (width, height) * 2)
-        return _best_first(boxes)
+        return best_first(boxes)
 
     def _merge(self, found):
         """One box for the windows on one person."""
@@ -309,7 +275,7 @@ def _overlaps(boxes):
             inner / np.minimum(area[:, None], area))
 
 
-class MMDetDetector(Detector):
+class MMDetDetector(PersonSource):
     """The persons of any detector of mmdet.
 
     Args:
@@ -350,13 +316,14 @@ class MMDetDetector(Detector):
         classes = self.model.dataset_meta['classes']
         if 'person' not in classes:
             raise ValueError(f"{path} detects no class 'person' but "
-                             f'{_short(list(classes))}')
+                             f'{short(list(classes))}')
         self.person = classes.index('person')
         self.name = osp.splitext(osp.basename(path))[0]
         self.score_thr = score_thr
 
-    def detect(self, frames, clip, indices):
-        """See :meth:`Detector.detect`."""
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
         import torch
         if not frames:
             return []
@@ -367,12 +334,12 @@ class MMDetDetector(Detector):
             results = self.model.test_step(
                 {key: [item[key] for item in data]
                  for key in ('inputs', 'data_samples')})
-        return [self._people(result.pred_instances, frame.shape)
+        return [People(self._persons(result.pred_instances, frame.shape))
                 for result, frame in zip(results, frames)]
 
-    def _people(self, found, shape):
+    def _persons(self, found, shape):
         found = found[(found.labels == self.person)
                       & (found.scores >= self.score_thr)].cpu()
         boxes = np.c_[found.bboxes.numpy(), found.scores.numpy()]
         boxes[:, :4] = boxes[:, :4].clip(0, (shape[1], shape[0]) * 2)
-        return _best_first(boxes[(boxes[:, 2:4] > boxes[:, :2]).all(1)])
+        return best_first(boxes[(boxes[:, 2:4] > boxes[:, :2]).all(1)])

@@ -17,12 +17,13 @@ RGB_STRIDE, RGB_PATCH, HEATMAP_PATCH = 4, 5, 7
 
 
 def build_extractor(pose, checkpoint=None, taps=(), device='cpu', norm='eval',
-                    region=1, grid='exact', aspect='input'):
+                    region=1, grid='exact', aspect='input', backend='torch',
+                    precision='fp32', threads=1):
     """Build a pose net and the pooling of what its taps name.
 
     Args:
         pose (str | Path): See :func:`build_pose_net`, as ``checkpoint``,
-            ``device`` and ``norm``.
+            ``device``, ``norm``, ``backend``, ``precision`` and ``threads``.
         taps (Sequence[str]): Features to take, each one of
 
             - a feature map of the net, see :func:`build_pose_net`;
@@ -53,7 +54,8 @@ def build_extractor(pose, checkpoint=None, taps=(), device='cpu', norm='eval',
         else:
             features[tap] = tap, region
     maps = dict.fromkeys(tap for tap, _ in features.values())
-    net = build_pose_net(pose, checkpoint, tuple(maps), device, norm)
+    net = build_pose_net(pose, checkpoint, tuple(maps), device, norm,
+                         backend, precision, threads)
     return PooledExtractor(net, region, grid, aspect, features=features,
                            extras=extras)
 
@@ -141,7 +143,6 @@ class PooledExtractor:
         matrix = window_to_matrix(*window, self.net.size, self.net.udp)
         return warp(frame, matrix, self.net.size), matrix
 
-    @torch.inference_mode()
     def __call__(self, crops, matrices, joints=None):
         """Joints and pooled features of crops.
 
@@ -153,30 +154,45 @@ class PooledExtractor:
 
         Returns:
             tuple: Joints (N, V, 2) in pixels of the frame and scores (N, V),
-            float32, and a dict of feature to (N, V, C), float16.
+            float32, and a dict of feature to (N, V, C), float16. Scores are
+            None where joints were given.
         """
-        output = self.net(crops)
-        if joints is None:
-            at, scores = output.joints, output.scores
-            joints = to_frame(at, matrices)
-        else:
-            at, scores = to_crop(joints, matrices), None
-        at = torch.from_numpy(np.ascontiguousarray(at))
-        pooled = {
-            name: pool_at_joints(output.maps[tap], at, self.net.size, region,
-                                 self.grid)
-            for name, (tap, region) in self.features.items()}
-        if 'rgb' in self.extras:
-            pooled['rgb'] = self._rgb(crops, at)
-        if 'coordinates' in self.extras:
-            pooled['coordinates'] = self._coordinates(output, at)
-        if 'heatmap' in self.extras:
-            pooled.update(self._heatmaps(output, at, matrices))
-        return joints, scores, {name: value.half().cpu().numpy()
-                                for name, value in pooled.items()}
+        return self.submit(crops, matrices, joints).result()
+
+    def submit(self, crops, matrices, joints=None):
+        """Start on a batch; a GPU works on it while the next is prepared.
+
+        Args:
+            crops (np.ndarray): See :meth:`__call__`, as ``matrices`` and
+                ``joints``.
+
+        Returns:
+            PendingFeatures: Its ``result()`` is what :meth:`__call__` gives.
+        """
+        with self.net.computing():
+            images = self.net.upload(crops)
+            output = self.net.run(images)
+            if joints is None:
+                at = output.joints
+                answers = dict(joints=at, scores=output.scores)
+            else:
+                at = self.net.upload(to_crop(joints, matrices))
+                answers = {}
+            pooled = {
+                name: pool_at_joints(output.maps[tap].float(), at,
+                                     self.net.size, region, self.grid)
+                for name, (tap, region) in self.features.items()}
+            if 'rgb' in self.extras:
+                pooled['rgb'] = self._rgb(images, at)
+            if 'coordinates' in self.extras:
+                pooled['coordinates'] = self._coordinates(output, at)
+            if 'heatmap' in self.extras:
+                pooled.update(self._heatmaps(output, at, matrices))
+            pooled = {name: value.half() for name, value in pooled.items()}
+            return PendingFeatures(answers, pooled, matrices, joints)
 
     def _rgb(self, crops, at):
-        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+        images = crops.permute(0, 3, 1, 2).float() / 255
         return patch_at_joints(F.avg_pool2d(images, RGB_STRIDE), at,
                                self.net.size, RGB_PATCH)
 
@@ -210,3 +226,51 @@ class PooledExtractor:
                 f'{name!r}: the pose net knows {answer.shape[1]} joints, '
                 f'{at.shape[1]} are given to pool at')
         return answer
+
+
+class PendingFeatures:
+    """A batch that a GPU may still be working on.
+
+    Args:
+        answers (dict[str, Tensor]): The net's ``joints`` in pixels of the
+            crops and their ``scores``; empty where joints were given.
+        pooled (dict[str, Tensor]): Features.
+        matrices (np.ndarray): From frame to crop, (N, 2, 3).
+        joints (np.ndarray, optional): The joints that were given.
+    """
+
+    def __init__(self, answers, pooled, matrices, joints):
+        self._matrices, self._joints = matrices, joints
+        self._answers = {k: _to_host(v) for k, v in answers.items()}
+        self._pooled = {k: _to_host(v) for k, v in pooled.items()}
+        self._copied = None
+        for value in (*answers.values(), *pooled.values()):
+            if value.is_cuda:
+                # behind all copies, which went into the current stream
+                stream = torch.cuda.current_stream(value.device)
+                self._copied = stream.record_event()
+                break
+
+    def result(self):
+        """Wait for the batch.
+
+        Returns:
+            tuple: See :meth:`PooledExtractor.__call__`.
+        """
+        if self._copied is not None:
+            self._copied.synchronize()
+        joints, scores = self._joints, None
+        if joints is None:
+            joints = to_frame(self._answers['joints'].numpy(), self._matrices)
+            scores = self._answers['scores'].numpy()
+        return joints, scores, {name: value.numpy()
+                                for name, value in self._pooled.items()}
+
+
+def _to_host(value):
+    """A tensor on the host; from a GPU it arrives while others work."""
+    if not value.is_cuda:
+        return value
+    # .to('cpu', non_blocking=True) would copy into memory that is not pinned
+    host = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+    return host.copy_(value, non_blocking=True)

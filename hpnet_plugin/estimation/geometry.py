@@ -2,6 +2,9 @@
 import cv2
 import numpy as np
 
+# of a person's usual box, what one around few joints has at least
+LEAST_SIDE = 0.25
+
 
 def box_to_window(box, size, padding=1.25, aspect='input'):
     """Window of a pose net's aspect ratio around a box.
@@ -76,17 +79,45 @@ def to_crop(joints, matrices):
     return (joints * zoom + shift).astype(np.float32)
 
 
-def joints_to_box(joints, margin=0.1):
-    """Box around joints that are already known.
+def joints_to_box(
+        joints: np.ndarray,
+        scores: np.ndarray,
+        shape: tuple[int, int],
+        margin: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes around joints of one person or more that are already known.
+
+    Joints of score 0 never count. Where few joints are seen the box around
+    them says little of the body, and around a single one it has no area: no
+    side is shorter than ``LEAST_SIDE`` of the person's usual one, the median
+    over the frames.
 
     Args:
-        joints (np.ndarray): (V, 2) in pixels of the frame.
-        margin (float): What joints miss of the body at each side, as a share
-            of the box's height. Defaults to 0.1.
+        joints: (M, T, V, 2), in pixels of the frame.
+        scores: (M, T, V).
+        shape: Height and width of the frame. A quarter of the height is the
+            usual side of somebody of whom only single joints are seen.
+        margin: By which a box exceeds the joints at each side, as a share of
+            their extent: the crown and the soles are no joints.
 
     Returns:
-        np.ndarray: x1, y1, x2, y2, float32.
+        Boxes (M, T, 4), x1, y1, x2, y2, float32, zero where nobody is, and
+        presence (M, T), bool.
     """
-    low, high = joints.min(0), joints.max(0)
-    edge = margin * (high[1] - low[1])
-    return np.concatenate((low - edge, high + edge)).astype(np.float32)
+    seen = (scores > 0)[..., None]
+    present = seen.any((2, 3))
+    low = np.where(seen, joints, np.inf).min(2)
+    high = np.where(seen, joints, -np.inf).max(2)
+    low, high = (np.where(present[..., None], x, 0) for x in (low, high))
+    pad = margin * (high - low)
+    low, high = low - pad, high + pad
+    for m in range(len(low)):
+        side = high[m] - low[m]
+        usual = [np.median(s[s > 0]) if (s > 0).any() else 0 for s in side.T]
+        if not any(usual):
+            usual = [shape[0] / 4]
+        usual = [s or max(usual) for s in usual]
+        more = (np.multiply(LEAST_SIDE, usual) - side).clip(0) / 2
+        more *= present[m, :, None]
+        low[m] -= more
+        high[m] += more
+    return np.concatenate((low, high), -1).astype(np.float32), present

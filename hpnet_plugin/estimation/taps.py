@@ -3,16 +3,27 @@ import difflib
 
 import torch
 
+LISTED = 20
+
 
 class TapError(ValueError):
     """A tap names no feature map of the pose net."""
 
 
 def unknown_tap(tap, names, kind):
-    """TapError that names the closest existing taps."""
+    """TapError that names the closest existing taps, or the first ones."""
     close = difflib.get_close_matches(tap, names, n=5, cutoff=0.3)
-    return TapError(f'tap {tap!r} is no {kind} of the pose net; '
-                    f'closest: {", ".join(close) if close else "none"}')
+    if close:
+        advice = f'closest: {", ".join(close)}'
+    elif not names:
+        advice = 'it has none'
+    else:
+        advice = f'nothing is close; there are {", ".join(names[:LISTED])}'
+        if len(names) > LISTED:
+            advice += f' and {len(names) - LISTED} more'
+    return TapError(f'tap {tap!r} is no {kind} of the pose net; {advice}. '
+                    'list_taps of hpnet_plugin.estimation.pose names all '
+                    'feature maps')
 
 
 class ModuleTaps:
@@ -31,7 +42,8 @@ class ModuleTaps:
         self.names, self.maps = list(names), {}
         for name in names:
             if name not in modules or not name:
-                raise unknown_tap(name, list(modules), 'module path')
+                raise unknown_tap(name, [n for n in modules if n],
+                                  'module path')
             modules[name].register_forward_hook(self._keeper(name))
 
     def take(self):
@@ -56,3 +68,30 @@ class ModuleTaps:
             self.maps[name] = output.detach().clone()
 
         return keep
+
+
+def maps_of_modules(model, run):
+    """All modules of a model that give a feature map.
+
+    Args:
+        model (nn.Module): The pose net.
+        run (Callable): Runs it on one crop.
+
+    Returns:
+        dict[str, tuple[int]]: Module path to (C, h, w).
+    """
+    found, hooks = {}, []
+    for name, module in model.named_modules():
+
+        def keep(module, inputs, output, name=name):
+            if isinstance(output, torch.Tensor) and output.ndim == 4:
+                found[name] = tuple(output.shape[1:])
+
+        hooks.append(module.register_forward_hook(keep))
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: found[name] for name, _ in model.named_modules()
+            if name and name in found}

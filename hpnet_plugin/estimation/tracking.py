@@ -3,6 +3,9 @@
 Pure functions of arrays. Nothing here knows the action, its label, or the
 order in which a detector lists its boxes.
 """
+import copy
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -55,8 +58,11 @@ def _area(boxes):
     return (boxes[..., 2:4] - boxes[..., :2]).prod(-1)
 
 
-def link(boxes, max_gap=30):
-    """Link the boxes of consecutive frames into tracks.
+class Tracker:
+    """Links the boxes of frames into tracks, frame by frame.
+
+    What it says of a frame depends on that frame and those before alone, so
+    it follows a camera as well as a file.
 
     A Kalman filter of constant velocity says where each track goes on;
     tracks and boxes of a frame are paired at once (Hungarian method) so that
@@ -68,30 +74,72 @@ def link(boxes, max_gap=30):
     one.
 
     Args:
-        boxes (list[np.ndarray]): For each of T frames (K_t, 4 or more), x1,
-            y1, x2, y2 in pixels first; K_t may be 0. Scores are not looked
-            at.
-        max_gap (int): A track that misses more frames than this ends.
-            Defaults to 30.
+        max_gap: A track that misses more frames than this ends.
+    """
+
+    def __init__(self, max_gap: int = 30):
+        self.max_gap = max_gap
+        self.begun = 0
+        self._motion = _Motion()
+
+    def update(self, boxes: np.ndarray, frames: int = 1) -> np.ndarray:
+        """Go on to another frame.
+
+        Args:
+            boxes: (K, 4 or more), x1, y1, x2, y2 in pixels first; K may be
+                0. Scores are not looked at.
+            frames: How many frames it is after the one before.
+
+        Returns:
+            (K,) int, the track of each box. Tracks count from 0 in the order
+            of their first box.
+        """
+        motion = self._motion
+        motion.step(self.max_gap, frames)
+        ids = np.full(len(boxes), -1)
+        if len(boxes):
+            found = np.asarray(boxes, float)[:, :4]
+            rows, columns, quality = motion.pair(found)
+            motion.see(rows, found[columns], quality)
+            ids[columns] = motion.number[rows]
+            new = np.flatnonzero(ids < 0)
+            ids[new] = self.begun + np.arange(len(new))
+            self.begun += len(new)
+            motion.begin(ids[new], found[new])
+        return ids
+
+    def copy(self) -> 'Tracker':
+        """One that goes on from here by itself."""
+        return copy.deepcopy(self)
+
+
+def link(
+        boxes: list[np.ndarray],
+        max_gap: int = 30,
+        numbers: Sequence[int] | None = None) -> list[np.ndarray]:
+    """Link the boxes of the frames of a clip into tracks.
+
+    Args:
+        boxes: For each of T frames (K_t, 4 or more), as
+            :meth:`Tracker.update` takes them.
+        max_gap: See :class:`Tracker`.
+        numbers: (T,) increasing, of the frames in the video; by default they
+            follow each other.
 
     Returns:
-        list[np.ndarray]: Tracks in order of their first box, each (N, 2)
-        int: frame and index into that frame's boxes, frames increasing. Each
-        box is in exactly one track.
+        Tracks in order of their first box, each (N, 2) int: frame, from 0 to
+        T - 1, and index into that frame's boxes, frames increasing. Each box
+        is in exactly one track.
     """
-    tracks, motion = [], _Motion()
-    for t, found in enumerate(boxes):
-        motion.step(max_gap)
-        if not len(found):
-            continue
-        found = np.asarray(found, float)[:, :4]
-        rows, columns, quality = motion.pair(found)
-        motion.see(rows, found[columns], quality)
-        for row, column in zip(rows, columns):
-            tracks[motion.number[row]].append((t, column))
-        new = np.setdiff1d(np.arange(len(found)), columns)
-        motion.begin(len(tracks) + np.arange(len(new)), found[new])
-        tracks.extend([(t, column)] for column in new)
+    tracker, tracks = Tracker(max_gap), []
+    if numbers is None:
+        numbers = range(len(boxes))
+    steps = np.diff(numbers, prepend=0)
+    for t, (found, step) in enumerate(zip(boxes, steps)):
+        ids = tracker.update(found, step)
+        tracks.extend([] for _ in range(len(tracks), tracker.begun))
+        for k, track in enumerate(ids):
+            tracks[track].append((t, k))
     return [np.array(track, int) for track in tracks]
 
 
@@ -102,22 +150,27 @@ class _Motion:
     """
 
     def __init__(self):
-        self.number, self.count, self.absent = np.zeros((3, 0), int)
+        # absence in frames, and in frames that were looked at
+        self.number, self.count, self.absent, self.missed = np.zeros(
+            (4, 0), int)
         self.size = np.zeros((0, 2))  # width and height
         self.centre = np.zeros((0, 2))
         self.velocity = np.zeros((0, 2))
         self.covariance = np.zeros((0, 2, 2))  # of place and velocity
         self.seen = np.zeros((0, 2))  # the centre when last seen
 
-    def step(self, max_gap):
-        """Go on one frame, without the tracks that have ended."""
+    def step(self, max_gap, frames):
+        """Go on some frames, without the tracks that have ended."""
         alive = self.absent <= max_gap
         for key, value in vars(self).items():
             setattr(self, key, value[alive])
-        self.absent += 1
-        self.centre += self.velocity
-        move = np.array([[1., 1.], [0., 1.]])
-        noise = np.array([[1 / 4, 1 / 2], [1 / 2, 1.]]) * ACCELERATION**2
+        self.absent += frames
+        self.missed += 1
+        self.centre += frames * self.velocity
+        move = np.array([[1., frames], [0., 1.]])
+        # as so many steps of one frame
+        noise = np.array([[frames**3 / 3 - frames / 12, frames**2 / 2],
+                          [frames**2 / 2, frames]]) * ACCELERATION**2
         self.covariance = (move @ self.covariance @ move.T
                            + noise * self.size.prod(1)[:, None, None])
 
@@ -132,7 +185,7 @@ class _Motion:
                     np.c_[centre - self.size / 2,
                           centre + self.size / 2][group],
                     found[free],
-                    ABSENCE_COST * (self.absent[group] - 1))
+                    ABSENCE_COST * (self.missed[group] - 1))
                 pairs.append((group[rows], free[columns], quality))
                 group = np.delete(group, rows)
                 free = np.delete(free, columns)
@@ -154,7 +207,7 @@ class _Motion:
         self.covariance[rows] -= gain[:, :, None] * covariance[:, :1]
         self.size[rows] = (self.size[rows] + size) / 2
         self.seen[rows] = centre
-        self.absent[rows] = 0
+        self.absent[rows] = self.missed[rows] = 0
         self.count[rows] += 1
 
     def begin(self, numbers, boxes):
@@ -165,6 +218,7 @@ class _Motion:
             number=numbers,
             count=np.ones_like(numbers),
             absent=np.zeros_like(numbers),
+            missed=np.zeros_like(numbers),
             size=size,
             centre=centre,
             velocity=np.zeros_like(centre),
@@ -223,17 +277,24 @@ def select(tracks, boxes, max_people):
     return chosen
 
 
-def fill_gaps(values, present, limit):
+def fill_gaps(
+        values: np.ndarray,
+        present: np.ndarray,
+        limit: int,
+        numbers: Sequence[int] | None = None) -> np.ndarray:
     """Fill the frames without a person, linearly between the neighbours.
 
     Args:
-        values (np.ndarray): (M, T, ...), floating point.
-        present (np.ndarray): (M, T) bool, where ``values`` are known.
-        limit (int): Longest gap in frames that is filled. Longer ones, and
-            what is before the first and after the last presence, is zero.
+        values: (M, T, ...), floating point.
+        present: (M, T) bool, where ``values`` are known.
+        limit: Longest gap in frames of the video that is filled. Longer
+            ones, and what is before the first and after the last presence,
+            is zero.
+        numbers: (T,) increasing, of the frames in the video; by default they
+            follow each other.
 
     Returns:
-        np.ndarray: A new array of the shape and dtype of ``values``.
+        A new array of the shape and dtype of ``values``.
 
     Raises:
         ValueError: If the shapes do not fit, or ``values`` are integers.
@@ -245,18 +306,24 @@ def fill_gaps(values, present, limit):
     if not np.issubdtype(values.dtype, np.floating):
         raise ValueError('values must be floating point to be filled '
                          f'linearly, got {values.dtype}')
+    frames = present.shape[1]
+    numbers = np.arange(frames) if numbers is None else np.asarray(numbers)
+    if numbers.shape != (frames, ) or (np.diff(numbers) <= 0).any():
+        raise ValueError(f'numbers must be {frames} that increase, got '
+                         f'{numbers}')
     filled = values.copy()
     filled[~present] = 0
-    frames = present.shape[1]
     t = np.arange(frames)
     before = np.maximum.accumulate(np.where(present, t, -1), axis=1)
     after = np.minimum.accumulate(
         np.where(present, t, frames)[:, ::-1], axis=1)[:, ::-1]
-    m, t = np.nonzero(~present & (before >= 0) & (after < frames)
-                      & (after - before - 1 <= limit))
+    m, t = np.nonzero(~present & (before >= 0) & (after < frames))
     a, b = before[m, t], after[m, t]
+    near = numbers[b] - numbers[a] - 1 <= limit
+    m, t, a, b = m[near], t[near], a[near], b[near]
     exact = np.result_type(values.dtype, np.float32)  # float16 would round
-    weight = ((t - a) / (b - a)).astype(exact)
+    weight = ((numbers[t] - numbers[a])
+              / (numbers[b] - numbers[a])).astype(exact)
     weight = weight.reshape(-1, *[1] * (values.ndim - 2))
     filled[m, t] = (values[m, a] * (1 - weight)
                     + values[m, b] * weight).astype(values.dtype)

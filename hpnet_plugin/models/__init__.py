@@ -3,10 +3,11 @@ from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .fusion import TRMM, CrossAttentionFusion, FiLM
 from .heads import TRMMHead
+from .optim import FlatDecayFree
 from .recognizers import XCLIPRecognizer
 
 __all__ = [
-    'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM',
+    'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM', 'FlatDecayFree',
     'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'SkeletonMixFormer',
     'TRMM', 'TRMMHead', 'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -1,4 +1,7 @@
 """RGB and pooled features on one timeline."""
+import json
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,15 +10,17 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.crops import CropRecorder
 from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.datasets.crops import CropsError, find_images, import_crops
 from hpnet_plugin.datasets.transforms import (
+    EachImage,
     FlipJoints,
     LoadPersonCrops,
     LoadPooledFeature,
     RandomTemporalCrop,
     ResizeTemporal,
 )
+from hpnet_plugin.extraction.crops import CropRecorder
 
 FRAMES = 30
 
@@ -135,6 +140,159 @@ def test_flip_is_of_both_or_none(folder):
 def test_bad_crops(folder, name, frames, error, message):
     with pytest.raises(error, match=message):
         LoadPersonCrops()(clip(folder, name, frames))
+
+
+@pytest.fixture
+def images(tmp_path):
+    """The authors' crops: image k of 2 k + 1 has brightness 8 k."""
+    def write(name, count, first=0, size=32):
+        path = tmp_path / 'authors' / name
+        path.mkdir(parents=True)
+        for k in range(count):
+            cv2.imwrite(str(path / f'{first + k}.jpg'),
+                        np.full((size, size, 3), 8 * k % 256, np.uint8))
+        return path
+
+    return write
+
+
+def test_images_of_the_authors(images, tmp_path):
+    """They have a timeline of their own: all of it is all of the clip."""
+    images('long', 31)
+    images('ones', 20, first=1)
+    images('short', 3)
+    images('empty', 0)
+    out = tmp_path / 'data'
+    assert import_crops(
+        str(tmp_path / 'authors'), str(out),
+        ['long', 'ones', 'short', 'empty', 'none'],
+        lambda name: name not in ('empty', 'none')) == 2
+    load = LoadPersonCrops(8, test_mode=True)
+    # reference.md 2: int((int(F j / 8) + int(F (j + 1) / 8)) / 2)
+    for name, frames in (('long', 31), ('ones', 20)):
+        assert numbers(load(clip(out, name, 64))) == [
+            int((int(frames * j / 8) + int(frames * (j + 1) / 8)) / 2)
+            for j in range(8)]
+    seen = {tuple(numbers(LoadPersonCrops(8)(clip(out, 'long', 64))))
+            for _ in range(40)}
+    assert len(seen) > 20
+    for drawn in seen:
+        for j, k in enumerate(drawn):
+            assert int(31 * j / 8) <= k < int(31 * (j + 1) / 8)
+    assert numbers(load(clip(out, 'short', 64))) == [0, 0, 0, 1, 1, 1, 2, 2]
+    for name in ('empty', 'none'):
+        results = load(clip(out, name, 64))
+        assert np.shape(results['imgs']) == (8, 224, 224, 3)
+        assert not np.any(results['imgs'])
+    # a stretch of the features is as large a part of the images
+    half = clip(out, 'long', 32, frame_start=32, stored_frames=64)
+    assert numbers(load(half)) == [15 + k for k in load.sample(16)]
+
+
+def test_clips_beside_resampled_features(folder, tmp_path):
+    """This package's crops, of their own length, by the same way."""
+    assert import_crops(str(folder / 'crops'), str(tmp_path), ['long'],
+                        bool) == 0
+    load = LoadPersonCrops(8, test_mode=True)
+    images = load(clip(tmp_path, 'long', 64))['imgs']
+    expected = load(clip(folder, 'long', 40))['imgs']
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_jpegs_keep_their_numbers(images, tmp_path):
+    """As PIL reads them, which the released loader does."""
+    from PIL import Image
+    path = images('a', 1)
+    noise = np.random.RandomState(0).randint(0, 255, (224, 224, 3), np.uint8)
+    cv2.imwrite(str(path / '0.jpg'), cv2.blur(noise, (5, 5)))
+    (path / 'Thumbs.db').write_text('not an image, and not counted')
+    import_crops(str(tmp_path / 'authors'), str(tmp_path), ['a'], bool)
+    image = LoadPersonCrops(1)(clip(tmp_path, 'a', 64))['imgs'][0]
+    np.testing.assert_array_equal(
+        image, np.asarray(Image.open(path / '0.jpg').convert('RGB')))
+
+
+def test_images_on_the_features_timeline(images, tmp_path):
+    """Not imported, they must be as many as the frames."""
+    images('a', 20).parent.rename(tmp_path / 'crops')
+    load = LoadPersonCrops(8, test_mode=True)
+    assert numbers(load(clip(tmp_path, 'a', 20))) == load.sample(20).tolist()
+    with pytest.raises(ValueError, match='has 20 frames, the annotation 64'):
+        load(clip(tmp_path, 'a', 64))
+
+
+def test_images_that_changed(images, tmp_path):
+    path = images('a', 20)
+    source = str(tmp_path / 'authors')
+    import_crops(source, str(tmp_path), ['a'], bool)
+    (path / '19.jpg').unlink()
+    with pytest.raises(ValueError, match='has 19 frames, and had 20'):
+        LoadPersonCrops()(clip(tmp_path, 'a', 64))
+    import_crops(source, str(tmp_path), ['a'], bool)
+    (path / '3.jpg').write_bytes(b'no image')
+    with pytest.raises(CropsError, match='3.jpg is no JPEG'):
+        LoadPersonCrops(19)(clip(tmp_path, 'a', 64))
+    cv2.imwrite(str(path / '3.jpg'), np.zeros((9, 7, 3), np.uint8))
+    with pytest.raises(CropsError, match=r'3.jpg has .* \(9, 7\)'):
+        LoadPersonCrops(19)(clip(tmp_path, 'a', 64))
+    (path / '3.jpg').unlink()
+    with pytest.raises(CropsError, match='but not number 3'):
+        LoadPersonCrops()(clip(tmp_path, 'a', 64))
+
+
+def test_gaps(images):
+    for first, gap in ((0, None), (1, None), (2, 1)):
+        path = images(f'from{first}', 12, first)
+        if gap is None:
+            assert [p.rpartition('/')[2] for p in find_images(str(path))] == [
+                f'{first + k}.jpg' for k in range(12)]
+        else:
+            with pytest.raises(CropsError, match=f'not number {gap}:'):
+                find_images(str(path))
+
+
+def test_import_refuses(images, tmp_path):
+    source = str(images('a', 9).parent)
+    with pytest.raises(CropsError, match=r'no crops of 1 of 2 clips.*\(b\)'):
+        import_crops(source, str(tmp_path), ['a', 'b'], bool)
+    assert not (tmp_path / 'crops').exists()
+    CropRecorder(tmp_path).prepare()
+    with pytest.raises(CropsError, match="holds crops made with {'size': 256"):
+        import_crops(source, str(tmp_path), ['a'], bool)
+    other = tmp_path / 'other/crops'
+    other.mkdir(parents=True)
+    (other / 'a').mkdir()
+    with pytest.raises(CropsError, match='a is there already'):
+        import_crops(source, str(other.parent), ['a'], bool)
+    # and what was imported is not mixed with what is extracted
+    out = tmp_path / 'third'
+    import_crops(source, str(out), ['a'], bool)
+    with pytest.raises(ValueError, match="made with {'imported': True}"):
+        CropRecorder(out).prepare()
+    assert json.loads((out / 'crops/frames.json').read_text()) == dict(a=9)
+
+
+def test_folders_of_classes_and_ntu_names(images, tmp_path):
+    images('Bowling/v_Bowling_g01_c01', 9)
+    images('S001C001P001R001A001_rgb', 8)
+    names = ['v_Bowling_g01_c01', 'S001C001P001R001A001']
+    import_crops(str(tmp_path / 'authors'), str(tmp_path), names, bool)
+    for name, count in zip(names, (9, 8)):
+        load = LoadPersonCrops(count, test_mode=True)
+        assert numbers(load(clip(tmp_path, name, 64))) == list(range(count))
+
+
+def test_each_image_for_itself():
+    images = [np.full((8, 8, 3), 100, np.uint8)] * 6
+    jitter = dict(type='TorchVisionWrapper', op='ColorJitter', brightness=.4)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        together = TRANSFORMS.build(jitter)(dict(imgs=images))['imgs']
+        apart = EachImage([jitter])
+        found = apart(dict(imgs=images, label=3))
+    assert len({image.mean() for image in together}) == 1
+    assert len({image.mean() for image in found['imgs']}) > 3
+    assert found['label'] == 3 and len(found['imgs']) == 6
+    assert 'TorchVisionWrapper' in repr(apart)
 
 
 def test_bad_crops_after_a_cut(folder):

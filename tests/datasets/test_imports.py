@@ -9,6 +9,7 @@ from mmaction.datasets import PoseDataset
 
 from hpnet_plugin.datasets import imports
 from hpnet_plugin.datasets.imports import ImportedPosesError, read_poses
+from hpnet_plugin.estimation.people import PeopleError
 
 A, B = 'S001C001P001R001A001', 'S001C001P002R001A050'
 
@@ -114,16 +115,31 @@ def test_joints_that_drive_the_pooling(tmp_path):
     item['keypoint_score'][0, :3, [3, 5]] = 0.5
     given = imports.GivenJoints(read_poses(dump(tmp_path / 'x.pkl', [item])))
     assert f'{A}_rgb' in given and B not in given
-    # half the size
-    joints, scores, boxes, present = given.of(f'{A}_rgb', (540, 960))
-    assert present.tolist() == [[True] * 3 + [False], [False] * 4]
-    np.testing.assert_allclose(joints[0, 0, 3], (50, 150))
+    assert given.layout == 'coco'
+    frames = [np.zeros((540, 960, 3), np.uint8)] * 4  # half the size
+    found = given.people(frames, f'{A}_rgb', [0, 1, 2, 3])
+    assert [one.slots.tolist() for one in found] == [[0], [0], [0], []]
+    np.testing.assert_allclose(found[0].joints[0, 3], (50, 150))
     # extents 50 … 100 and 150 … 350, a tenth more at each side
-    np.testing.assert_allclose(boxes[0, 0], (45, 130, 105, 370, 1 / 17),
+    np.testing.assert_allclose(found[0].boxes[0], (45, 130, 105, 370, 1 / 17),
                                rtol=1e-3)
-    assert not boxes[1].any()
-    with pytest.raises(ImportedPosesError, match='no joints are given'):
-        given.of(B, (540, 960))
+    with pytest.raises(PeopleError, match=f'no joints of clip {B!r}'):
+        given.people(frames, B, [0])
+
+
+def test_nan_fails_its_clip_alone(tmp_path):
+    """Whole files are refused only where they are written again."""
+    items = [annotation(A, 0), annotation(B, 49)]
+    items[0]['keypoint'][0, 2, 5] = np.nan
+    poses = read_poses(dump(tmp_path / 'x.pkl', items))
+    given = imports.GivenJoints(poses)
+    frames = [np.zeros((540, 960, 3), np.uint8)]
+    assert len(given.people(frames, B, [0])[0].boxes) == 1
+    with pytest.raises(PeopleError, match=f'{A}.*frame 2: joint 5'):
+        given.people(frames, A, [0])
+    with pytest.raises(ImportedPosesError, match=f'{A}: keypoint holds NaN'):
+        imports.write_poses(poses, str(tmp_path / 'out.pkl'))
+    assert not (tmp_path / 'out.pkl').exists()
 
 
 class Evil:
@@ -142,6 +158,13 @@ class Evil:
      r'keypoint_score \(1, 4\)'),
     ([dict(frame_dir=A)], 'without frame_dir or keypoint'),
     (dict(a=1), 'expected'),
+    ([dict(annotation(A, 0), label='walk')], 'another type than expected'),
+    ([dict(annotation(A, 0), img_shape=7)], 'another type than expected'),
+    ([dict(annotation(A, 0), img_shape=(0, 9))], r'img_shape \(0, 9\)'),
+    ([dict(annotation(A, 0), keypoint='x')], 'another type than expected'),
+    (dict(split=[1], annotations=[annotation(A, 0)]), 'expected the split'),
+    (dict(split=dict(a=3), annotations=[annotation(A, 0)]),
+     'expected the split'),
     ([Evil()], 'refused: it asks for builtins.print'),
 ])
 def test_errors(tmp_path, capsys, content, message):

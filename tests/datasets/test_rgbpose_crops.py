@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import hpnet_plugin  # noqa: F401
-from hpnet_plugin.apis.crops import CropRecorder
 from hpnet_plugin.datasets.transforms import MMDecodeCrops
+from hpnet_plugin.extraction.crops import CropRecorder
 
 FRAMES, SIZE = 12, 64
 

@@ -1,4 +1,6 @@
 import json
+import os
+import re
 
 import pytest
 
@@ -45,9 +47,9 @@ def test_list_file(videos):
 
 
 def test_duplicated_names(videos):
-    (videos / 'bow/a.mp4').touch()
-    with pytest.raises(SourceError, match=r"two videos are named 'a'.*"
-                       r'bow.*wave'):
+    (videos / 'wave/a.mp4').touch()
+    with pytest.raises(SourceError, match=r"two videos are named 'wave__a'.*"
+                       r'a.avi.*a.mp4'):
         sources.find_clips(str(videos))
 
 
@@ -134,3 +136,109 @@ def test_splits(tmp_path):
     path.write_text('{')
     with pytest.raises(SourceError, match='splits.json'):
         sources.read_splits(str(path), TestLabels.clips)
+
+
+def test_nothing_is_skipped_without_a_word(videos):
+    for path in ('.hidden.mp4', 'wave/.b.mp4', 'bow/noend', 'top.GIF',
+                 'wave/more/d.mp4', '.git/e.mp4'):
+        (videos / path).parent.mkdir(exist_ok=True)
+        (videos / path).touch()
+    (videos / 'bow/gone.mp4').symlink_to('nowhere.mp4')
+    (videos / 'bow/loop.mp4').symlink_to('loop.mp4')
+    (videos / 'bow/link.mp4').symlink_to('c.mp4')
+    (videos / 'again').symlink_to(videos)
+    (videos / 'wave2').symlink_to(videos / 'wave')
+    found = sources.list_clips(str(videos))
+    assert [clip.name for clip in found.clips] == ['a', 'b', 'c', 'link',
+                                                   'top']
+    assert found.clips == sources.find_clips(str(videos))
+    skipped = {path.removeprefix(f'{videos}/'): why
+               for path, why in found.skipped.items()}
+    deeper = ('a folder in a subfolder: videos stand in the folder or one '
+              'level below it')
+    linked = 'a link to a folder that is read already'
+    assert skipped == {
+        '.hidden.mp4': 'hidden',
+        '.git': 'hidden',
+        'wave/.b.mp4': 'hidden',
+        'wave/more': deeper,
+        'bow/noend': 'its name has no suffix',
+        'bow/notes.txt': '.txt is no suffix of a video',
+        'bow/gone.mp4': 'a link to nowhere.mp4: No such file or directory',
+        'bow/loop.mp4': 'a link to loop.mp4: Too many levels of symbolic '
+                        'links',
+        'again': linked,
+        'wave2': linked,
+    }
+
+
+def test_what_was_skipped_is_named_where_nothing_is_left(tmp_path):
+    (tmp_path / 'a.mp4').symlink_to('b.mp4')
+    with pytest.raises(SourceError, match='a.mp4: a link to b.mp4: No such'):
+        sources.find_clips(str(tmp_path))
+
+
+def test_one_name_in_two_folders(videos):
+    for path in ('bow/a.mp4', 'wave/c.mp4', 'b.mp4'):
+        (videos / path).touch()
+    clips = sources.find_clips(str(videos))
+    assert [(clip.name, clip.path.removeprefix(f'{videos}/'), clip.label)
+            for clip in clips] == [
+                ('b', 'b.mp4', None),
+                ('bow__a', 'bow/a.mp4', 'bow'),
+                ('bow__c', 'bow/c.mp4', 'bow'),
+                ('wave__a', 'wave/a.avi', 'wave'),
+                ('wave__b', 'wave/b.mp4', 'wave'),
+                ('wave__c', 'wave/c.mp4', 'wave')]
+    path = videos / 'list.txt'
+    path.write_text('wave/a.avi 1\nbow/a.mp4 0\nwave/b.mp4 1\n')
+    assert [clip.name for clip in sources.find_clips(str(path))] == [
+        'b', 'bow__a', 'wave__a']
+    (videos / 'bow__a.mp4').touch()
+    with pytest.raises(SourceError, match="two videos are named 'bow__a'"):
+        sources.find_clips(str(videos))
+
+
+def test_lines_of_a_list(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_bytes('\ufeffa b.mp4 3\r\n# c.mp4 1\r\n\r\n'
+                     "'d .mp4' 4\r\n\"#e.AVI\"\r\nf\u2028g.mp4\t5\r\n"
+                     'h.mp4 wave hello\r\ni.mp4 j.mp4 6'.encode())
+    assert {clip.path.removeprefix(f'{tmp_path}/'): clip.label
+            for clip in sources.find_clips(str(path))} == {
+                'a b.mp4': '3', 'd .mp4': '4', '#e.AVI': None,
+                'f\u2028g.mp4': '5', 'h.mp4': 'wave hello',
+                'i.mp4 j.mp4': '6'}
+
+
+@pytest.mark.parametrize('name, problem', [
+    ('S001C001P001R001A001_rgb', None),
+    ('Tür 1, schön (2) 日本', None),
+    ('a\nb', r"'a\\nb' holds a control character .*'\\n'"),
+    ('a\tb', 'a control character'),
+    ('a\u200bb', 'cannot be seen'),
+    ('a\u2028b', 'cannot be seen'),
+    ('a\udcffb', 'a byte that is not UTF-8'),
+    ('a/b', 'a slash'),
+    ('a' * 251, None),
+    ('a' * 252, '256 bytes'),
+    ('é' * 126, '256 bytes'),
+    ('', 'empty'),
+])
+def test_names(name, problem):
+    found = sources.name_problem(name)
+    if problem is None:
+        assert found is None
+    else:
+        assert found.isascii()
+        assert re.search(problem, found)
+
+
+def test_names_that_are_no_text_can_be_printed(tmp_path):
+    path = tmp_path / os.fsdecode(b'\xff.mp4')
+    path.touch()
+    clip, = sources.find_clips(str(tmp_path))
+    assert sources.name_problem(clip.name)
+    with pytest.raises(SourceError, match=r'\\udcff.txt: no such') as error:
+        sources.find_clips(str(path.with_suffix('.txt')))
+    str(error.value).encode()

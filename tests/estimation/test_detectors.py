@@ -1,5 +1,6 @@
 """Detectors: on real frames, on files of boxes, on mmdet's own configs."""
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from mmengine.registry import DefaultScope
 
 import hpnet_plugin  # noqa: F401  lets mmdet be imported
 from hpnet_plugin.estimation import tracking
-from hpnet_plugin.estimation.detectors import DetectionError, build_detector
+from hpnet_plugin.estimation.detectors import build_detector
+from hpnet_plugin.estimation.people import PeopleError
 from hpnet_plugin.estimation.video import read_frames
 
 A001 = 'S001C001P001R001A001'
@@ -27,6 +29,13 @@ def overlap(box, truth):
     return width * height / (sum(areas) - width * height)
 
 
+def boxes_of(source, frames, clip, numbers):
+    """The boxes alone, of each frame."""
+    found = source.people(frames, clip, numbers)
+    assert all(people[1:] == (None, None, None) for people in found)
+    return [people.boxes for people in found]
+
+
 def write(path, content):
     path.write_text(json.dumps(content))
     return f'boxes:{path}'
@@ -34,7 +43,7 @@ def write(path, content):
 
 def test_frame_is_one_box():
     detector = build_detector('frame')
-    found = detector.detect(grey(2), 'clip', [0, 1])
+    found = boxes_of(detector, grey(2), 'clip', [0, 1])
     assert len(found) == 2 and found[0].dtype == np.float32
     assert found[1].tolist() == [[0, 0, 80, 60, 1]]
     assert (detector.name, detector.sha256) == ('frame', None)
@@ -46,7 +55,7 @@ def test_hog_finds_the_same_person(shared):
     detector, boxes, numbers = build_detector('hog'), [], []
     for some, frames in read_frames(shared / f'data/ntu/{A001}_rgb.avi'):
         # every other frame, to be done sooner
-        boxes += detector.detect(frames[::2], A001, some[::2])
+        boxes += boxes_of(detector, frames[::2], A001, some[::2])
         numbers += some[::2]
     assert len(numbers) == 52
     chosen = tracking.select(tracking.link(boxes), boxes, 1)
@@ -65,13 +74,13 @@ def test_hog_on_every_size_and_without_people(shared):
     detector = build_detector('hog')
     _, frames = next(read_frames(shared / f'data/ntu/{A001}_rgb.avi'))
     small = cv2.resize(frames[0], (240, 135), interpolation=cv2.INTER_AREA)
-    large, little = detector.detect([frames[0], small], A001, [0, 1])
+    large, little = boxes_of(detector, [frames[0], small], A001, [0, 1])
     assert little.dtype == np.float32 and little.shape[1] == 5
     assert overlap(large[0], little[0] * 8) > 0.7
-    again, = detector.detect(frames[:1], A001, [0])
+    again, = boxes_of(detector, frames[:1], A001, [0])
     np.testing.assert_array_equal(large, again)
     for shape in ((60, 80), (1, 1), (300, 20)):
-        nobody, = detector.detect(grey(1, *shape), A001, [0])
+        nobody, = boxes_of(detector, grey(1, *shape), A001, [0])
         assert nobody.shape == (0, 5) and nobody.dtype == np.float32
 
 
@@ -81,7 +90,8 @@ def test_hog_boxes_best_first_inside_the_frame(shared):
     image = cv2.imread(str(shared / 'data/coco_persons/000000197388.jpg'))
     height, width = image.shape[:2]
     for threshold in (-0.2, 0.3):
-        found, = build_detector('hog', score_thr=threshold).detect(
+        found, = boxes_of(
+            build_detector('hog', score_thr=threshold),
             [np.ascontiguousarray(image[..., ::-1])], 'image', [0])
         assert (np.diff(found[:, 4]) <= 0).all()
         assert (found[:, 4] >= threshold).all()
@@ -95,7 +105,7 @@ def test_given_boxes_of_real_clips(shared, path):
     """A folder, or the file of one clip; the video's name ends in _rgb."""
     detector = build_detector(f'boxes:{shared / "data/ntu" / path}')
     truth = json.loads((shared / f'data/ntu/{A050}_boxes.json').read_text())
-    found = detector.detect(grey(3), A050 + '_rgb', [0, 5, 73])
+    found = boxes_of(detector, grey(3), A050 + '_rgb', [0, 5, 73])
     assert [len(boxes) for boxes in found] == [2, 2, 2]
     for boxes, number in zip(found, (0, 5, 73)):
         assert boxes.dtype == np.float32
@@ -110,35 +120,40 @@ def test_given_boxes_of_several_clips(tmp_path):
     })
     detector = build_detector(spec)
     assert detector.name == 'boxes:boxes.json'
-    first, none = detector.detect(grey(2), 'a', [0, 1])
+    first, none = boxes_of(detector, grey(2), 'a', [0, 1])
     assert first.tolist() == [[1, 2, 3, 4, 1]]
     assert none.shape == (0, 5)
-    both, = detector.detect(grey(), 'b', [0])
+    both, = boxes_of(detector, grey(), 'b', [0])
     np.testing.assert_allclose(both[:, 4], [.7, .2])
-    strict, = build_detector(spec, score_thr=.5).detect(grey(), 'b', [0])
+    strict, = boxes_of(build_detector(spec, score_thr=.5), grey(), 'b', [0])
     assert len(strict) == 1
-    with pytest.raises(DetectionError, match="'walk_02'.*closest"):
-        detector.detect(grey(), 'walk_02', [0])
-    with pytest.raises(DetectionError, match="'a'.* 2 frames.*frame 2"):
-        detector.detect(grey(), 'a', [2])
+    with pytest.raises(PeopleError, match="'walk_02'.*some of.* .'a', 'b'"):
+        boxes_of(detector, grey(), 'walk_02', [0])
+    with pytest.raises(PeopleError, match="'a'.* 2 frames.*frame 2"):
+        boxes_of(detector, grey(), 'a', [2])
 
 
 def test_closest_clips_are_named(tmp_path):
     spec = write(tmp_path / 'boxes.json', {'walk_01': [], 'sit_01': []})
-    with pytest.raises(DetectionError, match="closest: .'walk_01'"):
-        build_detector(spec).detect(grey(), 'walk_1', [0])
+    with pytest.raises(PeopleError, match="closest: .'walk_01'"):
+        boxes_of(build_detector(spec), grey(), 'walk_1', [0])
 
 
 def test_boxes_of_one_clip_serve_one_clip(tmp_path):
-    detector = build_detector(write(tmp_path / 'one.json', [[[0, 0, 1, 1]]]))
-    assert len(detector.detect(grey(), 'a', [0])[0]) == 1
-    with pytest.raises(DetectionError, match="one clip.*'a'.*'b'"):
-        detector.detect(grey(), 'b', [0])
+    """The one after which the file is named, in whatever process."""
+    for name in ('a.json', 'a_boxes.json'):
+        detector = build_detector(write(tmp_path / name, [[[0, 0, 1, 1]]]))
+        with pytest.raises(PeopleError, match="no boxes of clip 'b'.*'a'"):
+            boxes_of(detector, grey(), 'b', [0])
+        assert len(boxes_of(detector, grey(), 'a', [0])[0]) == 1
+        assert len(boxes_of(detector, grey(), 'a_rgb', [0])[0]) == 1
 
 
 @pytest.mark.parametrize('row', [
     [1, 2, 3], [1, 2, 3, 4, 5, 6], 7, [3, 0, 1, 5], [0, 5, 5, 5],
-    [0, 0, 'x', 5], [0, 0, float('nan'), 5], [0, 0, float('inf'), 5, 1], None
+    [0, 0, 'x', 5], [0, 0, float('nan'), 5], [0, 0, float('inf'), 5, 1], None,
+    [0, 0, 10**400, 5], [0, 0, 1e39, 5], [0, 0, True, 5], [[0], 0, 1, 1],
+    [9.00000001, 0, 9.00000002, 5]
 ])
 def test_malformed_rows(tmp_path, row):
     spec = write(tmp_path / 'boxes.json', {
@@ -146,27 +161,49 @@ def test_malformed_rows(tmp_path, row):
         'bad': [[], [[0, 0, 1, 1], row]]
     })
     detector = build_detector(spec)
-    assert not len(detector.detect(grey(), 'bad', [0])[0])
-    with pytest.raises(DetectionError, match="'bad', frame 1: .* found"):
-        detector.detect(grey(), 'bad', [1])
+    assert not len(boxes_of(detector, grey(), 'bad', [0])[0])
+    with pytest.raises(PeopleError, match="'bad', frame 1: .* found"):
+        boxes_of(detector, grey(), 'bad', [1])
     # the clip fails, the others go on
-    assert len(detector.detect(grey(), 'good', [0])[0]) == 1
+    assert len(boxes_of(detector, grey(), 'good', [0])[0]) == 1
 
 
 @pytest.mark.parametrize('clip', [{'x': 1}, 3, None, [4], ['ab']])
 def test_malformed_clips(tmp_path, clip):
     detector = build_detector(write(tmp_path / 'boxes.json', {'bad': clip}))
-    with pytest.raises(DetectionError, match="'bad'.*expected.*found"):
-        detector.detect(grey(), 'bad', [0])
+    with pytest.raises(PeopleError, match="'bad'.*expected.*found"):
+        boxes_of(detector, grey(), 'bad', [0])
 
 
 def test_broken_file_in_a_folder_fails_its_clip(tmp_path):
     write(tmp_path / 'a_boxes.json', [[[0, 0, 1, 1]]])
     (tmp_path / 'b.json').write_text('[[[0, 0,')
     detector = build_detector(f'boxes:{tmp_path}')
-    with pytest.raises(DetectionError, match='b.json is no JSON'):
-        detector.detect(grey(), 'b', [0])
-    assert len(detector.detect(grey(), 'a', [0])[0]) == 1
+    with pytest.raises(PeopleError, match='b.json is no JSON'):
+        boxes_of(detector, grey(), 'b', [0])
+    assert len(boxes_of(detector, grey(), 'a', [0])[0]) == 1
+
+
+def test_a_missing_clip_among_very_many_is_named_at_once(tmp_path):
+    """Without a search of them all for the closest names, which took 2 s."""
+    clips = {f'S{i:06d}C001P001R001A001': [] for i in range(20000)}
+    detector = build_detector(write(tmp_path / 'boxes.json', clips))
+    start = time.process_time()
+    for _ in range(100):
+        with pytest.raises(PeopleError, match='20000 clips; some of them'):
+            boxes_of(detector, grey(), 'S000000C001P001R001A002', [0])
+    assert time.process_time() - start < 1
+
+
+def test_foreign_json_is_refused_by_its_clip(tmp_path):
+    """Depth, text that is no UTF-8, a folder of that name."""
+    (tmp_path / 'deep.json').write_text('[' * 10**6)
+    (tmp_path / 'latin.json').write_bytes(b'["\xe9"]')
+    (tmp_path / 'folder.json').mkdir()
+    source = build_detector(f'boxes:{tmp_path}')
+    for clip in ('deep', 'latin', 'folder'):
+        with pytest.raises(PeopleError, match=f'{clip}.json'):
+            boxes_of(source, grey(), clip, [0])
 
 
 def test_wrong_specs(tmp_path, root):
@@ -223,7 +260,7 @@ def test_mmdet_boxes(detector, rtmdet):
     rng = np.random.default_rng(0)
     sizes = [(120, 160), (120, 160), (90, 70)]
     frames = [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    found = detector.detect(frames, 'clip', [0, 1, 2])
+    found = boxes_of(detector, frames, 'clip', [0, 1, 2])
     assert len(found) == 3 and sum(map(len, found)) > 0
     for boxes, (height, width) in zip(found, sizes):
         assert boxes.dtype == np.float32 and boxes.shape[1:] == (5, )
@@ -235,7 +272,7 @@ def test_mmdet_boxes(detector, rtmdet):
     content = rtmdet.with_suffix('.pth').read_bytes()
     assert detector.name == 'tiny'
     assert detector.sha256 == hashlib.sha256(content).hexdigest()
-    assert detector.detect([], 'clip', []) == []
+    assert boxes_of(detector, [], 'clip', []) == []
 
 
 def test_mmdet_as_its_own_inference(detector, rtmdet):
@@ -249,7 +286,7 @@ def test_mmdet_as_its_own_inference(detector, rtmdet):
         stock = inference_detector(
             model, np.ascontiguousarray(frame[..., ::-1])).pred_instances
     stock = stock[stock.labels == 1]  # 'person' of the checkpoint's classes
-    found, = detector.detect([frame], 'clip', [0])
+    found, = boxes_of(detector, [frame], 'clip', [0])
     assert len(found) == len(stock) > 0
     np.testing.assert_allclose(found[:, 4], np.sort(stock.scores)[::-1],
                                rtol=1e-4)
@@ -262,8 +299,8 @@ def test_mmdet_threshold(detector, rtmdet):
     # what is built after it still finds its own registry
     assert DefaultScope.get_current_instance() is before
     frame = np.random.default_rng(2).integers(0, 256, (90, 90, 3), np.uint8)
-    every, = detector.detect([frame], 'clip', [0])
-    found, = default.detect([frame], 'clip', [0])
+    every, = boxes_of(detector, [frame], 'clip', [0])
+    found, = boxes_of(default, [frame], 'clip', [0])
     np.testing.assert_array_equal(found, every[every[:, 4] >= 0.3])
 
 

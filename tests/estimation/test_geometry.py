@@ -60,6 +60,9 @@ def test_frame_and_crop_are_inverse():
 
 
 def test_box_around_joints():
-    joints = np.array([[10, 20], [30, 120.]])
-    np.testing.assert_allclose(
-        geometry.joints_to_box(joints, 0.1), (0, 10, 40, 130))
+    """A tenth of its extent at each side; what has score 0 is elsewhere."""
+    joints = np.array([[[[10, 20], [30, 120], [0, 0.]]]])
+    boxes, present = geometry.joints_to_box(
+        joints, np.array([[[1, 1, 0]]]), (200, 200))
+    np.testing.assert_allclose(boxes[0, 0], (8, 10, 32, 130))
+    assert present.tolist() == [[True]]

@@ -8,6 +8,8 @@ from .crops import LoadPersonCrops
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .heatmaps import GenerateHeatmapVolume
+from .images import EachImage
+from .joints import RequireJoints
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
 from .resampling import ResizeTemporal
@@ -15,9 +17,9 @@ from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
 
 __all__ = [
-    'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
+    'CentrePooled', 'DropFrames', 'DropJoints', 'EachImage', 'FlipJoints',
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
-    'ResizeTemporal'
+    'RequireJoints', 'ResizeTemporal'
 ]

@@ -6,7 +6,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from ...estimation.video import probe, read_frames_at
+from ..crops import SIZE, Crops, read_timelines
 from .clip import clip_name, split_name
 
 
@@ -19,6 +19,14 @@ class LoadPersonCrops(BaseTransform):
     ``num_frames`` equal segments, and of each a frame is taken: a random one
     in training, the middle one in testing (X-CLIP's sampling). Only these are
     decoded. Clips with fewer frames repeat them.
+
+    Crops on a timeline of their own, such as the authors' images beside
+    their features of 64 frames, are those that ``tools/import_released.py
+    --crops`` has counted, clip by clip (``frames.json`` in their folder).
+    They are cut into segments by themselves: the whole of them shows what
+    the whole of the features does. Any other crops whose number is not that
+    of the annotation's frames are of another cut of the clip, and refused.
+    Where nobody was seen there are no crops, and images are black.
 
     Goes before ``ResizeTemporal``; a ``RandomTemporalCrop`` before it cuts
     the images to the same stretch.
@@ -68,6 +76,13 @@ class LoadPersonCrops(BaseTransform):
         self.num_views = num_views
         self.test_mode = test_mode
         self.folder = folder
+        self._timelines = {}
+
+    def _timeline(self, folder):
+        """dict: Of the crops in a folder, read once a process."""
+        if folder not in self._timelines:
+            self._timelines[folder] = read_timelines(folder)
+        return self._timelines[folder]
 
     @cache_randomness
     def _draw(self, low, high):
@@ -102,28 +117,43 @@ class LoadPersonCrops(BaseTransform):
         Raises:
             FileNotFoundError: If the clip has no crops.
             ValueError: If they have another number of frames than the
-                annotation, or frames were resampled before.
+                annotation or, on a timeline of their own, than they had;
+                or frames were resampled before.
         """
         folder, name = split_name(results)
         if 'clip_len' in results:
             raise ValueError(f'{clip_name(results)}: LoadPersonCrops goes '
                              'before transforms that resample the frames')
         folder = self.folder or osp.join(osp.dirname(folder), 'crops')
-        path = osp.join(folder, name + '.mp4')
-        if not osp.isfile(path):
-            raise FileNotFoundError(
-                f'{clip_name(results)} has no crops, {path} is not there: '
-                'run tools/extract.py as for the features, with --crops')
         frames = results['total_frames']
-        length = probe(path).frames
-        expected = results.get('stored_frames', frames)
-        if length != expected:
-            raise ValueError(
-                f'{clip_name(results)}: {path} has {length} frames, the '
-                f'annotation {expected}; both must come from the same '
-                'extraction')
-        imgs = read_frames_at(
-            path, results.get('frame_start', 0) + self.sample(frames))
+        start = results.get('frame_start', 0)
+        stored = results.get('stored_frames', frames)
+        own = self._timeline(folder).get(name)
+        if own == 0:
+            imgs = [np.zeros((SIZE, SIZE, 3), np.uint8)] * len(self.sample(1))
+        else:
+            try:
+                crops = Crops.of(folder, name)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f'{clip_name(results)} has no crops: {error}') from None
+            if own is None and crops.frames != stored:
+                raise ValueError(
+                    f'{clip_name(results)}: {crops.path} has {crops.frames} '
+                    f'frames, the annotation {stored}; both must come from '
+                    'the same extraction. (Crops that others cut are taken '
+                    'by tools/import_released.py --crops FOLDER)')
+            if own is not None:
+                if crops.frames != own:
+                    raise ValueError(
+                        f'{clip_name(results)}: {crops.path} has '
+                        f'{crops.frames} frames, and had {own} when '
+                        'tools/import_released.py took it: run that again')
+                # the stretch that RandomTemporalCrop has left
+                end = -(-(start + frames) * own // stored)
+                start = start * own // stored
+                frames = end - start
+            imgs = crops.read(start + self.sample(frames))
         results['imgs'] = imgs
         if 'img_shape' in results:
             results.setdefault('original_shape', results['img_shape'])

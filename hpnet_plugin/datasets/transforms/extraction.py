@@ -1,12 +1,20 @@
 """Pooled features in a pipeline, without a store."""
+from typing import NamedTuple
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...estimation import tracking
+from ...estimation.assembly import ClipAssembler
 from ...estimation.detectors import build_detector
 from ...estimation.extractor import build_extractor
-from ...estimation.geometry import joints_to_box
+from ...estimation.people import (
+    ClipJoints,
+    JointsSource,
+    ListedPeople,
+    People,
+    checked_boxes,
+)
 
 
 @TRANSFORMS.register_module()
@@ -15,9 +23,9 @@ class PooledHeatmapExtraction(BaseTransform):
 
     For inference on a video, or to look at features; training reads them
     from a store (``LoadPooledFeature``), which ``tools/extract.py`` writes
-    with the same code. The pose net is built in the process that first calls
-    the transform, so it works with ``num_workers=0`` on any device and in
-    CPU workers.
+    with the same code, :class:`ClipAssembler`. The pose net is built in the
+    process that first calls the transform, so it works with
+    ``num_workers=0`` on any device and in CPU workers.
 
     Required Keys:
 
@@ -25,7 +33,12 @@ class PooledHeatmapExtraction(BaseTransform):
         - person_boxes (optional; list over frames of (K, 4) or (K, 5), x1,
           y1, x2, y2 and score in pixels of the frame)
         - keypoint (optional; (M, T, V, 2) in pixels of the frame): joints to
-          pool at, instead of the pose net's own; all-zero means absent
+          pool at, instead of the pose net's own
+        - keypoint_score (optional; (M, T, V)): of those joints; a joint of
+          score 0 is not seen. Without it those at (0, 0) are not seen.
+        - frame_inds (optional; (T,)): numbers of the frames in the video.
+          A file of boxes and gaps between frames go by them.
+        - frame_dir (optional): name of the clip
 
     Modified Keys:
 
@@ -43,12 +56,15 @@ class PooledHeatmapExtraction(BaseTransform):
         detector (str, optional): Finds the people where the results have
             neither boxes nor joints; see ``build_detector``. Defaults to
             None: boxes or joints are required.
+        det_checkpoint (str, optional): Weights of the detector.
         region (int): R of Eq. 3. Defaults to 1.
         grid (str): See ``pool_at_joints``. Defaults to ``'exact'``.
         aspect (str): See ``PooledExtractor``. Defaults to ``'input'``.
         norm (str): See ``build_extractor``. Defaults to ``'eval'``.
         max_people (int): People kept. Defaults to 2.
         max_gap (int): Absence in frames that is bridged. Defaults to 30.
+        nobody (str): What becomes of a clip without anyone; see
+            :class:`ClipAssembler`. Defaults to ``'fail'``.
         batch (int): Crops a forward. Defaults to 32.
         device (str): Where the pose net runs. Defaults to ``'cpu'``.
     """
@@ -58,19 +74,21 @@ class PooledHeatmapExtraction(BaseTransform):
                  taps,
                  checkpoint=None,
                  detector=None,
+                 det_checkpoint=None,
                  region=1,
                  grid='exact',
                  aspect='input',
                  norm='eval',
                  max_people=2,
                  max_gap=30,
+                 nobody='fail',
                  batch=32,
                  device='cpu'):
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
-        self.detector_args = (detector, None, device)
-        self.max_people, self.max_gap = max_people, max_gap
-        self.batch = batch
+        self.detector_args = (detector, det_checkpoint, device)
+        self.assembler_args = dict(max_people=max_people, max_gap=max_gap,
+                                   nobody=nobody, batch=batch)
         self._extractor = self._detector = None
 
     @property
@@ -91,77 +109,79 @@ class PooledHeatmapExtraction(BaseTransform):
 
         Raises:
             KeyError: If there are neither boxes, joints nor a detector.
-            ValueError: If nobody is there.
+            ValueError: If the clip cannot be extracted, or nobody is there
+                and ``nobody`` is ``'fail'``.
         """
-        frames = results['imgs']
-        joints = results.get('keypoint')
-        if joints is not None:
-            present = np.any(joints != 0, axis=(2, 3))
-            boxes = np.array([[joints_to_box(j) for j in person]
-                              for person in joints], np.float32)
-        else:
-            boxes, present = self._people(results, frames)
-        where = np.argwhere(present)
-        if not len(where):
-            raise ValueError(f'{results.get("frame_dir", "the clip")}: nobody '
-                             f'found in {len(frames)} frames')
-        keypoint = score = pooled = None
-        for start in range(0, len(where), self.batch):
-            m, t = where[start:start + self.batch].T
-            cut = [self.extractor.crop(frames[j], boxes[i, j])
-                   for i, j in zip(m, t)]
-            at, confidence, maps = self.extractor(
-                np.stack([crop for crop, _ in cut]),
-                np.stack([matrix for _, matrix in cut]),
-                None if joints is None else joints[m, t])
-            feat = np.concatenate(list(maps.values()), -1)
-            if keypoint is None:
-                shape = (*present.shape, at.shape[1])
-                keypoint = np.zeros((*shape, 2), np.float32)
-                score = np.zeros(shape, np.float32)
-                pooled = np.zeros((*shape, feat.shape[-1]), feat.dtype)
-            keypoint[m, t], pooled[m, t] = at, feat
-            score[m, t] = 1 if confidence is None else confidence
-        results['keypoint'] = tracking.fill_gaps(keypoint, present,
-                                                 self.max_gap)
-        results['pooled_feat'] = tracking.fill_gaps(pooled, present,
-                                                    self.max_gap)
-        if joints is None or 'keypoint_score' not in results:
-            results['keypoint_score'] = score
+        frames = list(results['imgs'])
+        numbers = np.ravel(results.get('frame_inds', ()))
+        if len(numbers) != len(frames) or (np.diff(numbers) <= 0).any():
+            numbers = np.arange(len(frames))
+        numbers = numbers.tolist()
+        clip = str(results.get('frame_dir', 'the clip'))
+        assemble = ClipAssembler(
+            self._source(results, clip, frames, numbers), self.extractor,
+            **self.assembler_args)
+        arrays = assemble(clip, [_Frames(numbers, numbers, frames)]).arrays
+        results['keypoint'] = arrays.pop('keypoint')
+        results['keypoint_score'] = arrays.pop('keypoint_score')
+        results['pooled_feat'] = np.concatenate(list(arrays.values()), -1)
         return results
 
-    def _people(self, results, frames):
-        """Boxes (M, T, 4) of the tracked people and who is present."""
-        found = results.get('person_boxes')
-        if found is None:
-            if self._detector is None:
-                if self.detector_args[0] is None:
-                    raise KeyError(
-                        'PooledHeatmapExtraction needs person_boxes or '
-                        'keypoint in the results, or a detector')
-                self._detector = build_detector(*self.detector_args)
-            found = self._detector.detect(
-                list(frames), results.get('frame_dir', ''),
-                list(range(len(frames))))
-        found = [np.asarray(f, np.float32).reshape(len(f), -1) for f in found]
-        found = [np.c_[f, np.ones(len(f), np.float32)] if f.shape[1] == 4
-                 else f.reshape(-1, 5) for f in found]
-        if len(found) != len(frames):
-            raise ValueError(f'person_boxes has {len(found)} frames, the clip '
-                             f'{len(frames)}')
-        tracks = tracking.link(found, max_gap=self.max_gap)
-        chosen = tracking.select(tracks, found, self.max_people)
-        boxes = np.zeros((*chosen.shape, 4), np.float32)
-        for m, t in np.argwhere(chosen >= 0):
-            boxes[m, t] = found[t][chosen[m, t], :4]
-        return boxes, chosen >= 0
+    def _source(self, results, clip, frames, numbers):
+        """PersonSource: Who says where the people of these results are."""
+        if results.get('keypoint') is not None:
+            return _joints_source(results, clip, frames, numbers)
+        if results.get('person_boxes') is not None:
+            return _boxes_source(results['person_boxes'], clip, numbers)
+        if self._detector is None:
+            if self.detector_args[0] is None:
+                raise KeyError(
+                    'PooledHeatmapExtraction needs person_boxes or keypoint '
+                    'in the results, or a detector')
+            self._detector = build_detector(*self.detector_args)
+        return self._detector
 
     def __repr__(self):
         pose, checkpoint, taps, device, norm = self.net_args
         region, grid, aspect = self.pool_args
         return (f'{self.__class__.__name__}(pose={pose!r}, taps={taps}, '
                 f'checkpoint={checkpoint!r}, '
-                f'detector={self.detector_args[0]!r}, region={region}, '
-                f'grid={grid!r}, aspect={aspect!r}, norm={norm!r}, '
-                f'max_people={self.max_people}, max_gap={self.max_gap}, '
-                f'batch={self.batch}, device={device!r})')
+                f'detector={self.detector_args[0]!r}, '
+                f'det_checkpoint={self.detector_args[1]!r}, '
+                f'region={region}, grid={grid!r}, aspect={aspect!r}, '
+                f'norm={norm!r}, device={device!r}, '
+                + ', '.join(f'{key}={value!r}' for key, value
+                            in self.assembler_args.items()) + ')')
+
+
+class _Frames(NamedTuple):
+    """All frames of a clip as the one chunk of them."""
+    numbers: list
+    times: list
+    images: list
+
+
+def _boxes_source(found, clip, numbers):
+    if len(found) != len(numbers):
+        raise ValueError(f'person_boxes has {len(found)} frames, the clip '
+                         f'{len(numbers)}')
+    return ListedPeople({
+        number: People(checked_boxes(np.asarray(rows).tolist(),
+                                     f'{clip}, person_boxes of frame '
+                                     f'{number}'))
+        for number, rows in zip(numbers, found)})
+
+
+def _joints_source(results, clip, frames, numbers):
+    joints = np.asarray(results['keypoint'], np.float32)
+    if joints.ndim != 4 or joints.shape[1] != len(frames):
+        raise ValueError(
+            f'keypoint has the shape {joints.shape}; expected (people, '
+            f'{len(frames)} frames, joints, 2)')
+    scores = results.get('keypoint_score')
+    if scores is None:
+        scores = joints.any(-1)
+    source = JointsSource({clip: ClipJoints(
+        joints, np.asarray(scores, np.float32), frames[0].shape[:2])})
+    found = source.people(frames, clip, list(range(len(frames))))
+    return ListedPeople(dict(zip(numbers, found)), slotted=True)

@@ -3,6 +3,8 @@ import io
 import json
 import math
 import os.path as osp
+import tempfile
+from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
@@ -17,9 +19,11 @@ FPS = 15  # nominal: readers go by frame number
 CODEC = dict(crf='18', preset='veryfast', threads='1', g='12', bf='0')
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 SETTINGS = 'crops.json'
+LARGEST = 1 << 14  # side in pixels of what is cut out before it is averaged
+SPOOLED = 64 << 20  # bytes of frames in memory; more go to a file
 
 
-def crop_settings(out):
+def crop_settings(out: str) -> dict | None:
     """What the crops of a dataset folder were made with.
 
     Args:
@@ -57,7 +61,12 @@ class CropRecorder:
         ValueError: If an option is out of range.
     """
 
-    def __init__(self, out, size=256, margin=1.1, fit='keep', max_people=2):
+    def __init__(self,
+                 out: str,
+                 size: int = 256,
+                 margin: float = 1.1,
+                 fit: str = 'keep',
+                 max_people: int = 2) -> None:
         if fit not in FITS:
             raise ValueError(f'crop fit must be one of {FITS}, got {fit!r}')
         if size < 16 or size % 2 or not 1 <= margin <= 3:
@@ -67,14 +76,15 @@ class CropRecorder:
         self.out, self.folder = out, osp.join(out, 'crops')
         self.size, self.margin, self.fit = size, margin, fit
         self.max_people = max_people
-        self.kept = []
+        self._kept = []  # corner, place and length of each frame's JPEG
+        self._file = tempfile.SpooledTemporaryFile(SPOOLED)
 
     @property
-    def record(self):
+    def record(self) -> dict:
         """dict: What the clips depend on beside the people."""
         return dict(size=self.size, margin=self.margin, fit=self.fit)
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Make the folder, for crops of one kind only.
 
         Raises:
@@ -90,11 +100,11 @@ class CropRecorder:
                 f'{self.folder} holds crops made with {there}, asked for '
                 f'are {self.record}: ask for the same, or remove the folder')
 
-    def path(self, name):
+    def path(self, name: str) -> str:
         """str: File of a clip."""
         return osp.join(self.folder, name + '.mp4')
 
-    def add(self, frame, boxes):
+    def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         """Remember the part of a frame that shows its candidates.
 
         Args:
@@ -103,6 +113,7 @@ class CropRecorder:
                 frame is kept where K is 0.
         """
         height, width = frame.shape[:2]
+        self._size = width, height
         x1, y1, x2, y2 = 0, 0, width, height
         if len(boxes):
             windows = np.array([
@@ -115,13 +126,19 @@ class CropRecorder:
                                 (width, height)).astype(int)
         part = np.ascontiguousarray(frame[y1:y2, x1:x2, ::-1])
         _, data = cv2.imencode('.jpg', part, QUALITY)
-        self.kept.append(((x1, y1), data))
+        self._kept.append(((x1, y1), self._file.tell(), len(data)))
+        self._file.write(data)
 
-    def write(self, name, boxes, chosen):
+    def write(self,
+              name: str,
+              boxes: Sequence[np.ndarray],
+              chosen: np.ndarray,
+              at: Sequence[int] | None = None) -> None:
         """Write the clip: one square frame a frame of the features.
 
         Frames without a chosen person show the window of the nearest frame
-        that has one, so that both keep one timeline. The clip's comment is
+        that has one, so that both keep one timeline; where nobody is in the
+        clip they show the whole frame. The clip's comment is
         the list of all windows, x1, y1, x2, y2 in pixels of the original
         frame, for whoever wants joints in it (``MMDecodeCrops``).
 
@@ -129,17 +146,16 @@ class CropRecorder:
             name (str): The clip.
             boxes (list[np.ndarray]): Candidates of each frame, (K, 5).
             chosen (np.ndarray): (M, T) indices into ``boxes``, -1 if absent.
+            at (Sequence[int], optional): Write these of the frames, where
+                features were resampled. Defaults to all.
 
         Raises:
             OSError: If it cannot be written; no part of it is left behind.
         """
         import av
-        present = np.flatnonzero((chosen >= 0).any(0))
-        near = [present[np.abs(present - t).argmin()]
-                for t in range(len(self.kept))]
-        windows = np.array([
-            self._window(_union([boxes[t][k] for k in chosen[:, t]
-                                 if k >= 0])) for t in near])
+        windows = self._windows(boxes, chosen)
+        at = range(len(self._kept)) if at is None else at
+        windows = windows[at]
         data = io.BytesIO()
         with av.open(data, 'w', format='mp4') as container:
             container.metadata['comment'] = json.dumps(
@@ -148,13 +164,32 @@ class CropRecorder:
             stream.width = stream.height = self.size
             stream.pix_fmt = 'yuv420p'
             stream.options = CODEC
-            for window, (corner, part) in zip(windows, self.kept):
-                image = cv2.imdecode(part, cv2.IMREAD_COLOR)
+            for window, t in zip(windows, at):
+                corner, start, length = self._kept[t]
+                self._file.seek(start)
+                image = cv2.imdecode(
+                    np.frombuffer(self._file.read(length), np.uint8),
+                    cv2.IMREAD_COLOR)
                 image = self._cut(image, window - np.tile(corner, 2))
                 frame = av.VideoFrame.from_ndarray(image, format='bgr24')
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         write_whole(self.path(name), data.getvalue())
+
+    def _windows(self, boxes, chosen):
+        """What each frame shows, (T, 4)."""
+        present = np.flatnonzero((chosen >= 0).any(0))
+        if not len(present):
+            return np.tile(self._window(np.array([0, 0, *self._size])),
+                           (len(self._kept), 1))
+        unions = {t: self._window(_union([boxes[t][k] for k in chosen[:, t]
+                                          if k >= 0])) for t in present}
+        frames = np.arange(len(self._kept))
+        after = np.searchsorted(present, frames).clip(max=len(present) - 1)
+        before = (after - 1).clip(0)
+        earlier = frames - present[before] <= np.abs(present[after] - frames)
+        near = present[np.where(earlier, before, after)]
+        return np.array([unions[t] for t in near])
 
     def _window(self, box):
         """Part of the frame that is shown, x1, y1, x2, y2."""
@@ -169,6 +204,7 @@ class CropRecorder:
         zoom = self.size / (window[2:] - window[:2])
         # warpAffine has no averaging: it cuts out a multiple of the size
         times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
+        times = max(1, min(times, LARGEST // self.size))
         zoom = times * zoom
         shift = zoom * (0.5 - window[:2]) - 0.5  # of pixel centres
         matrix = np.column_stack((np.diag(zoom), shift))

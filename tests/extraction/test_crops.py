@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from hpnet_plugin.apis.crops import CropRecorder
 from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.video import probe, read_frames, read_frames_at
+from hpnet_plugin.extraction.crops import CropRecorder
 from hpnet_plugin.store import FeatureStore
 
 

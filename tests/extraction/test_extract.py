@@ -83,7 +83,8 @@ def test_dataset_folder(dataset):
     assert (dataset / 'classes.txt').read_text().splitlines() == list(
         people.CLASSES)
     record = json.loads((dataset / 'extraction.json').read_text())
-    assert record['clips'] == dict(found=10, stored=10, failed=0)
+    assert record['clips'] == dict(found=10, stored=10, nobody=0,
+                                   damaged=0, failed=0)
     assert record['frames'] == 120 and record['failures'] == {}
     assert record['taps'] == {TAP: 32, SECOND: 48}
     assert len(record['pose']['sha256']) == 64
@@ -134,11 +135,13 @@ def test_crops_share_the_timeline(dataset):
 
 def test_running_again_changes_nothing(root, videos, main, dataset):
     before = {path: path.stat().st_mtime_ns
-              for path in (dataset / 'features').iterdir()}
+              for path in (dataset / 'features').iterdir()
+              if path.suffix != '.lock'}
     assert main(arguments(root, videos, dataset, *labelled(videos), '--tap',
                           SECOND, '--crops')) == 0
     assert before == {path: path.stat().st_mtime_ns
-                      for path in (dataset / 'features').iterdir()}
+                      for path in (dataset / 'features').iterdir()
+                      if path.suffix != '.lock'}
 
 
 def test_other_settings_are_refused(root, videos, main, dataset, capsys):
@@ -241,9 +244,7 @@ def test_bad_clips_are_named_and_the_rest_goes_on(root, videos, main, tmp_path,
     os.symlink(videos / 'videos/c1.mp4', source / 'c1.mp4')
     (source / 'empty.mp4').touch()
     (source / 'text.mp4').write_text('no video')
-    os.symlink(videos / 'videos/c2.mp4', source / 'nobody.mp4')
     boxes = json.loads((videos / 'boxes.json').read_text())
-    boxes['nobody'] = [[] for _ in range(12)]
     boxes['empty'] = boxes['text'] = boxes['c0']
     (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
     args = arguments(root, videos, tmp_path / 'out')
@@ -251,18 +252,103 @@ def test_bad_clips_are_named_and_the_rest_goes_on(root, videos, main, tmp_path,
     args[args.index('--detector') + 1] = f'boxes:{tmp_path / "boxes.json"}'
     assert main(args) == 3
     printed = capsys.readouterr().out
-    for text in ('empty: ', 'is an empty file', 'text: ', 'no readable video',
-                 'nobody: ', 'nobody found in 12 frames'):
+    for text in ('2 clips failed', 'empty: ', 'is an empty file', 'text: ',
+                 'no readable video'):
         assert text in printed
     record = json.loads((tmp_path / 'out/extraction.json').read_text())
-    assert sorted(record['failures']) == ['empty', 'nobody', 'text']
+    assert sorted(record['failures']) == ['empty', 'text']
     assert FeatureStore(tmp_path / 'out/features').names == ['c0', 'c1']
-    # mended, the same command takes the rest
-    for name in ('empty', 'text', 'nobody'):
+    # mended, but not tried again unless that is asked for
+    for name in ('empty', 'text'):
         (source / f'{name}.mp4').unlink()
-    assert main(args) == 0
+        os.symlink(videos / 'videos/c2.mp4', source / f'{name}.mp4')
+    assert main(args) == 3
+    assert len(FeatureStore(tmp_path / 'out/features')) == 2
+    assert main([*args, '--retry']) == 0
     record = json.loads((tmp_path / 'out/extraction.json').read_text())
     assert record['failures'] == {}
+    assert len(FeatureStore(tmp_path / 'out/features')) == 4
+
+
+def test_a_clip_without_people_is_kept(root, videos, main, tmp_path, capsys):
+    """As zeros, marked, in its split, with crops; or as the option says."""
+    boxes = json.loads((videos / 'boxes.json').read_text())
+    boxes['c9'] = [[] for _ in range(12)]
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    for option, people_found in (('zeros', 0), ('frame', 1), ('fail', None)):
+        out = tmp_path / option
+        args = arguments(root, videos, out, *labelled(videos), '--nobody',
+                         option, '--crops')
+        args[args.index('--detector') + 1] = f'boxes:{tmp_path / "boxes.json"}'
+        assert main(args) == (3 if option == 'fail' else 0)
+        printed = capsys.readouterr().out
+        store = FeatureStore(out / 'features')
+        with open(out / 'annotations.pkl', 'rb') as file:
+            content = pickle.load(file)
+        if option == 'fail':
+            assert 'c9: nobody found in 12 frames' in printed
+            assert '1 clip failed' in printed and 'c9' not in store
+            continue
+        assert 'nobody was found in 1 of them' in printed
+        assert 'c9' in content['split']['test']
+        marked, = [one for one in content['annotations']
+                   if one['frame_dir'] == 'c9']
+        assert marked['nobody'] and marked['keypoint'].shape == (1, 12, 17, 2)
+        for key in ('keypoint', 'keypoint_score', TAP):
+            assert store.read('c9', key).any() == bool(people_found)
+        record = json.loads((out / 'extraction.json').read_text())
+        assert record['clips'] == dict(found=10, stored=10, nobody=1,
+                                       damaged=0, failed=0)
+        from hpnet_plugin.estimation.video import probe
+        assert probe(str(out / 'crops/c9.mp4')).frames == 12
+
+
+def test_headed_for_a_length(root, videos, main, tmp_path):
+    """--length: what ResizeTemporal makes of the whole clip."""
+    from hpnet_plugin.datasets.transforms import ResizeTemporal
+    source = tmp_path / 'videos'
+    source.mkdir()
+    boxes = {}
+    for i, frames in enumerate((40, 7, 5)):
+        clip = people.make_clip(i, 0, length=frames)
+        people.save_video(str(source / f'c{i}.mp4'), clip.frames)
+        boxes[f'c{i}'] = [[[*box, 1.] for box in frame]
+                          for frame in clip.boxes.transpose(1, 0, 2).tolist()]
+    (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
+    for name, option in (('whole', ()), ('short', ('--length', '7'))):
+        args = arguments(root, videos, tmp_path / name, '--crops', *option)
+        args[0] = str(source)
+        args[args.index('--detector') + 1] = f'boxes:{tmp_path / "boxes.json"}'
+        assert main(args) == 0
+    whole, short = (FeatureStore(tmp_path / name / 'features')
+                    for name in ('whole', 'short'))
+    for name in whole.names:
+        expected = ResizeTemporal(7)({
+            'keypoint': whole.read(name, 'keypoint'),
+            'keypoint_score': whole.read(name, 'keypoint_score'),
+            'pooled_feat': whole.read(name, TAP)})
+        for key, tap in (('keypoint', 'keypoint'), ('pooled_feat', TAP),
+                         ('keypoint_score', 'keypoint_score')):
+            np.testing.assert_array_equal(short.read(name, tap),
+                                          expected[key])
+        from hpnet_plugin.estimation.video import probe
+        assert probe(str(tmp_path / f'short/crops/{name}.mp4')).frames == 7
+        times = short.read(name, 'timestamp')
+        frames = whole.shape(name, TAP)[1]
+        step = whole.read(name, 'timestamp')[1]
+        np.testing.assert_allclose(
+            times, ((np.arange(7) + .5) * frames / 7 - .5).clip(
+                0, frames - 1) * step, atol=1e-6)
+
+
+def test_who_is_busy_with_a_folder_is_named(root, videos, main, tmp_path,
+                                            capsys):
+    from hpnet_plugin.store import StoreWriter
+    assert main(arguments(root, videos, tmp_path / 'out')) == 0
+    meta = FeatureStore(tmp_path / 'out/features').meta
+    with StoreWriter(tmp_path / 'out/features', meta):
+        assert main(arguments(root, videos, tmp_path / 'out')) == 2
+    assert str(os.getpid()) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('change, message', [
@@ -312,45 +398,62 @@ def test_shards_fill_one_folder(root, videos, main, tmp_path, dataset):
         assert len(pickle.load(file)['annotations']) == 10
 
 
-def test_killed_and_resumed_is_the_same_store(root, videos, tmp_path):
-    """SIGKILL in the middle, resumed: byte for byte the same features."""
-    code = ('import sys; sys.path.insert(0, sys.argv.pop(1));'
-            'import hpnet_plugin.store as s;'
-            # a shard a clip or two, so that a kill finds some of each
-            's.StoreWriter.__init__.__kwdefaults__ or None;'
-            'import functools, hpnet_plugin.apis.extract as e;'
-            'e.StoreWriter = functools.partial(s.StoreWriter,'
-            ' shard_bytes=40000);'
-            'import runpy; sys.argv = sys.argv[1:];'
-            'runpy.run_path(sys.argv[0], run_name="__main__")')
+def same_files(one, other):
+    """Whether two feature folders have the same files, byte for byte."""
+    names = [sorted(path.name for path in folder.iterdir()
+                    if path.suffix != '.lock') for folder in (one, other)]
+    assert names[0] == names[1]
+    _, differ, errors = filecmp.cmpfiles(one, other, names[0], shallow=False)
+    return not differ and not errors
 
+
+SMALL_SHARDS = (
+    'import sys; sys.path.insert(0, sys.argv.pop(1));'
+    'import functools, runpy, hpnet_plugin.extraction.run as e;'
+    # a shard a clip or two, so that a kill finds some of each
+    'e.StoreWriter = functools.partial(e.StoreWriter, shard_bytes=40000);'
+    'sys.argv = sys.argv[1:];'
+    'runpy.run_path(sys.argv[0], run_name="__main__")')
+
+
+@pytest.mark.parametrize('number, status', [
+    (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143),
+    (signal.SIGINT, 130)])
+def test_stopped_and_resumed_is_the_same_store(root, videos, tmp_path,
+                                               dataset, number, status):
+    """Stopped in the middle, resumed: byte for byte the same features."""
     def run(out):
         return subprocess.Popen(
-            [sys.executable, '-c', code, str(root),
+            [sys.executable, '-c', SMALL_SHARDS, str(root),
              str(root / 'tools/extract.py'), *arguments(root, videos, out)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     assert run(tmp_path / 'whole').wait() == 0
     process = run(tmp_path / 'cut')
     features = tmp_path / 'cut/features'
-    deadline = time.time() + 60
-    while len(list(features.glob('*.json'))) < 4:  # meta and three shards
-        assert time.time() < deadline and process.poll() is None
+    while len(list(features.glob('*.safetensors'))) < 3:
+        assert process.poll() is None
         time.sleep(.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    assert process.wait() == status
     assert not (tmp_path / 'cut/annotations.pkl').exists()
     assert run(tmp_path / 'cut').wait() == 0
-    names = sorted(path.name for path in (tmp_path / 'whole/features').iterdir(
-    ))
-    assert names == sorted(path.name for path in features.iterdir())
-    _, differ, errors = filecmp.cmpfiles(
-        tmp_path / 'whole/features', features, names, shallow=False)
-    assert not differ and not errors
+    assert same_files(tmp_path / 'whole/features', features)
+
+
+def test_the_number_of_processes_changes_nothing(root, videos, main,
+                                                 tmp_path):
+    """In this process, in one of its own, in three: the same bytes."""
+    for workers in '013':
+        assert main(arguments(root, videos, tmp_path / workers, '--workers',
+                              workers)) == 0
+    for workers in '13':
+        assert same_files(tmp_path / '0/features',
+                          tmp_path / workers / 'features')
 
 
 def test_full_disk(root, videos, tmp_path, main):
-    """The system refuses a shard: named, nothing lost, then resumed."""
+    """The system refuses a file: named, nothing lost, then resumed."""
     out = tmp_path / 'out'
     code = ('import resource, runpy, signal, sys;'
             'signal.signal(signal.SIGXFSZ, signal.SIG_IGN);'
@@ -362,10 +465,9 @@ def test_full_disk(root, videos, tmp_path, main):
          *arguments(root, videos, out)], capture_output=True, text=True)
     assert done.returncode == 1
     assert 'no space for' in done.stderr and 'make room' in done.stderr
-    assert [path.name for path in (out / 'features').iterdir()] == [
-        'meta.json']
     assert main(arguments(root, videos, out)) == 0
-    assert len(FeatureStore(out / 'features')) == 10
+    assert main(arguments(root, videos, tmp_path / 'whole')) == 0
+    assert same_files(tmp_path / 'whole/features', out / 'features')
 
 
 REAL_TAP = 'hybridsequential0_relu4_fwd'

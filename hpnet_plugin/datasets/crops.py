@@ -1,0 +1,241 @@
+"""Folders of person crops: short videos, or images of the authors.
+
+A clip's crops are ``<clip>.mp4``, which ``tools/extract.py --crops`` writes,
+or a folder ``<clip>`` of JPEG images ``0.jpg``, ``1.jpg``, …, which the
+released code writes. Crops and pooled features of a clip share one timeline,
+frame by frame. Those that do not are listed in the folder's ``frames.json``,
+with the number of their frames: there both show the whole clip, from its
+beginning to its end, and no more is known.
+"""
+import json
+import os
+import os.path as osp
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+
+from ..estimation.video import probe, read_frames_at
+from ..files import write_whole
+from .benchmarks import bare_name
+
+TIMELINES = 'frames.json'
+SETTINGS = 'crops.json'
+SIZE = 224  # of an image of nobody; the released code's
+NAMED = 3  # clips that a message names
+
+
+class CropsError(ValueError):
+    """Crops are not what they should be; the message says where."""
+
+
+class Crops:
+    """Crops of one clip.
+
+    Args:
+        path (str): A video, or a folder of images.
+
+    Attributes:
+        path (str): The same.
+        frames (int): Number of frames.
+
+    Raises:
+        CropsError: If images are missing.
+        VideoError: If the file is no video.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self._images = find_images(path) if osp.isdir(path) else None
+        self.frames = probe(path).frames if self._images is None else \
+            len(self._images)
+
+    @classmethod
+    def of(cls, folder: str, name: str) -> 'Crops':
+        """Crops of a clip in a folder of all clips' crops.
+
+        Raises:
+            FileNotFoundError: If the clip has none.
+        """
+        for path in (osp.join(folder, name + '.mp4'), osp.join(folder, name)):
+            if osp.exists(path):
+                return cls(path)
+        raise FileNotFoundError(
+            f'{folder} has neither {name}.mp4 nor a folder {name} of images: '
+            'run tools/extract.py as for the features, with --crops, or '
+            'tools/import_released.py --crops FOLDER')
+
+    def read(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
+        if self._images is None:
+            return read_frames_at(self.path, frames)
+        return read_images([self._images[index] for index in frames])
+
+
+def find_images(folder: str) -> list[str]:
+    """Images of a clip that the released code has cut out.
+
+    It numbers the frames in which it sees people, and them alone.
+
+    Args:
+        folder (str): With ``0.jpg``, ``1.jpg`` and so on. Other files do not
+            count.
+
+    Returns:
+        list[str]: Their paths in order of number; none if there are none.
+
+    Raises:
+        CropsError: If there is a gap in the numbers.
+    """
+    numbers = {}
+    for entry in os.listdir(folder):
+        stem, suffix = osp.splitext(entry)
+        if suffix.lower() in ('.jpg', '.jpeg') and stem.isdecimal():
+            numbers[int(stem)] = entry
+    order = sorted(numbers)
+    first = min(order[:1] + [1])  # some count from 0, some from 1
+    gap = next((n for n in range(first, first + len(order))
+                if n not in numbers), None)
+    if gap is not None:
+        raise CropsError(
+            f'{folder} holds {len(order)} images, {numbers[order[-1]]} the '
+            f'last of them, but not number {gap}: was it copied in full?')
+    return [osp.join(folder, numbers[n]) for n in order]
+
+
+def read_images(paths: list[str]) -> list[np.ndarray]:
+    """JPEG images, with the very numbers that the file holds.
+
+    Args:
+        paths (list[str]): The files; a file may come several times.
+
+    Returns:
+        list[np.ndarray]: (H, W, 3) uint8, RGB.
+
+    Raises:
+        CropsError: If one is no image, or not of the size of the others.
+    """
+    found = {}
+    for path in paths:
+        if path not in found:
+            image = cv2.imread(
+                path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            if image is None:
+                raise CropsError(f'{path} is no JPEG image')
+            found[path] = np.ascontiguousarray(image[..., ::-1])
+            if image.shape != found[paths[0]].shape:
+                raise CropsError(
+                    f'{path} has (height, width) {image.shape[:2]}, '
+                    f'{paths[0]} {found[paths[0]].shape[:2]}; crops of a clip '
+                    'must be of one size')
+    return [found[path] for path in paths]
+
+
+def read_timelines(folder: str) -> dict[str, int]:
+    """Clips whose crops have a timeline of their own.
+
+    Args:
+        folder (str): Of the crops.
+
+    Returns:
+        dict[str, int]: Clip to number of crops, which is 0 where nobody was
+        seen; empty where all crops share the timeline of the features.
+    """
+    path = osp.join(folder, TIMELINES)
+    if not osp.isfile(path):
+        return {}
+    with open(path, encoding='utf-8') as file:
+        return json.load(file)
+
+
+def read_settings(out: str) -> dict | None:
+    """What the crops of a dataset folder were made with; None without any."""
+    path = osp.join(out, 'crops', SETTINGS)
+    if not osp.isfile(path):
+        return None
+    with open(path, encoding='utf-8') as file:
+        return json.load(file)
+
+
+def import_crops(source: str, out: str, names: Iterable[str],
+                 shows_people: Callable[[str], bool]) -> int:
+    """Take a folder of crops into a dataset folder, by links.
+
+    Nothing is encoded again: the authors' images stay as they are.
+
+    Args:
+        source (str): Of the authors' folders of images, ``CLIP/NUMBER.jpg``
+            or ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
+        out (str): The dataset folder.
+        names (Iterable[str]): Its clips.
+        shows_people (Callable): Clip to whether its features show anybody;
+            asked of those without crops.
+
+    Returns:
+        int: Clips without crops, in which nobody was seen.
+
+    Raises:
+        CropsError: If the source lacks a clip that shows people, or the
+            dataset folder has other crops.
+        OSError: If a link cannot be made.
+    """
+    folder = osp.join(out, 'crops')
+    there, record = read_settings(out), dict(imported=True)
+    if there not in (None, record):
+        raise CropsError(
+            f'{folder} holds crops made with {there}: take another dataset '
+            'folder, or remove that one')
+    names = list(names)
+    found = _find_clips(source, names)
+    frames = {name: Crops(found[name]).frames if name in found else 0
+              for name in names}
+    lacking = [name for name in names
+               if not frames[name] and shows_people(name)]
+    if lacking:
+        raise CropsError(
+            f'{source} has no crops of {len(lacking)} of {len(names)} clips '
+            f'whose features show people ({", ".join(lacking[:NAMED])}'
+            f'{", …" if len(lacking) > NAMED else ""}): is it complete, and '
+            'of these clips?')
+    os.makedirs(folder, exist_ok=True)
+    write_whole(osp.join(folder, SETTINGS),
+                (json.dumps(record) + '\n').encode())
+    for name, path in found.items():
+        if frames[name]:
+            suffix = '' if osp.isdir(path) else '.mp4'
+            _link(path, osp.join(folder, name + suffix))
+    everyone = dict(read_timelines(folder), **frames)
+    write_whole(osp.join(folder, TIMELINES),
+                (json.dumps(everyone) + '\n').encode())
+    return sum(not number for number in frames.values())
+
+
+def _find_clips(source, names):
+    """Clip to path of its crops, one or two levels deep."""
+    wanted = {bare_name(name): name for name in names}
+    found = {}
+
+    def look(folder):
+        """Take what is wanted; return the folders that are not."""
+        others = []
+        for entry in os.scandir(folder):
+            name = wanted.get(bare_name(entry.name))
+            if name and (entry.is_dir() or entry.name.endswith('.mp4')):
+                found.setdefault(name, entry.path)
+            elif entry.is_dir():
+                others.append(entry.path)
+        return others
+
+    for folder in look(source):
+        look(folder)
+    return found
+
+
+def _link(source, path):
+    source = osp.realpath(source)
+    if osp.islink(path) and osp.realpath(path) == source:
+        return
+    if osp.lexists(path):
+        raise CropsError(f'{path} is there already, and not a link to '
+                         f'{source}: remove it')
+    os.symlink(source, path)

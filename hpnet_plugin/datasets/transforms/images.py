@@ -1,0 +1,45 @@
+"""Augmentations of images."""
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform, Compose
+
+
+@TRANSFORMS.register_module()
+class EachImage(BaseTransform):
+    """Put each image of a clip through transforms of its own.
+
+    What is random in them is drawn anew for each image, as the released code
+    does with colours; by themselves transforms treat all images of a clip
+    alike.
+
+    Required Keys:
+
+        - imgs (list of (H, W, 3))
+
+    Modified Keys:
+
+        - imgs
+
+    Args:
+        transforms (list[dict]): Of images; what else they add or change is
+            lost.
+    """
+
+    def __init__(self, transforms):
+        self.transforms = Compose(transforms)
+
+    def transform(self, results):
+        """Transform the images one by one.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with other images.
+        """
+        results['imgs'] = [
+            self.transforms(dict(results, imgs=[image]))['imgs'][0]
+            for image in results['imgs']]
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}(transforms={self.transforms})'

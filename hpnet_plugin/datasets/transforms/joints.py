@@ -1,0 +1,45 @@
+"""Clips whose joints are known."""
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .clip import clip_name
+
+
+@TRANSFORMS.register_module()
+class RequireJoints(BaseTransform):
+    """Refuse clips that show people whose joints nobody knows.
+
+    Such are those of the authors' feature files, which hold no joints: a
+    stream of 2D pose would be trained on zeros, and none would notice. Clips
+    in which nobody was found have a score of 0 and are let through.
+
+    Required Keys:
+
+        - keypoint ((M, T, V, 2))
+        - keypoint_score ((M, T, V))
+    """
+
+    def transform(self, results):
+        """Look at the joints.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same.
+
+        Raises:
+            ValueError: If people are there and all joints at zero.
+        """
+        if np.any(results['keypoint_score']) and \
+                not np.any(results['keypoint']):
+            raise ValueError(
+                f'{clip_name(results)} shows people, and its joints are '
+                'unknown: feature files hold none. Give '
+                'tools/import_released.py --poses FOLDER, or extract the '
+                'videos by tools/extract.py --preset released')
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}()'

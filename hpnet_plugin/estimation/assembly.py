@@ -1,0 +1,309 @@
+"""From the frames of one clip to its arrays: who, where, joints, features.
+
+No files and no stores: frames come in, arrays go out. What is computed for a
+clip depends on its frames and the settings alone, never on other clips.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import tracking
+from .people import People, PersonSource
+
+if TYPE_CHECKING:
+    from .extractor import PooledExtractor
+
+PERSONS = ('tracked', 'released')
+NOBODY = ('zeros', 'frame', 'fail')
+# Names of NTU RGB+D, of which the released extraction knows the action.
+NTU_NAME = re.compile(r'S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})(_rgb)?')
+# NTU's mutual actions, which the released extraction takes two people for.
+TWO_PERSON_ACTIONS = frozenset((*range(50, 61), *range(106, 121)))
+# Batches are filled up to a multiple of this: few sizes, little waste.
+PADDED_TO = 8
+
+
+class NoPersonError(ValueError):
+    """Nobody was found in a clip."""
+
+
+class NotFiniteError(ValueError):
+    """Joints or features of a clip are no numbers that float16 can hold."""
+
+
+class AssembledClip(NamedTuple):
+    """What is known of one clip of T frames, with M people.
+
+    Attributes:
+        arrays: ``keypoint`` (M, T, V, 2) float32 in pixels of the frame,
+            ``keypoint_score`` (M, T, V) float32, 0 where a person is absent,
+            and each tap by its name, (M, T, V, C) float16.
+        boxes: The candidates of each frame, (K_t, 5) float32.
+        chosen: (M, T) int, index into the frame's ``boxes``, -1 where the
+            person is absent.
+        shape: Height and width of the frames.
+        numbers: (T,) of the frames in the video.
+        times: (T,) in s from the video's first frame.
+        nobody: Nobody was found; see ``nobody`` of the assembler.
+    """
+    arrays: dict[str, np.ndarray]
+    boxes: list[np.ndarray]
+    chosen: np.ndarray
+    shape: tuple[int, int]
+    numbers: list[int]
+    times: list[float]
+    nobody: bool
+
+
+class ClipAssembler:
+    """Turns the frames of a clip into its joints and pooled features.
+
+    Candidates are cut out of each frame and held until the whole clip has
+    been seen and it is known who stays: only those go through the pose net,
+    in batches of this clip alone. If the crops held exceed ``budget`` bytes,
+    all of them go through at once: work is wasted, but memory is bounded.
+
+    Args:
+        source: Says who is where.
+        extractor: Pose net, taps and pooling; anything with its ``crop``,
+            ``__call__``, ``taps`` and ``net.num_joints``.
+        max_people: People kept, M at most.
+        max_gap: Longest absence in frames of the video that is bridged when
+            people are tracked, and filled linearly in their joints and
+            features.
+        persons: ``'tracked'``: people are tracked through the clip and
+            ranked by presence and size; ``'released'``: in the source's
+            order, two for NTU's mutual actions (known from NTU's names),
+            else one, copied to the second slot. A source that says who is
+            who is followed; of its people the most present are kept.
+        nobody: What becomes of a clip in which nobody is found. ``'zeros'``:
+            one person, absent, all zero; ``'frame'``: one person who fills
+            the whole frame; ``'fail'``: :class:`NoPersonError`.
+        batch: Crops a forward of the pose net.
+        budget: Bytes of crops that are held.
+
+    Raises:
+        ValueError: If an option is unknown.
+    """
+
+    def __init__(self,
+                 source: PersonSource,
+                 extractor: PooledExtractor,
+                 max_people: int = 2,
+                 max_gap: int = 30,
+                 persons: str = 'tracked',
+                 nobody: str = 'zeros',
+                 batch: int = 32,
+                 budget: int = 256 << 20):
+        for key, value, known in (('persons', persons, PERSONS),
+                                  ('nobody', nobody, NOBODY)):
+            if value not in known:
+                raise ValueError(f'{key} must be one of {known}, got '
+                                 f'{value!r}')
+        if source.slotted and persons != 'tracked':
+            raise ValueError(f'{source.name} says who is who: leave '
+                             f'persons={persons!r} out')
+        if source.layout and nobody == 'frame':
+            raise ValueError(f'{source.name} gives joints, a whole frame has '
+                             "none: take nobody='zeros' or 'fail'")
+        self.source, self.extractor = source, extractor
+        self.max_people, self.max_gap = max_people, max_gap
+        self.persons, self.nobody = persons, nobody
+        self.batch, self.budget = batch, budget
+        # a few more than are kept, since who stays is known at the end only
+        self.candidates = max_people + 2
+
+    @property
+    def record(self) -> dict:
+        """What made the features; ``meta`` of the store."""
+        record = dict(self.extractor.record)
+        if self.source.layout:
+            record['layout'] = self.source.layout
+        # what came later is named where it is not at its default only: stores
+        # that were written before can be resumed
+        nobody = {} if self.nobody == 'zeros' else dict(nobody=self.nobody)
+        return dict(
+            **record,
+            detector=self.source.record,
+            persons='given' if self.source.slotted else self.persons,
+            max_people=self.max_people,
+            max_gap=self.max_gap,
+            **nobody)
+
+    def __call__(
+        self,
+        clip: str,
+        chunks: Iterable,
+        on_frame: Callable[[np.ndarray, np.ndarray], None] | None = None,
+        pose: bool = True
+    ) -> AssembledClip:
+        """Assemble one clip.
+
+        Args:
+            clip: Its name.
+            chunks: Its frames, as :meth:`VideoReader.chunks` gives them:
+                ``numbers``, ``times`` and ``images`` of some at a time.
+            on_frame: Called with each frame (H, W, 3) uint8 and the boxes of
+                its candidates (K, 5), in order.
+            pose: Whether joints and features are wanted; if not, the arrays
+                are empty, and who is where is all that is found out.
+
+        Returns:
+            Its arrays.
+
+        Raises:
+            PeopleError: If the source cannot say who is in it.
+            NoPersonError: If nobody is, and that is to fail.
+            NotFiniteError: If a joint or feature is not finite.
+            ValueError: If the clip has no frame.
+        """
+        crops = _Crops(self.extractor, self.batch, self.budget)
+        numbers, times, people, shape = [], [], [], None
+        frames = None  # whole frames, for as long as nobody is seen
+        if self.nobody == 'frame':
+            frames = _Crops(self.extractor, self.batch, self.budget)
+        for sighting in self.source.follow(clip, chunks):
+            image, found = sighting.image, sighting.people
+            if not self.source.slotted:
+                found = _first(found, self.candidates)
+            shape = shape or image.shape[:2]
+            for k, box in enumerate(found.boxes if pose else ()):
+                crops.add((len(people), k), image, box,
+                          None if found.joints is None else found.joints[k])
+            if len(found.boxes):
+                frames = None
+            elif frames and pose:
+                frames.add((len(people), 0), image, _whole(shape)[0])
+            if on_frame:
+                on_frame(image, found.boxes)
+            numbers.append(sighting.number)
+            times.append(sighting.time)
+            people.append(found)
+        if not people:
+            raise ValueError(f'{clip}: the clip has no frame')
+        chosen = self._choose(clip, people, numbers)
+        nobody = not (chosen >= 0).any()
+        if nobody and self.nobody == 'fail':
+            raise NoPersonError(f'{clip}: nobody found in {len(people)} '
+                                'frames')
+        if nobody:
+            chosen = np.full((1, len(people)), -1)
+        if nobody and frames:
+            crops, chosen = frames, np.zeros_like(chosen)
+            people = [People(_whole(shape))] * len(people)
+        arrays = self._arrays(clip, people, chosen, numbers,
+                              crops) if pose else {}
+        return AssembledClip(arrays, [found.boxes for found in people],
+                             chosen, tuple(shape), numbers, times, nobody)
+
+    def _choose(self, clip, people, numbers):
+        """Who is in which slot: (M, T) indices into each frame's boxes."""
+        boxes = [found.boxes for found in people]
+        if self.source.slotted:
+            slots = np.concatenate([found.slots for found in people])
+            known, count = np.unique(slots, return_counts=True)
+            kept = known[np.sort(np.argsort(
+                -count, kind='stable')[:self.max_people])]
+            chosen = np.full((len(kept), len(people)), -1)
+            for t, found in enumerate(people):
+                slot, at = np.nonzero(kept[:, None] == found.slots)
+                chosen[slot, t] = at
+            return chosen
+        if self.persons == 'tracked':
+            tracks = tracking.link(boxes, self.max_gap, numbers)
+            return tracking.select(tracks, boxes, self.max_people)
+        action = NTU_NAME.fullmatch(clip)
+        two = bool(action) and int(action[1]) in TWO_PERSON_ACTIONS
+        last = np.array([len(found) - 1 for found in boxes])
+        return np.stack((np.minimum(last, 0), np.minimum(last, int(two))))
+
+    def _arrays(self, clip, people, chosen, numbers, crops):
+        """Joints, scores and features of the chosen, gaps filled."""
+        present = chosen >= 0
+        where = [(t, chosen[m, t]) for t, m in np.argwhere(present.T)]
+        poses = crops.pose(where)
+        given = people[0].joints
+        joints = self.extractor.net.num_joints if given is None \
+            else given.shape[1]
+        shape = (*chosen.shape, joints)
+        arrays = dict(keypoint=np.zeros((*shape, 2), np.float32),
+                      keypoint_score=np.zeros(shape, np.float32))
+        for tap, channels in self.extractor.taps.items():
+            arrays[tap] = np.zeros((*shape, channels), np.float16)
+        for m, t in np.argwhere(present):
+            at = t, chosen[m, t]
+            keypoint, score, pooled = poses[at]
+            if score is None:
+                score = people[t].scores[at[1]]
+            arrays['keypoint'][m, t] = keypoint
+            arrays['keypoint_score'][m, t] = score
+            for tap, value in pooled.items():
+                arrays[tap][m, t] = value
+        for key, value in arrays.items():
+            good = np.isfinite(value).reshape(*chosen.shape, -1).all(-1)
+            if not good.all():
+                t = numbers[np.argmin(good.all(0))]
+                raise NotFiniteError(
+                    f'{clip}: {key} of frame {t} is not finite: the pose net '
+                    'gives NaN, or more than float16 holds (65504); another '
+                    'tap or another pose net may do')
+        if self.source.slotted or self.persons == 'tracked':
+            for key in arrays:
+                if key != 'keypoint_score':
+                    arrays[key] = tracking.fill_gaps(
+                        arrays[key], present, self.max_gap, numbers)
+        return arrays
+
+
+class _Crops:
+    """Crops of one clip that wait for the pose net."""
+
+    def __init__(self, extractor, batch, budget):
+        self.extractor, self.batch, self.budget = extractor, batch, budget
+        self.waiting, self.bytes, self.done = {}, 0, {}
+
+    def add(self, key, image, box, joints=None):
+        """Cut a person out of a frame."""
+        crop, matrix = self.extractor.crop(image, box)
+        self.waiting[key] = crop, matrix, joints
+        self.bytes += crop.nbytes
+        if self.bytes >= self.budget:
+            self._run(list(self.waiting))
+            self.waiting, self.bytes = {}, 0
+
+    def pose(self, keys):
+        """Joints, scores and features of the keys."""
+        # one that fills two slots is posed once
+        self._run([key for key in dict.fromkeys(keys)
+                   if key not in self.done])
+        return self.done
+
+    def _run(self, keys):
+        for start in range(0, len(keys), self.batch):
+            some = keys[start:start + self.batch]
+            full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
+            items = [self.waiting[key] for key in
+                     some + some[-1:] * (full - len(some))]
+            crops, matrices, joints = zip(*items)
+            at, scores, pooled = self.extractor(
+                np.stack(crops), np.stack(matrices),
+                None if joints[0] is None else np.stack(joints))
+            for i, key in enumerate(some):
+                self.done[key] = (at[i], None if scores is None else scores[i],
+                                  {tap: value[i]
+                                   for tap, value in pooled.items()})
+
+
+def _first(found, count):
+    """The first people of a frame."""
+    return People(*(None if part is None else part[:count]
+                    for part in found))
+
+
+def _whole(shape):
+    """The whole frame as the only box, of score 1."""
+    return np.array([[0, 0, shape[1], shape[0], 1]], np.float32)

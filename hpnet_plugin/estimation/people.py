@@ -1,0 +1,343 @@
+"""Who is where in the frames of a clip: one interface for all who know it.
+
+A :class:`PersonSource` says for each frame which boxes hold a person, and,
+where it knows them, the joints of each and who is who. Everything after it
+(tracking, crops, poses, gaps) is the same for every source, see
+:mod:`hpnet_plugin.estimation.assembly`. Sources of detectors are in
+:mod:`hpnet_plugin.estimation.detectors`.
+"""
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from .geometry import joints_to_box
+from .tracking import Tracker
+
+# Coordinates beyond are no pixels; areas and distances stay finite.
+LARGEST = 1e6
+# Bytes of frames that wait for the next detection; more are detected sooner.
+HELD_BYTES = 64 << 20
+# Names among which a misspelt one is searched: more would take seconds.
+SEARCHED = 1000
+
+
+class PeopleError(ValueError):
+    """The people of one clip cannot be had; the message says why."""
+
+
+class People(NamedTuple):
+    """The K people of one frame.
+
+    Attributes:
+        boxes: (K, 5) float32, x1, y1, x2, y2 in pixels of the frame and
+            score, best score first unless the source has another order.
+        joints: (K, V, 2) float32 in pixels of the frame, or None where the
+            pose net finds them. K = 0 still tells V.
+        scores: (K, V) float32, the joints' own, or None.
+        slots: (K,) int, which person of the clip each is, or None where
+            boxes have to be tracked.
+    """
+    boxes: np.ndarray
+    joints: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    slots: np.ndarray | None = None
+
+
+class Sighting(NamedTuple):
+    """One frame, and who is in it."""
+    number: int
+    time: float
+    image: np.ndarray
+    people: People
+
+
+class PersonSource:
+    """What all sources share.
+
+    A source may cache what it read, but keeps nothing from one clip for the
+    next: it gives the same answer in any process and any order of clips.
+
+    Attributes:
+        name: For the record of what made the features.
+        sha256: Of the weights or the file, None where there are none.
+        every: Only every so many frames of the video is looked at, see
+            :meth:`follow`.
+        slotted: Whether the source says who is who.
+        layout: Name of the layout of the joints that it gives, or None.
+    """
+
+    name: str = ''
+    sha256: str | None = None
+    every: int = 1
+    slotted: bool = False
+    layout: str | None = None
+
+    @property
+    def record(self) -> dict:
+        """What made the boxes, for the store."""
+        every = dict(every=self.every) if self.every > 1 else {}
+        return dict(name=self.name, sha256=self.sha256, **every)
+
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """Find the people in some frames of a clip.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+
+        Raises:
+            PeopleError: If they cannot be had.
+        """
+        raise NotImplementedError
+
+    def follow(self, clip: str, chunks: Iterable) -> Iterator[Sighting]:
+        """All frames of a clip with the people in them, in order.
+
+        With ``every`` = k > 1 only the first, the last and frames k apart
+        are looked at. Between two of them each person's box moves linearly
+        from the one to the other. Where people come or go between them, that
+        is where the tracker does not find everybody of the one in the other,
+        the frame in the middle is looked at as well, and so on: who is
+        missed once is not lost for k frames. Frames wait for the next look,
+        but never more than ``HELD_BYTES`` of them.
+
+        Args:
+            clip: The clip's name.
+            chunks: What :meth:`VideoReader.chunks` gives: ``numbers`` (in
+                the video), ``times`` (s) and ``images`` of some frames.
+
+        Yields:
+            The frames, one by one.
+
+        Raises:
+            PeopleError: If the people of this clip cannot be had.
+        """
+        if self.every == 1:
+            for chunk in chunks:
+                found = self.people(chunk.images, clip, chunk.numbers)
+                yield from map(Sighting, chunk.numbers, chunk.times,
+                               chunk.images, found)
+        else:
+            yield from _Follower(self, clip).follow(chunks)
+
+
+class _Follower:
+    """Looks at some frames of one clip and interpolates between them."""
+
+    def __init__(self, source, clip):
+        self.source, self.clip = source, clip
+        self.tracker = Tracker()
+
+    def follow(self, chunks):
+        held = []  # the last frame that was looked at, and those after it
+        for chunk in chunks:
+            for frame in zip(chunk.numbers, chunk.times, chunk.images):
+                if not held:
+                    first = self._look(frame)
+                    ids = self.tracker.update(first)
+                    yield Sighting(*frame, People(first))
+                elif len(held) > 1 and (
+                        frame[0] - held[0][0] > self.source.every
+                        or sum(f[2].nbytes for f in held) > HELD_BYTES):
+                    first, ids = yield from self._settle(held, first, ids)
+                    held = held[-1:]
+                held.append(frame)
+        if len(held) > 1:
+            yield from self._settle(held, first, ids)
+
+    def _look(self, frame):
+        number, _, image = frame
+        return self.source.people([image], self.clip, [number])[0].boxes
+
+    def _settle(self, frames, first, ids, last=None):
+        """All frames after the first; the last one's boxes and their ids."""
+        if last is None:
+            last = self._look(frames[-1])
+        before = self.tracker.copy()
+        found = self.tracker.update(last, frames[-1][0] - frames[0][0])
+        if len(frames) > 2 and set(ids) != set(found):
+            self.tracker = before
+            middle = len(frames) // 2
+            first, ids = yield from self._settle(frames[:middle + 1], first,
+                                                 ids)
+            return (yield from self._settle(frames[middle:], first, ids,
+                                            last))
+        _, a, b = np.intersect1d(ids, found, return_indices=True)
+        span = frames[-1][0] - frames[0][0]
+        for frame in frames[1:-1]:
+            weight = np.float32((frame[0] - frames[0][0]) / span)
+            boxes = (1 - weight) * first[a] + weight * last[b]
+            yield Sighting(*frame, People(best_first(boxes)))
+        yield Sighting(*frames[-1], People(last))
+        return last, found
+
+
+class ListedPeople(PersonSource):
+    """People who are known already, frame by frame, of one clip.
+
+    Args:
+        people: Number of a frame in the video to who is in it.
+        name: For records.
+        slotted: Whether ``slots`` say who is who.
+    """
+
+    def __init__(self, people: Mapping[int, People], name: str = 'given',
+                 slotted: bool = False):
+        self.known, self.name, self.slotted = people, name, slotted
+
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
+        return [self.known[number] for number in numbers]
+
+
+class ClipJoints(NamedTuple):
+    """Joints of the M people of one clip of T frames.
+
+    Attributes:
+        joints: (M, T, V, 2) float32, in pixels of frames of ``shape``.
+        scores: (M, T, V) float32; a joint of score 0 is not seen.
+        shape: Height and width of the frames that they were estimated in.
+    """
+    joints: np.ndarray
+    scores: np.ndarray
+    shape: tuple[int, int]
+
+
+class JointsSource(PersonSource):
+    """Joints that somebody else estimated, in place of a detector.
+
+    They say who is where and who is who, are pooled at, and are stored.
+
+    Args:
+        clips: Clip name to its joints. A clip's name may lack the ``_rgb``
+            of NTU's video files.
+        name: Where they come from, for records.
+        sha256: Of the file that they come from.
+        layout: Name of the joints' layout.
+        margin: See :func:`joints_to_box`.
+    """
+
+    slotted = True
+
+    def __init__(self, clips: Mapping[str, ClipJoints], name: str = 'joints',
+                 sha256: str | None = None, layout: str = 'unknown',
+                 margin: float = 0.1):
+        self.clips, self.name, self.sha256 = clips, name, sha256
+        self.layout, self.margin = layout, margin
+        self._loaded = (None, None)
+
+    def people(self, frames: list[np.ndarray], clip: str,
+               numbers: list[int]) -> list[People]:
+        """See :meth:`PersonSource.people`."""
+        (joints, scores, shape), boxes, present = self._of_clip(clip)
+        if numbers[-1] >= joints.shape[1]:
+            raise PeopleError(
+                f'clip {clip!r} has more frames than the {joints.shape[1]} '
+                f'that {self.name} gives joints for: they belong to another '
+                'cut of this clip')
+        found = []
+        for frame, number in zip(frames, numbers):
+            # joints are scaled if they were estimated at another size
+            scale = np.float32((frame.shape[1] / shape[1],
+                                frame.shape[0] / shape[0]))
+            slots = np.flatnonzero(present[:, number])
+            placed = boxes[slots, number] * np.r_[scale, scale, 1]
+            found.append(People(placed.astype(np.float32),
+                                joints[slots, number] * scale,
+                                scores[slots, number], slots))
+        return found
+
+    def _of_clip(self, clip):
+        """Joints, boxes (M, T, 5) and presence (M, T) of a clip."""
+        if self._loaded[0] != clip:
+            known = named(self.clips, clip, self.name, 'joints')
+            joints, scores = (np.asarray(x, np.float32) for x in known[:2])
+            # what is not seen has no place: many files write NaN there
+            unseen = (scores == 0)[..., None] & np.isnan(joints)
+            joints = np.where(unseen, np.float32(0), joints)
+            self._check(clip, joints, scores)
+            boxes, present = joints_to_box(joints, scores, known.shape,
+                                           self.margin)
+            boxes = np.concatenate((boxes, scores.mean(2)[..., None]), -1)
+            self._loaded = (clip, (ClipJoints(joints, scores, known.shape),
+                                   boxes, present))
+        return self._loaded[1]
+
+    def _check(self, clip, joints, scores):
+        bad = ~np.isfinite(scores) | ~(np.abs(joints) <= LARGEST).all(-1)
+        if bad.any():
+            person, frame, joint = np.argwhere(bad)[0]
+            at = person, frame, joint
+            raise PeopleError(
+                f'{self.name}, clip {clip!r}, frame {frame}: joint {joint} of '
+                f'person {person} is at {joints[at].tolist()} with score '
+                f'{scores[at]:g}; expected finite numbers: a joint that is '
+                'not seen has score 0 and any place in the frame')
+
+
+def named(clips: Mapping, clip: str, where: str, what: str):
+    """The entry of a clip, whose name may have NTU's ``_rgb`` or lack it.
+
+    Raises:
+        PeopleError: If there is none, with the closest names.
+    """
+    for name in (clip, clip.removesuffix('_rgb'), f'{clip}_rgb'):
+        if name in clips:
+            return clips[name]
+    close = difflib.get_close_matches(
+        clip, clips, 3, 0.3) if len(clips) <= SEARCHED else []
+    text = f'closest: {close}' if close else (
+        f'some of them: {list(itertools.islice(clips, 3))}')
+    raise PeopleError(f'{where} has no {what} of clip {clip!r} among its '
+                      f'{len(clips)} clips; {text}')
+
+
+def best_first(boxes: np.ndarray) -> np.ndarray:
+    """Sort boxes (K, 5) by score; equal ones by place, so that runs agree."""
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 5)
+    return boxes[np.lexsort((boxes[:, 1], boxes[:, 0], -boxes[:, 4]))]
+
+
+def checked_boxes(rows: object, where: str) -> np.ndarray:
+    """Boxes (K, 5) float32 of one frame, best first.
+
+    Args:
+        rows: ``[x1, y1, x2, y2]`` or ``[x1, y1, x2, y2, score]`` of each
+            box, in pixels; a missing score is 1.
+        where: Begins the message of an error.
+
+    Raises:
+        PeopleError: If they are anything else.
+    """
+    if not isinstance(rows, list):
+        raise PeopleError(f'{where}: expected a list of boxes, found '
+                          f'{short(rows)}')
+    boxes = []
+    for row in rows:
+        if not (isinstance(row, list) and len(row) in (4, 5) and all(
+                type(x) in (int, float) and abs(x) <= LARGEST for x in row)
+                and np.float32(row[0]) < np.float32(row[2])
+                and np.float32(row[1]) < np.float32(row[3])):
+            raise PeopleError(
+                f'{where}: expected [x1, y1, x2, y2] or [x1, y1, x2, y2, '
+                'score] in pixels with x1 < x2 and y1 < y2, found '
+                f'{short(row)}')
+        boxes.append(row if len(row) == 5 else [*row, 1.])
+    return best_first(boxes)
+
+
+def short(value: object) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + '...'

@@ -1,0 +1,198 @@
+"""ONNX files: read safely, and run with tensors in and out."""
+import hashlib
+import os
+import os.path as osp
+
+import numpy as np
+import torch
+
+from ..files import sha256_of
+
+_DTYPES = {
+    'tensor(float)': (torch.float32, np.float32),
+    'tensor(float16)': (torch.float16, np.float16),
+    'tensor(double)': (torch.float64, np.float64),
+}
+
+
+def load_onnx(path):
+    """Read an ONNX model, with what it keeps in other files beside it.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        tuple[onnx.ModelProto, str]: The model, and the sha256 of the file;
+        of its own and the other files' sha256 where there are any.
+
+    Raises:
+        ValueError: If it is no ONNX file; or if it names other files by a
+            link or outside of its own folder, which could be any file here.
+    """
+    import onnx
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+        tensors = list(_tensors(model))
+    except Exception as error:
+        raise ValueError(f'{path} is no ONNX file: {error}') from None
+    places = {entry.value for tensor in tensors
+              for entry in tensor.external_data if entry.key == 'location'}
+    folder = osp.realpath(osp.dirname(str(path)))
+    for place in sorted(places):
+        file = osp.join(folder, place)
+        if osp.realpath(file) != osp.normpath(file) or not \
+                osp.normpath(file).startswith(folder + os.sep):
+            raise ValueError(
+                f'{path} keeps weights in {place!r}, which is a link or '
+                'outside of its folder; only plain files beside it are read: '
+                'copy them there, or save the net as one file')
+        if not osp.isfile(file):
+            raise ValueError(f'{path} keeps weights in {place!r}, which is '
+                             'not beside it: copy that file, too')
+    sha256 = sha256_of(path)
+    if places:
+        try:
+            onnx.load_external_data_for_model(model, folder)
+        except Exception as error:
+            raise ValueError(f'{path}: its weights in {sorted(places)} '
+                             f'cannot be read: {error}') from None
+        whole = [sha256] + [sha256_of(osp.join(folder, place))
+                            for place in sorted(places)]
+        sha256 = hashlib.sha256(''.join(whole).encode()).hexdigest()
+    return model, sha256
+
+
+def _tensors(message):
+    """All tensors of a model: weights, constants, those of subgraphs."""
+    import onnx
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for item in value if hasattr(value, '__len__') else (value, ):
+            if isinstance(item, onnx.TensorProto):
+                yield item
+            else:
+                yield from _tensors(item)
+
+
+class OnnxSession:
+    """A net in onnxruntime whose tensors stay on its device.
+
+    Inputs and outputs are bound to memory of torch, so nothing is copied
+    between the two and, on a GPU, nothing to the host. There it works on a
+    stream of its own that torch's current stream waits for; no call waits.
+
+    On a CPU the result of a crop has the same bits for 1 and 2 threads, any
+    batch size and any place in the batch (tests/estimation/test_pose.py).
+
+    Args:
+        graph (bytes): The serialised model.
+        device (torch.device): Where it runs.
+        name (str): Of the file, for messages.
+        threads (int): Threads on a CPU. Defaults to 1.
+        tf32 (bool): Whether a GPU may round the factors of its products to
+            10 bits. Defaults to False.
+
+    Attributes:
+        input (str): Name of its input.
+        size (tuple[int]): Width and height of the crops.
+
+    Raises:
+        ValueError: If onnxruntime cannot run it, or its input is not one
+            batch of images of a fixed size.
+    """
+
+    def __init__(self, graph, device, name, threads=1, tf32=False):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self.device, self.stream, self.run_options = device, None, None
+        if device.type == 'cuda':
+            self.stream = torch.cuda.Stream(device)
+            self.run_options = onnxruntime.RunOptions()
+            self.run_options.add_run_config_entry(
+                'disable_synchronize_execution_providers', '1')
+        provider = _provider(device, self.stream, tf32)
+        try:
+            self.session = onnxruntime.InferenceSession(
+                graph, options, providers=[provider])
+        except Exception as error:
+            raise ValueError(f'{name}: onnxruntime cannot run it: {error}'
+                             ) from None
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4 or \
+                inputs[0].shape[1] != 3 or inputs[0].type not in _DTYPES:
+            raise ValueError(
+                f'{name}: a pose net has one input (N, 3, h, w) of floats, '
+                f'this one has {[(i.name, i.shape, i.type) for i in inputs]}')
+        if not all(isinstance(n, int) for n in inputs[0].shape[2:]):
+            raise ValueError(f'{name}: the input size must be fixed, it is '
+                             f'{inputs[0].shape}: export it with fixed h, w')
+        self.input = inputs[0].name
+        self.size = (inputs[0].shape[3], inputs[0].shape[2])
+        self.dtype, self.element = _DTYPES[inputs[0].type]
+        self.binding = self.session.io_binding()
+
+    def __call__(self, names, images):
+        """Run the net.
+
+        Args:
+            names (Sequence[str]): Outputs to take.
+            images (Tensor): (N, 3, h, w), on the session's device.
+
+        Returns:
+            dict[str, Tensor]: Name to output, on the device.
+
+        Raises:
+            ValueError: If onnxruntime fails, or an output has no batch of N.
+        """
+        images = images.to(self.dtype).contiguous()
+        kind, index = self.device.type, self.device.index or 0
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream(self.device))
+        self.binding.bind_input(self.input, kind, index, self.element,
+                                tuple(images.shape), images.data_ptr())
+        for name in names:
+            self.binding.bind_output(name, kind, index)
+        try:
+            self.session.run_with_iobinding(self.binding, self.run_options)
+        except Exception as error:
+            raise ValueError('onnxruntime failed on '
+                             f'{tuple(images.shape)}: {error}') from None
+        values = self.binding.get_outputs()
+        self.binding.clear_binding_outputs()
+        if self.stream is not None:
+            torch.cuda.current_stream(self.device).wait_stream(self.stream)
+        return {name: self._tensor(name, value, len(images))
+                for name, value in zip(names, values)}
+
+    def _tensor(self, name, value, count):
+        """An output as a tensor over the same memory."""
+        if hasattr(value, '__dlpack__'):
+            tensor = torch.from_dlpack(value)
+        else:  # onnxruntime before dlpack: by the host
+            tensor = torch.from_numpy(value.numpy()).to(self.device)
+        if not tensor.is_floating_point() or not tensor.ndim or \
+                len(tensor) != count:
+            raise ValueError(
+                f'{name!r} gives {tensor.dtype} {tuple(tensor.shape)} for '
+                f'{count} crops; floats for each crop are needed')
+        return tensor
+
+
+def _provider(device, stream, tf32):
+    import onnxruntime
+    if device.type == 'cpu':
+        return 'CPUExecutionProvider'
+    if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
+        raise ValueError(f'onnxruntime cannot run on {device}: '
+                         'pip install onnxruntime-gpu, or use the CPU')
+    return ('CUDAExecutionProvider', dict(
+        device_id=device.index or 0,
+        user_compute_stream=str(stream.cuda_stream),
+        use_tf32=int(tf32),
+        # the search by timing would choose other kernels in another run
+        cudnn_conv_algo_search='HEURISTIC'))

@@ -1,0 +1,1 @@
+"""From videos to a dataset folder: what does it, clip by clip."""

@@ -1,0 +1,216 @@
+"""What is done with one clip: from a video to the arrays of the store."""
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..datasets.sources import Clip, name_problem
+from ..estimation.assembly import AssembledClip, ClipAssembler
+from ..estimation.video import Limits, VideoReader
+from ..resampling import linear_weights, resize
+from .crops import CropRecorder
+
+if TYPE_CHECKING:
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
+    from .workers import Report
+
+
+class ExtractedClip(NamedTuple):
+    """A clip for the store.
+
+    Attributes:
+        arrays (dict[str, np.ndarray] | None): Those of
+            :class:`AssembledClip`, and ``timestamp`` (T,) float64 in s from
+            the video's first frame. None if the store has them already.
+        info (dict): What else is kept with it.
+    """
+    arrays: dict[str, np.ndarray] | None
+    info: dict
+
+
+@dataclass
+class Settings:
+    """What the features of a clip depend on, beside net and people.
+
+    Attributes:
+        max_people (int): People kept a clip.
+        max_frames (int | None): Frames kept a clip, evenly spread; None
+            keeps all.
+        length (int | None): Resample each clip to so many frames, linearly,
+            as ``ResizeTemporal`` does in training: only frames that have a
+            weight in it are decoded and posed.
+        max_gap (int): Longest absence in frames that is bridged.
+        persons (str): See ``ClipAssembler``, as ``nobody`` and ``batch``.
+        nobody (str): What becomes of clips without people.
+        damaged (str): See ``VideoReader``, as ``limits``.
+        limits (Limits): What a video may have.
+        batch (int): Crops a forward of the pose net.
+        crops (dict | None): Write person-centred clips too, with these
+            ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`.
+    """
+    max_people: int = 2
+    max_frames: int | None = 300
+    length: int | None = None
+    max_gap: int = 30
+    persons: str = 'tracked'
+    nobody: str = 'zeros'
+    damaged: str = 'refuse'
+    limits: Limits = field(default_factory=Limits)
+    batch: int = 32
+    crops: dict | None = None
+
+    def record(self) -> dict:
+        """What a store's ``meta`` says of these settings.
+
+        Options of later versions are named where they are not at their
+        default only, so that stores written before can be resumed.
+        """
+        record = dict(max_frames=self.max_frames)
+        if self.length is not None:
+            record.update(length=self.length)
+        if self.damaged != 'refuse':
+            record.update(damaged=self.damaged)
+        return record
+
+
+class ClipExtraction:
+    """Pose net, people and settings, as a function of a clip.
+
+    Args:
+        source (PersonSource): Says who is where.
+        extractor (PooledExtractor): Pose net, taps and pooling.
+        settings (Settings): What else the features depend on.
+        out (str): The dataset folder, for crops.
+        threads (int): Threads that decode one video. Defaults to 1.
+    """
+
+    def __init__(self,
+                 source: PersonSource,
+                 extractor: PooledExtractor,
+                 settings: Settings,
+                 out: str,
+                 threads: int = 1) -> None:
+        self.settings, self.out, self.threads = settings, out, threads
+        self._net = _Reporting(extractor)
+        self._assembler = ClipAssembler(
+            source,
+            self._net,
+            max_people=settings.max_people,
+            max_gap=settings.max_gap,
+            persons=settings.persons,
+            nobody=settings.nobody,
+            batch=settings.batch)
+
+    @property
+    def record(self) -> dict:
+        """What made the features; ``meta`` of the store."""
+        return {**self._assembler.record, **self.settings.record()}
+
+    def __call__(self,
+                 clip: Clip,
+                 report: Report,
+                 stored: bool = False) -> ExtractedClip:
+        """Extract one clip.
+
+        Args:
+            clip (Clip): The clip.
+            report (Report): Is told of each frame and of each batch.
+            stored (bool): Whether the store has its features, so that only
+                its crops are wanted. Defaults to False.
+
+        Returns:
+            ExtractedClip: What goes into the store.
+
+        Raises:
+            ValueError: If the clip cannot be extracted, with the reason.
+            OSError: If its crops cannot be written.
+        """
+        problem = name_problem(clip.name)
+        if problem:
+            raise ValueError(f'{ascii(clip.path)}: {problem}')
+        settings = self.settings
+        recorder = None
+        if settings.crops is not None:
+            recorder = CropRecorder(
+                self.out, max_people=settings.max_people, **settings.crops)
+        self._net.report = report
+        with VideoReader(
+                clip.path,
+                max_frames=settings.max_frames,
+                length=settings.length,
+                damaged=settings.damaged,
+                limits=settings.limits,
+                threads=self.threads) as reader:
+            found = self._assembler(
+                clip.name,
+                _reported(reader.chunks(), report),
+                on_frame=recorder.add if recorder else None,
+                pose=not stored)
+            count, fps, damage = reader.count, reader.info.fps, reader.damage
+        if recorder:
+            # before the store has the clip: a killed run leaves no clip in
+            # it whose crops are still to be written
+            recorder.write(clip.name, found.boxes, found.chosen,
+                           self._shown(found, count))
+        if stored:
+            return ExtractedClip(None, {})
+        info = dict(
+            img_shape=list(found.shape),
+            fps=fps,
+            num_frames=count,
+            source=osp.basename(clip.path))
+        if found.nobody:
+            info['nobody'] = True
+        if damage:
+            info['damage'] = damage
+        return ExtractedClip(self._arrays(found, count), info)
+
+    def _arrays(self, found: AssembledClip, count: int) -> dict:
+        arrays = dict(found.arrays)
+        times = np.asarray(found.times, np.float64)
+        if self.settings.length is not None:
+            length, numbers = self.settings.length, np.asarray(found.numbers)
+            arrays = {
+                key: resize(array, length, numbers=numbers, count=count,
+                            blend_absent=self.settings.persons == 'released')
+                for key, array in arrays.items()}
+            earlier, later, weight = linear_weights(count, length)
+            earlier, later = np.searchsorted(numbers, (earlier, later)).clip(
+                max=len(numbers) - 1)
+            times = times[earlier] * (1 - weight) + times[later] * weight
+        return dict(arrays, timestamp=times)
+
+    def _shown(self, found: AssembledClip, count: int) -> np.ndarray | None:
+        """Which frames the crops show: the nearest of each resampled one."""
+        if self.settings.length is None:
+            return None
+        earlier, later, weight = linear_weights(count, self.settings.length)
+        at = np.searchsorted(found.numbers,
+                             np.where(weight > 0.5, later, earlier))
+        return at.clip(max=len(found.numbers) - 1)
+
+
+class _Reporting:
+    """A pose net that says it is alive at each batch."""
+
+    def __init__(self, extractor: PooledExtractor) -> None:
+        self._extractor, self.report = extractor, lambda n: None
+
+    def __call__(self, *args) -> tuple:
+        result = self._extractor(*args)
+        self.report(0)
+        return result
+
+    def __getattr__(self, name: str):
+        return getattr(self._extractor, name)
+
+
+def _reported(chunks: Iterator, report: Callable[[int], None]) -> Iterator:
+    for chunk in chunks:
+        report(len(chunk.numbers))
+        yield chunk

@@ -1,0 +1,218 @@
+"""The extraction: one pass from videos to a dataset folder."""
+from __future__ import annotations
+
+import contextlib
+import os
+import os.path as osp
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from ..datasets.sources import Clip
+from ..estimation.extractor import PooledExtractor
+from ..estimation.people import PersonSource
+from ..estimation.video import probe
+from ..store import StoreError, StoreWriter
+from .clips import ClipExtraction, Settings
+from .crops import CropRecorder
+from .failures import FailureLog
+from .workers import Failure, Workers, run_here
+
+PROBED = 64  # videos whose headers give the estimate of the whole
+PROBE_TIMEOUT = 20.  # seconds for the header of a video
+SYNCED = 60.  # seconds after which what is done survives a power cut
+
+Build = Callable[[str], tuple[PersonSource, PooledExtractor]]
+
+
+class Estimate(NamedTuple):
+    """What is ahead, from the headers of some of the videos.
+
+    Attributes:
+        clips (int): Clips that are to be extracted.
+        frames (int): Their frames; 0 if no header says.
+        bytes (int): Of their features with one person a clip.
+        record (dict): What makes the features.
+    """
+    clips: int
+    frames: int
+    bytes: int
+    record: dict
+
+
+class Extraction:
+    """Extract the pooled features of many clips into a dataset folder.
+
+    Each clip goes through one process, see :class:`ClipExtraction`: its
+    frames stay there, its batches hold its own crops alone. So its features
+    depend on nothing but the clip, and whatever happens to it happens to it
+    alone. This process writes the store, in the order of the clips: a run
+    that was killed and resumed leaves the store, byte for byte, of a run
+    that was not, whatever the number of processes.
+
+    Args:
+        build (Callable): Builds the source of people and the extractor on a
+            device, in the process that uses them.
+        settings (Settings): What else the features depend on.
+        devices (Sequence[str]): Where the nets run; processes take them in
+            turn. Defaults to ``('cpu', )``.
+        workers (int): Processes; 0 does all work in this one, where a
+            debugger sees it, and a crash ends the run. Defaults to 1.
+        timeout (float): Seconds without a frame or a batch after which a
+            clip has failed. Defaults to 300.
+
+    Attributes:
+        record (dict): What makes the features, once the nets are loaded.
+    """
+
+    def __init__(self,
+                 build: Build,
+                 settings: Settings,
+                 devices: Sequence[str] = ('cpu', ),
+                 workers: int = 1,
+                 timeout: float = 300.) -> None:
+        self._build, self.settings = build, settings
+        self._devices, self._workers = list(devices), workers
+        self._timeout = timeout
+        self.record: dict = {}
+
+    def __call__(self,
+                 clips: Sequence[Clip],
+                 out: str,
+                 prefix: str = '',
+                 retry: bool = False,
+                 progress: bool = True,
+                 on_start: Callable[[Estimate], None] | None = None
+                 ) -> dict[str, str]:
+        """Extract clips that the store does not have yet.
+
+        Args:
+            clips (Sequence[Clip]): The clips, in the order of the store.
+            out (str): The dataset folder.
+            prefix (str): Of this process's shards, where several fill one
+                folder. Defaults to ''.
+            retry (bool): Whether to try those again that failed in an
+                earlier run. Defaults to False.
+            progress (bool): Whether to show frames/s and time left.
+            on_start (Callable, optional): Is told what is ahead.
+
+        Returns:
+            dict[str, str]: Clips that failed, now or before, and why.
+
+        Raises:
+            SetupError: If nets or people cannot be had.
+            StoreError: If the folder holds a store that was made otherwise,
+                or another process writes it.
+            OSError: If it cannot be written.
+        """
+        # before the threads that a progress bar may start
+        tqdm.monitor_interval = 0
+        with contextlib.ExitStack() as stack:
+            run = self._start(stack, len(clips), out)
+            os.makedirs(out, exist_ok=True)
+            writer = stack.enter_context(StoreWriter(
+                osp.join(out, 'features'), self.record, prefix=prefix))
+            log = FailureLog(out)
+            names = {clip.name for clip in clips}
+            done = writer.names
+            failed = {name: why for name, why in log.read().items()
+                      if name in names and name not in done}
+            todo = self._todo(clips, out, done, {} if retry else failed)
+            estimate = self._estimate([clip for clip, _ in todo])
+            if on_start:
+                on_start(estimate)
+            bar = stack.enter_context(tqdm(
+                total=estimate.frames or None,
+                unit='frame',
+                disable=not progress or not todo,
+                mininterval=0.2 if sys.stderr.isatty() else 15,
+                dynamic_ncols=True))
+            for (clip, _), result in run(todo, _Progress(bar, writer)):
+                if not isinstance(result, Failure):
+                    failed.pop(clip.name, None)
+                    if result.arrays is None:  # its crops were missing
+                        continue
+                    try:
+                        writer.add(clip.name, *result)
+                        continue
+                    except StoreError as error:
+                        result = Failure(str(error))
+                failed[clip.name] = result.reason
+                log.add(clip.name, result.reason)
+                bar.write(f'failed: {printable(clip.name)}: '
+                          f'{printable(result.reason)}', file=sys.stderr)
+            bar.total = bar.n
+        return failed
+
+    def _start(self, stack, clips, out):
+        """What runs a list of clips; the record is known then."""
+        count = min(self._workers, max(1, clips))
+        threads = max(1, len(os.sched_getaffinity(0)) // max(1, count))
+
+        def build(number):
+            device = self._devices[number % len(self._devices)]
+            work = ClipExtraction(*self._build(device), self.settings, out,
+                                  threads)
+            return lambda item, report: work(item[0], report,
+                                             item[1]), work.record
+
+        if not count:
+            work, self.record = build(0)
+            return lambda items, report: run_here(work, items, report)
+        pool = stack.enter_context(Workers(build, count, self._timeout))
+        self.record = pool.told
+        return pool.run
+
+    def _todo(self, clips, out, done, failed):
+        """Clips that are missing, and whether only their crops are."""
+        recorder = None
+        if self.settings.crops is not None:
+            recorder = CropRecorder(out, **self.settings.crops)
+            recorder.prepare()
+        return [(clip, clip.name in done) for clip in clips
+                if clip.name not in failed and (
+                    clip.name not in done or recorder
+                    and not osp.isfile(recorder.path(clip.name)))]
+
+    def _estimate(self, clips):
+        """What the headers of some of the clips promise."""
+        most = self.settings.length or self.settings.max_frames
+        limits = self.settings.limits
+        # in a process of its own: a header may be made to harm
+        frames = []
+        if clips:
+            some = [clip.path for clip in clips[::-(-len(clips) // PROBED)]]
+            with Workers(
+                    lambda number: (lambda path, report: probe(
+                        path, limits=limits).frames, None), 1,
+                    PROBE_TIMEOUT) as pool:
+                frames = [found for _, found in pool.run(some, lambda n: None)
+                          if not isinstance(found, Failure) and found]
+        one = np.mean([min(n, most or n) for n in frames]) if frames else 0
+        total = int(one * len(clips))
+        # COCO's 17 joints stand for any layout here
+        joint = 2 * sum(self.record['taps'].values()) + 4 * 3
+        return Estimate(len(clips), total, total * 17 * joint, self.record)
+
+
+class _Progress:
+    """Moves the bar, and makes what is done survive a power cut."""
+
+    def __init__(self, bar, writer):
+        self.bar, self.writer, self.last = bar, writer, time.monotonic()
+
+    def __call__(self, frames):
+        self.bar.update(frames)
+        now = time.monotonic()
+        if now - self.last >= SYNCED:
+            self.writer.sync()
+            self.last = now
+
+
+def printable(text: str) -> str:
+    """A text that any terminal can show, on one line."""
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

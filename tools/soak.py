@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""Kill the extraction again and again, and see whether anything is lost.
+
+    python tools/soak.py --kills 300
+
+Draws some short videos, extracts them once in peace, and then in rounds that
+are killed at random moments and resumed until they are done: the main
+process or a worker, by SIGKILL, SIGTERM or SIGINT, or by itself at the n-th
+call that changes a file (so between a shard and its index too), or it meets
+a full disk. Some rounds write crops, some share the clips between two
+processes. At the end of each round every file of the store has to be, byte
+for byte, that of the run in peace. Prints what happened; exit status 0 if
+nothing was lost, doubled or different.
+"""
+import argparse
+import collections
+import contextlib
+import filecmp
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARD_BYTES = 100_000  # a few clips each, so that there are many shards
+KINDS = ('kill main', 'kill worker', 'terminate', 'interrupt', 'file call',
+         'full disk')
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--kills', type=int, default=300,
+                        help='kills in all (default 300)')
+    parser.add_argument('--clips', type=int, default=12,
+                        help='videos (default 12)')
+    parser.add_argument('--workers', type=int, default=2,
+                        help='processes of an extraction (default 2)')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--folder', help='where to work and to leave what '
+                        'was found different (default: a temporary folder)')
+    return parser.parse_args(argv)
+
+
+class Setting:
+    """One way to extract: with or without crops, in one part or two."""
+
+    def __init__(self, folder, videos, crops, parts, workers):
+        self.name = f'{"crops" if crops else "features"}, {parts} part(s)'
+        self.folder, self.parts = folder, parts
+        self.options = [
+            str(videos), '--pose', 'tiny', '--detector', 'frame',
+            '--workers', str(workers), '--batch', '8',
+            *(['--crops', '--crop-size', '32'] if crops else [])]
+
+    def arguments(self, out, part):
+        shard = ['--shard', f'{part}/{self.parts}'] if self.parts > 1 else []
+        return [*self.options, '--out', str(out), *shard]
+
+
+def run(arguments, harm=None):
+    """Fork a process that extracts; its number. It never returns."""
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setpgid(0, 0)
+    status = 70
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        log = os.open(arguments[arguments.index('--out') + 1] + '.log',
+                      os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(null, 1)
+        os.dup2(log, 2)
+        if harm:
+            harm()
+        status = extract(arguments)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def extract(arguments):
+    """What tools/extract.py does, with small shards."""
+    import functools
+
+    import hpnet_plugin.extraction.run as extraction
+    sys.path.insert(0, str(ROOT / 'tools'))
+    from extract import main
+    extraction.StoreWriter = functools.partial(
+        extraction.StoreWriter, shard_bytes=SHARD_BYTES)
+    return main(arguments)
+
+
+def kill_at_call(number):
+    """Die at the n-th call of this process that changes a file."""
+    left = [number]
+    main = os.getpid()
+
+    def counted(function):
+        def call(*args, **kwargs):
+            if os.getpid() == main:
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(main, signal.SIGKILL)
+            return function(*args, **kwargs)
+        return call
+
+    for name in ('write', 'replace', 'fsync', 'unlink', 'ftruncate',
+                 'truncate', 'link'):
+        setattr(os, name, counted(getattr(os, name)))
+
+
+def fill_disk(limit):
+    """No file may grow beyond the limit in bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def children(pid):
+    with contextlib.suppress(OSError), \
+            open(f'/proc/{pid}/task/{pid}/children') as file:
+        return [int(word) for word in file.read().split()]
+    return []
+
+
+def one_kill(kind, arguments, seconds, calls, rng):
+    """Start an extraction and do it harm; its exit status."""
+    harm = None
+    if kind == 'file call':
+        number = rng.randint(1, calls)
+        harm = lambda: kill_at_call(number)  # noqa: E731
+    elif kind == 'full disk':
+        limit = rng.randint(2_000, 2 * SHARD_BYTES)
+        harm = lambda: fill_disk(limit)  # noqa: E731
+    pid = run(arguments, harm)
+    if harm is None:
+        time.sleep(rng.uniform(0, seconds))
+        with contextlib.suppress(ProcessLookupError):
+            if kind == 'kill worker':
+                workers = children(pid)
+                if workers:
+                    os.kill(rng.choice(workers), signal.SIGKILL)
+            elif kind == 'interrupt':  # Ctrl-C reaches the whole group
+                os.killpg(pid, signal.SIGINT)
+            else:
+                os.kill(pid, signal.SIGTERM if kind == 'terminate'
+                        else signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def store_files(out):
+    """Files of a dataset folder that must be the same, and of each size."""
+    folder = Path(out)
+    return {str(path.relative_to(folder)) for path in folder.rglob('*')
+            if path.is_file() and not path.name.startswith('.')
+            and path.suffix not in ('.lock', '.log')
+            and path.name not in ('extraction.json',)}
+
+
+def differences(peace, out):
+    """What is lost, doubled or different, in words."""
+    from hpnet_plugin.store import FeatureStore, verify
+    found = verify(str(Path(out) / 'features'))
+    expected, there = store_files(peace), store_files(out)
+    found += [f'lost: {name}' for name in sorted(expected - there)]
+    found += [f'left behind: {name}' for name in sorted(there - expected)]
+    # libx264's assembler is not the same from run to run
+    same = [name for name in expected & there
+            if not name.startswith('crops/')]
+    _, differ, errors = filecmp.cmpfiles(peace, out, same, shallow=False)
+    found += [f'different: {name}' for name in differ + errors]
+    names = [FeatureStore(str(Path(folder) / 'features')).names
+             for folder in (peace, out)]
+    if names[0] != names[1]:
+        found.append(f'clips: {names[1]} instead of {names[0]}')
+    return found
+
+
+def in_peace(setting, out):
+    """Extract without harm; how long each part took."""
+    seconds = []
+    for part in range(1, setting.parts + 1):
+        begin = time.monotonic()
+        status = os.waitstatus_to_exitcode(
+            os.waitpid(run(setting.arguments(out, part)), 0)[1])
+        if status:
+            raise SystemExit(f'soak: {setting.name} ended with {status} in '
+                             f'peace, see {out}.log')
+        seconds.append(time.monotonic() - begin)
+    return max(seconds)
+
+
+def a_round(setting, out, seconds, most, rng, counts):
+    """Kill and resume until all is done; the number of kills."""
+    kills, rest = 0, set(range(1, setting.parts + 1))
+    while rest:
+        part = rng.choice(sorted(rest))
+        arguments = setting.arguments(out, part)
+        if kills < most:
+            kind = rng.choice(KINDS)
+            # a process makes some six such calls a clip, two a shard
+            status = one_kill(kind, arguments, seconds, 60, rng)
+            counts[kind] += 1
+            kills += 1
+            good = {0, 1, 130, 143, -signal.SIGKILL, -signal.SIGTERM,
+                    -signal.SIGINT}
+        else:
+            status = os.waitstatus_to_exitcode(
+                os.waitpid(run(arguments), 0)[1])
+            good = {0}
+        if status not in good:
+            raise SystemExit(f'soak: {setting.name} ended with {status}, '
+                             f'see {out}.log')
+        if status == 0:
+            rest.discard(part)
+    return kills
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    import hpnet_plugin  # noqa: F401  before any fork: it costs seconds
+    import hpnet_plugin.extraction.run  # noqa: F401
+    from hpnet_plugin.demo import people
+
+    rng = random.Random(args.seed)
+    folder = Path(args.folder or tempfile.mkdtemp(prefix='soak-'))
+    folder.mkdir(parents=True, exist_ok=True)
+    videos = folder / 'videos'
+    if not videos.is_dir():
+        videos.mkdir()
+        for i in range(args.clips):
+            clip = people.make_clip(i % 8, i // 8, length=6 + i % 5)
+            people.save_video(str(videos / f'c{i:02d}.mp4'), clip.frames)
+    settings = [Setting(folder, videos, crops, parts, args.workers)
+                for crops in (False, True) for parts in (1, 2)]
+    peace = {}
+    for number, setting in enumerate(settings):
+        peace[setting] = folder / f'peace{number}'
+        shutil.rmtree(peace[setting], ignore_errors=True)
+        setting.seconds = in_peace(setting, peace[setting])
+        print(f'{setting.name}: {setting.seconds:.1f} s a part in peace',
+              flush=True)
+    counts, kills, rounds, bad = collections.Counter(), 0, 0, 0
+    while kills < args.kills:
+        setting = settings[rounds % len(settings)]
+        out = folder / f'round{rounds:04d}'
+        kills += a_round(setting, out, setting.seconds,
+                         min(rng.randint(1, 10), args.kills - kills), rng,
+                         counts)
+        rounds += 1
+        found = differences(peace[setting], out)
+        if found:
+            bad += 1
+            print(f'{out} ({setting.name}): {len(found)} differences')
+            print(*(f'  {line}' for line in found[:5]), sep='\n')
+        else:
+            with contextlib.suppress(OSError) as _:
+                shutil.rmtree(out)
+                os.unlink(f'{out}.log')
+        print(f'{kills} of {args.kills} kills, {rounds} rounds, {bad} bad',
+              flush=True)
+    print('; '.join(f'{kind}: {n}' for kind, n in sorted(counts.items())))
+    print(f'{kills} kills in {rounds} rounds, seed {args.seed}: '
+          + (f'{bad} rounds differ' if bad else 'nothing lost, nothing '
+             'doubled, the same bytes'))
+    if not bad and not args.folder:
+        shutil.rmtree(folder)
+    return bool(bad)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
