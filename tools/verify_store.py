@@ -2,9 +2,15 @@
 """Check feature stores: every array against its checksum.
 
     python tools/verify_store.py data/ntu120
+    python tools/verify_store.py data/ntu120 --upgrade
+
+With --upgrade, indices of format 1 (JSON) first become those of format 2,
+which many processes open at once without parsing them. The shards stay as
+they are; it may be interrupted at any time and run again. Of a store of
+format 2 it makes consolidated.index anew where that is missing or old.
 
 Exit status: 0 all is well, 3 something is damaged (each thing is named), 2
-wrong usage.
+wrong usage, or nothing can be written.
 """
 import argparse
 import os.path as osp
@@ -17,12 +23,14 @@ def main(argv=None):
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folders', nargs='+', metavar='DIR',
                         help='a dataset folder, or its features/')
+    parser.add_argument('--upgrade', action='store_true',
+                        help='turn indices of format 1 into format 2 first')
     args = parser.parse_args(argv)
     from functools import partial
 
     from tqdm import tqdm
 
-    from hpnet_plugin.store import FeatureStore, verify
+    from hpnet_plugin.store import FeatureStore, StoreError, upgrade, verify
 
     status = 0
     for folder in args.folders:
@@ -31,7 +39,20 @@ def main(argv=None):
         if not osp.isdir(root):
             print(f'verify_store: {folder}: no such folder', file=sys.stderr)
             return 2
-        problems = verify(root, partial(tqdm, unit='clip', leave=False))
+        problems = []
+        if args.upgrade:
+            try:
+                count = upgrade(root)
+                print(f'{root}: {count} '
+                      f'{"index" if count == 1 else "indices"} turned into '
+                      'format 2')
+            except StoreError as error:
+                problems.append(str(error))
+            except OSError as error:
+                print(f'verify_store: {error}', file=sys.stderr)
+                return 2
+        found = verify(root, partial(tqdm, unit='clip', leave=False))
+        problems += [problem for problem in found if problem not in problems]
         for problem in problems:
             print(f'{root}: {problem}')
         if problems:

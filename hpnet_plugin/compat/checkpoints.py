@@ -4,8 +4,9 @@
 (``weights_only``), and a checkpoint of mmengine holds the log of its run:
 HistoryBuffer, numpy arrays and numbers. They are put on the list, and with
 them a ``getattr`` that reads nothing but the public methods of
-HistoryBuffer, because that is how pickle refers to a method. Loading a file
-still runs no code from it.
+HistoryBuffer, because that is how pickle refers to a method. Arrays and their
+types are built by stand-ins (``hpnet_plugin/unpickling.py``), since numpy's
+own can be made to corrupt memory. Loading a file still runs no code from it.
 """
 import inspect
 
@@ -13,6 +14,14 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
+
+from ..unpickling import (
+    PlainDtype,
+    UnreadablePickleError,
+    UnsafePickleError,
+    plain_array,
+    plain_scalar,
+)
 
 NAME = 'mmengine checkpoints under weights_only'
 FIX = 'pip install "torch<2.6" (mmengine 0.10.7 has no fix)'
@@ -41,18 +50,51 @@ def history_buffer_method(owner, name):
     return getattr(HistoryBuffer, name)
 
 
+class CheckpointArray(np.ndarray):
+    """An array of a checkpoint; numpy's own but for how it is filled.
+
+    It is written to the next checkpoint, copied and computed with as an
+    array of numpy.
+    """
+
+    __array_priority__ = -1.0
+
+    def __new__(cls, *_):
+        return super().__new__(cls, (0, ), np.int8)
+
+    def __setstate__(self, state):
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise UnreadablePickleError(f'an array of state {state!r:.80}')
+        array = plain_array(*state[1:])
+        super().__setstate__((1, array.shape, array.dtype, False,
+                              array.tobytes()))
+
+    def __reduce_ex__(self, protocol):
+        return self.view(np.ndarray).__reduce_ex__(protocol)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        array = np.asarray(array)
+        return array[()] if array.ndim == 0 else array
+
+
+def _reconstruct(kind, *_):
+    """Stand in for numpy's function: an empty array, to be filled."""
+    if kind is not CheckpointArray:
+        raise UnsafePickleError(f'refused: an array of the kind {kind!r:.40}')
+    return CheckpointArray()
+
+
 def _allowed():
     """What a checkpoint of mmengine holds beside tensors."""
-    numbers = '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']
-    number_types = {type(np.dtype(code)) for code in numbers}
-    # _reconstruct and scalar, had from where numpy hands them to pickle.
-    functions = (np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0])
+    functions = dict(_reconstruct=_reconstruct, scalar=plain_scalar)
     # numpy 2 moved numpy.core: a file names the place of its own numpy.
-    named = [(function, f'numpy.{core}.multiarray.{function.__name__}')
-             for core in ('core', '_core') for function in functions]
+    named = [(function, f'numpy.{core}.multiarray.{name}')
+             for core in ('core', '_core')
+             for name, function in functions.items()]
     return [
         HistoryBuffer, (history_buffer_method, 'builtins.getattr'),
-        np.ndarray, np.dtype, *number_types, *named
+        (CheckpointArray, 'numpy.ndarray'), (PlainDtype, 'numpy.dtype'),
+        *named
     ]
 
 

@@ -136,3 +136,29 @@ def test_the_stand_in_reads_methods_of_the_history_only():
     assert method is HistoryBuffer.mean
     with pytest.raises(ValueError, match="'__globals__'"):
         checkpoints.history_buffer_method(method, '__globals__')
+
+
+def test_arrays_of_a_checkpoint_are_as_any(tmp_path):
+    path = tmp_path / 'log.pth'
+    torch.save(dict(log=HistoryBuffer([1.0, 2.0], [1, 1]),
+                    array=np.arange(6, dtype='>i2').reshape(2, 3).T), path)
+    read = load_from_local(str(path), 'cpu')
+    array = read['array']
+    np.testing.assert_array_equal(array, np.arange(6).reshape(2, 3).T)
+    assert type(array + np.ones(2)) is np.ndarray
+    assert type(np.append(array, 3)) is np.ndarray
+    assert array.sum() == 15 and not isinstance(array.sum(), np.ndarray)
+    read['log'].update(3.0)
+    assert read['log'].mean() == 2
+    # and what is saved again names numpy alone
+    data = pickle.dumps(read)
+    assert b'hpnet_plugin' not in data
+    assert type(pickle.loads(data)['array']) is np.ndarray
+
+
+@pytest.mark.parametrize('array', [
+    np.array([{}], object), np.zeros(2, [('a', 'f4')])])
+def test_objects_in_arrays_are_refused_by_name(tmp_path, array):
+    torch.save(array, tmp_path / 'a.pth')
+    with pytest.raises((pickle.UnpicklingError, ValueError), match="'[OV]"):
+        load_from_local(str(tmp_path / 'a.pth'), 'cpu')

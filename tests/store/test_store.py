@@ -1,7 +1,10 @@
 import filecmp
 import json
 import os
+import pathlib
 import pickle
+import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from hpnet_plugin.store.released import TAP, read_released
 
 TAPS = dict(h2=8, h3=12)
 META = dict(taps=TAPS, layout='coco')
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def clip(seed, people=1, frames=20):
@@ -28,12 +32,22 @@ def clip(seed, people=1, frames=20):
     return arrays
 
 
+def add(writer, names):
+    for name in names:
+        seed = int(name[1:])
+        writer.add(name, clip(seed, 1 + seed % 2, 10 + seed % 50),
+                   dict(seed=seed))
+
+
 def fill(root, names, **kwargs):
     with StoreWriter(root, META, **kwargs) as writer:
-        for name in names:
-            seed = int(name[1:])
-            writer.add(name, clip(seed, 1 + seed % 2, 10 + seed),
-                       dict(seed=seed))
+        add(writer, [name for name in names if name not in writer.names])
+
+
+def same_files(one, other):
+    names = sorted(os.listdir(one))
+    assert sorted(os.listdir(other)) == names
+    assert filecmp.cmpfiles(one, other, names, shallow=False)[1:] == ([], [])
 
 
 @pytest.fixture
@@ -124,12 +138,24 @@ def test_wrong_arrays(tmp_path, change, message):
         writer.add('', clip(0), {})
 
 
-def test_an_error_elsewhere_keeps_what_was_added(tmp_path):
-    with pytest.raises(RuntimeError):
+@pytest.mark.parametrize('kind', [RuntimeError, KeyboardInterrupt, OSError])
+def test_an_error_elsewhere_keeps_what_was_added(tmp_path, kind):
+    """In the journal: no short shard, so that a resumed run gives the same
+    files as one that was not interrupted."""
+    with pytest.raises(kind):
         with StoreWriter(tmp_path / 'features', META) as writer:
             writer.add('c0', clip(0), {})
-            raise RuntimeError
+            raise kind
+    assert FeatureStore(tmp_path / 'features').names == []
+    with StoreWriter(tmp_path / 'features', META) as writer:
+        assert writer.names == {'c0'}
+        with pytest.raises(StoreError, match='already in'):
+            writer.add('c0', clip(0), {})
     assert FeatureStore(tmp_path / 'features').names == ['c0']
+    assert not (tmp_path / 'features/journal').exists()
+    with pytest.raises(StoreError, match='closed'):
+        writer.add('c1', clip(1), {})
+    writer.close()
 
 
 def test_other_settings_are_refused(root):
@@ -145,22 +171,21 @@ def test_resumed_is_the_same(root, tmp_path):
         part = tmp_path / f'part{keep}'
         part.mkdir()
         for stem in shards[:keep]:
-            for suffix in ('.safetensors', '.json'):
+            for suffix in ('.safetensors', '.index'):
                 os.link(root / (stem + suffix), part / (stem + suffix))
         os.link(root / 'meta.json', part / 'meta.json')
         (part / '.tmp-00009.safetensors').write_bytes(b'half')
+        (part / '.tmp-00009.index.77-0123abcd').write_bytes(b'half')
         # written but not committed
         os.link(root / f'{shards[keep]}.safetensors',
                 part / f'{shards[keep]}.safetensors')
-        (part / '.tmp-1of2-00000.json').touch()  # another writer's
-        writer = StoreWriter(part, META, shard_bytes=50_000)
-        fill(part, [n for n in names if n not in writer.names],
-             shard_bytes=50_000)
-        assert (part / '.tmp-1of2-00000.json').exists()
-        (part / '.tmp-1of2-00000.json').unlink()
-        assert sorted(os.listdir(part)) == sorted(os.listdir(root))
-        assert filecmp.cmpfiles(root, part, os.listdir(root),
-                                shallow=False)[1:] == ([], [])
+        (part / '.tmp-1of2-00000.index').touch()  # another writer's
+        with StoreWriter(part, META, shard_bytes=50_000) as writer:
+            done = writer.names
+            assert not (part / f'{shards[keep]}.safetensors').exists()
+            add(writer, [n for n in names if n not in done])
+        (part / '.tmp-1of2-00000.index').unlink()
+        same_files(root, part)
 
 
 def test_several_writers(tmp_path):
@@ -168,62 +193,119 @@ def test_several_writers(tmp_path):
     fill(root, ['c0', 'c2'], prefix='1of2-')
     fill(root, ['c1', 'c3'], prefix='2of2-')
     assert FeatureStore(root).names == ['c0', 'c1', 'c2', 'c3']
-    assert StoreWriter(root, META).names == {'c0', 'c1', 'c2', 'c3'}
+    with StoreWriter(root, META) as writer:
+        assert writer.names == {'c0', 'c1', 'c2', 'c3'}
 
 
-PROGRAM = """
-import sys
-sys.path[:0] = {path!r}
-from test_store import fill
-fill(sys.argv[1], [f'c{{i}}' for i in range(300)], shard_bytes=100_000)
+def test_a_clip_that_is_there_is_refused(tmp_path):
+    root = tmp_path / 'features'
+    with StoreWriter(root, META) as writer:
+        add(writer, ['c0'])
+        writer.flush()
+        with pytest.raises(StoreError, match="'c0' is already in"):
+            add(writer, ['c0'])
+        # the other writer cannot see this one's clips before they are
+        # committed; when both are, both names are told
+        other = StoreWriter(root, META, prefix='b-')
+        add(writer, ['c1'])
+        add(other, ['c1'])
+        other.close()
+        with pytest.raises(StoreError, match="'c1' is in 00001.* and in "
+                           'b-00000.*: remove one'):
+            writer.close()
+    with pytest.raises(StoreError, match="'c1' is in .* and in "):
+        FeatureStore(root)
+    assert "'c1' is in " in verify(root)[0]
+
+
+def test_the_place_of_a_removed_shard_is_taken_again(root, tmp_path):
+    """A damaged shard goes with its index; the later ones stay."""
+    whole = tmp_path / 'whole'
+    shutil.copytree(root, whole)
+    (root / '00001.index').unlink()
+    assert len(FeatureStore(root)) < 7  # whatever the consolidated index says
+    fill(root, [f'c{i}' for i in range(7)], shard_bytes=50_000)
+    same_files(whole, root)
+
+
+def test_times(tmp_path):
+    times = np.arange(20) / 30
+    with StoreWriter(tmp_path, META) as writer:
+        writer.add('c0', dict(clip(0), timestamp=times), {})
+        writer.add('c1', clip(1), {})
+        with pytest.raises(StoreError, match=r"'timestamp'.*\(20,\)"):
+            writer.add('c2', dict(clip(0), timestamp=times[1:]), {})
+        with pytest.raises(StoreError, match='float64'):
+            writer.add('c2', dict(clip(0), timestamp=times.astype('f4')), {})
+    store = FeatureStore(tmp_path)
+    np.testing.assert_array_equal(store.read('c0', 'timestamp'), times)
+    np.testing.assert_array_equal(
+        store.read('c0', 'timestamp', [3, 1]), times[[3, 1]])
+    assert store.shape('c0', 'timestamp') == (20, )
+    with pytest.raises(KeyError, match="'c1' in .* without times"):
+        store.read('c1', 'timestamp')
+    assert verify(tmp_path) == []
+    with pytest.raises(StoreError, match="named \\['timestamp'\\]"):
+        StoreWriter(tmp_path / 'b', dict(taps=dict(timestamp=3)))
+
+
+@pytest.mark.parametrize('frames', [
+    [], [0, 5, 5], range(0, 9, 2), np.array([-1]), np.arange(12) % 2 == 0])
+def test_frames_are_those_numpy_would_take(root, frames):
+    store = FeatureStore(root)
+    whole = store.read('c2', 'h2')
+    expected = whole[:, np.asarray(frames, None if len(frames) else int)]
+    np.testing.assert_array_equal(store.read('c2', 'h2', frames), expected)
+    with pytest.raises(IndexError):
+        store.read('c2', 'h2', [12])
+
+
+@pytest.mark.parametrize('prefix', ['a/b', '.a', 'part1', 'a\n'])
+def test_wrong_prefixes(tmp_path, prefix):
+    with pytest.raises(StoreError, match='no prefix'):
+        StoreWriter(tmp_path, META, prefix=prefix)
+
+
+def test_nothing_of_the_store_imports_torch():
+    """The files by themselves: __init__ of the package imports more."""
+    program = BARE + """
+import hpnet_plugin.store, hpnet_plugin.store.released
+print({name.split(".")[0] for name in sys.modules}
+      & {"torch", "mmaction", "mmengine", "mmcv", "cv2"})
+"""
+    done = subprocess.run([sys.executable, '-c', program],
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'set()'
+
+
+# For programs: the store without the rest of the package, which takes long.
+BARE = f"""
+import sys, types
+sys.path[:0] = {[str(pathlib.Path(__file__).parent), *sys.path]!r}
+package = types.ModuleType('hpnet_plugin')
+package.__path__ = [{str(ROOT / 'hpnet_plugin')!r}]
+sys.modules['hpnet_plugin'] = package
 """
 
 
 def test_killed_while_writing(tmp_path):
-    program = PROGRAM.format(
-        path=[os.path.dirname(__file__), os.getcwd(), *sys.path])
+    program = BARE + """
+from test_store import fill
+fill(sys.argv[1], [f'c{i}' for i in range(300)], shard_bytes=100_000)
+"""
     whole = tmp_path / 'whole'
     assert subprocess.call([sys.executable, '-c', program, str(whole)]) == 0
     cut = tmp_path / 'cut'
     process = subprocess.Popen([sys.executable, '-c', program, str(cut)])
-    while len(list(cut.glob('0*.json'))) < 10:
+    while len(list(cut.glob('0*.index'))) < 10:
         assert process.poll() is None
         time.sleep(.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert verify(cut) == []
-    done = len(FeatureStore(cut))
-    assert 0 < done < 300
-    fill(cut, [f'c{i}' for i in range(done, 300)], shard_bytes=100_000)
-    names = os.listdir(whole)
-    assert sorted(os.listdir(cut)) == sorted(names)
-    assert filecmp.cmpfiles(whole, cut, names, shallow=False)[1:] == ([], [])
-
-
-def test_full_disk(tmp_path):
-    """The system refuses a file: nothing half-written, all else is safe."""
-    program = f"""
-import sys
-sys.path[:0] = {[os.path.dirname(__file__), os.getcwd(), *sys.path]!r}
-import resource, signal
-from test_store import META, clip, fill
-from hpnet_plugin.store import StoreWriter
-fill(sys.argv[1], ['c0', 'c1'])
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-with StoreWriter(sys.argv[1], META) as writer:
-    for i in range(2, 60):
-        writer.add(f'c{{i}}', clip(i, frames=100), {{}})
-    writer.flush()
-"""
-    root = tmp_path / 'features'
-    done = subprocess.run([sys.executable, '-c', program, str(root)],
-                          capture_output=True, text=True)
-    assert done.returncode == 1
-    assert 'no space for' in done.stderr and 'is safe' in done.stderr
-    assert sorted(os.listdir(root)) == [
-        '00000.json', '00000.safetensors', 'meta.json']
-    assert verify(root) == [] and FeatureStore(root).names == ['c0', 'c1']
+    assert 0 < len(FeatureStore(cut)) < 300
+    fill(cut, [f'c{i}' for i in range(300)], shard_bytes=100_000)
+    same_files(whole, cut)
 
 
 class TestDamage:
@@ -258,19 +340,15 @@ class TestDamage:
         with pytest.raises(StoreError, match='no feature store'):
             FeatureStore(root.parent)
 
-    def test_tool(self, root):
-        tool = [sys.executable, os.path.join(
-            os.path.dirname(__file__), '../../tools/verify_store.py')]
-        done = subprocess.run([*tool, str(root.parent)], capture_output=True,
-                              text=True)
-        assert done.returncode == 0 and '7 clips are well' in done.stdout
+    def test_tool(self, root, capsys):
+        main = runpy.run_path(str(ROOT / 'tools/verify_store.py'))['main']
+        assert main([str(root.parent)]) == 0
+        assert '7 clips are well' in capsys.readouterr().out
         path = sorted(root.glob('*.safetensors'))[1]
         path.write_bytes(path.read_bytes()[:-1] + b'!')
-        done = subprocess.run([*tool, str(root)], capture_output=True,
-                              text=True)
-        assert done.returncode == 3 and 'damaged' in done.stdout
-        assert subprocess.run([*tool, str(root / 'none')],
-                              capture_output=True).returncode == 2
+        assert main([str(root)]) == 3
+        assert 'damaged' in capsys.readouterr().out
+        assert main([str(root / 'none')]) == 2
 
 
 class TestReleased:

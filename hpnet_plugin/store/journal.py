@@ -1,0 +1,197 @@
+"""The journal of a writer: clips that are not in a shard yet.
+
+Each clip is one record: 20 bytes (magic, bytes of the header, bytes of the
+arrays, crc32 of the header), a header in JSON (name, info, and key, dtype,
+shape and crc32 of each array), and the arrays one after the other.
+"""
+import errno
+import json
+import logging
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..files import no_space, sync_folder, write_all
+from .errors import StoreError
+
+_HEAD = struct.Struct('<4sIQI')
+_MAGIC = b'HPJ2'
+_CHUNK = 1 << 20
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Entry(NamedTuple):
+    """An array in the journal."""
+    dtype: str
+    shape: tuple[int, ...]
+    crc32: int
+    offset: int
+    nbytes: int
+
+
+class Record(NamedTuple):
+    """A clip in the journal."""
+    info: bytes  # JSON
+    arrays: dict[str, Entry]
+
+
+class Journal:
+    """Clips on disk, in the order in which they were added.
+
+    Opening takes back what a killed writer left; an incomplete record at the
+    end is dropped. The owner of the file holds the writer's lock.
+
+    Args:
+        path (str): The file; it is made by the first clip.
+
+    Attributes:
+        records (dict[str, Record]): The clips.
+        nbytes (int): Of their arrays.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self.records: dict[str, Record] = {}
+        self.nbytes = self._end = 0
+        self._file = None
+        if os.path.exists(path):
+            self._open()
+            self._recover()
+
+    def append(self, name: str, info: bytes, arrays: dict[str, np.ndarray]
+               ) -> None:
+        """Write a clip.
+
+        Args:
+            name: Of the clip.
+            info: JSON.
+            arrays: Arrays, which need not be contiguous.
+
+        Raises:
+            OSError: If it cannot be written. The journal then is as before.
+        """
+        arrays = {key: np.ascontiguousarray(array)
+                  for key, array in arrays.items()}
+        header = json.dumps([name, info.decode(), [
+            (key, array.dtype.str, array.shape, zlib.crc32(array))
+            for key, array in arrays.items()]]).encode()
+        size = sum(array.nbytes for array in arrays.values())
+        head = _HEAD.pack(_MAGIC, len(header), size, zlib.crc32(header))
+        fd = self._open()
+        try:
+            os.lseek(fd, self._end, os.SEEK_SET)
+            write_all(fd, [head, header, *arrays.values()])
+        except BaseException as error:
+            os.ftruncate(fd, self._end)
+            if isinstance(error, OSError) and error.errno in _NO_SPACE:
+                raise no_space(self.path, len(head) + len(header) + size,
+                               error) from None
+            raise
+        self._remember(header, self._end + len(head) + len(header))
+
+    def read(self, name: str, key: str) -> Iterator[bytes]:
+        """Bytes of an array, in pieces.
+
+        Raises:
+            StoreError: After the last one, if they are not what was written.
+        """
+        entry = self.records[name].arrays[key]
+        if not self._sound(entry, pieces := list(self._pieces(entry))):
+            raise StoreError(f'{self.path} is damaged at clip {name!r}, '
+                             f'{key!r}: remove it, and the extraction makes '
+                             'its clips again')
+        yield from pieces
+
+    def forget(self, names: set[str]) -> None:
+        """Leave out clips that are in a shard already."""
+        for name in names & self.records.keys():
+            self.nbytes -= sum(entry.nbytes for entry in
+                               self.records.pop(name).arrays.values())
+        if not self.records:
+            self.clear()
+
+    def clear(self) -> None:
+        """Empty it, when its clips are committed."""
+        if self._file is not None:
+            os.ftruncate(self._file.fileno(), 0)
+        self.records, self.nbytes, self._end = {}, 0, 0
+
+    def sync(self) -> None:
+        """Make it survive a power cut."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            sync_folder(os.path.dirname(self.path))
+
+    def close(self) -> None:
+        """Close the file, and remove it if it is empty."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            if not self.records:
+                os.unlink(self.path)
+
+    def _open(self) -> int:
+        if self._file is None:
+            self._file = os.fdopen(
+                os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), 'r+b',
+                buffering=0)
+        return self._file.fileno()
+
+    def _recover(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        while True:
+            head = self._bytes(self._end, _HEAD.size)
+            if len(head) < _HEAD.size:
+                break
+            magic, header_bytes, nbytes, crc = _HEAD.unpack(head)
+            start = self._end + len(head)
+            if magic != _MAGIC or start + header_bytes + nbytes > size:
+                break
+            header = self._bytes(start, header_bytes)
+            if zlib.crc32(header) != crc:
+                break
+            record = self._parse(header, start + header_bytes)[1]
+            if not all(self._sound(entry, self._pieces(entry))
+                       for entry in record.arrays.values()):
+                break
+            self._remember(header, start + header_bytes)
+        if self._end < size:
+            logging.getLogger(__name__).warning(
+                '%s: its last %d bytes are no whole clip and are dropped',
+                self.path, size - self._end)
+            os.ftruncate(self._file.fileno(), self._end)
+
+    def _remember(self, header: bytes, start: int) -> None:
+        name, record = self._parse(header, start)
+        self.records[name] = record
+        size = sum(entry.nbytes for entry in record.arrays.values())
+        self.nbytes += size
+        self._end = start + size
+
+    def _parse(self, header: bytes, start: int) -> tuple[str, Record]:
+        name, info, arrays = json.loads(header)
+        entries = {}
+        for key, dtype, shape, crc in arrays:
+            nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+            entries[key] = Entry(dtype, tuple(shape), crc, start, nbytes)
+            start += nbytes
+        return name, Record(info.encode(), entries)
+
+    def _pieces(self, entry: Entry) -> Iterator[bytes]:
+        stop = entry.offset + entry.nbytes
+        for start in range(entry.offset, stop, _CHUNK):
+            yield self._bytes(start, min(_CHUNK, stop - start))
+
+    def _sound(self, entry: Entry, pieces) -> bool:
+        crc = 0
+        for piece in pieces:
+            crc = zlib.crc32(piece, crc)
+        return crc == entry.crc32
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        return os.pread(self._file.fileno(), size, start)

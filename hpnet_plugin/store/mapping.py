@@ -1,0 +1,114 @@
+"""Files mapped into memory without keeping them open.
+
+``mmap.mmap`` keeps a file descriptor for as long as any array views the
+map, which ends at some thousand shards. A map itself needs none, so it is
+made by the C library here and undone when the last array that views it is
+gone.
+"""
+import ctypes
+import mmap
+import os
+import weakref
+from collections import OrderedDict
+
+import numpy as np
+
+RANDOM, WILLNEED = mmap.MADV_RANDOM, mmap.MADV_WILLNEED
+_FAILED = ctypes.c_void_p(-1).value
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.mmap.restype = ctypes.c_void_p
+_LIBC.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int,
+                       ctypes.c_int, ctypes.c_int, ctypes.c_long)
+_LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_LIBC.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+class MappedFile:
+    """A file in memory, read-only, open no longer.
+
+    Pages are read when they are touched, without the pages around them:
+    clips are read in random order. :meth:`will_need` reads a range at once.
+
+    Args:
+        path (str): The file.
+
+    Attributes:
+        data (memoryview): The bytes. Arrays made from it keep the map alive.
+        size (int): Their number.
+
+    Raises:
+        OSError: If it cannot be mapped; ENOMEM where the process has too
+            many maps (vm.max_map_count).
+    """
+
+    __slots__ = ('data', 'size', '_address', '_owner')
+
+    def __init__(self, path: str):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.size = os.fstat(fd).st_size
+            if not self.size:
+                self.data = memoryview(b'')
+                return
+            address = _LIBC.mmap(None, self.size, mmap.PROT_READ,
+                                 mmap.MAP_SHARED, fd, 0)
+            if address == _FAILED:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), path)
+        finally:
+            os.close(fd)
+        self._owner = (ctypes.c_char * self.size).from_address(address)
+        # At the end of the process arrays may still view the map.
+        weakref.finalize(self._owner, _LIBC.munmap, address,
+                         self.size).atexit = False
+        _LIBC.madvise(address, self.size, RANDOM)
+        self._address = address
+        self.data = memoryview(self._owner).cast('B').toreadonly()
+
+    def will_need(self, start: int, stop: int) -> None:
+        """Have a range of bytes read from the disk in one go."""
+        start -= start % mmap.PAGESIZE
+        _LIBC.madvise(self._address + start, stop - start, WILLNEED)
+
+
+class Shards:
+    """The shards that were read last, mapped; at most ``bound`` of them.
+
+    Args:
+        bound (int): Maps that are kept. Those that arrays still view stay
+            beyond it. Defaults to 512 of the 65,530 that Linux allows.
+    """
+
+    def __init__(self, bound: int = 512):
+        self.bound = bound
+        self._maps: OrderedDict[str, MappedFile] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def get(self, path: str) -> MappedFile:
+        """The map of a shard.
+
+        Raises:
+            OSError: If it cannot be mapped.
+        """
+        mapped = self._maps.get(path)
+        if mapped is None:
+            mapped = MappedFile(path)
+            self._maps[path] = mapped
+            if len(self._maps) > self.bound:
+                self._maps.popitem(last=False)
+        else:
+            try:
+                self._maps.move_to_end(path)
+            except KeyError:  # another thread put it out meanwhile
+                pass
+        return mapped
+
+
+def read_range(path: str, start: int, size: int) -> np.ndarray:
+    """Read bytes of a file without a map; uint8, read-only."""
+    with open(path, 'rb', buffering=0) as file:
+        data = np.fromfile(file, np.uint8, size, offset=start)
+    data.flags.writeable = False
+    return data
