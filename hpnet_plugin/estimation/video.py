@@ -17,7 +17,7 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -431,12 +431,16 @@ def read_frames_at(path: str, indices: Sequence[int]) -> list[np.ndarray]:
     if wanted and wanted[0] < 0:
         raise VideoError(f'{path} has no frame {wanted[0]}: frames are '
                          'counted from 0')
-    with _open(path, LIMITS) as (container, stream), _named(path):
-        table = _indexed(container, stream) or _scan(path, container, stream,
-                                                     LIMITS)
-    decoding = _Decoding(path, table, np.array(wanted, np.int64), 'refuse',
-                         LIMITS, 1)
-    found = dict(decoding.frames()) if wanted else {}
+    if not wanted:
+        return []
+    with _open(path, LIMITS) as opened:
+        with _named(path):
+            table = _indexed(*opened)
+            if table is None:
+                table, opened = _scan(path, *opened, LIMITS), None
+        decoding = _Decoding(path, table, np.array(wanted, np.int64),
+                             'refuse', LIMITS, 1)
+        found = dict(decoding.frames(opened))
     for index in wanted:
         if index not in found:
             raise VideoError(f'{path} has no frame {index}: it ends after '
@@ -460,8 +464,12 @@ class _Decoding:
         self.done = -1  # the frame given out last
         self.image = _Images(path, limits)
 
-    def frames(self):
-        """Yield (number, image) of the wanted frames."""
+    def frames(self, opened=None):
+        """Yield (number, image) of the wanted frames.
+
+        ``opened`` is the file's container and stream where they are at hand,
+        nothing read.
+        """
         table, ways = self.table, [self._count]
         if len(table.pts) and table.scanned:
             ways.insert(0, self._time)
@@ -473,7 +481,9 @@ class _Decoding:
             self.damages = []
             try:
                 # closed at once if the caller stops, not when collected
-                with _open(self.path, self.limits) as (container, stream):
+                with (nullcontext(opened) if opened else
+                      _open(self.path, self.limits)) as (container, stream):
+                    opened = None
                     context = stream.codec_context
                     context.thread_count = self.threads
                     context.thread_type = 'AUTO'
