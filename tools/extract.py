@@ -93,8 +93,8 @@ def parse_args(argv=None):
     add = people.add_argument
     add('--det-checkpoint', help='weights of an mmdet config')
     add('--detect-every', type=int, metavar='K',
-        help='look for people in every K-th frame and track them between '
-        '(default: hog %(const)s, see docs; others 1)', const=None)
+        help='look for people in every K-th frame, and follow them between '
+        '(default: hog 12, nets 4, given boxes 1)')
     add('--max-people', type=int, default=2,
         help='people kept a clip (default 2)')
     add('--persons', default='tracked', choices=('tracked', 'released'),
@@ -226,7 +226,6 @@ def main(argv=None):
 def run(args):
     """Extract as the options say; the exit status."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.estimation import zoo
     from hpnet_plugin.extraction.crops import CropRecorder, crop_settings
     from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.extraction.run import Extraction
@@ -234,8 +233,7 @@ def run(args):
     from hpnet_plugin.store import StoreError
 
     if args.list_models:
-        print(zoo.describe())
-        return 0
+        return list_models()
     try:
         if args.list_taps:
             return list_taps(args)
@@ -273,11 +271,25 @@ def list_taps(args):
     from hpnet_plugin.estimation import zoo
     from hpnet_plugin.estimation.pose import list_taps as taps_of
     from hpnet_plugin.evaluation.tables import format_table
-    pose = zoo.find_pose(args.pose, args.checkpoint)
+    pose = zoo.choose_pose(args.pose, args.checkpoint)
     rows = [['tap', 'channels', 'height', 'width']]
     rows += [[name, *map(str, shape)] for name, shape in
-             taps_of(pose.config, pose.checkpoint).items()]
+             taps_of(pose.file, pose.checkpoint).items()]
     print(format_table(rows))
+    return 0
+
+
+def list_models():
+    """Print the names of pose nets and detectors, the best first."""
+    from hpnet_plugin.estimation import zoo
+    for title, option, models in (('Pose nets', 'pose', zoo.POSES),
+                                  ('Detectors', 'detector', zoo.DETECTORS)):
+        print(f'{title} (--{option} NAME):')
+        for name, model in models.items():
+            here = 'weights are here' if zoo.find_weights(model) else \
+                'weights are not here'
+            print(f'  {name} ({here})\n    {model.note}')
+    print('  hog (needs no weights), frame, boxes:FILE')
     return 0
 
 
@@ -335,27 +347,37 @@ def builder(args, joints):
     from hpnet_plugin.estimation import zoo
     from hpnet_plugin.estimation.detectors import build_detector
     from hpnet_plugin.estimation.extractor import build_extractor
-    pose = zoo.find_pose(args.pose, args.checkpoint)
-    print(f'pose net: {pose.said}', flush=True)
+    pose = zoo.choose_pose(args.pose, args.checkpoint)
+    say_choice('pose net', pose)
     taps = args.tap or pose.taps
     if not taps:
-        raise ValueError(f'{args.pose} has no usual feature map: say which '
+        raise ValueError(f'{pose.name} has no usual feature map: say which '
                          'by --tap; --list-taps shows them')
     detector = None
     if not joints:
-        detector = zoo.find_detector(args.detector, args.det_checkpoint)
-        print(f'people: {detector.said}', flush=True)
+        detector = zoo.choose_detector(args.detector, args.det_checkpoint)
+        say_choice('detector', detector)
+    if pose.file.endswith('.py'):
+        # once, here: what is imported before the processes are forked costs
+        # them nothing
+        import mmpose.apis  # noqa: F401
 
     def build(device):
         source = joints or build_detector(
-            detector.config, detector.checkpoint, device,
+            detector.file, detector.checkpoint, device,
             every=args.detect_every)
         return source, build_extractor(
-            pose.config, pose.checkpoint, taps, device, args.norm,
+            pose.file, pose.checkpoint, taps, device, args.norm,
             args.region, args.grid, args.aspect, args.backend,
             args.precision)
 
     return build
+
+
+def say_choice(what, choice):
+    """Which net was taken."""
+    print(f'{what}: {choice.name}'
+          + (f' ({choice.note})' if choice.note else ''), flush=True)
 
 
 def say_estimate(estimate, args, labels):
