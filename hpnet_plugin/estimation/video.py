@@ -842,7 +842,7 @@ def _cut(kind, stream, promised, times, dts, end, broken):
         there = len(dts)  # those that an edit list leaves out, too
     if kind == 'avi' and count:
         # frames that repeat the one before have no packet
-        there = int(dts[-1]) + 1
+        there = max(count, int(dts[-1]) + 1)
     if frames - there > _slack(frames):
         return (f'cut off: its header promises {frames} frames, {count} are '
                 'there')

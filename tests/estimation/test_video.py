@@ -690,6 +690,25 @@ class TestDamage:
                 times=[*range(20), *range(40, 50)])
         assert len(read(path)[0]) == 30
 
+    def test_header_without_a_length(self, tmp_path):
+        """As browsers record."""
+        path = tmp_path / 'clip.webm'
+        stepped(path, 'libvpx-vp9')
+        with av.open(str(path)) as source:
+            stream = source.streams.video[0]
+            live = tmp_path / 'live.webm'
+            with av.open(str(live), 'w', options=dict(live='1')) as target:
+                to = target.add_stream_from_template(stream)
+                for packet in source.demux(stream):
+                    if packet.size:
+                        packet.stream = to
+                        target.mux(packet)
+        with av.open(str(live)) as container:
+            assert not container.duration
+        assert len(read(live)[0]) == 30
+        cut(live, 0.5)
+        assert 5 < len(read(live)[0]) < 20  # nobody could know
+
     def test_sound_that_goes_on(self, tmp_path):
         """A video that is shorter than its sound is whole."""
         path = tmp_path / 'clip.mkv'
