@@ -16,6 +16,7 @@ import argparse
 import collections
 import contextlib
 import filecmp
+import gc
 import os
 import random
 import resource
@@ -70,6 +71,7 @@ def run(arguments, harm=None):
     if pid:
         return pid
     os.setpgid(0, 0)
+    gc.freeze()
     status = 70
     try:
         null = os.open(os.devnull, os.O_WRONLY)

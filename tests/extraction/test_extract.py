@@ -5,8 +5,6 @@ import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -232,7 +230,7 @@ def test_given_joints_of_another_cut(root, videos, main, tmp_path, dataset,
                             tmp_path / 'short.pkl')) == 3
     printed = capsys.readouterr().out
     assert '7 of 10 clips are left out' in printed
-    assert 'more frames than the 7 that joints are given for' in printed
+    assert 'more frames than the 7 that joints:short.pkl gives' in printed
     assert len(FeatureStore(tmp_path / 'out/features')) == 2
 
 
@@ -407,38 +405,58 @@ def same_files(one, other):
     return not differ and not errors
 
 
-SMALL_SHARDS = (
-    'import sys; sys.path.insert(0, sys.argv.pop(1));'
-    'import functools, runpy, hpnet_plugin.extraction.run as e;'
-    # a shard a clip or two, so that a kill finds some of each
-    'e.StoreWriter = functools.partial(e.StoreWriter, shard_bytes=40000);'
-    'sys.argv = sys.argv[1:];'
-    'runpy.run_path(sys.argv[0], run_name="__main__")')
+@pytest.fixture(scope='module')
+def soak(root):
+    """tools/soak.py: extractions in processes that come to harm."""
+    spec = importlib.util.spec_from_file_location('soak_tool',
+                                                  root / 'tools/soak.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.SHARD_BYTES = 40_000  # a clip or two each
+    return module
+
+
+def status_of(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture(scope='module')
+def whole(root, videos, soak, tmp_path_factory):
+    """What an extraction in small shards leaves that nobody stops."""
+    out = tmp_path_factory.mktemp('whole') / 'out'
+    assert status_of(soak.run(arguments(root, videos, out))) == 0
+    assert len(list((out / 'features').glob('*.safetensors'))) > 4
+    return out
 
 
 @pytest.mark.parametrize('number, status', [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143),
     (signal.SIGINT, 130)])
-def test_stopped_and_resumed_is_the_same_store(root, videos, tmp_path,
-                                               dataset, number, status):
+def test_stopped_and_resumed_is_the_same_store(root, videos, tmp_path, soak,
+                                               whole, number, status):
     """Stopped in the middle, resumed: byte for byte the same features."""
-    def run(out):
-        return subprocess.Popen(
-            [sys.executable, '-c', SMALL_SHARDS, str(root),
-             str(root / 'tools/extract.py'), *arguments(root, videos, out)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    assert run(tmp_path / 'whole').wait() == 0
-    process = run(tmp_path / 'cut')
     features = tmp_path / 'cut/features'
+    pid = soak.run(arguments(root, videos, tmp_path / 'cut'))
     while len(list(features.glob('*.safetensors'))) < 3:
-        assert process.poll() is None
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
         time.sleep(.002)
-    process.send_signal(number)
-    assert process.wait() == status
+    os.kill(pid, number)
+    assert status_of(pid) == status
     assert not (tmp_path / 'cut/annotations.pkl').exists()
-    assert run(tmp_path / 'cut').wait() == 0
-    assert same_files(tmp_path / 'whole/features', features)
+    assert status_of(soak.run(arguments(root, videos, tmp_path / 'cut'))) == 0
+    assert soak.differences(whole, tmp_path / 'cut') == []
+
+
+def test_killed_at_calls_that_change_files(root, videos, tmp_path, soak,
+                                           whole):
+    """Between a shard and its index, among others; 5 kills, one folder."""
+    args = arguments(root, videos, tmp_path / 'cut')
+    for number in (3, 11, 17, 29, 6):
+        status = status_of(soak.run(args, lambda n=number: soak.kill_at_call(
+            n)))
+        assert status == -signal.SIGKILL
+    assert status_of(soak.run(args)) == 0
+    assert soak.differences(whole, tmp_path / 'cut') == []
 
 
 def test_the_number_of_processes_changes_nothing(root, videos, main,
@@ -452,22 +470,15 @@ def test_the_number_of_processes_changes_nothing(root, videos, main,
                           tmp_path / workers / 'features')
 
 
-def test_full_disk(root, videos, tmp_path, main):
+def test_full_disk(root, videos, tmp_path, soak, whole):
     """The system refuses a file: named, nothing lost, then resumed."""
     out = tmp_path / 'out'
-    code = ('import resource, runpy, signal, sys;'
-            'signal.signal(signal.SIGXFSZ, signal.SIG_IGN);'
-            'resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));'
-            'sys.argv = sys.argv[1:];'
-            'runpy.run_path(sys.argv[0], run_name="__main__")')
-    done = subprocess.run(
-        [sys.executable, '-c', code, str(root / 'tools/extract.py'),
-         *arguments(root, videos, out)], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert 'no space for' in done.stderr and 'make room' in done.stderr
-    assert main(arguments(root, videos, out)) == 0
-    assert main(arguments(root, videos, tmp_path / 'whole')) == 0
-    assert same_files(tmp_path / 'whole/features', out / 'features')
+    args = arguments(root, videos, out)
+    assert status_of(soak.run(args, lambda: soak.fill_disk(30_000))) == 1
+    log = (tmp_path / 'out.log').read_text()
+    assert 'no space for' in log and 'make room' in log
+    assert status_of(soak.run(args)) == 0
+    assert soak.differences(whole, out) == []
 
 
 REAL_TAP = 'hybridsequential0_relu4_fwd'
