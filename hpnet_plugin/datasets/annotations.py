@@ -2,10 +2,7 @@
 from __future__ import annotations
 
 import io
-import mmap
-import os.path as osp
 import pickle
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -58,12 +55,7 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         splits={split: sorted({places[name] for name in members})
                 for split, members in splits.items()})
     annotations = (_with_joints(store, info) for info in clips.infos())
-    with tempfile.TemporaryFile(dir=osp.dirname(path) or None) as file:
-        for piece in pickled(splits, annotations):
-            file.write(piece)
-        file.flush()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            write_whole(path, content)
+    write_whole(path, pickled(splits, annotations))
     write_clip_list(clips, path)
 
 
