@@ -72,7 +72,8 @@ class CheckedRunner(Runner):
         return metrics
 
 
-def count_note(dataset, tested, nobody=0):
+def count_note(dataset: dict, tested: int,
+               nobody: int = 0) -> tuple[str, bool]:
     """What to say of the number of clips of a test.
 
     Args:

@@ -2,15 +2,18 @@
 from __future__ import annotations
 
 import io
-import mmap
-import os.path as osp
 import pickle
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..files import write_whole
-from .clip_list import ClipList, write_clip_list
+from ..unpickling import unpickle
+from .clip_list import (
+    ClipList,
+    OutdatedClipListError,
+    read_clip_list,
+    write_clip_list,
+)
 
 if TYPE_CHECKING:
     from ..store import FeatureStore
@@ -42,7 +45,7 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
             store does not have are left out. Where there are no splits, all
             clips form ``train`` and ``test``.
     """
-    names = store.names
+    names = list(store.names)
     places = {name: i for i, name in enumerate(names)}
     splits = {split: [name for name in members if name in places]
               for split, members in (splits or dict(
@@ -58,12 +61,7 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         splits={split: sorted({places[name] for name in members})
                 for split, members in splits.items()})
     annotations = (_with_joints(store, info) for info in clips.infos())
-    with tempfile.TemporaryFile(dir=osp.dirname(path) or None) as file:
-        for piece in pickled(splits, annotations):
-            file.write(piece)
-        file.flush()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            write_whole(path, content)
+    write_whole(path, pickled(splits, annotations))
     write_clip_list(clips, path)
 
 
@@ -72,6 +70,34 @@ def _with_joints(store, info):
     name = info['frame_dir']
     return dict(info, keypoint=store.read(name, 'keypoint'),
                 keypoint_score=store.read(name, 'keypoint_score'), **nobody)
+
+
+def read_annotations(path: str) -> object:
+    """What an annotations file says of its clips, without running code.
+
+    Where a clip list belongs to it (:mod:`.clip_list`), that is read in its
+    place: in seconds instead of minutes, without ``keypoint`` and
+    ``keypoint_score``.
+
+    Args:
+        path (str): The annotations file.
+
+    Returns:
+        object: What the file holds; that of :func:`write_annotations` a dict
+        of ``split`` and ``annotations``.
+
+    Raises:
+        OSError: If it cannot be read.
+        ClipListError: If the clip list is damaged.
+        Exception: Nearly any, if the pickle is damaged.
+    """
+    try:
+        clips = read_clip_list(path)
+    except (FileNotFoundError, OutdatedClipListError):
+        return unpickle(path)
+    return dict(split={split: [clips.names[i] for i in members]
+                       for split, members in clips.splits.items()},
+                annotations=clips.infos())
 
 
 def pickled(splits: dict[str, list[str]],

@@ -1,5 +1,5 @@
 """Clips and labels of an annotation file, for scores that hold neither."""
-from ..unpickling import unpickle
+from ..datasets.annotations import read_annotations
 from .scores import ScoreError, clip_name
 
 
@@ -22,7 +22,7 @@ def read_clips(path, split=None):
             duplicated names.
     """
     try:
-        data = unpickle(path)
+        data = read_annotations(path)
     except Exception as error:
         # A broken pickle may raise nearly anything.
         raise ScoreError(f'{path}: not a readable annotation file '

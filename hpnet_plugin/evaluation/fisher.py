@@ -18,7 +18,7 @@ from os.path import join
 
 import numpy as np
 
-from ..unpickling import unpickle
+from ..datasets.annotations import read_annotations
 
 
 class ClassScatter:
@@ -203,7 +203,7 @@ def read_clip_labels(folder, split=None):
         ValueError: An unknown split, or no clip that has a label.
     """
     path = join(folder, 'annotations.pkl')
-    data = unpickle(path)
+    data = read_annotations(path)
     annotations, splits = data['annotations'], data['split']
     if split is not None:
         if split not in splits:

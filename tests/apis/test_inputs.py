@@ -53,6 +53,18 @@ def test_nothing_is_missing(cfg):
     assert missing_inputs(cfg) == []
 
 
+def test_the_clip_list_is_enough(cfg, folder):
+    """Of PooledDataset; PoseDataset reads the annotations."""
+    (folder / 'annotations.pkl').unlink()
+    assert missing_inputs(cfg) == []
+    cfg.test_dataloader.dataset.type = 'PoseDataset'
+    assert missing_inputs(cfg, ('train', )) == []
+    found, = missing_inputs(cfg, ('test', ))
+    assert 'data/nw_ucla/annotations.pkl: no such file' in found
+    (folder / 'annotations.clips.json').unlink()
+    assert len(missing_inputs(cfg, ('train', ))) == 1
+
+
 def test_crops(cfg, folder):
     (folder / 'crops').rename(folder / 'other')
     found, = missing_inputs(cfg)

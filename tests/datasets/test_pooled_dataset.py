@@ -10,7 +10,11 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.datasets.annotations import pickled, write_annotations
+from hpnet_plugin.datasets.annotations import (
+    pickled,
+    read_annotations,
+    write_annotations,
+)
 from hpnet_plugin.datasets.clip_list import (
     ClipListError,
     OutdatedClipListError,
@@ -18,6 +22,8 @@ from hpnet_plugin.datasets.clip_list import (
     read_clip_list,
 )
 from hpnet_plugin.datasets.pooled import PooledDataset
+from hpnet_plugin.evaluation.annotations import read_clips
+from hpnet_plugin.evaluation.fisher import read_clip_labels
 from hpnet_plugin.store import FeatureStore, StoreWriter
 from hpnet_plugin.unpickling import unpickle
 
@@ -240,6 +246,20 @@ class TestPooledDataset:
 
 
 class TestClipList:
+
+    def test_read_in_place_of_annotations(self, folder):
+        """By fuse.py and analyze.py, who need names and labels alone."""
+        path = str(folder / 'annotations.pkl')
+        whole, listed = unpickle(path), read_annotations(path)
+        assert read_clips(path, 'test') == dict(b=0, c=-1)
+        assert read_clip_labels(str(folder), 'train') == dict(a=2, d=1)
+        for clip in whole['annotations']:
+            del clip['keypoint'], clip['keypoint_score']
+        assert listed['annotations'] == whole['annotations']
+        assert listed['split'] == dict(train=['a', 'd'], test=['b', 'c'])
+        os.remove(clip_list_path(path))
+        assert 'keypoint' in read_annotations(path)['annotations'][0]
+        assert read_clips(path, 'test') == dict(b=0, c=-1)
 
     def test_nobody(self, folder):
         clips = read_clip_list(str(folder / 'annotations.pkl'))
