@@ -213,10 +213,17 @@ def _encode(text, encoding):
     return text.encode('latin1')
 
 
+def _no_bytes(*args):
+    if args:
+        raise UnreadablePickleError('bytes made of something else')
+    return b''
+
+
 # numpy 2 moved numpy.core; arrays of protocol 5 come by way of _frombuffer.
 _ALLOWED = {
     'collections.OrderedDict': collections.OrderedDict,
     '_codecs.encode': _Call(_encode),
+    '__builtin__.bytes': _Call(_no_bytes),  # of protocol 2, where it is b''
     'torch._utils._rebuild_tensor_v2': _Call(_tensor),
     'torch.storage._load_from_bytes': _Call(_load_storage),
     'numpy.dtype': PlainDtype,

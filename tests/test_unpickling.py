@@ -191,9 +191,11 @@ def test_no_pickle(tmp_path, data):
 
 
 PROGRAM = """
-import pickle, sys
+import pickle, resource, sys
 import numpy as np
 {imports}
+# a length of some GB is refused here rather than by the whole machine
+resource.setrlimit(resource.RLIMIT_AS, (16 << 30, -1))
 rng = np.random.default_rng(0)
 read = refused = 0
 files = pickle.load(open(sys.argv[1], 'rb'))
@@ -204,7 +206,7 @@ def touch(content):
         content = list(content.values())
     if isinstance(content, (list, tuple)):
         return [touch(item) for item in content]
-    return repr(content), getattr(content, 'tolist', int)()
+    return getattr(content, 'tolist', int)()
 
 
 for data, starts, i in [
@@ -255,7 +257,7 @@ def test_changed_annotations_crash_nothing(tmp_path):
     content = [annotations(), torch.arange(3.), np.float32(1)]
     files = [pickle.dumps(content, protocol) for protocol in (2, 4, 5)]
     attack(tmp_path, [(data, [at for _, _, at in pickletools.genops(data)])
-                      for data in files], 800,
+                      for data in files], 250,
            imports=f"""
 import types
 package = types.ModuleType('hpnet_plugin')  # the rest takes long
@@ -287,7 +289,7 @@ def test_changed_checkpoints_crash_nothing(tmp_path):
     buffer = io.BytesIO()
     torch.save(content, buffer, _use_new_zipfile_serialization=False)
     data = buffer.getvalue()
-    attack(tmp_path, [(data, range(0, len(data) - 1, 3))], 1500,
+    attack(tmp_path, [(data, list(range(0, len(data) - 1, 3)))], 1500,
            imports=CHECKPOINTS, errors='Exception',
            load='torch.load(sys.argv[1], weights_only=True)')
 

@@ -112,7 +112,7 @@ class Journal:
         for name in names & self.records.keys():
             self.nbytes -= sum(entry.nbytes for entry in
                                self.records.pop(name).arrays.values())
-        if not self.records:
+        if self._end and not self.records:
             self.clear()
 
     def clear(self) -> None:

@@ -206,8 +206,8 @@ class TestFormat1:
             assert content(folder) == expected
             assert not set(folder.glob('0*.json'))
         assert number == 2 + 2 * len(shards)
-        for name in whole.keys() - {'writer.lock', 'consolidated.index'}:
-            assert (folder / name).read_bytes() == whole[name]
+        for path in [*shards, root / 'meta.json']:
+            assert (folder / path.name).read_bytes() == whole[path.name]
 
     @pytest.mark.parametrize('change, message', [
         (lambda index: {}, 'bytes'),
