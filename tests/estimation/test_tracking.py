@@ -123,6 +123,95 @@ def test_ranked_by_presence_and_size():
     assert tracking.select(tracking.link(boxes), boxes, 1).shape == (1, 100)
 
 
+def squares(*sides, at=(500, 500)):
+    """Boxes around one place."""
+    return np.array([[at[0] - side / 2, at[1] - side / 2, at[0] + side / 2,
+                      at[1] + side / 2] for side in sides])
+
+
+def test_rank_is_presence_times_size():
+    """25 frames of 50 x 50 before 10 of 100 x 100, whose area is more."""
+    boxes = [np.concatenate([squares(50, at=(100, 100)),
+                             squares(100, at=(900, 900))][:1 + (t < 10)])
+             for t in range(25)]
+    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    assert (chosen >= 0).sum(1).tolist() == [25, 10]
+
+
+@pytest.mark.parametrize('side, tracks', [(172, 1), (174, 2), (58, 1),
+                                          (57, 2)])
+def test_people_do_not_grow_threefold_at_once(side, tracks):
+    """172 x 172 is 2.96 of 100 x 100, 174 x 174 3.03; 58 and 57 likewise."""
+    boxes = [squares(100)] * 5 + [squares(side)]
+    assert len(tracking.link(boxes)) == tracks
+
+
+def test_one_sure_pair_before_two_doubtful():
+    """100 goes on as 100, not as 131 and 70 as 100.
+
+    Margins (IoU + 0.1) are 1.1 or 0.68 and 0.59, whose sum is larger; 70 to
+    131 is too much of a change.
+    """
+    boxes = [squares(100, 70), squares(100, 131)]
+    assert [track.tolist() for track in tracking.link(boxes)] == [
+        [[0, 0], [1, 0]], [[0, 1]], [[1, 1]]]
+
+
+@pytest.mark.parametrize('x', [480, 520])
+def test_who_was_seen_last_takes_the_box(x):
+    """Of two who stand as near to it."""
+    both = np.concatenate([squares(100, at=(x, 500)),
+                           squares(100, at=(1000 - x, 500))])
+    boxes = [both] * 5 + [both[1:]] * 3 + [squares(100)]
+    assert [len(track) for track in tracking.link(boxes)] == [5, 9]
+
+
+def test_steps_over_frames():
+    """Every fourth frame: who goes on is found, and ends by the frames."""
+    path = line(40, (300, 400), (12, 0))[::4]
+    boxes, _ = scene(path)
+    assert len(tracking.link(boxes, numbers=range(0, 40, 4))) == 1
+    path = line(40, (300, 400), (0, 0))[::4]
+    path[4:6] = np.nan  # 16 and 20: 12 to 24
+    boxes, _ = scene(path)
+    for gap, tracks in ((7, 2), (8, 1)):
+        assert len(tracking.link(boxes, gap, range(0, 40, 4))) == tracks
+
+
+def test_steps_are_as_so_many_of_one_frame():
+    """The filter after 5 frames at once, and one by one."""
+    one, five = tracking.Tracker(), tracking.Tracker()
+    for tracker in (one, five):
+        for t in range(3):
+            tracker.update(squares(100, at=(500 + 3 * t, 500)))
+    for _ in range(5):
+        one._motion.step(30, 1)
+    five._motion.step(30, 5)
+    for key, value in vars(one._motion).items():
+        if key != 'missed':
+            np.testing.assert_allclose(value, getattr(five._motion, key))
+
+
+def test_a_copy_goes_on_by_itself():
+    tracker = tracking.Tracker()
+    tracker.update(squares(100))
+    other = tracker.copy()
+    assert tracker.update(squares(40, at=(0, 0))).tolist() == [1]
+    assert other.update(squares(100, 40)).tolist() == [0, 1]
+
+
+def test_gaps_by_the_frames_of_the_video():
+    values = np.array([[0., 7, 9, 7, 5]])
+    present = np.array([[True, False, True, False, True]])
+    numbers = [0, 1, 9, 11, 40]
+    np.testing.assert_allclose(
+        tracking.fill_gaps(values, present, 8, numbers), [[0, 1, 9, 0, 5]])
+    assert not tracking.fill_gaps(values, present, 7, numbers)[0, 1]
+    for wrong in ([0, 1, 2], [0, 1, 1, 2, 3]):
+        with pytest.raises(ValueError, match='numbers must be 5'):
+            tracking.fill_gaps(values, present, 8, wrong)
+
+
 def test_order_of_the_boxes_changes_nothing():
     """Equal tracks too: the one further left comes first."""
     boxes, _ = scene(*(line(40, (x, 400), (0, 0)) for x in (900, 200, 550)))
