@@ -79,6 +79,9 @@ def run(arguments, harm=None):
                       os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(null, 1)
         os.dup2(log, 2)
+        # whoever imports this file may have put something else there
+        sys.stdout, sys.stderr = (
+            open(fd, 'w', buffering=1, closefd=False) for fd in (1, 2))
         if harm:
             harm()
         status = extract(arguments)
