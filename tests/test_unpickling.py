@@ -104,6 +104,22 @@ def dtype_state(*state):
     return pickle.dumps([Array()], 2)
 
 
+def hidden_object():
+    """An array of records with an object that the type does not admit to:
+    numpy follows the pointer in the file when it shows the array."""
+    class Dtype:
+        def __reduce__(self):
+            return np.dtype, ('V8', False, True), (
+                3, '|', None, ('a', ), {'a': (np.dtype('O'), 0)}, 8, 8, 0)
+
+    class Array:
+        def __reduce__(self):
+            return (*np.zeros(2, 'f4').__reduce__()[:2],
+                    (1, (1, ), Dtype(), False, b'\x10\x32\x54\x76' * 2))
+
+    return pickle.dumps([Array()], 2)
+
+
 @pytest.mark.parametrize('state', [
     # a record with a hidden object: numpy would follow a pointer in the file
     (3, '|', None, ('a', ), {'a': (np.dtype('O'), 0)}, 8, 8, 63),
@@ -296,8 +312,7 @@ def test_changed_checkpoints_crash_nothing(tmp_path):
 
 def test_a_hidden_object_in_a_checkpoint(tmp_path):
     """A type with a hidden object field made numpy follow a pointer."""
-    data = dtype_state(3, '|', None, ('a', ), {'a': (np.dtype('O'), 0)}, 8,
-                       8, 63)
+    data = hidden_object()
     program = f"""
 import sys
 {CHECKPOINTS}
@@ -317,4 +332,24 @@ except Exception as error:
                           env=dict(os.environ,
                                    PYTHONPATH=os.pathsep.join(sys.path)))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert 'refused' in done.stdout and "'O8'" in done.stdout
+    assert 'refused' in done.stdout and "'V8'" in done.stdout
+
+
+def test_a_hidden_object_in_annotations(tmp_path):
+    (tmp_path / 'x.pkl').write_bytes(hidden_object())
+    program = f"""
+import sys, types
+package = types.ModuleType('hpnet_plugin')
+package.__path__ = [{str(ROOT / 'hpnet_plugin')!r}]
+sys.modules['hpnet_plugin'] = package
+from hpnet_plugin.unpickling import unpickle
+try:
+    print(repr(unpickle(sys.argv[1])))
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', program, str(tmp_path / 'x.pkl')],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'refused' in done.stdout and "'V8'" in done.stdout
