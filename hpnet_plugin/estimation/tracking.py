@@ -184,9 +184,12 @@ class _Motion:
         """P tracks and boxes (of K, 4) that are one person, how surely."""
         tracks, free = np.arange(len(self.size)), np.arange(len(found))
         trusted = self.count >= TRUSTED
-        pairs = []
+        none = np.zeros(0, int)
+        pairs = [(none, none, np.zeros(0))]
         for group in (tracks[trusted], tracks[~trusted]):
             for centre in (self.centre, self.seen):
+                if not len(group) or not len(free):
+                    break
                 rows, columns, quality = _pair(
                     np.c_[centre - self.size / 2,
                           centre + self.size / 2][group],
