@@ -18,7 +18,7 @@ RECORD = 'extraction.json'
 def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
                   classes: list[str] | None, splits: dict[str, list[str]],
                   failures: dict[str, str], record: dict) -> dict:
-    """Write annotations.pkl, classes.txt and extraction.json.
+    """Write annotations.pkl with its list, classes.txt, extraction.json.
 
     Safe to call from several processes that fill one folder: each writes
     what all have stored so far.
@@ -40,7 +40,7 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
         StoreError: If the store cannot be read.
     """
     features = osp.join(out, 'features')
-    with locked(osp.join(out, '.lock')):
+    with locked(osp.join(out, 'dataset.lock')):
         store = FeatureStore(features)
         names = store.names
         write_annotations(
