@@ -19,6 +19,7 @@ import os.path as osp
 import signal
 import sys
 import time
+import warnings
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -26,6 +27,8 @@ SHOWN = 20  # failed or skipped files that are listed in full
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__,
+        # a preset has to know which options are named
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('source', metavar='SOURCE', nargs='?',
@@ -145,8 +148,9 @@ def parse_args(argv=None):
     add('--workers', type=int,
         help='processes, each with nets of its own, that take a clip at a '
         'time; 0 does all in one process (default: one a CPU core)')
-    add('--batch', type=int, default=32,
-        help='crops a forward of the pose net (default 32)')
+    add('--batch', type=int,
+        help='crops a forward of the pose net (default 32; on a CPU 8, which '
+        'stay in its caches)')
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
         help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
         'to 1e-4 (default torch)')
@@ -164,9 +168,14 @@ def _apply_preset(parser, args, given):
     """Options of a preset, where the command line does not say otherwise."""
     from hpnet_plugin.datasets.released import RELEASED
     named = {word.split('=')[0] for word in given}
+    left = dict(RELEASED)
+    if '--max-frames' in named:
+        left.pop('length')
+    if '--joints' in named:  # they say who is who
+        left.pop('persons')
     for action in parser._actions:
-        if action.dest in RELEASED and not named & set(action.option_strings):
-            setattr(args, action.dest, RELEASED[action.dest])
+        if action.dest in left and not named & set(action.option_strings):
+            setattr(args, action.dest, left[action.dest])
 
 
 def _check(parser, args):
@@ -226,7 +235,7 @@ def main(argv=None):
 def run(args):
     """Extract as the options say; the exit status."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.extraction.crops import CropRecorder, crop_settings
+    from hpnet_plugin.extraction.crops import crop_settings
     from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.extraction.run import Extraction
     from hpnet_plugin.extraction.workers import SetupError
@@ -240,7 +249,7 @@ def run(args):
         clips, labels, classes, splits, joints = read_source(args)
         settings = settings_of(args)
         if args.crops:  # refuses options that cannot be
-            CropRecorder(args.out, **settings.crops).prepare()
+            settings.recorder(args.out).prepare()
         devices = args.device.split(',')
         workers = args.workers
         if workers is None:
@@ -298,12 +307,7 @@ def read_source(args):
     from hpnet_plugin.datasets import imports, sources
     from hpnet_plugin.datasets.sources import printable
     clips, skipped = sources.list_clips(args.source)
-    if skipped:
-        print(f'{len(skipped)} files are left out:')
-        for path, why in list(skipped.items())[:SHOWN]:
-            print(f'  {printable(path)}: {why}')
-        if len(skipped) > SHOWN:
-            print(f'  and {len(skipped) - SHOWN} more')
+    print(sources.describe_skipped(skipped), end='', flush=True)
     classes = sources.read_classes(args.classes) if args.classes else None
     splits = sources.read_splits(args.splits, clips) if args.splits else {}
     table = sources.read_labels(args.labels) if args.labels else None
@@ -337,7 +341,7 @@ def settings_of(args):
         nobody=args.nobody,
         damaged=args.damaged,
         limits=limits,
-        batch=args.batch,
+        batch=args.batch or (8 if args.device == 'cpu' else 32),
         crops=dict(size=args.crop_size, margin=args.crop_margin,
                    fit=args.crop_fit) if args.crops else None)
 
@@ -361,6 +365,7 @@ def builder(args, joints):
         # once, here: what is imported before the processes are forked costs
         # them nothing
         import mmpose.apis  # noqa: F401
+        warnings.filterwarnings('ignore', 'The metainfo config file')
 
     def build(device):
         source = joints or build_detector(
@@ -374,6 +379,11 @@ def builder(args, joints):
     return build
 
 
+def count(number, one, many=None):
+    """1 clip, 2 clips."""
+    return f'{number} {one if number == 1 else many or one + "s"}'
+
+
 def say_choice(what, choice):
     """Which net was taken."""
     print(f'{what}: {choice.name}'
@@ -382,9 +392,14 @@ def say_choice(what, choice):
 
 def say_estimate(estimate, args, labels):
     """What is ahead."""
+    if not estimate.clips:
+        print(f'nothing to extract: {args.out} has every clip, but for those '
+              'that failed', flush=True)
+        return
     megabytes = estimate.bytes / 1e6
     people = args.max_people
-    print(f'{estimate.clips} clips, about {estimate.frames} frames; features '
+    print(f'{count(estimate.clips, "clip")}, about '
+          f'{count(estimate.frames, "frame")}; features '
           f'of about {megabytes:.1f} MB'
           + (f' with one person a clip, {megabytes * people:.1f} MB with '
              f'{people}' if people > 1 else '') + f', in {args.out}',
@@ -398,8 +413,9 @@ def say_result(args, content, failures, seconds):
     """What was done, and what was not; the exit status."""
     from hpnet_plugin.datasets.sources import printable
     counts = content['clips']
-    print(f'{counts["stored"]} of {counts["found"]} clips stored, '
-          f'{content["frames"]} frames, {content["people"]} people, in '
+    print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
+          f'{count(content["frames"], "frame")}, '
+          f'{count(content["people"], "person", "people")}, in '
           f'{osp.abspath(args.out)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'nobody was found in {counts["nobody"]} of them; they are '
@@ -408,8 +424,8 @@ def say_result(args, content, failures, seconds):
         print(f'{counts["damaged"]} of them are damaged videos')
     if not failures:
         return 0
-    print(f'{len(failures)} clip{"s" * (len(failures) > 1)} failed, and '
-          'will not be tried again without --retry:')
+    print(f'{count(len(failures), "clip")} failed, and will not be tried '
+          'again without --retry:')
     for name, why in list(failures.items())[:SHOWN]:
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:

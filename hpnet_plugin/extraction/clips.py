@@ -64,6 +64,17 @@ class Settings:
     batch: int = 32
     crops: dict | None = None
 
+    def recorder(self, out: str) -> CropRecorder | None:
+        """What writes a clip's crops into a dataset folder, if asked for.
+
+        Raises:
+            ValueError: If an option is out of range.
+        """
+        if self.crops is None:
+            return None
+        return CropRecorder(out, max_people=self.max_people,
+                            length=self.length, **self.crops)
+
     def record(self) -> dict:
         """What a store's ``meta`` says of these settings.
 
@@ -134,10 +145,7 @@ class ClipExtraction:
         if problem:
             raise ValueError(f'{ascii(clip.path)}: {problem}')
         settings = self.settings
-        recorder = None
-        if settings.crops is not None:
-            recorder = CropRecorder(
-                self.out, max_people=settings.max_people, **settings.crops)
+        recorder = settings.recorder(self.out)
         self._net.report = report
         with VideoReader(
                 clip.path,

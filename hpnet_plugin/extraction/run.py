@@ -18,7 +18,6 @@ from ..estimation.people import PersonSource
 from ..estimation.video import probe
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, Settings
-from .crops import CropRecorder
 from .failures import FailureLog
 from .workers import Failure, Workers, run_here
 
@@ -169,9 +168,8 @@ class Extraction:
 
     def _todo(self, clips, out, done, failed):
         """Clips that are missing, and whether only their crops are."""
-        recorder = None
-        if self.settings.crops is not None:
-            recorder = CropRecorder(out, **self.settings.crops)
+        recorder = self.settings.recorder(out)
+        if recorder:
             recorder.prepare()
         return [(clip, clip.name in done) for clip in clips
                 if clip.name not in failed and (
