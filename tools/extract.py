@@ -154,7 +154,7 @@ def parse_args(argv=None):
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
         help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
         'to 1e-4 (default torch)')
-    add('--precision', default='fp32', choices=('fp32', 'fp16', 'bf16'),
+    add('--precision', default='fp32', choices=('fp32', 'tf32', 'fp16', 'bf16'),
         help='numbers that an mmpose net computes with (default fp32)')
     given = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(given)
