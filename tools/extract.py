@@ -14,7 +14,6 @@ reason), 2 wrong usage, 1 anything else (a full disk, for one), 130 and 143
 stopped by Ctrl-C and SIGTERM.
 """
 import argparse
-import os
 import os.path as osp
 import signal
 import sys
@@ -147,14 +146,16 @@ def parse_args(argv=None):
         'clips')
     add('--workers', type=int,
         help='processes, each with nets of its own, that take a clip at a '
-        'time; 0 does all in one process (default: one a CPU core)')
+        'time; 0 does all in one process (default: one a CPU core, but no '
+        'more than four a GPU)')
     add('--batch', type=int,
         help='crops a forward of the pose net (default 32; on a CPU 8, which '
         'stay in its caches)')
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
         help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
         'to 1e-4 (default torch)')
-    add('--precision', default='fp32', choices=('fp32', 'tf32', 'fp16', 'bf16'),
+    add('--precision', default='fp32',
+        choices=('fp32', 'tf32', 'fp16', 'bf16'),
         help='numbers that an mmpose net computes with (default fp32)')
     given = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(given)
@@ -238,7 +239,7 @@ def run(args):
     from hpnet_plugin.extraction.crops import crop_settings
     from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.extraction.run import Extraction
-    from hpnet_plugin.extraction.workers import SetupError
+    from hpnet_plugin.extraction.workers import SetupError, cores
     from hpnet_plugin.store import StoreError
 
     if args.list_models:
@@ -253,7 +254,9 @@ def run(args):
         devices = args.device.split(',')
         workers = args.workers
         if workers is None:
-            workers = len(os.sched_getaffinity(0))
+            workers = cores()
+            if devices != ['cpu']:  # each holds its nets in a GPU's memory
+                workers = min(workers, 4 * len(devices))
         extraction = Extraction(builder(args, joints), settings, devices,
                                 workers, args.timeout)
         part, parts = args.part

@@ -40,6 +40,13 @@ Report = Callable[[int], None]
 Work = Callable[[Any, Report], Any]
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def reason(error: BaseException) -> str:
     """What an error says, named by its type where we did not write it."""
     text = str(error)
