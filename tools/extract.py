@@ -121,7 +121,10 @@ def parse_args(argv=None):
         help='a video that is cut off or damaged fails (default) or is stored '
         'as far as it can be decoded, with a mark')
     add('--max-pixels', type=float, metavar='MP',
-        help='refuse videos of larger frames, in megapixels')
+        help='refuse videos of larger frames, in megapixels (default 35.4, '
+        '8K)')
+    add('--max-length', type=int, metavar='FRAMES',
+        help='refuse longer videos (default 1,000,000 frames)')
     add('--timeout', type=float, default=300, metavar='S',
         help='a clip that gets on by no frame for S seconds fails (default '
         '300)')
@@ -151,6 +154,9 @@ def parse_args(argv=None):
     add('--batch', type=int,
         help='crops a forward of the pose net (default 32; on a CPU 8, which '
         'stay in its caches)')
+    add('--memory', type=int, default=256, metavar='MB',
+        help='what a process holds of crops until the people of a clip are '
+        'known (default 256)')
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
         help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
         'to 1e-4 (default torch)')
@@ -195,7 +201,7 @@ def _check(parser, args):
             parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
                          'to n, such as 2/4')
     for name in ('max_people', 'batch', 'length', 'detect_every', 'timeout',
-                 'max_pixels'):
+                 'max_pixels', 'max_length', 'memory'):
         value = getattr(args, name)
         if value is not None and value <= 0:
             parser.error(f'--{name.replace("_", "-")} must be positive')
@@ -336,6 +342,8 @@ def settings_of(args):
     limits = Limits()
     if args.max_pixels:
         limits = limits._replace(pixels=int(args.max_pixels * 1e6))
+    if args.max_length:
+        limits = limits._replace(frames=args.max_length)
     return Settings(
         max_people=args.max_people,
         max_frames=None if args.length else args.max_frames or None,
@@ -345,6 +353,7 @@ def settings_of(args):
         damaged=args.damaged,
         limits=limits,
         batch=args.batch or (8 if args.device == 'cpu' else 32),
+        budget=args.memory << 20,
         crops=dict(size=args.crop_size, margin=args.crop_margin,
                    fit=args.crop_fit) if args.crops else None)
 
