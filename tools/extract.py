@@ -151,6 +151,9 @@ def parse_args(argv=None):
         help='processes, each with nets of its own, that take a clip at a '
         'time; 0 does all in one process (default: one a CPU core, but no '
         'more than four a GPU)')
+    add('--threads', type=int, default=1,
+        help='threads of the nets in each process (default 1); more are for '
+        'few long videos, and may change the last bits of features')
     add('--batch', type=int,
         help='crops a forward of the pose net (default 32; on a CPU 8, which '
         'stay in its caches)')
@@ -201,7 +204,7 @@ def _check(parser, args):
             parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
                          'to n, such as 2/4')
     for name in ('max_people', 'batch', 'length', 'detect_every', 'timeout',
-                 'max_pixels', 'max_length', 'memory'):
+                 'max_pixels', 'max_length', 'memory', 'threads'):
         value = getattr(args, name)
         if value is not None and value <= 0:
             parser.error(f'--{name.replace("_", "-")} must be positive')
@@ -386,7 +389,7 @@ def builder(args, joints):
         return source, build_extractor(
             pose.file, pose.checkpoint, taps, device, args.norm,
             args.region, args.grid, args.aspect, args.backend,
-            args.precision)
+            args.precision, args.threads)
 
     return build
 
