@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -77,8 +78,13 @@ def apart(function: Callable, *args) -> Any:
     """
     context = multiprocessing.get_context('fork')
     ours, theirs = context.Pipe()
-    process = context.Process(
-        target=lambda: theirs.send(function(*args)))
+
+    def work():
+        # what the other process left to clear up may wait for its threads
+        gc.freeze()
+        theirs.send(function(*args))
+
+    process = context.Process(target=work)
     process.start()
     theirs.close()
     try:
