@@ -250,7 +250,6 @@ def _children(pid):
 def _extract(pipe, paths, out, detector, pixels):
     """Extract; send what failed."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-
     from ..datasets.sources import Clip
     from ..estimation import zoo
     from ..estimation.detectors import build_detector
