@@ -1,18 +1,8 @@
 """The measure of trackers, by hand, and what ours reaches."""
-import importlib.util
-import json
-
 import numpy as np
 import pytest
 
-
-@pytest.fixture(scope='module')
-def tool(root):
-    spec = importlib.util.spec_from_file_location(
-        'benchmark_tracking', root / 'tools/benchmark_tracking.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from hpnet_plugin.benchmarks import tracking as tool
 
 
 def frames(*numbers, shift=0.):
@@ -22,7 +12,7 @@ def frames(*numbers, shift=0.):
             for places, ids in numbers]
 
 
-def test_idf1_by_hand(tool):
+def test_idf1_by_hand():
     truth = frames(*[([0, 1], [0, 1])] * 10)
     assert tool.evaluate(truth, truth) == (1, 0)
     # other numbers; found a little beside; found at all
@@ -38,7 +28,7 @@ def test_idf1_by_hand(tool):
     assert tool.evaluate(truth, found) == (pytest.approx(32 / 38), 0)
 
 
-def test_switches_by_hand(tool):
+def test_switches_by_hand():
     """Exchanged for 3 of 10 frames: 2 * 14 / 40, two there and two back."""
     truth = frames(*[([0, 1], [0, 1])] * 10)
     found = frames(*[([0, 1], [0, 1])] * 4, *[([0, 1], [1, 0])] * 3,
@@ -49,7 +39,7 @@ def test_switches_by_hand(tool):
     assert tool.evaluate(truth, found) == (pytest.approx(.8), 1)
 
 
-def test_people_cross_and_hide(tool):
+def test_people_cross_and_hide():
     scene = tool.draw_scene(5, 0)
     assert len(scene) == tool.FRAMES
     seen = [len(numbers) for _, numbers, _ in scene]
@@ -58,12 +48,10 @@ def test_people_cross_and_hide(tool):
     assert all((a[2] == b[2]).all() for a, b in zip(scene, again))
 
 
-def test_what_ours_reaches(tool, capsys, monkeypatch):
+def test_what_ours_reaches(monkeypatch):
     """The causal tracker; ByteTrack has 0.91 and 0.83."""
     monkeypatch.delitem(tool.TRACKERS, 'ByteTrack (supervision)')
-    assert tool.main(['--scenes', '3', '--json']) == 0
-    rows = {(row['tracker'], row['people']): row
-            for row in json.loads(capsys.readouterr().out)}
+    rows = {(row['tracker'], row['people']): row for row in tool.measure(3)}
     assert rows['ours, frame by frame', 2]['idf1'] > .95
     assert rows['ours, frame by frame', 6]['idf1'] > .85
     assert rows['ours, whole clip', 2]['idf1'] > .95

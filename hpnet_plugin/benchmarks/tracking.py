@@ -1,30 +1,40 @@
-#!/usr/bin/env python3
-"""Measure the tracker: IDF1 and switches where people cross.
-
-    python tools/benchmark_tracking.py
+"""The tracker: IDF1 and switches where people cross.
 
 Scenes of 2 to 6 people who walk through each other, as a detector sees them:
 boxes are inexact, some are missed, who is covered gets a lower score and is
 not seen at all behind another, and now and then there is a box of nobody.
 The tracker of this package stands beside ByteTrack of supervision (pip
 install supervision==0.25.1; later ones are without it), whose rows are left
-out where it is not installed. Every
-figure is the mean over the scenes with its standard deviation.
+out where it is not installed. Every figure is the mean over the scenes with
+its standard deviation.
 """
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from .common import Tables, positive
 
 WIDTH, HEIGHT, FRAMES = 1280, 720, 150
 MATCH_IOU = 0.5
 HIDDEN = 0.7  # covered share from which on nobody is detected
 PLACE_NOISE = 0.02  # of a box's height
 MISSED, GHOSTS = 0.05, 0.05  # share of boxes, boxes a frame
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tools/benchmark.py tracking``."""
+    parser.add_argument('--scenes', type=positive, default=20,
+                        help='scenes of each number of people (default 20)')
+
+
+def run(args: argparse.Namespace) -> Tables:
+    """Measure; the tables to show."""
+    return {f'{FRAMES} frames, {args.scenes} scenes of each number of people':
+            measure(args.scenes)}
 
 
 def draw_scene(count: int, seed: int):
@@ -129,14 +139,14 @@ def evaluate(truth: list, found: list) -> tuple[float, int]:
 
 def causal(scene: list) -> list:
     """Tracker of this package, frame by frame."""
-    from hpnet_plugin.estimation.tracking import Tracker
+    from ..estimation.tracking import Tracker
     tracker = Tracker()
     return [(given[:, :4], tracker.update(given)) for *_, given in scene]
 
 
 def whole_clip(scene: list) -> list:
     """The same and who is kept of all people, as extraction does."""
-    from hpnet_plugin.estimation.tracking import link, select
+    from ..estimation.tracking import link, select
     boxes = [given for *_, given in scene]
     chosen = select(link(boxes), boxes, max_people=100)
     found = []
@@ -186,27 +196,3 @@ def measure(scenes: int) -> list[dict]:
                 switches=round(float(switches.mean()), 2),
                 switches_std=round(float(switches.std()), 2)))
     return rows
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--scenes', type=int, default=20,
-                        help='scenes of each number of people (default 20)')
-    parser.add_argument('--json', action='store_true', help='print JSON')
-    args = parser.parse_args(argv)
-    rows = measure(args.scenes)
-    if args.json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    print(f'{"tracker":<26}people  IDF1             switches a clip')
-    for row in rows:
-        print(f'{row["tracker"]:<26}{row["people"]:<8}{row["idf1"]:.3f} ± '
-              f'{row["idf1_std"]:.3f}    {row["switches"]:.1f} ± '
-              f'{row["switches_std"]:.1f}')
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

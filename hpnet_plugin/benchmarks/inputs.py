@@ -1,0 +1,182 @@
+"""What benchmarks work on where nothing else is given: all is drawn here."""
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import os.path as osp
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+TINY_TAP = 'output1'  # name of the tap in the exported graph
+DRAWN = 100  # frames of a clip, about as many as one of NTU's has
+LARGE = 1920, 1080  # of a long video
+SCENE = 96  # frames of one that are drawn; they go to and fro
+GRAIN = 37  # distinct frames of filling; prime, so that none is a copy
+
+
+def draw_clips(folder: str, count: int, frames: int = DRAWN, seed: int = 0
+               ) -> tuple[str, str]:
+    """Draw clips of moving people.
+
+    Args:
+        folder (str): Gets ``videos/`` and ``boxes.json``.
+        count (int): Clips, of ``frames`` each.
+        seed (int): Of everything.
+
+    Returns:
+        tuple[str]: The videos, and the file of their boxes.
+    """
+    from ..demo import people
+    videos = osp.join(folder, 'videos')
+    os.makedirs(videos)
+    boxes = {}
+    for i in range(count):
+        label, number = i % len(people.ACTIONS), i // len(people.ACTIONS)
+        clip = people.make_clip(label, number, seed, frames)
+        name = f'{people.ACTIONS[label].short}_{number:03d}'
+        people.save_video(osp.join(videos, name + '.mp4'), clip.frames)
+        boxes[name] = _rows(clip.boxes)
+    return videos, _write(folder, boxes)
+
+
+def draw_long(folder: str, frames: int, seed: int = 0,
+              size: tuple[int, int] = LARGE) -> tuple[str, str]:
+    """Draw one long video of people who go to and fro, 30 frames/s.
+
+    It is H.264 as cameras and archives write it: a key frame every 250, and
+    frames between that no other refers to.
+
+    Args:
+        folder (str): Gets ``videos/`` and ``boxes.json``.
+        frames (int): Its length.
+        seed (int): Of everything.
+        size (tuple[int]): Width and height.
+
+    Returns:
+        tuple[str]: The videos, and the file of their boxes.
+    """
+    import cv2
+
+    from ..demo import people
+    videos = osp.join(folder, 'videos')
+    os.makedirs(videos)
+    clip = people.make_clip(0, 0, seed, min(frames, SCENE))
+    scale = np.array(size) / clip.frames.shape[2:0:-1]
+    there_and_back = [*range(len(clip.frames)),
+                      *range(len(clip.frames) - 2, 0, -1)] or [0]
+    order = list(itertools.islice(itertools.cycle(there_and_back), frames))
+    write_video(osp.join(videos, 'long.mp4'),
+                (cv2.resize(clip.frames[i], size) for i in order),
+                options=dict(preset='veryfast', crf='23'))
+    boxes = clip.boxes[:, order] * np.tile(scale, 2)
+    return videos, _write(folder, dict(long=_rows(boxes)))
+
+
+def fill_video(path: str, frames: int, size: tuple[int, int] = (160, 120),
+               copies: int = 1, seed: int = 0) -> None:
+    """Write a video whose content does not matter.
+
+    Args:
+        path (str): The file.
+        frames (int): Frames that are encoded.
+        size (tuple[int]): Width and height.
+        copies (int): How often they follow each other, without being encoded
+            again.
+        seed (int): Of the noise in it.
+    """
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (min(frames, GRAIN), 12, 16, 3), np.uint8)
+    factor = -(-size[0] // 16), -(-size[1] // 12)
+
+    def image(i):
+        return coarse[i % len(coarse)].repeat(factor[1], 0).repeat(
+            factor[0], 1)[:size[1], :size[0]]
+
+    write_video(path, map(image, range(frames)), copies,
+                dict(preset='ultrafast', bf='0'))
+
+
+def write_video(path: str, images: Iterable[np.ndarray], copies: int = 1,
+                options: dict[str, str] | None = None, rate: int = 30,
+                codec: str = 'libx264', pix_fmt: str = 'yuv420p') -> None:
+    """Write frames (H, W, 3) uint8 RGB.
+
+    Args:
+        path (str): The file.
+        images (Iterable[np.ndarray]): The frames.
+        copies (int): How often all of them follow each other. More than one
+            needs an encoder that keeps the order of the frames.
+        options (dict, optional): Of the encoder.
+        rate (int): Frames a second.
+        codec (str): The encoder.
+        pix_fmt (str): What it takes.
+    """
+    import av
+    images = iter(images)
+    first = next(images)
+    with av.open(path, 'w') as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.thread_count = 1
+        packets, count = [], 0
+        for image in itertools.chain((first, ), images):
+            frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+            frame.pts, frame.time_base = count, Fraction(1, rate)
+            count += 1
+            packets += stream.encode(frame)
+            if copies == 1:  # nothing is kept
+                container.mux(packets)
+                packets = []
+        packets += stream.encode()
+        if copies == 1:
+            container.mux(packets)
+            return
+        kept = [(bytes(packet), packet.pts, packet.dts, packet.time_base,
+                 packet.is_keyframe) for packet in packets]
+        for copy in range(copies):
+            for data, pts, dts, time_base, is_key in kept:
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = stream, time_base
+                shift = int(Fraction(copy * count, rate) / time_base)
+                packet.pts, packet.dts = pts + shift, dts + shift
+                packet.is_keyframe = is_key
+                container.mux(packet)
+
+
+def tiny_net(folder: str) -> tuple[str, str]:
+    """The tiny pose net of this package as an ONNX file.
+
+    Returns:
+        tuple[str]: The file, and the name of its tap.
+    """
+    import onnx
+
+    from ..estimation import zoo
+    from ..estimation.export import export_pose_net
+    from ..estimation.pose import build_pose_net
+    choice = zoo.choose_pose('tiny')
+    net = build_pose_net(choice.file, choice.checkpoint, choice.taps)
+    data, names = export_pose_net(net.model, net.kept, net.size,
+                                  dict(net.record, taps=list(choice.taps)))
+    graph = onnx.load_from_string(data)
+    # the tap is one of its tensors then; its only output are the heatmaps
+    del graph.graph.output[names.index(TINY_TAP):]
+    path = osp.join(folder, 'tiny.onnx')
+    onnx.save(graph, path)
+    return path, TINY_TAP
+
+
+def _rows(boxes):
+    return [[[round(float(v), 2) for v in one] + [1.0] for one in frame]
+            for frame in boxes.transpose(1, 0, 2)]
+
+
+def _write(folder, boxes):
+    path = osp.join(folder, 'boxes.json')
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump(boxes, file)
+    return path

@@ -1,0 +1,140 @@
+"""tools/benchmark.py: every command measures, prints and writes numbers."""
+import importlib.util
+import json
+import os
+import resource
+
+import numpy as np
+import pytest
+
+from hpnet_plugin.benchmarks import common, inputs, memory, store
+from hpnet_plugin.estimation.video import VideoReader
+
+
+@pytest.fixture(scope='module')
+def tool(root):
+    spec = importlib.util.spec_from_file_location(
+        'benchmark', root / 'tools/benchmark.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def measure(tool, tmp_path, capsys):
+    """Run a command: its tables, and what it printed."""
+    def call(*words):
+        path = tmp_path / 'numbers.json'
+        assert tool.main([*words, '--json', str(path)]) == 0
+        content = json.loads(path.read_text())
+        printed = capsys.readouterr().out
+        assert content['command'] in printed
+        assert content['machine']['cpu'] in printed
+        assert content['machine']['versions']['numpy'] == np.__version__
+        return list(content['tables'].values()), printed
+    return call
+
+
+def test_ratio():
+    """Of the turns each, not of the medians."""
+    assert common.ratio([4, 6, 8], [2, 2, 8]) == dict(
+        median=2, low=1, high=3)
+    assert common.spread([0.012345]) == dict(
+        median=.0123, low=.0123, high=.0123)
+
+
+def test_a_run_apart(capfd):
+    assert common.apart(lambda a: a + os.getpid() * 0, 3) == 3
+    with pytest.raises(RuntimeError, match='see above'):
+        common.apart(lambda: 1 / 0)
+    assert 'ZeroDivisionError' in capfd.readouterr().err
+
+
+def test_extract(measure):
+    (speed, pooling), printed = measure(
+        'extract', '--clips', '2', '--repeat', '1')
+    assert [row['what'] for row in speed] == ['plain', '1 worker']
+    assert '2 clips, 200 frames' in printed
+    rates = [row['frames_per_second']['median'] for row in speed]
+    assert speed[1]['faster_than_plain']['median'] == pytest.approx(
+        rates[1] / rates[0], rel=.02)
+    row, = pooling
+    assert row['extractor_by_net']['median'] == pytest.approx(
+        row['extractor']['median'] / row['bare_net']['median'], rel=.02)
+
+
+def test_options_that_do_not_fit(tool, capsys):
+    assert tool.main(['extract', '--pose', 'net.onnx']) == 2
+    assert '--pose and --tap' in capsys.readouterr().err
+    assert tool.main(['extract', 'videos', '--long', '9']) == 2
+    assert 'leave the source out' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main(['store', '--clips', '0'])
+
+
+def test_store(measure):
+    (reads, cold, many), printed = measure(
+        'store', '--clips', '300', '--shards', '7', '--repeat', '1')
+    assert '300 tiny clips in 7 shards, at most 256' in printed
+    assert all(row['store'] > 0 and row['plain'] > 0 for row in reads)
+    assert any('300 to 64 frames' in row['what'] for row in reads)
+    # float32 has twice the bytes of the store
+    assert cold[1]['asked_MB'] == pytest.approx(2 * cold[0]['asked_MB'],
+                                                rel=.01)
+    assert many[0]['what'] == 'open'
+
+
+def test_both_sides_read_the_same(tmp_path):
+    """What is timed is the same clip: features as stored and plain."""
+    from hpnet_plugin.store import FeatureStore
+    names = store.make(str(tmp_path), clips=2, frames=9, channels=4)
+    kept = FeatureStore(tmp_path / 'store')
+    for name in names:
+        plain = np.load(tmp_path / 'plain' / f'{name}.npy')
+        assert plain.dtype == np.float32
+        assert (kept.read(name, store.TAP) == plain).all()
+
+
+def test_descriptors_are_limited():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with store.descriptors(100):
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 100
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_tracking(measure):
+    (rows, ), printed = measure('tracking', '--scenes', '1')
+    assert {row['people'] for row in rows} == {2, 3, 4, 5, 6}
+    assert 'ours, whole clip' in printed
+
+
+def test_memory_of_failing_clips(tmp_path):
+    """They fail after decoding began, and leave nothing behind."""
+    rows = memory.compare_failures(str(tmp_path), 3)
+    found = {row['what']: row for row in rows}
+    assert found['threads, at the end, failing']['by_good']['high'] <= 1
+    assert found['descriptors, at the end, failing']['by_good']['high'] <= 1
+    assert found['PSS of all processes, peak, good']['value'] > 50
+
+
+def test_filling_is_as_long_as_it_says(tmp_path):
+    """Copies are appended: frames, times and key frames go on."""
+    path = str(tmp_path / 'v.mp4')
+    inputs.fill_video(path, 45, copies=4)
+    with VideoReader(path) as reader:
+        numbers = [n for chunk in reader.chunks() for n in chunk.numbers]
+        assert numbers == list(range(180))
+        assert reader.damage is None
+        np.testing.assert_allclose(reader.times, np.arange(180) / 30)
+
+
+def test_a_long_video_with_its_boxes(tmp_path):
+    videos, boxes = inputs.draw_long(str(tmp_path), 200, size=(192, 108))
+    rows = json.loads(open(boxes).read())['long']
+    assert len(rows) == 200 and rows[0] == rows[190]  # 95 there, 95 back
+    with VideoReader(os.path.join(videos, 'long.mp4')) as reader:
+        assert reader.count == 200
+        image = next(reader.chunks()).images[0]
+    assert image.shape == (108, 192, 3)
+    x1, y1, x2, y2, _ = np.array(rows[0][0])
+    assert -1 <= x1 < x2 <= 193 and -1 <= y1 < y2 <= 109
