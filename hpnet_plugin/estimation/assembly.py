@@ -70,7 +70,7 @@ class ClipAssembler:
     Args:
         source: Says who is where.
         extractor: Pose net, taps and pooling; anything with its ``crop``,
-            ``__call__``, ``taps`` and ``net.num_joints``.
+            ``submit``, ``taps`` and ``net.num_joints``.
         max_people: People kept, M at most.
         max_gap: Longest absence in frames of the video that is bridged when
             people are tracked, and filled linearly in their joints and
@@ -284,19 +284,30 @@ class _Crops:
         return self.done
 
     def _run(self, keys):
+        pending = None
         for start in range(0, len(keys), self.batch):
             some = keys[start:start + self.batch]
             full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
             items = [self.waiting[key] for key in
                      some + some[-1:] * (full - len(some))]
             crops, matrices, joints = zip(*items)
-            at, scores, pooled = self.extractor(
+            begun = self.extractor.submit(
                 np.stack(crops), np.stack(matrices),
                 None if joints[0] is None else np.stack(joints))
-            for i, key in enumerate(some):
-                self.done[key] = (at[i], None if scores is None else scores[i],
-                                  {tap: value[i]
-                                   for tap, value in pooled.items()})
+            # a GPU works on this batch while the one before is taken and
+            # the next is put together
+            if pending:
+                self._take(*pending)
+            pending = some, begun
+        if pending:
+            self._take(*pending)
+
+    def _take(self, keys, begun):
+        at, scores, pooled = begun.result()
+        for i, key in enumerate(keys):
+            self.done[key] = (at[i], None if scores is None else scores[i],
+                              {tap: value[i]
+                               for tap, value in pooled.items()})
 
 
 def _first(found, count):

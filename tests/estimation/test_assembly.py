@@ -38,6 +38,7 @@ class Extractor:
 
     def __init__(self, channel=0.):
         self.batches, self.cut, self.channel = [], 0, channel
+        self.begun = self.most = 0  # batches in flight
 
     def crop(self, frame, box):
         self.cut += 1
@@ -45,7 +46,18 @@ class Extractor:
         matrix[0] = *box[:2], frame[0, 0, 0]
         return np.zeros((8, 8, 3), np.uint8), matrix
 
-    def __call__(self, crops, matrices, joints=None):
+    def submit(self, crops, matrices, joints=None):
+        """The batch is worked on when its result is taken."""
+        self.begun += 1
+        self.most = max(self.most, self.begun)
+        return SimpleNamespace(
+            result=lambda: self._result(crops, matrices, joints))
+
+    def _result(self, crops, matrices, joints):
+        self.begun -= 1
+        return self.pose(crops, matrices, joints)
+
+    def pose(self, crops, matrices, joints):
         assert crops.shape[1:] == (8, 8, 3) and crops.dtype == np.uint8
         assert len(crops) == len(matrices)
         self.batches.append([tuple(matrix[0]) for matrix in matrices])
@@ -116,6 +128,14 @@ def test_last_batch_is_filled_up_a_little(count, sizes):
     # by the last crop
     assert set(extractor.batches[-1][count % 32 or 32:]) <= {
         (0., 0., count - 1.)}
+
+
+@pytest.mark.parametrize('count, most', [(1, 1), (32, 1), (33, 2), (99, 2)])
+def test_one_batch_waits_while_the_next_begins(count, most):
+    """A GPU always has work, and no more than two batches are held."""
+    extractor = Extractor()
+    ClipAssembler(source(*[[box(0)]] * count), extractor)('a', video(count))
+    assert (extractor.most, extractor.begun) == (most, 0)
 
 
 def test_small_batches_are_not_exceeded():
@@ -216,8 +236,8 @@ def test_what_is_not_finite_of_others_does_not_matter():
 
     class Partly(Extractor):
 
-        def __call__(self, crops, matrices, joints=None):
-            at, scores, pooled = super().__call__(crops, matrices, joints)
+        def pose(self, crops, matrices, joints):
+            at, scores, pooled = super().pose(crops, matrices, joints)
             pooled['map'][matrices[:, 0, 0] > 100] = np.inf
             return at, scores, pooled
 
@@ -291,4 +311,4 @@ def test_options():
     record = ClipAssembler(boxes, Extractor(), max_people=3).record
     assert record == dict(
         taps=dict(map=C), layout='coco', persons='tracked', max_people=3,
-        max_gap=30, nobody='zeros', detector=dict(name='given', sha256=None))
+        max_gap=30, detector=dict(name='given', sha256=None))
