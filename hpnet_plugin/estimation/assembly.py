@@ -163,6 +163,8 @@ class ClipAssembler:
         """
         crops = _Crops(self.extractor, self.batch, self.budget)
         numbers, times, people, shape = [], [], [], None
+        doubted = self.persons == 'tracked' and self.source.evidence > 0
+        posed = pose or doubted
         frames = None  # whole frames, for as long as nobody is seen
         if self.nobody == 'frame':
             frames = _Crops(self.extractor, self.batch, self.budget)
@@ -171,12 +173,12 @@ class ClipAssembler:
             if not self.source.slotted:
                 found = _first(found, self.candidates)
             shape = shape or image.shape[:2]
-            for k, box in enumerate(found.boxes if pose else ()):
+            for k, box in enumerate(found.boxes if posed else ()):
                 crops.add((len(people), k), image, box,
                           None if found.joints is None else found.joints[k])
             if len(found.boxes):
                 frames = None
-            elif frames and pose:
+            elif frames and posed:
                 frames.add((len(people), 0), image, _whole(shape)[0])
             if on_frame:
                 on_frame(image, found.boxes)
@@ -195,8 +197,16 @@ class ClipAssembler:
         if nobody and frames:
             crops, chosen = frames, np.zeros_like(chosen)
             people = [People(_whole(shape))] * len(people)
-        arrays = self._arrays(clip, people, chosen, numbers,
-                              crops) if pose else {}
+        arrays = {}
+        if pose or doubted and len(chosen) > 1:
+            arrays = self._arrays(clip, people, chosen, numbers, crops)
+        if doubted and len(chosen) > 1:
+            good = tracking.believed(arrays['keypoint_score'],
+                                     self.source.evidence)
+            chosen = chosen[good]
+            arrays = {key: value[good] for key, value in arrays.items()}
+        if not pose:
+            arrays = {}
         return AssembledClip(arrays, [found.boxes for found in people],
                              chosen, tuple(shape), numbers, times, nobody)
 

@@ -357,6 +357,32 @@ class _Person:
         self.boxes = np.concatenate((self.boxes, other.boxes[new]))[order]
 
 
+def believed(scores: np.ndarray, least: float) -> np.ndarray:
+    """Which tracked people the pose net takes for further people.
+
+    A box beside a person, or on half of one, has joints of low scores. With
+    a person's mean score q where present, and the share p of the longest
+    presence, the best person has the largest q sqrt(p); another one stays
+    if its own, times q of the best, is at least ``least``. Times the best's,
+    since where the net is not sure of anybody the boxes are pieces of one
+    person.
+
+    Args:
+        scores: (M, T, V), of joints, 0 where a person is absent.
+        least: 0 believes in everybody.
+
+    Returns:
+        (M,) bool; the best is always among them.
+    """
+    present = scores.any(2).sum(1)
+    mean = scores.mean(2, dtype=np.float64).sum(1) / present.clip(1)
+    value = mean * np.sqrt(present / max(present.max(), 1))
+    best = np.argmax(value)
+    good = value * mean[best] >= least
+    good[best] = True
+    return good
+
+
 def fill_gaps(
         values: np.ndarray,
         present: np.ndarray,

@@ -173,6 +173,37 @@ def test_crops_held_are_bounded():
         np.testing.assert_array_equal(value, other.arrays[key])
 
 
+class Doubtful(Extractor):
+    """Finds good joints in people left of 100 only."""
+
+    def pose(self, crops, matrices, joints):
+        at, scores, pooled = super().pose(crops, matrices, joints)
+        return at, scores + np.where(matrices[:, :1, 0] < 100, .4, -.4).astype(
+            np.float32), pooled
+
+
+def test_who_has_no_joints_is_no_person():
+    """Unless the source's word counts; with features, and without."""
+    frames = [[box(10), box(110)] for _ in range(9)]
+    seen = source(*frames)
+    assemble = ClipAssembler(seen, Doubtful())
+    assert assemble('a', video(9)).chosen.tolist() == [[0] * 9, [1] * 9]
+    seen.evidence = .31
+    clip = assemble('a', video(9))
+    assert clip.chosen.tolist() == [[0] * 9]
+    assert {key: len(a) for key, a in clip.arrays.items()} == dict(
+        keypoint=1, keypoint_score=1, map=1)
+    np.testing.assert_allclose(clip.arrays['keypoint_score'], .9)
+    bare = assemble('a', video(9), pose=False)
+    assert bare.chosen.tolist() == [[0] * 9] and bare.arrays == {}
+    released = ClipAssembler(seen, Doubtful(), persons='released')
+    assert len(released('S001C001P001R001A050', video(9)).chosen) == 2
+    alone = source(*[[box(110)]] * 9)
+    alone.evidence = .31
+    assert ClipAssembler(alone, Doubtful())('a', video(9)).chosen.tolist() == [
+        [0] * 9]
+
+
 def test_gaps_go_by_the_frames_of_the_video():
     """Of frames 0, 1, 9 the middle one is interpolated at 1 / 9."""
     numbers = [0, 1, 9, 41, 43]
