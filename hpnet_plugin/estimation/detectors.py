@@ -195,8 +195,8 @@ class HogDetector(PersonSource):
     Measured (IoU from 0.5 with boxes of a modern detector, or of the
     drawing): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
     0.78 of drawn people of NW-UCLA, and, of margin 0.3 and more, 0.0, 0.15
-    and 0.3 wrong boxes a frame. Of crowds, sport, people who sit or bend it finds next to nothing:
-    that takes a detector of mmdet.
+    and 0.3 wrong boxes a frame. Of crowds, sport, people who sit or bend it
+    finds next to nothing: that takes a detector of mmdet.
 
     Args:
         score_thr (float): Least margin. Defaults to 0.1.
