@@ -70,7 +70,7 @@ class ClipAssembler:
     Args:
         source: Says who is where.
         extractor: Pose net, taps and pooling; anything with its ``crop``,
-            ``__call__``, ``taps`` and ``net.num_joints``.
+            ``submit``, ``taps`` and ``net.num_joints``.
         max_people: People kept, M at most.
         max_gap: Longest absence in frames of the video that is bridged when
             people are tracked, and filled linearly in their joints and
@@ -163,6 +163,8 @@ class ClipAssembler:
         """
         crops = _Crops(self.extractor, self.batch, self.budget)
         numbers, times, people, shape = [], [], [], None
+        doubted = self.persons == 'tracked' and self.source.evidence > 0
+        posed = pose or doubted
         frames = None  # whole frames, for as long as nobody is seen
         if self.nobody == 'frame':
             frames = _Crops(self.extractor, self.batch, self.budget)
@@ -171,12 +173,12 @@ class ClipAssembler:
             if not self.source.slotted:
                 found = _first(found, self.candidates)
             shape = shape or image.shape[:2]
-            for k, box in enumerate(found.boxes if pose else ()):
+            for k, box in enumerate(found.boxes if posed else ()):
                 crops.add((len(people), k), image, box,
                           None if found.joints is None else found.joints[k])
             if len(found.boxes):
                 frames = None
-            elif frames and pose:
+            elif frames and posed:
                 frames.add((len(people), 0), image, _whole(shape)[0])
             if on_frame:
                 on_frame(image, found.boxes)
@@ -195,8 +197,16 @@ class ClipAssembler:
         if nobody and frames:
             crops, chosen = frames, np.zeros_like(chosen)
             people = [People(_whole(shape))] * len(people)
-        arrays = self._arrays(clip, people, chosen, numbers,
-                              crops) if pose else {}
+        arrays = {}
+        if pose or doubted and len(chosen) > 1:
+            arrays = self._arrays(clip, people, chosen, numbers, crops)
+        if doubted and len(chosen) > 1:
+            good = tracking.believed(arrays['keypoint_score'],
+                                     self.source.evidence)
+            chosen = chosen[good]
+            arrays = {key: value[good] for key, value in arrays.items()}
+        if not pose:
+            arrays = {}
         return AssembledClip(arrays, [found.boxes for found in people],
                              chosen, tuple(shape), numbers, times, nobody)
 
@@ -284,19 +294,30 @@ class _Crops:
         return self.done
 
     def _run(self, keys):
+        pending = None
         for start in range(0, len(keys), self.batch):
             some = keys[start:start + self.batch]
             full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
             items = [self.waiting[key] for key in
                      some + some[-1:] * (full - len(some))]
             crops, matrices, joints = zip(*items)
-            at, scores, pooled = self.extractor(
+            begun = self.extractor.submit(
                 np.stack(crops), np.stack(matrices),
                 None if joints[0] is None else np.stack(joints))
-            for i, key in enumerate(some):
-                self.done[key] = (at[i], None if scores is None else scores[i],
-                                  {tap: value[i]
-                                   for tap, value in pooled.items()})
+            # a GPU works on this batch while the one before is taken and
+            # the next is put together
+            if pending:
+                self._take(*pending)
+            pending = some, begun
+        if pending:
+            self._take(*pending)
+
+    def _take(self, keys, begun):
+        at, scores, pooled = begun.result()
+        for i, key in enumerate(keys):
+            self.done[key] = (at[i], None if scores is None else scores[i],
+                              {tap: value[i]
+                               for tap, value in pooled.items()})
 
 
 def _first(found, count):

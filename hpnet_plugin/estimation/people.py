@@ -67,8 +67,13 @@ class PersonSource:
         sha256: Of the weights or the file, None where there are none.
         every: Only every so many frames of the video is looked at, see
             :meth:`follow`.
+        search: Where two looks see nobody, frames between them are looked
+            at until they are no more than this apart: of a detector that
+            misses people in single frames. None trusts it.
         least: Evidence for a further person, see :func:`tracking.select`:
             more where a detector often sees people who are not there.
+        evidence: Of the pose net, for a further person, see
+            :func:`tracking.believed`; 0 where the source's word counts.
         slotted: Whether the source says who is who.
         layout: Name of the layout of the joints that it gives, or None.
     """
@@ -76,7 +81,9 @@ class PersonSource:
     name: str = ''
     sha256: str | None = None
     every: int = 1
+    search: int | None = None
     least: float = MIN_PRESENCE
+    evidence: float = 0.
     slotted: bool = False
     layout: str | None = None
 
@@ -111,7 +118,8 @@ class PersonSource:
         from the one to the other. Where people come or go between them, that
         is where the tracker does not find everybody of the one in the other,
         the frame in the middle is looked at as well, and so on: who is
-        missed once is not lost for k frames. Frames wait for the next look,
+        missed once is not lost for k frames. The same is done where nobody
+        is seen in either, down to ``search``. Frames wait for the next look,
         but never more than ``HELD_BYTES`` of them.
 
         Args:
@@ -167,8 +175,12 @@ class _Follower:
         if last is None:
             last = self._look(frames[-1])
         before = self.tracker.copy()
-        found = self.tracker.update(last, frames[-1][0] - frames[0][0])
-        if len(frames) > 2 and set(ids) != set(found):
+        span = frames[-1][0] - frames[0][0]
+        found = self.tracker.update(last, span)
+        doubt = set(ids) != set(found) or (
+            self.source.search is not None and not len(found)
+            and span > self.source.search)
+        if len(frames) > 2 and doubt:
             self.tracker = before
             middle = len(frames) // 2
             first, ids = yield from self._settle(frames[:middle + 1], first,
@@ -176,7 +188,6 @@ class _Follower:
             return (yield from self._settle(frames[middle:], first, ids,
                                             last))
         _, a, b = np.intersect1d(ids, found, return_indices=True)
-        span = frames[-1][0] - frames[0][0]
         for frame in frames[1:-1]:
             weight = np.float32((frame[0] - frames[0][0]) / span)
             boxes = (1 - weight) * first[a] + weight * last[b]

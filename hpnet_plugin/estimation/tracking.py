@@ -50,18 +50,28 @@ def diou(a, b):
         np.ndarray: (N, K), in (-1, 1].
     """
     a, b = a[:, None], b[None]
-    inner = (np.minimum(a[..., 2:], b[..., 2:])
-             - np.maximum(a[..., :2], b[..., :2])).clip(0).prod(-1)
+    # a frame has so few boxes that calls cost, not numbers: sums and
+    # products of two are written out
+    low_a, high_a, low_b, high_b = (
+        a[..., :2], a[..., 2:], b[..., :2], b[..., 2:])
+    side = np.maximum(
+        np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0)
+    inner = side[..., 0] * side[..., 1]
     union = _area(a) + _area(b) - inner
-    centres = (a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) / 2
-    around = (np.maximum(a[..., 2:], b[..., 2:])
-              - np.minimum(a[..., :2], b[..., :2]))
-    return (inner / union.clip(1e-9)
-            - (centres**2).sum(-1) / (around**2).sum(-1).clip(1e-9))
+    centres = (low_a + high_a - low_b - high_b) / 2
+    around = np.maximum(high_a, high_b) - np.minimum(low_a, low_b)
+    return (inner / np.maximum(union, 1e-9)
+            - _squared(centres) / np.maximum(_squared(around), 1e-9))
+
+
+def _squared(vectors):
+    return (vectors[..., 0] * vectors[..., 0]
+            + vectors[..., 1] * vectors[..., 1])
 
 
 def _area(boxes):
-    return (boxes[..., 2:4] - boxes[..., :2]).prod(-1)
+    return ((boxes[..., 2] - boxes[..., 0])
+            * (boxes[..., 3] - boxes[..., 1]))
 
 
 class Tracker:
@@ -111,7 +121,8 @@ class Tracker:
             new = np.flatnonzero(ids < 0)
             ids[new] = self.begun + np.arange(len(new))
             self.begun += len(new)
-            motion.begin(ids[new], found[new])
+            if len(new):
+                motion.begin(ids[new], found[new])
         return ids
 
     def copy(self) -> 'Tracker':
@@ -168,8 +179,9 @@ class _Motion:
     def step(self, max_gap, frames):
         """Go on some frames, without the tracks that have ended."""
         alive = self.absent <= max_gap
-        for key, value in vars(self).items():
-            setattr(self, key, value[alive])
+        if not alive.all():
+            for key, value in vars(self).items():
+                setattr(self, key, value[alive])
         self.absent += frames
         self.missed += 1
         self.centre += frames * self.velocity
@@ -186,18 +198,17 @@ class _Motion:
         trusted = self.count >= TRUSTED
         none = np.zeros(0, int)
         pairs = [(none, none, np.zeros(0))]
+        half = self.size / 2
         for group in (tracks[trusted], tracks[~trusted]):
             for centre in (self.centre, self.seen):
                 if not len(group) or not len(free):
                     break
                 rows, columns, quality = _pair(
-                    np.c_[centre - self.size / 2,
-                          centre + self.size / 2][group],
+                    np.concatenate((centre - half, centre + half), 1)[group],
                     found[free],
                     ABSENCE_COST * (self.missed[group] - 1))
                 pairs.append((group[rows], free[columns], quality))
-                group = np.delete(group, rows)
-                free = np.delete(free, columns)
+                group, free = _without(group, rows), _without(free, columns)
         return [np.concatenate(parts) for parts in zip(*pairs)]
 
     def see(self, rows, boxes, quality):
@@ -241,13 +252,20 @@ def _centre_and_size(boxes):
     return ((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2])
 
 
+def _without(values, taken):
+    """Values (N,) without those at some places."""
+    if len(taken) == len(values):  # nearly always
+        return values[:0]
+    return np.delete(values, taken)
+
+
 def _pair(guess, found, cost):
     """Rows of ``guess`` (N, 4) and ``found`` (K, 4) that match, how well."""
     margin = diou(guess, found) - MIN_DIOU - cost[:, None]
-    ratio = _area(guess)[:, None] / _area(found)[None].clip(1e-9)
+    ratio = _area(guess)[:, None] / np.maximum(_area(found), 1e-9)
     margin[(ratio > MAX_AREA_RATIO) | (ratio * MAX_AREA_RATIO < 1)] = 0
-    margin = margin.clip(0)
-    rows, columns = linear_sum_assignment(margin**2, maximize=True)
+    margin = np.maximum(margin, 0)
+    rows, columns = linear_sum_assignment(margin * margin, maximize=True)
     good = margin[rows, columns] > 0
     rows, columns = rows[good], columns[good]
     return rows, columns, margin[rows, columns] / (1 - MIN_DIOU)
@@ -337,6 +355,32 @@ class _Person:
         self.frames = frames[order]
         self.index = np.concatenate((self.index, other.index[new]))[order]
         self.boxes = np.concatenate((self.boxes, other.boxes[new]))[order]
+
+
+def believed(scores: np.ndarray, least: float) -> np.ndarray:
+    """Which tracked people the pose net takes for further people.
+
+    A box beside a person, or on half of one, has joints of low scores. With
+    a person's mean score q where present, and the share p of the longest
+    presence, the best person has the largest q sqrt(p); another one stays
+    if its own, times q of the best, is at least ``least``. Times the best's,
+    since where the net is not sure of anybody the boxes are pieces of one
+    person.
+
+    Args:
+        scores: (M, T, V), of joints, 0 where a person is absent.
+        least: 0 believes in everybody.
+
+    Returns:
+        (M,) bool; the best is always among them.
+    """
+    present = scores.any(2).sum(1)
+    mean = scores.mean(2, dtype=np.float64).sum(1) / present.clip(1)
+    value = mean * np.sqrt(present / max(present.max(), 1))
+    best = np.argmax(value)
+    good = value * mean[best] >= least
+    good[best] = True
+    return good
 
 
 def fill_gaps(

@@ -15,7 +15,7 @@ from ..resampling import linear_weights, resize
 from .crops import CropRecorder
 
 if TYPE_CHECKING:
-    from ..estimation.extractor import PooledExtractor
+    from ..estimation.extractor import PendingFeatures, PooledExtractor
     from ..estimation.people import PersonSource
     from .workers import Report
 
@@ -211,13 +211,22 @@ class _Reporting:
     def __init__(self, extractor: PooledExtractor) -> None:
         self._extractor, self.report = extractor, lambda n: None
 
-    def __call__(self, *args) -> tuple:
-        result = self._extractor(*args)
-        self.report(0)
-        return result
+    def submit(self, *args) -> _Reported:
+        return _Reported(self._extractor.submit(*args), self.report)
 
     def __getattr__(self, name: str):
         return getattr(self._extractor, name)
+
+
+class _Reported(NamedTuple):
+    """A batch that is reported when its result is taken."""
+    pending: PendingFeatures
+    report: Report
+
+    def result(self) -> tuple:
+        result = self.pending.result()
+        self.report(0)
+        return result
 
 
 def _reported(chunks: Iterator, report: Callable[[int], None]) -> Iterator:

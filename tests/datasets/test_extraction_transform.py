@@ -7,8 +7,10 @@ import json
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 from mmaction.registry import TRANSFORMS
+from onnx import TensorProto, helper, numpy_helper
 
 from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.assembly import ClipAssembler, NoPersonError
@@ -82,6 +84,34 @@ def test_detectors(build, clip, tmp_path, kind):
     transform = build(detector=spec)
     expected = tool(build_detector(spec), transform, clip)
     assert expected['pooled_feat'].any()
+    same(transform(dict(imgs=clip.frames, frame_dir='a')), expected)
+
+
+def test_onnx_detector(build, clip, tmp_path):
+    """One whose net gives two persons and a thing, whatever it sees."""
+    rows = np.array([[[8, 6, 30, 60, .8], [40, 9, 60, 62, .7],
+                      [0, 0, 9, 9, .9]]], np.float32)
+    constants = dict(rows=rows, zero=np.zeros(1, np.float32),
+                     kinds=np.array([[0, 0, 7]], np.int64))
+    nodes = [helper.make_node('ReduceMean', ['input'], ['mean'], keepdims=0),
+             helper.make_node('Mul', ['mean', 'zero'], ['nothing']),
+             helper.make_node('Add', ['rows', 'nothing'], ['dets']),
+             helper.make_node('Identity', ['kinds'], ['labels'])]
+    graph = helper.make_graph(
+        nodes, 'net', [helper.make_tensor_value_info(
+            'input', TensorProto.FLOAT, (1, 3, 64, 96))],
+        [helper.make_tensor_value_info(name, kind, None) for name, kind in (
+            ('dets', TensorProto.FLOAT), ('labels', TensorProto.INT64))],
+        [numpy_helper.from_array(value, name)
+         for name, value in constants.items()])
+    path = str(tmp_path / 'rtmdet.onnx')
+    onnx.save(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8),
+        path)
+    transform = build(detector=path)
+    expected = tool(build_detector(path), transform, clip)
+    assert expected['keypoint_score'].shape[:2] == (2, 11)
+    assert expected['keypoint_score'].all()
     same(transform(dict(imgs=clip.frames, frame_dir='a')), expected)
 
 

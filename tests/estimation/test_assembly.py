@@ -38,6 +38,7 @@ class Extractor:
 
     def __init__(self, channel=0.):
         self.batches, self.cut, self.channel = [], 0, channel
+        self.begun = self.most = 0  # batches in flight
 
     def crop(self, frame, box):
         self.cut += 1
@@ -45,7 +46,18 @@ class Extractor:
         matrix[0] = *box[:2], frame[0, 0, 0]
         return np.zeros((8, 8, 3), np.uint8), matrix
 
-    def __call__(self, crops, matrices, joints=None):
+    def submit(self, crops, matrices, joints=None):
+        """The batch is worked on when its result is taken."""
+        self.begun += 1
+        self.most = max(self.most, self.begun)
+        return SimpleNamespace(
+            result=lambda: self._result(crops, matrices, joints))
+
+    def _result(self, crops, matrices, joints):
+        self.begun -= 1
+        return self.pose(crops, matrices, joints)
+
+    def pose(self, crops, matrices, joints):
         assert crops.shape[1:] == (8, 8, 3) and crops.dtype == np.uint8
         assert len(crops) == len(matrices)
         self.batches.append([tuple(matrix[0]) for matrix in matrices])
@@ -118,6 +130,14 @@ def test_last_batch_is_filled_up_a_little(count, sizes):
         (0., 0., count - 1.)}
 
 
+@pytest.mark.parametrize('count, most', [(1, 1), (32, 1), (33, 2), (99, 2)])
+def test_one_batch_waits_while_the_next_begins(count, most):
+    """A GPU always has work, and no more than two batches are held."""
+    extractor = Extractor()
+    ClipAssembler(source(*[[box(0)]] * count), extractor)('a', video(count))
+    assert (extractor.most, extractor.begun) == (most, 0)
+
+
 def test_small_batches_are_not_exceeded():
     extractor = Extractor()
     ClipAssembler(source(*[[box(0)]] * 8), extractor, batch=3)('a', video(8))
@@ -151,6 +171,37 @@ def test_crops_held_are_bounded():
     assert [len(batch) for batch in bounded.batches] == [16] * 4 + [8]
     for key, value in one.arrays.items():
         np.testing.assert_array_equal(value, other.arrays[key])
+
+
+class Doubtful(Extractor):
+    """Finds good joints in people left of 100 only."""
+
+    def pose(self, crops, matrices, joints):
+        at, scores, pooled = super().pose(crops, matrices, joints)
+        return at, scores + np.where(matrices[:, :1, 0] < 100, .4, -.4).astype(
+            np.float32), pooled
+
+
+def test_who_has_no_joints_is_no_person():
+    """Unless the source's word counts; with features, and without."""
+    frames = [[box(10), box(110)] for _ in range(9)]
+    seen = source(*frames)
+    assemble = ClipAssembler(seen, Doubtful())
+    assert assemble('a', video(9)).chosen.tolist() == [[0] * 9, [1] * 9]
+    seen.evidence = .31
+    clip = assemble('a', video(9))
+    assert clip.chosen.tolist() == [[0] * 9]
+    assert {key: len(a) for key, a in clip.arrays.items()} == dict(
+        keypoint=1, keypoint_score=1, map=1)
+    np.testing.assert_allclose(clip.arrays['keypoint_score'], .9)
+    bare = assemble('a', video(9), pose=False)
+    assert bare.chosen.tolist() == [[0] * 9] and bare.arrays == {}
+    released = ClipAssembler(seen, Doubtful(), persons='released')
+    assert len(released('S001C001P001R001A050', video(9)).chosen) == 2
+    alone = source(*[[box(110)]] * 9)
+    alone.evidence = .31
+    assert ClipAssembler(alone, Doubtful())('a', video(9)).chosen.tolist() == [
+        [0] * 9]
 
 
 def test_gaps_go_by_the_frames_of_the_video():
@@ -216,8 +267,8 @@ def test_what_is_not_finite_of_others_does_not_matter():
 
     class Partly(Extractor):
 
-        def __call__(self, crops, matrices, joints=None):
-            at, scores, pooled = super().__call__(crops, matrices, joints)
+        def pose(self, crops, matrices, joints):
+            at, scores, pooled = super().pose(crops, matrices, joints)
             pooled['map'][matrices[:, 0, 0] > 100] = np.inf
             return at, scores, pooled
 
@@ -291,4 +342,4 @@ def test_options():
     record = ClipAssembler(boxes, Extractor(), max_people=3).record
     assert record == dict(
         taps=dict(map=C), layout='coco', persons='tracked', max_people=3,
-        max_gap=30, nobody='zeros', detector=dict(name='given', sha256=None))
+        max_gap=30, detector=dict(name='given', sha256=None))

@@ -87,6 +87,37 @@ def test_who_comes_and_goes_is_found_to_the_frame():
     assert len(source.looks) == len(set(source.looks))
 
 
+def test_a_look_ahead_is_forgotten():
+    """One who runs is not lost when another comes between two looks.
+
+    The tracker has seen frame 60 by then and goes back to 48: did it keep
+    that, it would take the runner of frame 54 for somebody else, and look at
+    all frames for who that is.
+    """
+    source = Moving(12, line(0, 15), line(2000, 0, .5, begin=57))
+    frames = list(source.follow('a', chunks(range(73))))
+    assert [len(frame.people.boxes) for frame in frames] == [1] * 57 + [2] * 16
+    assert [look for look in source.looks if look > 48] == [
+        60, 54, 57, 56, 72]
+
+
+@pytest.mark.parametrize('search, looks', [
+    (None, [0, 12, 23]), (6, [0, 12, 6, 23, 18]),
+    (3, [0, 12, 6, 3, 9, 23, 18, 15, 21])])
+def test_where_nobody_is_seen_more_frames_are_looked_at(search, looks):
+    source = Moving(12)
+    source.search = search
+    list(source.follow('a', chunks(range(24))))
+    assert source.looks == looks
+    # who is seen in frames 3 to 5 only, by a detector that misses them
+    source = Moving(12, line(0, begin=3, end=6))
+    source.search = search
+    found = [len(frame.people.boxes)
+             for frame in source.follow('a', chunks(range(24)))]
+    assert found == [0] * 24 if search != 3 else (
+        found == [0] * 3 + [1] * 3 + [0] * 18)
+
+
 def test_frames_far_apart_are_all_looked_at():
     source = Moving(4, line(0))
     numbers = [0, 5, 10, 15, 17, 18, 40]

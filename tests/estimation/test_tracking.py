@@ -55,6 +55,63 @@ def test_crossing_people_keep_their_slots():
     assert sorted(people(chosen, who), key=min) == [{0}, {1}]
 
 
+@pytest.mark.parametrize('seed', range(20))
+def test_one_person_never_becomes_two(seed):
+    """Boxes that tremble, are dropped for a while, and are given twice."""
+    rng = np.random.default_rng(seed)
+    frames, size = 120, rng.uniform((60, 150), (160, 420))
+    steps = rng.normal(0, .3, (frames, 2)).cumsum(0)
+    centre = (500, 400) + steps.cumsum(0) * size / 300
+    boxes = []
+    for t in range(frames):
+        count = rng.choice([0, 1, 2, 3], p=[.15, .6, .2, .05])
+        middle = centre[t] + rng.normal(0, .03, (count, 2)) * size
+        sides = size * np.exp(rng.normal(0, .08, (count, 2)))
+        boxes.append(np.c_[middle - sides / 2, middle + sides / 2,
+                           rng.random(count)])
+    start = rng.integers(frames - 30)
+    for t in range(start, start + rng.integers(10, 30)):
+        boxes[t] = boxes[t][:0]
+    chosen = tracking.select(tracking.link(boxes), boxes, 3)
+    assert len(chosen) == 1
+    there = np.array([len(found) > 0 for found in boxes])
+    assert ((chosen[0] >= 0) == there).mean() > .98
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_a_track_alone_is_as_beside_others(seed):
+    """To the bit, though less is computed for a single one."""
+    rng = np.random.default_rng(seed)
+    alone, beside = tracking.Tracker(5), tracking.Tracker(5)
+    path = rng.normal(0, 4, (60, 2)).cumsum(0) + 300
+    for t, centre in enumerate(path):
+        sides = SIZE + rng.normal(0, 5, 2)
+        one = np.r_[centre - sides / 2, centre + sides / 2][None]
+        one = one[:rng.random() > .1 or not t]
+        far = one[:0] if t == 0 else one[:1] + 1e4 * rng.integers(1, 3)
+        step = rng.integers(1, 3)
+        alone.update(one, step)
+        beside.update(np.concatenate((one, far)), step)
+        for key, value in vars(alone._motion).items():
+            assert (vars(beside._motion)[key][0] == value[0]).all()
+
+
+def test_believed_closed_form():
+    """Of 16 frames; q sqrt(p) times q of the best, 0.8."""
+    scores = np.zeros((4, 16, 3))
+    scores[0] = .5
+    scores[1] = .8
+    scores[2, :4] = .7  # 0.7 / 2
+    scores[3, :9] = .5  # 0.5 * 3 / 4
+    for least, good in ((0, [1, 1, 1, 1]), (.29, [1, 1, 0, 1]),
+                        (.31, [1, 1, 0, 0]), (.39, [1, 1, 0, 0]),
+                        (.41, [0, 1, 0, 0]), (2, [0, 1, 0, 0])):
+        assert tracking.believed(scores, least).tolist() == good
+    # a ghost is no better beside a person of whom the net is not sure
+    assert tracking.believed(scores[2:] / 2, .31).sum() == 1
+    assert tracking.believed(np.zeros((1, 2, 3)), .31).tolist() == [True]
+
+
 def test_one_hidden_while_they_cross():
     left = line(100, (300, 400), (10, 0))
     right = line(100, (1300, 410), (-10, 0))
