@@ -14,11 +14,11 @@ reason), 2 wrong usage, 1 anything else (a full disk, for one), 130 and 143
 stopped by Ctrl-C and SIGTERM.
 """
 import argparse
-import os
 import os.path as osp
 import signal
 import sys
 import time
+import warnings
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -26,6 +26,8 @@ SHOWN = 20  # failed or skipped files that are listed in full
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__,
+        # a preset has to know which options are named
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('source', metavar='SOURCE', nargs='?',
@@ -119,7 +121,10 @@ def parse_args(argv=None):
         help='a video that is cut off or damaged fails (default) or is stored '
         'as far as it can be decoded, with a mark')
     add('--max-pixels', type=float, metavar='MP',
-        help='refuse videos of larger frames, in megapixels')
+        help='refuse videos of larger frames, in megapixels (default 35.4, '
+        '8K)')
+    add('--max-length', type=int, metavar='FRAMES',
+        help='refuse longer videos (default 1,000,000 frames)')
     add('--timeout', type=float, default=300, metavar='S',
         help='a clip that gets on by no frame for S seconds fails (default '
         '300)')
@@ -144,13 +149,22 @@ def parse_args(argv=None):
         'clips')
     add('--workers', type=int,
         help='processes, each with nets of its own, that take a clip at a '
-        'time; 0 does all in one process (default: one a CPU core)')
-    add('--batch', type=int, default=32,
-        help='crops a forward of the pose net (default 32)')
+        'time; 0 does all in one process (default: one a CPU core, but no '
+        'more than four a GPU)')
+    add('--threads', type=int, default=1,
+        help='threads of the nets in each process (default 1); more are for '
+        'few long videos, and may change the last bits of features')
+    add('--batch', type=int,
+        help='crops a forward of the pose net (default 32; on a CPU 8, which '
+        'stay in its caches)')
+    add('--memory', type=int, default=256, metavar='MB',
+        help='what a process holds of crops until the people of a clip are '
+        'known (default 256)')
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
         help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
         'to 1e-4 (default torch)')
-    add('--precision', default='fp32', choices=('fp32', 'fp16', 'bf16'),
+    add('--precision', default='fp32',
+        choices=('fp32', 'tf32', 'fp16', 'bf16'),
         help='numbers that an mmpose net computes with (default fp32)')
     given = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(given)
@@ -164,9 +178,14 @@ def _apply_preset(parser, args, given):
     """Options of a preset, where the command line does not say otherwise."""
     from hpnet_plugin.datasets.released import RELEASED
     named = {word.split('=')[0] for word in given}
+    left = dict(RELEASED)
+    if '--max-frames' in named:
+        left.pop('length')
+    if '--joints' in named:  # they say who is who
+        left.pop('persons')
     for action in parser._actions:
-        if action.dest in RELEASED and not named & set(action.option_strings):
-            setattr(args, action.dest, RELEASED[action.dest])
+        if action.dest in left and not named & set(action.option_strings):
+            setattr(args, action.dest, left[action.dest])
 
 
 def _check(parser, args):
@@ -185,7 +204,7 @@ def _check(parser, args):
             parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
                          'to n, such as 2/4')
     for name in ('max_people', 'batch', 'length', 'detect_every', 'timeout',
-                 'max_pixels'):
+                 'max_pixels', 'max_length', 'memory', 'threads'):
         value = getattr(args, name)
         if value is not None and value <= 0:
             parser.error(f'--{name.replace("_", "-")} must be positive')
@@ -226,10 +245,10 @@ def main(argv=None):
 def run(args):
     """Extract as the options say; the exit status."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.extraction.crops import CropRecorder, crop_settings
+    from hpnet_plugin.extraction.crops import crop_settings
     from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.extraction.run import Extraction
-    from hpnet_plugin.extraction.workers import SetupError
+    from hpnet_plugin.extraction.workers import SetupError, cores
     from hpnet_plugin.store import StoreError
 
     if args.list_models:
@@ -240,11 +259,13 @@ def run(args):
         clips, labels, classes, splits, joints = read_source(args)
         settings = settings_of(args)
         if args.crops:  # refuses options that cannot be
-            CropRecorder(args.out, **settings.crops).prepare()
+            settings.recorder(args.out).prepare()
         devices = args.device.split(',')
         workers = args.workers
         if workers is None:
-            workers = len(os.sched_getaffinity(0))
+            workers = cores()
+            if devices != ['cpu']:  # each holds its nets in a GPU's memory
+                workers = min(workers, 4 * len(devices))
         extraction = Extraction(builder(args, joints), settings, devices,
                                 workers, args.timeout)
         part, parts = args.part
@@ -298,12 +319,7 @@ def read_source(args):
     from hpnet_plugin.datasets import imports, sources
     from hpnet_plugin.datasets.sources import printable
     clips, skipped = sources.list_clips(args.source)
-    if skipped:
-        print(f'{len(skipped)} files are left out:')
-        for path, why in list(skipped.items())[:SHOWN]:
-            print(f'  {printable(path)}: {why}')
-        if len(skipped) > SHOWN:
-            print(f'  and {len(skipped) - SHOWN} more')
+    print(sources.describe_skipped(skipped), end='', flush=True)
     classes = sources.read_classes(args.classes) if args.classes else None
     splits = sources.read_splits(args.splits, clips) if args.splits else {}
     table = sources.read_labels(args.labels) if args.labels else None
@@ -329,6 +345,8 @@ def settings_of(args):
     limits = Limits()
     if args.max_pixels:
         limits = limits._replace(pixels=int(args.max_pixels * 1e6))
+    if args.max_length:
+        limits = limits._replace(frames=args.max_length)
     return Settings(
         max_people=args.max_people,
         max_frames=None if args.length else args.max_frames or None,
@@ -337,7 +355,8 @@ def settings_of(args):
         nobody=args.nobody,
         damaged=args.damaged,
         limits=limits,
-        batch=args.batch,
+        batch=args.batch or (8 if args.device == 'cpu' else 32),
+        budget=args.memory << 20,
         crops=dict(size=args.crop_size, margin=args.crop_margin,
                    fit=args.crop_fit) if args.crops else None)
 
@@ -361,6 +380,7 @@ def builder(args, joints):
         # once, here: what is imported before the processes are forked costs
         # them nothing
         import mmpose.apis  # noqa: F401
+        warnings.filterwarnings('ignore', 'The metainfo config file')
 
     def build(device):
         source = joints or build_detector(
@@ -369,9 +389,14 @@ def builder(args, joints):
         return source, build_extractor(
             pose.file, pose.checkpoint, taps, device, args.norm,
             args.region, args.grid, args.aspect, args.backend,
-            args.precision)
+            args.precision, args.threads)
 
     return build
+
+
+def count(number, one, many=None):
+    """1 clip, 2 clips."""
+    return f'{number} {one if number == 1 else many or one + "s"}'
 
 
 def say_choice(what, choice):
@@ -382,9 +407,14 @@ def say_choice(what, choice):
 
 def say_estimate(estimate, args, labels):
     """What is ahead."""
+    if not estimate.clips:
+        print(f'nothing to extract: {args.out} has every clip, but for those '
+              'that failed', flush=True)
+        return
     megabytes = estimate.bytes / 1e6
     people = args.max_people
-    print(f'{estimate.clips} clips, about {estimate.frames} frames; features '
+    print(f'{count(estimate.clips, "clip")}, about '
+          f'{count(estimate.frames, "frame")}; features '
           f'of about {megabytes:.1f} MB'
           + (f' with one person a clip, {megabytes * people:.1f} MB with '
              f'{people}' if people > 1 else '') + f', in {args.out}',
@@ -398,8 +428,9 @@ def say_result(args, content, failures, seconds):
     """What was done, and what was not; the exit status."""
     from hpnet_plugin.datasets.sources import printable
     counts = content['clips']
-    print(f'{counts["stored"]} of {counts["found"]} clips stored, '
-          f'{content["frames"]} frames, {content["people"]} people, in '
+    print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
+          f'{count(content["frames"], "frame")}, '
+          f'{count(content["people"], "person", "people")}, in '
           f'{osp.abspath(args.out)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'nobody was found in {counts["nobody"]} of them; they are '
@@ -408,8 +439,8 @@ def say_result(args, content, failures, seconds):
         print(f'{counts["damaged"]} of them are damaged videos')
     if not failures:
         return 0
-    print(f'{len(failures)} clip{"s" * (len(failures) > 1)} failed, and '
-          'will not be tried again without --retry:')
+    print(f'{count(len(failures), "clip")} failed, and will not be tried '
+          'again without --retry:')
     for name, why in list(failures.items())[:SHOWN]:
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:

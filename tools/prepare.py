@@ -25,6 +25,7 @@ set, for results that are compared with published ones. Exit status: 0
 written, even where clips are missing; 2 wrong usage, nothing is written.
 """
 import argparse
+import contextlib
 import sys
 
 
@@ -58,7 +59,7 @@ def parse_args(argv=None):
 def main(argv=None):
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from hpnet_plugin.datasets import preparation
+    from hpnet_plugin.datasets import preparation, sources
     from hpnet_plugin.evaluation.tables import format_table
 
     try:
@@ -82,6 +83,9 @@ def main(argv=None):
         print(f'prepare: {error}', file=sys.stderr)
         return 2
     print('\n'.join(prepared.notes) + '\n')
+    with contextlib.suppress(sources.SourceError):  # folders train and test
+        print(sources.describe_skipped(
+            sources.list_clips(args.source).skipped), end='')
     print(format_table(prepared.table))
     print(f'\nwritten: {", ".join(sorted(files))}')
     return 0

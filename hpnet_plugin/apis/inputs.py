@@ -30,7 +30,8 @@ BENCHMARKS = {
 }
 # what distinguishes folders of the same videos, by the end of their name
 VARIANTS = {'_hrnet': '--pose configs/pose/hrnet-w48_coco-256x192.py',
-            '_frame': '--detector frame'}
+            '_frame': '--detector frame',
+            '_released': '--preset released'}
 # those whose folders are looked at
 FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
 POSES_3D = ('3D poses of NTU (ntu60_3d.pkl, ntu120_3d.pkl) come from '

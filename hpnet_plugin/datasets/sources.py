@@ -95,6 +95,26 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
+    """What :func:`list_clips` left out, in lines for a terminal.
+
+    Args:
+        skipped (dict[str, str]): See :class:`Clips`.
+        most (int): Files that are named. Defaults to 20.
+
+    Returns:
+        str: Empty, or lines that end in a line break.
+    """
+    if not skipped:
+        return ''
+    lines = [f'{len(skipped)} of the files and folders are left out:']
+    lines += [f'  {printable(path)}: {why}'
+              for path, why in list(skipped.items())[:most]]
+    if len(skipped) > most:
+        lines.append(f'  and {len(skipped) - most} more')
+    return '\n'.join(lines) + '\n'
+
+
 def find_clips(source: str) -> list[Clip]:
     """The clips of :func:`list_clips`."""
     return list_clips(source).clips

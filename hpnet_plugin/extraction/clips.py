@@ -45,11 +45,11 @@ class Settings:
             as ``ResizeTemporal`` does in training: only frames that have a
             weight in it are decoded and posed.
         max_gap (int): Longest absence in frames that is bridged.
-        persons (str): See ``ClipAssembler``, as ``nobody`` and ``batch``.
+        persons (str): See ``ClipAssembler``, as ``nobody``, ``batch`` and
+            ``budget``.
         nobody (str): What becomes of clips without people.
         damaged (str): See ``VideoReader``, as ``limits``.
         limits (Limits): What a video may have.
-        batch (int): Crops a forward of the pose net.
         crops (dict | None): Write person-centred clips too, with these
             ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`.
     """
@@ -62,7 +62,19 @@ class Settings:
     damaged: str = 'refuse'
     limits: Limits = field(default_factory=Limits)
     batch: int = 32
+    budget: int = 256 << 20
     crops: dict | None = None
+
+    def recorder(self, out: str) -> CropRecorder | None:
+        """What writes a clip's crops into a dataset folder, if asked for.
+
+        Raises:
+            ValueError: If an option is out of range.
+        """
+        if self.crops is None:
+            return None
+        return CropRecorder(out, max_people=self.max_people,
+                            length=self.length, **self.crops)
 
     def record(self) -> dict:
         """What a store's ``meta`` says of these settings.
@@ -104,7 +116,8 @@ class ClipExtraction:
             max_gap=settings.max_gap,
             persons=settings.persons,
             nobody=settings.nobody,
-            batch=settings.batch)
+            batch=settings.batch,
+            budget=settings.budget)
 
     @property
     def record(self) -> dict:
@@ -134,10 +147,7 @@ class ClipExtraction:
         if problem:
             raise ValueError(f'{ascii(clip.path)}: {problem}')
         settings = self.settings
-        recorder = None
-        if settings.crops is not None:
-            recorder = CropRecorder(
-                self.out, max_people=settings.max_people, **settings.crops)
+        recorder = settings.recorder(self.out)
         self._net.report = report
         with VideoReader(
                 clip.path,

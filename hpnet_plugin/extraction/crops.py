@@ -30,7 +30,8 @@ def crop_settings(out: str) -> dict | None:
         out (str): The dataset folder.
 
     Returns:
-        dict | None: ``size``, ``margin`` and ``fit``; None without crops.
+        dict | None: ``size``, ``margin``, ``fit`` and perhaps ``length``;
+        None without crops.
     """
     path = osp.join(out, 'crops', SETTINGS)
     if not osp.isfile(path):
@@ -56,6 +57,7 @@ class CropRecorder:
             without smoothing, as in the released code. Defaults to
             ``'keep'``.
         max_people (int): People kept a clip. Defaults to 2.
+        length (int, optional): What clips are resampled to, for the record.
 
     Raises:
         ValueError: If an option is out of range.
@@ -66,7 +68,8 @@ class CropRecorder:
                  size: int = 256,
                  margin: float = 1.1,
                  fit: str = 'keep',
-                 max_people: int = 2) -> None:
+                 max_people: int = 2,
+                 length: int | None = None) -> None:
         if fit not in FITS:
             raise ValueError(f'crop fit must be one of {FITS}, got {fit!r}')
         if size < 16 or size % 2 or not 1 <= margin <= 3:
@@ -75,14 +78,16 @@ class CropRecorder:
                 'be even and at least 16, the margin between 1 and 3')
         self.out, self.folder = out, osp.join(out, 'crops')
         self.size, self.margin, self.fit = size, margin, fit
-        self.max_people = max_people
+        self.max_people, self.length = max_people, length
         self._kept = []  # corner, place and length of each frame's JPEG
         self._file = tempfile.SpooledTemporaryFile(SPOOLED)
 
     @property
     def record(self) -> dict:
         """dict: What the clips depend on beside the people."""
-        return dict(size=self.size, margin=self.margin, fit=self.fit)
+        length = {} if self.length is None else dict(length=self.length)
+        return dict(size=self.size, margin=self.margin, fit=self.fit,
+                    **length)
 
     def prepare(self) -> None:
         """Make the folder, for crops of one kind only.

@@ -18,9 +18,8 @@ from ..estimation.people import PersonSource
 from ..estimation.video import probe
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, Settings
-from .crops import CropRecorder
 from .failures import FailureLog
-from .workers import Failure, Workers, run_here
+from .workers import Failure, Workers, cores, run_here
 
 PROBED = 64  # videos whose headers give the estimate of the whole
 PROBE_TIMEOUT = 20.  # seconds for the header of a video
@@ -151,7 +150,7 @@ class Extraction:
     def _start(self, stack, clips, out):
         """What runs a list of clips; the record is known then."""
         count = min(self._workers, max(1, clips))
-        threads = max(1, len(os.sched_getaffinity(0)) // max(1, count))
+        threads = max(1, cores() // max(1, count))
 
         def build(number):
             device = self._devices[number % len(self._devices)]
@@ -169,9 +168,8 @@ class Extraction:
 
     def _todo(self, clips, out, done, failed):
         """Clips that are missing, and whether only their crops are."""
-        recorder = None
-        if self.settings.crops is not None:
-            recorder = CropRecorder(out, **self.settings.crops)
+        recorder = self.settings.recorder(out)
+        if recorder:
             recorder.prepare()
         return [(clip, clip.name in done) for clip in clips
                 if clip.name not in failed and (

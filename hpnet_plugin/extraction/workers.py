@@ -40,6 +40,13 @@ Report = Callable[[int], None]
 Work = Callable[[Any, Report], Any]
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def reason(error: BaseException) -> str:
     """What an error says, named by its type where we did not write it."""
     text = str(error)
@@ -274,7 +281,8 @@ def _main(build, number, pipe, others):
     """What a process does: build, then item after item until the pipe ends."""
     # Ctrl-C reaches every process of the terminal; the main one decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     for other in others:  # or nobody would see the main process die
         other.close()
     # nor may it clear up what the main process left: a decoder of videos,

@@ -339,6 +339,38 @@ def test_headed_for_a_length(root, videos, main, tmp_path):
                 0, frames - 1) * step, atol=1e-6)
 
 
+def test_the_last_files_cannot_be_written(root, videos, main, tmp_path,
+                                          capsys):
+    """After hours of work: said in a line, and the features are safe."""
+    (tmp_path / 'out/annotations.pkl').mkdir(parents=True)
+    assert main(arguments(root, videos, tmp_path / 'out')) == 1
+    assert 'annotations.pkl' in capsys.readouterr().err
+    (tmp_path / 'out/annotations.pkl').rmdir()
+    assert main(arguments(root, videos, tmp_path / 'out')) == 0
+
+
+def test_names_and_taps_are_listed(root, main, capsys):
+    assert main(['--list-models']) == 0
+    printed = capsys.readouterr().out
+    for name in ('hrnet-w48-simcc', 'rtmpose-m', 'rtmdet-m', 'hog'):
+        assert name in printed
+    assert main(['--list-taps', '--pose', 'tiny']) == 0
+    assert f'{TAP}  ' in capsys.readouterr().out
+
+
+def test_the_source_alone_is_a_command(videos, main, tmp_path, capsys):
+    """It takes the best that is installed, and says what it took."""
+    source = tmp_path / 'videos'
+    source.mkdir()
+    os.symlink(videos / 'videos/c0.mp4', source / 'c0.mp4')
+    (source / '.hidden.mp4').touch()
+    assert main([str(source), '--out', str(tmp_path / 'mine')]) == 0
+    printed = capsys.readouterr().out
+    assert 'pose net: ' in printed and 'detector: ' in printed
+    assert '.hidden.mp4: hidden' in printed
+    assert '1 of 1 clip stored, 12 frames' in printed
+
+
 def test_who_is_busy_with_a_folder_is_named(root, videos, main, tmp_path,
                                             capsys):
     from hpnet_plugin.store import StoreWriter
