@@ -25,10 +25,11 @@ $(STAMP): requirements/lock.txt setup.py
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 
-# A process a core, four at most; a file's tests share what they prepare.
+# A process a core, four at most; a file's tests share what they prepare, and
+# files begin in the order of tests/conftest.py.
 test: lint
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
-		--maxprocesses 4 --dist loadfile
+		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 demo: $(STAMP)
 	$(VENV)/bin/python tools/demo.py

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and the order of the files."""
 import importlib.util
 import os
 import pathlib
@@ -9,6 +9,20 @@ from mmengine.registry import DefaultScope
 import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Files that take more than a minute, longest first.
+LONGEST = ('test_main_job.py', 'test_hpnet_configs.py',
+           'test_xclip_recognizer.py', 'test_reproduce.py',
+           'test_stream_configs.py')
+
+
+def pytest_collection_modifyitems(items):
+    """Long files begin first, so that no process waits for one at the end.
+
+    Each file is one process's (``--dist loadfile``), and those that start
+    other programs have few tests, by whose number xdist would order them.
+    """
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture(autouse=True)

@@ -142,6 +142,7 @@ def list_taps(pose, checkpoint=None):
     graph, _ = load_onnx(pose)
     with _reading(pose):
         free_batch(graph)
+        _mend_norms(graph)
         names = _tensor_names(graph)
         shapes = _shapes_of_tensors(graph, names, pose)
     return {name: shapes[name][1:] for name in names
@@ -563,6 +564,7 @@ class OnnxPoseNet(PoseNet):
         graph, sha256 = load_onnx(path)
         with _reading(path):
             free_batch(graph)
+            _mend_norms(graph)
             self.answers = [value.name for value in graph.graph.output]
             names = _tensor_names(graph)
             for tap in taps:
@@ -657,6 +659,23 @@ def _expose(graph, names):
         if name not in given:
             graph.graph.output.append(onnx.ValueInfoProto(name=name))
     return list(names)
+
+
+def _mend_norms(graph):
+    """Let the batch norms of an ONNX model run alone, in place.
+
+    MXNet's exporter marks them as not spatial, which asks for a scale for
+    each pixel, and writes a scale for each channel. onnxruntime runs those
+    only where it can melt them into the convolution before them, so that
+    no map between the two could be given out.
+    """
+    rank = {w.name: len(w.dims) for w in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type == 'BatchNormalization' and len(
+                node.input) > 1 and rank.get(node.input[1]) == 1:
+            for attribute in list(node.attribute):
+                if attribute.name == 'spatial':
+                    node.attribute.remove(attribute)
 
 
 def free_batch(graph):

@@ -45,7 +45,7 @@ def test_steps(path, tmp_path):
     assert len(class_names(cfg.model.text.classes)) == CLASSES[benchmark]
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(cfg.model)
-        optim = build_optim_wrapper(model, cfg.optim_wrapper)
+        optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
         batches = {}
         for phase in ('train', 'test'):
             dataset = DATASETS.build(cfg[f'{phase}_dataloader'].dataset)

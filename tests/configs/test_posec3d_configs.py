@@ -88,7 +88,7 @@ def test_steps(path, tmp_path):
 
     cfg = write_synthetic(shrink(cfg), tmp_path, clips=2, frames=9)
     model = MODELS.build(cfg.model)
-    optim = build_optim_wrapper(model, cfg.optim_wrapper)
+    optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
     train, test = samples(cfg, 'train'), samples(cfg, 'test')
     if path.stem.startswith('rgbpose'):
         assert shapes(train) == dict(imgs=(1, 3, 1, 64, 64),

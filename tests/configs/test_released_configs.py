@@ -60,7 +60,8 @@ def step(cfg, found):
     """One of training, one of testing."""
     model = MODELS.build(cfg.model)
     losses = model.train_step(
-        found['train'], build_optim_wrapper(model, cfg.optim_wrapper))
+        found['train'],
+        build_optim_wrapper(model, cfg.optim_wrapper.to_dict()))
     assert all(np.isfinite(value.item()) for value in losses.values())
     model.eval()
     with torch.no_grad():

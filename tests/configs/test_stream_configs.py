@@ -69,7 +69,7 @@ def step(cfg, batches):
     """One of training, one of testing."""
     model = MODELS.build(cfg.model)
     model.cls_head.init_weights()
-    optim = build_optim_wrapper(model, cfg.optim_wrapper)
+    optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
     losses = model.train_step(batches['train'], optim)
     assert np.isfinite(losses['loss'].item())
     model.eval()

@@ -343,3 +343,6 @@ def test_options():
     assert record == dict(
         taps=dict(map=C), layout='coco', persons='tracked', max_people=3,
         max_gap=30, detector=dict(name='given', sha256=None))
+    # what is usual is not noted: older stores are of the same settings
+    record = ClipAssembler(boxes, Extractor(), nobody='frame').record
+    assert record['nobody'] == 'frame'

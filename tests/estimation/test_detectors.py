@@ -397,6 +397,8 @@ def test_mmdet_needs_its_weights(rtmdet, tmp_path):
                tmp_path / 'cats.pth')
     with pytest.raises(ValueError, match="no class 'person' but .'cat'"):
         build_detector(str(rtmdet), str(tmp_path / 'cats.pth'))
-    torch.save(dict(state_dict={}), tmp_path / 'empty.pth')
-    with pytest.raises(ValueError, match='checkpoint of another net'):
-        build_detector(str(rtmdet), str(tmp_path / 'empty.pth'))
+    for weights, message in (({}, 'dict without weights'),
+                             ({'a': torch.zeros(1)}, 'of another net')):
+        torch.save(dict(state_dict=weights), tmp_path / 'other.pth')
+        with pytest.raises(ValueError, match=f'other.pth is .*{message}'):
+            build_detector(str(rtmdet), str(tmp_path / 'other.pth'))
