@@ -223,6 +223,15 @@ class HogDetector(PersonSource):
         self.hog = cv2.HOGDescriptor()
         self.hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
 
+    @property
+    def record(self) -> dict:
+        """See :attr:`PersonSource.record`; earlier versions had no such rule.
+
+        Stores that these made are so not continued under another.
+        """
+        return dict(super().record, score_thr=self.score_thr,
+                    evidence=self.evidence, search=self.search)
+
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
         """See :meth:`PersonSource.people`."""
