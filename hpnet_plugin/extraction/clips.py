@@ -61,7 +61,7 @@ class Settings:
     nobody: str = 'zeros'
     damaged: str = 'refuse'
     limits: Limits = field(default_factory=Limits)
-    batch: int = 32
+    batch: int = 8  # on a CPU: these stay in its caches
     budget: int = 256 << 20
     crops: dict | None = None
 
