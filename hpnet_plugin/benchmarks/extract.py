@@ -1,8 +1,8 @@
 """Extraction beside the released design, plainly written.
 
 The plain side takes the same videos frame by frame with the same libraries:
-a first pass decodes a video and finds people in each frame, a second decodes
-it again and runs the pose net on one crop at a time, copies its maps out,
+a first pass decodes a video and finds people in each frame, a second does
+both again and runs the pose net on one crop at a time, copies its maps out,
 pools one of them, and in the end writes a float32 file of 64 frames. The
 released code copies five maps of its HRNet out where it pools one: name them
 all by --maps to compare with that; by default only the tap is copied, which
@@ -161,12 +161,13 @@ def _task(args, folder):
 class PlainExtraction:
     """The released design, written plainly with the same libraries.
 
-    For each video: a first pass decodes it and finds a box in each frame
-    (and writes the crops, if asked for); a second decodes it again, and for
-    each frame and person cuts a crop, normalises it, runs the net on it
-    alone, copies all maps, reads the joints, and samples one map there. At
-    the end the clip is resampled to 64 frames, and a float32 file of two
-    people written.
+    It has two scripts, and each goes over all videos. For each video the
+    first decodes it and finds the people of each frame (and writes the crops,
+    if asked for). The second decodes it and finds them again, and for each
+    frame and person cuts a crop, normalises it, runs the net on it alone,
+    copies all maps, reads the joints, and samples one map there. At the end
+    the clip is resampled to 64 frames, and a float32 file of two people
+    written.
 
     Args:
         pose (str): ONNX file.
@@ -202,23 +203,28 @@ class PlainExtraction:
     def __call__(self, clip, out, crops=False):
         """Extract one video; the number of its frames."""
         import torch
-        boxes = []
         for number, frame in enumerate(self._decode(clip.path)):
-            found = self.detector.people([frame], clip.name, [number])
-            boxes.append(found[0].boxes[:2])
+            boxes = self._people(clip, number, frame)
             if crops:
-                self._write_crop(frame, boxes[-1], out, clip.name, number)
-        pooled = np.zeros((len(boxes), 2, 17, self.channels), np.float32)
-        for t, frame in enumerate(self._decode(clip.path)):
-            people = [self._pose(frame, box) for box in boxes[t]]
-            if people:  # who is alone takes both places
-                pooled[t] = people[0], people[-1]
-        flat = torch.from_numpy(pooled.reshape(len(boxes), -1).T.copy())
+                self._write_crop(frame, boxes, out, clip.name, number)
+        pooled = []
+        for number, frame in enumerate(self._decode(clip.path)):
+            people = [self._pose(frame, box)
+                      for box in self._people(clip, number, frame)]
+            # who is alone takes both places
+            pooled.append((people[0], people[-1]) if people else
+                          np.zeros((2, 17, self.channels), np.float32))
+        pooled = np.array(pooled, np.float32)
+        flat = torch.from_numpy(pooled.reshape(len(pooled), -1).T.copy())
         short = torch.nn.functional.interpolate(
             flat[None], LENGTH, mode='linear')[0].T.reshape(
                 LENGTH, 2, 17, self.channels)
         np.save(osp.join(out, clip.name + '.npy'), short.numpy())
-        return len(boxes)
+        return len(pooled)
+
+    def _people(self, clip, number, frame):
+        return self.detector.people([frame], clip.name,
+                                    [number])[0].boxes[:2]
 
     def _decode(self, path):
         import av
