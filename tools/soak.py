@@ -85,6 +85,8 @@ def run(arguments, harm=None):
         if harm:
             harm()
         status = extract(arguments)
+    except KeyboardInterrupt:  # before there was anything to stop
+        status = 130
     except BaseException:
         import traceback
         traceback.print_exc()
