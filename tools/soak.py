@@ -145,7 +145,8 @@ def one_kill(kind, arguments, seconds, calls, rng):
         number = rng.randint(1, calls)
         harm = lambda: kill_at_call(number)  # noqa: E731
     elif kind == 'full disk':
-        limit = rng.randint(2_000, 2 * SHARD_BYTES)
+        # reading a config already writes a file of some kilobytes
+        limit = rng.randint(12_000, 2 * SHARD_BYTES)
         harm = lambda: fill_disk(limit)  # noqa: E731
     pid = run(arguments, harm)
     if harm is None:
