@@ -71,6 +71,8 @@ def run(arguments, harm=None):
     if pid:
         return pid
     os.setpgid(0, 0)
+    # who was started in the background passes on that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()
     status = 70
     try:

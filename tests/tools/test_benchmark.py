@@ -7,7 +7,7 @@ import resource
 import numpy as np
 import pytest
 
-from hpnet_plugin.benchmarks import common, inputs, memory, store
+from hpnet_plugin.benchmarks import common, inputs, store
 from hpnet_plugin.estimation.video import VideoReader
 
 
@@ -106,15 +106,6 @@ def test_tracking(measure):
     (rows, ), printed = measure('tracking', '--scenes', '1')
     assert {row['people'] for row in rows} == {2, 3, 4, 5, 6}
     assert 'ours, whole clip' in printed
-
-
-def test_memory_of_failing_clips(tmp_path):
-    """They fail after decoding began, and leave nothing behind."""
-    rows = memory.compare_failures(str(tmp_path), 3)
-    found = {row['what']: row for row in rows}
-    assert found['threads, at the end, failing']['by_good']['high'] <= 1
-    assert found['descriptors, at the end, failing']['by_good']['high'] <= 1
-    assert found['PSS of all processes, peak, good']['value'] > 50
 
 
 def test_filling_is_as_long_as_it_says(tmp_path):
