@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 WINDOW = 4  # items a process
 # Of an item whose process dies: it need not be the item's fault.
 ATTEMPTS = 3
+PAUSE = 2.  # seconds by which a look may be late, on a busy machine
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -117,6 +118,7 @@ class Workers:
         self._build, self._timeout = build, timeout
         self._context = get_context('fork')
         self._all: list[_Process] = []
+        self._looked = time.monotonic()
         self.told = None
         try:
             for number in range(count):
@@ -212,6 +214,11 @@ class Workers:
         said = []
         heard = connection.wait([one.pipe for one in self._all], patience)
         now = time.monotonic()
+        if now - self._looked > (patience or 0) + PAUSE:
+            # all of us were stopped, by Ctrl-Z for one: nobody hangs
+            for one in self._all:
+                one.heard = now
+        self._looked = now
         for place, one in enumerate(self._all):
             if one.pipe in heard:
                 try:

@@ -127,6 +127,26 @@ def test_an_item_that_hangs_fails_alone():
     assert [found[i] for i in (0, 2, 3)] == [0, 2, 3]
 
 
+def test_who_was_stopped_does_not_hang():
+    """Ctrl-Z stops all processes; after it they go on."""
+    def work(item, report):
+        for _ in range(10):
+            time.sleep(.1)
+            report(1)
+        return item
+
+    pid = os.fork()
+    if not pid:
+        os.setpgid(0, 0)
+        done = run(work, range(4), timeout=3) == [(i, i) for i in range(4)]
+        os._exit(not done)
+    time.sleep(1)
+    os.killpg(pid, signal.SIGSTOP)
+    time.sleep(6)
+    os.killpg(pid, signal.SIGCONT)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
 def test_processes_that_cannot_be_built():
     def build(number):
         raise FileNotFoundError('no weights here')
