@@ -351,5 +351,5 @@ def _pin(cores):
     import cv2
     import torch
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # 1 would wait for threads of before a fork
     torch.set_num_threads(1)

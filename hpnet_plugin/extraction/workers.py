@@ -329,6 +329,7 @@ def _one_thread():
     if 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
     if 'cv2' in sys.modules:
+        # 0, none but its own; 1 would end the pool, and wait for its threads
         sys.modules['cv2'].setNumThreads(0)
 
 
