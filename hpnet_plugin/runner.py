@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
+from .facts import FactsError
 from .recipes import SettingError, changed_settings, recompose
 from .recipes.checks import (ConfigError, refuse_disagreements,
                              refuse_unknown_keys)
@@ -138,7 +139,8 @@ def _last_words() -> Iterator[None]:
     """Errors that a user can mend end the program with their message."""
     try:
         yield
-    except (SettingError, ConfigError, MissingInputError) as error:
+    except (SettingError, FactsError, ConfigError,
+            MissingInputError) as error:
         raise SystemExit(f'\nERROR: {error}') from None
 
 

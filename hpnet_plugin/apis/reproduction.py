@@ -25,8 +25,8 @@ from ..evaluation.metrics import per_class_accuracy, softmax, summarize
 from ..evaluation.scores import ScoreError, read_scores
 from ..files import write_whole
 from ..visualization.curves import read_curves
-from .inputs import graph_channels, missing_inputs
-from .synthetic import innermost, walk
+from ..recipes.inputs import missing_inputs
+from ..recipes.reading import graph_channels, innermost, walk
 
 # what of a config decides its result
 DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
