@@ -24,9 +24,9 @@ from ..evaluation.fusion import join
 from ..evaluation.metrics import per_class_accuracy, softmax, summarize
 from ..evaluation.scores import ScoreError, read_scores
 from ..files import write_whole
-from ..visualization.curves import read_curves
 from ..recipes.inputs import missing_inputs
 from ..recipes.reading import graph_channels, innermost, walk
+from ..visualization.curves import read_curves
 
 # what of a config decides its result
 DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
