@@ -40,6 +40,8 @@ class Facts:
         benchmark (str, optional): The benchmark that it is; None for a
             folder of one's own.
         fusion (dict[str, float]): Published weights of the streams' fusion.
+        joints3d (str): Layout of the joints of ``annotations_3d.pkl``:
+            ``'nturgb+d'``, 25 joints, or ``'kinect'``, 20 joints.
     """
     name: str
     title: str
@@ -54,6 +56,7 @@ class Facts:
     size: str = 'full'
     benchmark: str | None = None
     fusion: dict[str, float] = field(default_factory=dict)
+    joints3d: str = 'nturgb+d'
 
 
 def benchmark_facts(name: str) -> Facts:
