@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..facts import Facts
+from .data import split_of
+from .settings import Recipe
 
 FOLDER = 'skeleton/posec3d'
 NTU60 = f'{FOLDER}/slowonly_r50_8xb16-u48-240e_ntu60-xsub-keypoint.py'
@@ -39,23 +42,27 @@ NETS = {
 }
 # the rate of one of the eight GPUs of the stock configs, for 16 clips
 SMALL_RATE, SMALL_BATCH = 0.2 / 8, 16
+SMALL_EPOCHS = 20
 SMALL_LOADER = dict(num_workers=0, persistent_workers=False)
 
 
-def posec3d(settings: dict, facts: Facts) -> dict:
+def posec3d(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """PoseC3D: volumes of joints, of limbs or of the pose net's heatmaps.
 
     Args:
-        settings (dict): ``volumes``, ``net``, ``start`` and ``epochs``.
+        settings (dict): ``volumes``, ``net``, ``start`` (``'scratch'``, or
+            ``'kinetics'``: from weights of Kinetics-400, in fewer epochs;
+            None: what the stock config of the dataset does) and the common
+            ones.
         facts (Facts): Of the dataset.
 
     Returns:
         dict: A config. ``auto_scale_lr.base_batch_size`` is the batch, over
         all GPUs, that its learning rate is for.
     """
-    small = facts.size == 'small'
+    small = settings['size'] == 'small'
     cfg = _stock(NTU60)
-    if settings['start'] == 'kinetics':
+    if _start(settings, facts) == 'kinetics':
         cfg = _from_kinetics(cfg)
     steps = dict(joint=_joints, limb=_limbs(), heatmap=_heatmaps)[
         settings['volumes']]
@@ -71,7 +78,7 @@ def posec3d(settings: dict, facts: Facts) -> dict:
             pipeline = [_half(step) for step in pipeline]
         dataset.update(_data(facts, phase), **prefix,
                        pipeline=[*pipeline, pack])
-    kind, changes, channels = NETS[settings['net']][facts.size]
+    kind, changes, channels = NETS[settings['net']][settings['size']]
     backbone = dict(type=kind) if kind else cfg['model']['backbone']
     cfg['model']['backbone'] = {**backbone, **changes}
     cfg['model']['cls_head'].update(
@@ -81,22 +88,23 @@ def posec3d(settings: dict, facts: Facts) -> dict:
     if small:
         cfg['train_dataloader']['dataset']['times'] = 1
         _make_small(cfg)
-    return _for_epochs(cfg, settings['epochs'] or (20 if small else None))
+    return _for_epochs(_validated(cfg, facts), settings['epochs'] or (
+        SMALL_EPOCHS if small else None))
 
 
-def rgbpose(settings: dict, facts: Facts) -> dict:
+def rgbpose(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """RGBPose-Conv3D on the crops of ``hpnet extract --crops``.
 
     Args:
         settings (dict): ``fusion``, which pathway sees the other's features:
             ``'both'``, ``'rgb_to_pose'`` (the poses' sees those of the
-            images), ``'pose_to_rgb'`` or ``'none'``; and ``epochs``.
+            images), ``'pose_to_rgb'`` or ``'none'``; and the common ones.
         facts (Facts): Of the dataset.
 
     Returns:
         dict: A config, as :func:`posec3d`.
     """
-    small = facts.size == 'small'
+    small = settings['size'] == 'small'
     cfg = _stock(RGBPOSE)
     pack = dict(type='PackActionInputs',
                 collect_keys=('imgs', 'heatmap_imgs'),
@@ -126,7 +134,7 @@ def rgbpose(settings: dict, facts: Facts) -> dict:
         cfg['train_dataloader']['batch_size'] = SMALL_BATCH
         cfg['load_from'] = None
         _make_small(cfg)
-    return _for_epochs(cfg, settings['epochs'])
+    return _for_epochs(_validated(cfg, facts), settings['epochs'])
 
 
 def _stock(name: str) -> dict:
@@ -155,7 +163,14 @@ def _from_kinetics(cfg: dict) -> dict:
 
 def _data(facts: Facts, phase: str) -> dict:
     return dict(data_root=facts.folder, ann_file='annotations.pkl',
-                split=facts.use[phase])
+                split=split_of(facts, phase))
+
+
+def _start(settings: Mapping[str, Any], facts: Facts) -> str:
+    """The stock config for UCF101 starts from Kinetics-400."""
+    stock = 'kinetics' if (facts.benchmark or '').startswith('ucf101') else \
+        'scratch'
+    return settings['start'] or stock
 
 
 def _joints(step: dict) -> list[dict]:
@@ -205,10 +220,18 @@ def _make_small(cfg: dict) -> None:
     """For a CPU: the rate of one of eight GPUs, no workers, 20 epochs."""
     for phase in PHASES:
         cfg[f'{phase}_dataloader'].update(SMALL_LOADER)
-    cfg['train_cfg'] = dict(type='EpochBasedTrainLoop', max_epochs=20,
-                            val_begin=1, val_interval=10)
+    cfg['train_cfg'] = dict(type='EpochBasedTrainLoop', val_begin=1,
+                            max_epochs=SMALL_EPOCHS, val_interval=10)
     cfg['optim_wrapper']['optimizer']['lr'] = SMALL_RATE
     cfg['auto_scale_lr']['base_batch_size'] = SMALL_BATCH
+
+
+def _validated(cfg: dict, facts: Facts) -> dict:
+    """Without a validation if nothing is there for it."""
+    if 'val' in facts.use:
+        return cfg
+    return {key: value for key, value in cfg.items()
+            if not key.startswith('val_')}
 
 
 def _for_epochs(cfg: dict, epochs: int | None) -> dict:
@@ -224,3 +247,14 @@ def _for_epochs(cfg: dict, epochs: int | None) -> dict:
         planned['milestones'] = [round(n * epochs / before)
                                  for n in planned['milestones']]
     return cfg
+
+
+TAKES = ('benchmark', 'data_root', 'size', 'epochs')
+RECIPES = dict(
+    posec3d=Recipe(
+        posec3d,
+        dict(volumes=('joint', 'limb', 'heatmap'), net=tuple(NETS),
+             start=(None, 'scratch', 'kinetics')), TAKES),
+    rgbpose=Recipe(
+        rgbpose,
+        dict(fusion=('both', 'rgb_to_pose', 'pose_to_rgb', 'none')), TAKES))
