@@ -1,15 +1,28 @@
-"""The benchmarks: how their clips are named, labelled and split."""
-import difflib
+"""The benchmarks: how their clips are named, labelled and split.
+
+Each is a JSON file of this folder, or one of one's own; its keys are those of
+:mod:`hpnet_plugin.benchmark_files`.
+"""
+from __future__ import annotations
+
 import functools
 import os.path as osp
 import re
-from importlib import resources
+from itertools import product
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
-from .classes import class_names
+from ...benchmark_files import (
+    FOLDER,
+    PARTS,
+    class_list,
+    closest,
+    codes,
+    numbers,
+    read_benchmark,
+    shipped_benchmarks,
+)
+from ...estimation.video import VIDEO_SUFFIXES
 
-PARTS = ('train', 'val', 'test')
 TRAIN_FULL = 'train_full'
 
 
@@ -18,21 +31,22 @@ class Rule(NamedTuple):
 
     Attributes:
         by (str): The field of a clip's name that decides.
-        train (frozenset[int]): Its values of the published training set.
+        train (frozenset[int], optional): Its values of the published
+            training set; None: all that neither test nor validate.
         test (frozenset[int], optional): Its values of the test set; None:
-            all that do not train.
+            all others.
         val (frozenset[int]): Its values of the benchmark's own validation
             split, where it has one beside the training set.
         held_out (frozenset[int]): Subjects of the published training set
             that form the validation split where the benchmark has none.
-        classes (str): Name of the list of class names that is shipped.
+        classes (tuple[str]): Class names in label order.
         published (dict[str, int]): Clips of the parts, as published;
             ``train_full`` is the published training set.
     """
     by: str
-    train: frozenset
+    train: frozenset | None
     test: frozenset | None
-    classes: str
+    classes: tuple
     val: frozenset = frozenset()
     held_out: frozenset = frozenset()
     published: dict = {}
@@ -59,139 +73,33 @@ class Benchmark(NamedTuple):
     subject: str = 'subject'
 
 
-def _pattern(text):
+@functools.cache
+def _benchmark(key):
+    content = read_benchmark(key)
+    names = content['names']
     suffixes = '|'.join(map(re.escape, VIDEO_SUFFIXES))
-    return re.compile(f'{text}(?:{suffixes})?')
+    return Benchmark(
+        pattern=re.compile(f'{names["pattern"]}(?:{suffixes})?'),
+        layout=names['layout'],
+        example=names['example'],
+        splits={split: _rule({**content, **entry})
+                for split, entry in content['protocols'].items()},
+        actions=codes(names['actions']) if 'actions' in names else None,
+        subject=names.get('subject', 'subject'))
 
 
-def _held_out(subjects):
-    """The fifth and every tenth subject after it."""
-    return frozenset(sorted(subjects)[4::10])
+def _rule(entry):
+    return Rule(
+        by=entry['by'],
+        train=numbers(entry['train']) if 'train' in entry else None,
+        test=numbers(entry['test']) if 'test' in entry else None,
+        classes=tuple(class_list(entry['classes'], entry['file'])),
+        val=numbers(entry.get('val', ())),
+        held_out=numbers(entry.get('held_out', ())),
+        published=entry.get('published', {}))
 
 
-_NTU60 = frozenset((1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35,
-                    38))
-_NTU120 = _NTU60 | {45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78,
-                    *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103}
-_NTU = dict(
-    pattern=_pattern(
-        r'S(?P<setup>00[1-9]|0[12]\d|03[0-2])C(?P<camera>00[1-3])'
-        r'P(?P<subject>\d{3})R(?P<repetition>00[12])'
-        r'A(?P<action>(?!000)0\d\d|1[01]\d|120)(?:_rgb)?'),
-    layout='SsssCcccPpppRrrrAaaa of setup (1 to 32), camera (1 to 3), '
-    'subject, repetition (1, 2) and action (1 to 120), with or without _rgb',
-    example='S001C002P003R002A013_rgb')
-_SMARTHOME_CV = dict(
-    by='camera', test=frozenset({2}), val=frozenset({5}),
-    classes='smarthome_cv')
-_UAV = range(119)
-_UAV_TEST = dict(
-    csv1=frozenset((1, 3, 4, 9, 22, 23, 24, 31, 41, 54, 58, 60, 66, 72, 74,
-                    75, *range(91, 98), 99, 101, 104, 107, 108, 109, 113)),
-    csv2=frozenset((1, 2, 7, 9, 13, 15, 17, 23, 25, 27, 28, 33, 34, 41, 42,
-                    48, 50, 51, 53, 55, 58, 65, 68, 76, 82, 85, 90, 98, 105,
-                    116)))
-_UCF_CLIPS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}
-
-
-def _counts(train_full, test):
-    return {TRAIN_FULL: train_full, 'test': test}
-
-
-def _uav_rule(split, *counts):
-    train = frozenset(_UAV) - _UAV_TEST[split]
-    return Rule('subject', train, None, 'uav_human',
-                held_out=_held_out(train), published=_counts(*counts))
-
-
-def _ucf_rule(number):
-    """Seven of the 25 groups of each class test, the next seven a split."""
-    test = frozenset(range(7 * number - 6, 7 * number + 1))
-    train = frozenset(range(1, 26)) - test
-    return Rule('group', train, test, 'ucf101', held_out=_held_out(train),
-                published=_counts(*_UCF_CLIPS[number]))
-
-
-BENCHMARKS = {
-    'ntu60': Benchmark(
-        **_NTU,
-        actions=tuple(f'{a:03d}' for a in range(1, 61)),
-        splits={
-            'xsub': Rule('subject', _NTU60, None, 'ntu60',
-                         held_out=_held_out(_NTU60),
-                         published=_counts(40091, 16487)),
-            'xview': Rule('camera', frozenset({2, 3}), frozenset({1}),
-                          'ntu60', held_out=_held_out(_NTU60),
-                          published=_counts(37646, 18932)),
-        }),
-    'ntu120': Benchmark(
-        **_NTU,
-        actions=tuple(f'{a:03d}' for a in range(1, 121)),
-        splits={
-            'xsub': Rule('subject', _NTU120, None, 'ntu120',
-                         held_out=_held_out(_NTU120),
-                         published=_counts(63026, 50919)),
-            'xset': Rule('setup', frozenset(range(2, 33, 2)), None, 'ntu120',
-                         held_out=_held_out(_NTU120),
-                         published=_counts(54468, 59477)),
-        }),
-    'smarthome': Benchmark(
-        pattern=_pattern(
-            r'(?P<action>[A-Za-z.]+)_p(?P<subject>\d\d)_r\d+_v\d+_'
-            r'c(?P<camera>0[1-7])'),
-        layout='ACTIVITY_pPP_rRR_vVV_cCC of activity, subject, and camera '
-        '(1 to 7)',
-        example='Cook.Cleanup_p02_r00_v02_c03',
-        splits={
-            # 19 and 25 are the released list validation_CS
-            'cs': Rule('subject',
-                       frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17, 19, 25)),
-                       None, 'smarthome_cs', held_out=frozenset((19, 25)),
-                       published=dict(train=8829, val=1853, train_full=10682,
-                                      test=5433)),
-            'cv1': Rule(**_SMARTHOME_CV, train=frozenset({1}),
-                        published=dict(train=1877, val=3539, train_full=1877,
-                                       test=1901)),
-            'cv2': Rule(**_SMARTHOME_CV, train=frozenset((1, 3, 4, 6, 7)),
-                        published=dict(train=7806, val=3539, train_full=7806,
-                                       test=1901)),
-        }),
-    'uav_human': Benchmark(
-        pattern=_pattern(
-            r'P(?P<subject>0\d\d|10\d|11[0-8])S\d+G\d+B\d+H\d+UC\d+LC\d+'
-            r'A(?P<action>0\d\d|1[0-4]\d|15[0-4])R\d+(?:_\d+)?'),
-        layout='PpppSssGggBbbHhhUCuuuuuuLCllllllAaaaRr_TIME of subject (0 '
-        'to 118) … and action (0 to 154)',
-        example='P000S00G10B10H10UC022000LC021000A000R0_08241716',
-        actions=tuple(f'{a:03d}' for a in range(155)),
-        splits={
-            'csv1': _uav_rule('csv1', 16182, 6184),
-            'csv2': _uav_rule('csv2', 16074, 6292),
-        }),
-    'nw_ucla': Benchmark(
-        pattern=_pattern(
-            r'a(?P<action>0[1-689]|1[12])_s(?P<subject>0[1-9]|10)_e\d\d_'
-            r'v(?P<view>0[1-3])'),
-        layout='aAA_sSS_eEE_vVV of action (1 to 6, 8, 9, 11, 12), subject '
-        '(1 to 10), episode and view (1 to 3)',
-        example='a01_s01_e00_v01',
-        actions=('01', '02', '03', '04', '05', '06', '08', '09', '11', '12'),
-        splits={
-            # the lists of CTR-GCN, of Kinect's skeletons
-            'xview': Rule('view', frozenset((1, 2)), frozenset({3}),
-                          'nw_ucla', held_out=_held_out(range(1, 11)),
-                          published=_counts(1020, 464)),
-            'xsub': Rule('subject', frozenset(range(1, 6)), None, 'nw_ucla',
-                         held_out=_held_out(range(1, 6))),
-        }),
-    'ucf101': Benchmark(
-        pattern=_pattern(
-            r'v_(?P<action>[A-Za-z]+)_g(?P<group>0[1-9]|1\d|2[0-5])_c\d\d'),
-        layout='v_CLASS_gGG_cCC of class, group (1 to 25) and clip',
-        example='v_ApplyEyeMakeup_g08_c01',
-        subject='group',
-        splits={f'split{n}': _ucf_rule(n) for n in (1, 2, 3)}),
-}
+BENCHMARKS = {name: _benchmark(name) for name in shipped_benchmarks()}
 
 
 def find_benchmark(benchmark):
@@ -208,11 +116,10 @@ def find_benchmark(benchmark):
     Raises:
         ValueError: If there is no such benchmark, with the closest names.
     """
-    name = str(benchmark).casefold().replace('-', '_')
-    if name not in BENCHMARKS:
-        raise ValueError(f'unknown benchmark {benchmark!r}'
-                         + _closest(name, BENCHMARKS))
-    return name, BENCHMARKS[name]
+    name = str(benchmark)
+    if not name.endswith('.json'):
+        name = name.casefold().replace('-', '_')
+    return name, _benchmark(name)
 
 
 def find_rule(benchmark, split=None):
@@ -236,7 +143,7 @@ def find_rule(benchmark, split=None):
     name = f'split{name}' if name.isdecimal() else name
     if name not in entry.splits:
         raise ValueError(f'{benchmark} has no split {split!r}'
-                         + _closest(name, entry.splits))
+                         + closest(name, entry.splits))
     return name, entry.splits[name]
 
 
@@ -290,14 +197,14 @@ def label_of(benchmark, name, split=None):
         known = _labels(benchmark, next(iter(entry.splits)))
         if action not in known:
             raise ValueError(f'{name!r}: {benchmark} has no class '
-                             f'{action!r}' + _closest(action, known))
+                             f'{action!r}' + closest(action, known))
     return label
 
 
 @functools.cache
 def _labels(benchmark, split):
-    entry = BENCHMARKS[benchmark]
-    actions = entry.actions or class_names(entry.splits[split].classes)
+    entry = _benchmark(benchmark)
+    actions = entry.actions or entry.splits[split].classes
     return {action.casefold(): i for i, action in enumerate(actions)}
 
 
@@ -311,33 +218,17 @@ def split_names(benchmark, split, names, holdout=True):
     ``train`` with ``holdout=False``, and what ``tools/prepare.py`` writes as
     ``train_full``.
 
-    ====================  ==========================  =======================
-    split                 published training set      val
-    ====================  ==========================  =======================
-    ntu60 xsub            20 subjects                 subjects 8, 27 of it
-    ntu60 xview           cameras 2, 3 (test: 1)      subjects 8, 27 of it
-    ntu120 xsub           53 subjects                 8, 27, 50, 74, 91 of it
-    ntu120 xset           even setups                 8, 27, 50, 74, 91 of it
-    smarthome cs          11 subjects                 subjects 19, 25 of it
-    smarthome cv1         camera 1 (test: 2)          camera 5, not of it
-    smarthome cv2         cameras 1, 3, 4, 6, 7       camera 5, not of it
-                          (test: 2)
-    uav_human csv1, csv2  89 of the 119 subjects      9 subjects of it
-    nw_ucla xview         views 1, 2 (test: 3)        subject 5 of it
-    nw_ucla xsub          subjects 1 to 5             subject 5 of it
-    ucf101 split1 … 3     groups 1 … 25 without the   2 groups of it
-                          7 that test
-    ====================  ==========================  =======================
-
-    Which ones: Smarthome's as released (19 and 25 are left out of training
-    there, although the paper trains on them), camera 5 as the benchmark has
-    it; of the others the fifth training subject, in order of number, and
-    every tenth after it (for UCF101, group).
+    Who trains, tests and validates stands in the benchmarks' files. The
+    validation split is the benchmark's own where it has one (cameras of
+    Smarthome's cross-view splits), else some subjects of the training set:
+    Smarthome's as released (they are left out of training there, although
+    the paper trains on them); of the others the fifth training subject, in
+    order of number, and every tenth after it (for UCF101, group).
 
     Args:
         benchmark (str): ``'ntu60'``, ``'ntu120'``, ``'smarthome'``,
             ``'uav_human'``, ``'nw_ucla'`` or ``'ucf101'``.
-        split (str): One of the table's.
+        split (str): One of the benchmark's protocols.
         names (Iterable[str]): Names of clips, as :func:`fields_of` takes
             them. NTU's clips without a skeleton
             (:func:`missing_skeletons`), which published counts leave out,
@@ -362,15 +253,23 @@ def split_names(benchmark, split, names, holdout=True):
         fields = fields_of(benchmark, name)
         if label_of(benchmark, name, split) is None:
             continue
-        value = fields[rule.by]
-        if value in rule.train:
-            held = holdout and fields[entry.subject] in rule.held_out
-            parts['val' if held else 'train'].append(name)
-        elif value in rule.val:
-            parts['val'].append(name)
-        elif rule.test is None or value in rule.test:
-            parts['test'].append(name)
+        part = _part(rule, fields[rule.by])
+        if part == 'train' and holdout and \
+                fields.get(entry.subject) in rule.held_out:
+            part = 'val'
+        if part is not None:
+            parts[part].append(name)
     return parts
+
+
+def _part(rule, value):
+    """Where a value of the field that decides belongs; None: nowhere."""
+    for part in PARTS:
+        if value in (getattr(rule, part) or ()):
+            return part
+    if rule.test is None:
+        return 'test'
+    return 'train' if rule.train is None else None
 
 
 def published_clips(folder: str, split: str | None) -> int | None:
@@ -431,13 +330,14 @@ def missing_skeletons(benchmark):
         benchmark (str): See :func:`find_benchmark`.
 
     Returns:
-        frozenset[str]: 302 names of ntu60, 535 of ntu120 (the official
-        lists, without ``_rgb``); empty elsewhere.
+        frozenset[str]: Names of the official lists, without ``_rgb``; empty
+        where there is none.
     """
     benchmark, entry = find_benchmark(benchmark)
-    if benchmark not in ('ntu60', 'ntu120'):
+    missing = read_benchmark(benchmark)['names'].get('missing')
+    if missing is None:
         return frozenset()
-    file = resources.files(__package__) / 'missing' / 'ntu120.txt'
+    file = FOLDER / 'missing' / f'{missing}.txt'
     return frozenset(
         name for name in file.read_text(encoding='utf-8').split()
         if label_of(benchmark, name) is not None)
@@ -460,21 +360,28 @@ def siblings(benchmark, names):
         classes; empty for a benchmark whose clips do not tell of others.
     """
     benchmark, entry = find_benchmark(benchmark)
-    if benchmark not in ('ntu60', 'ntu120'):
+    rule = read_benchmark(benchmark)['names'].get('recorded')
+    if rule is None:
         return set()
-    seen = {(fields['setup'], fields['subject'])
+    seen = {tuple(fields[field] for field in rule['of_each'])
             for fields in (fields_of(benchmark, name) for name in names
                            if label_of(benchmark, name) is not None)}
-    return {
-        f'S{setup:03d}C{camera:03d}P{subject:03d}R{repetition:03d}A{action}'
-        for setup, subject in seen
-        for camera in (1, 2, 3)
-        for repetition in (1, 2)
-        for action in (entry.actions[:60] if setup <= 17
-                       else entry.actions[60:])}
+    found = set()
+    for values in seen:
+        given = dict(zip(rule['of_each'], values))
+        every = {field: sorted(numbers(values))
+                 for field, values in rule['all'].items()}
+        every['action'] = _recorded_actions(rule, given)
+        for combination in product(*every.values()):
+            found.add(rule['name'].format(
+                **given, **dict(zip(every, combination))))
+    return {name for name in found if label_of(benchmark, name) is not None}
 
 
-def _closest(name, known):
-    close = difflib.get_close_matches(name, known, 3, 0.3)
-    return f'; the closest: {", ".join(close)}' if close else \
-        f'; there are: {", ".join(known)}'
+def _recorded_actions(rule, given):
+    """The actions that were recorded where these values are given."""
+    return sorted(number for part in rule['actions']
+                  if all(given[field] in numbers(values)
+                         for field, values in part.items()
+                         if field != 'action')
+                  for number in numbers(part['action']))
