@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os.path as osp
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmengine.config import Config
+
+from ..datasets.benchmarks import published_clips
+from ..facts import FactsError, read_facts
+from ..recipes.reading import graph_channels, innermost, walk
 
 # Multiply-adds a second of one A100, by kind of net and precision. Small nets
 # wait for their memory, in any precision. Large ones come to half of what the
@@ -26,6 +31,8 @@ FRAMES, CROP_BYTES = 83, 2600
 # HRNet-W48 on one person of 256 x 192 pixels, of the extraction
 POSE_MACS = 15.8e9
 JOINTS = 17
+# of the taps that are no layer of the net
+WIDTHS = dict(heatmap=49, heatmap_scale=1)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def pose_hours(clips: int, tap: str, precision: str = 'float32'
     return clips * FRAMES * POSE_MACS / RATES['video'][precision] / 3600
 
 
-def to_extract(dataset: dict, clips: int, channels: int | None
+def to_extract(dataset: Mapping, clips: int, channels: int | None
                ) -> dict[tuple[str, str], float]:
     """Size of what a dataset reads and its folder does not have.
 
@@ -107,7 +114,7 @@ def to_extract(dataset: dict, clips: int, channels: int | None
         channels (int): Of its pooled features.
 
     Returns:
-        dict[tuple[str, str], int]: Folder and feature (or ``'crops'``) to
+        dict[tuple[str, str], float]: Folder and feature (or ``'crops'``) to
         bytes.
     """
     root, found = dataset.get('data_root') or '', {}
@@ -116,10 +123,21 @@ def to_extract(dataset: dict, clips: int, channels: int | None
                 osp.join(root, 'features')):
             taps = step.get('tap')
             for tap in taps if isinstance(taps, (list, tuple)) else [taps]:
-                width = TAP_CHANNELS.get(tap, channels)
+                width = WIDTHS.get(tap, channels)
                 joint = 2 * width + 4 * 3
                 found[root, str(tap)] = clips * FRAMES * JOINTS * joint
         if step['type'] in ('LoadPersonCrops', 'MMDecodeCrops') and \
                 not osp.isdir(osp.join(root, 'crops')):
             found[root, 'crops'] = clips * FRAMES * CROP_BYTES
     return found
+
+
+def clips_of(dataset: Mapping) -> int | None:
+    """int: Clips of a dataset's split, None where nobody knows.
+
+    From the folder if it is there, else from what is published.
+    """
+    root, split = dataset.get('data_root') or '', dataset.get('split') or ''
+    with contextlib.suppress(OSError, FactsError):
+        return read_facts(root).splits.get(split)
+    return published_clips(root, split)

@@ -22,6 +22,8 @@ from mmengine.config import Config, DictAction
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
 from ..files import write_whole
+from ..recipes.reading import innermost
+from ..runner import current_config
 from ..visualization.curves import read_curves
 from .gpus import Hardware
 
@@ -76,7 +78,7 @@ class Run:
         if self.options:
             cfg.merge_from_dict(parser.parse_args(
                 ['--options', *self.options]).options)
-        return recomposed(cfg)
+        return current_config(cfg)
 
     def commands(self) -> tuple[list[str], list[str]]:
         """tuple[list[str]]: To train, resuming what is there, and to test.
