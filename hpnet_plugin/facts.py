@@ -147,7 +147,8 @@ def benchmark_facts(name: str) -> Facts:
         size=entry.get('size', 'full'),
         benchmark=name if name in benchmark_names() else benchmark['file'],
         fusion={**FUSION, **entry.get('fusion', {})},
-        fusion_published='fusion' in entry)
+        fusion_published='fusion' in entry,
+        joints3d=entry.get('joints3d', 'nturgb+d'))
 
 
 def benchmark_names() -> list[str]:

@@ -9,7 +9,9 @@ import numpy as np
 from ..datasets.annotations import write_annotations
 from ..datasets.imports import Poses, write_poses
 from ..estimation.extractor import HEATMAP_PATCH
+from ..facts import Facts, write_facts
 from ..graph import bone_pairs
+from ..recipes.reading import graph_net_of, innermost, num_classes, walk
 from ..store import FeatureStore, StoreWriter
 
 SIZE = 120, 160  # of the frames that never were
@@ -66,23 +68,6 @@ def write_synthetic(cfg, root, clips=4, frames=20):
     for dataset in datasets:
         dataset['data_root'] = str(root)
     return cfg
-
-
-def walk(pipeline):
-    """Yield every transform of a pipeline, those inside others as well."""
-    for step in pipeline:
-        yield step
-        yield from walk(step.get('transforms', ()))
-
-
-def num_classes(cfg):
-    """int: Classes of the model that a config describes."""
-    return cfg.model.cls_head.num_classes
-
-
-def innermost(dataset):
-    """dict: A dataset's config without RepeatDataset and other wrappers."""
-    return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
 def _taps(cfg, steps):

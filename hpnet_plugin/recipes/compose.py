@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from ..benchmark_files import closest
 from ..facts import Facts
 from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
-from .settings import (Recipe, SettingError, checked, closest, find_facts,
-                       resolved)
+from .settings import Recipe, SettingError, checked, find_facts, resolved
 
 # A new recipe is registered here, by its module.
 RECIPES: dict[str, Recipe] = {

@@ -1,12 +1,15 @@
 """Settings: their names, their values, and what follows from them."""
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import functools
+import os
+import os.path as osp
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..facts import Facts, FactsError, benchmark_facts, read_facts
+from ..benchmark_files import closest
+from ..facts import FILE, Facts, FactsError, benchmark_facts, read_facts
 from .schedules import SCHEDULES
 
 SIZES = ('full', 'small')
@@ -50,14 +53,6 @@ class Recipe(NamedTuple):
                 **{name: COMMON[name] for name in self.takes}}
 
 
-def closest(name: Any, known: Iterable[str]) -> str:
-    """End of a message about an unknown name."""
-    known = list(known)
-    close = difflib.get_close_matches(str(name), known, 1, 0.3)
-    return (f'; the closest is {close[0]!r}' if close else '') + \
-        f' (there are {", ".join(known)})'
-
-
 def checked(recipes: Mapping[str, Recipe], recipe: str,
             given: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting, of those that are given.
@@ -85,7 +80,7 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
         if allowed and value not in allowed and (
                 value is not None or name in entry.settings):
             raise SettingError(f'{name}={value!r}: there is no such {name}'
-                               + closest(value, allowed))
+                               + closest(str(value), allowed))
         if name in ('people', 'frames', 'epochs') and value is not None and (
                 not isinstance(value, int) or value < 1):
             raise SettingError(f'{name}={value!r}: give a whole number, 1 or '
@@ -129,7 +124,7 @@ def find_facts(settings: Mapping[str, Any],
                                'hpnet extract, or benchmark=NAME')
         return benchmark, False
     try:
-        facts = replace(read_facts(root), folder=root)
+        facts = replace(read_folder(root), folder=root)
     except FileNotFoundError as error:
         if benchmark is None:
             raise SettingError(f'data_root={root!r}: {error}') from None
@@ -147,6 +142,31 @@ def find_facts(settings: Mapping[str, Any],
             benchmark, folder=root, taps=facts.taps, people=facts.people,
             splits=facts.splits)
     return facts, True
+
+
+def read_folder(root: str) -> Facts:
+    """Facts of a dataset folder, read again only if it has changed.
+
+    Raises:
+        FileNotFoundError: If it is no dataset folder.
+        FactsError: If its facts are damaged.
+    """
+    stamps = tuple(_stamp(osp.join(root, name))
+                   for name in (FILE, 'annotations.pkl', 'classes.txt'))
+    return _read_folder(root, osp.abspath(root), stamps)
+
+
+@functools.lru_cache(8)
+def _read_folder(root, place, stamps):
+    return read_facts(root)
+
+
+def _stamp(path):
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def resolved(settings: Mapping[str, Any], facts: Facts,
