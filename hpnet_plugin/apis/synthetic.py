@@ -11,7 +11,13 @@ from ..datasets.imports import Poses, write_poses
 from ..estimation.extractor import HEATMAP_PATCH
 from ..facts import Facts, write_facts
 from ..graph import bone_pairs
-from ..recipes.reading import graph_net_of, innermost, num_classes, walk
+from ..recipes.reading import (
+    graph_net_of,
+    innermost,
+    num_classes,
+    pooled_channels,
+    walk,
+)
 from ..store import FeatureStore, StoreWriter
 
 SIZE = 120, 160  # of the frames that never were
@@ -80,9 +86,7 @@ def _taps(cfg, steps):
     named = [named] if isinstance(named, str) else list(named)
     if 'heatmap' in named:
         return dict(heatmap=HEATMAP_PATCH**2, heatmap_scale=1)
-    topology = cfg.model.get('topology')
-    net = topology['model'] if topology else cfg.model.backbone
-    share, rest = divmod(net['in_channels'], len(named))
+    share, rest = divmod(pooled_channels(cfg, steps), len(named))
     return {tap: share + (rest if i == 0 else 0)
             for i, tap in enumerate(named)}
 

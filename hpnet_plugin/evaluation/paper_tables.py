@@ -43,6 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from os.path import basename
 from pathlib import Path
 
 import yaml
@@ -111,9 +112,11 @@ class Row:
         if self.recipe != 'stream':
             parts.insert(0, self.recipe)
         benchmark = settings.pop('benchmark', None)
-        changes = [f'{key.rpartition(".")[2]}-{value}'
-                   for key, value in (*settings.items(),
-                                      *self.options.items())]
+        if 'data_root' in settings:
+            settings['data_root'] = basename(settings['data_root'])
+        changes = [
+            f'{key.rpartition(".")[2]}-{_text(value).strip("[]")}'
+            for key, value in (*settings.items(), *self.options.items())]
         stem = '_'.join(map(str, [*parts, benchmark, *changes]))
         return ''.join(c if c.isalnum() or c in '._-@' else '-' for c in stem)
 

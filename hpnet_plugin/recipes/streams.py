@@ -78,7 +78,9 @@ def _rgb_pose(settings, facts):
     return colours._replace(
         load=[*colours.load, *_pose(settings, facts).load,
               dict(type='AppendKeypoint')],
-        channels=colours.channels + 2)
+        channels=colours.channels + 2,
+        # PooledDataset does not read joints beside features
+        dataset=dict(colours.dataset, type='PoseDataset'))
 
 
 def _pose(settings, facts):

@@ -6,6 +6,7 @@ wherever hours are printed: no GPU is looked at.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os.path as osp
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from mmengine.config import Config
 
 from ..datasets.benchmarks import published_clips
 from ..facts import FactsError, read_facts
-from ..recipes.reading import graph_channels, innermost, walk
+from ..recipes.reading import innermost, pooled_channels, walk
 
 # Multiply-adds a second of one A100, by kind of net and precision. Small nets
 # wait for their memory, in any precision. Large ones come to half of what the
@@ -68,7 +69,7 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
     datasets = [innermost(cfg[f'{phase}_dataloader']['dataset'])
                 for phase in ('train', 'test')]
     clips = [clips_of(dataset) for dataset in datasets]
-    total = model_cost(cfg.copy()).total
+    total = model_cost(copy.deepcopy(cfg)).total
     state = 2 if 'Adam' in cfg.optim_wrapper.optimizer.type else 1
     kept = cfg.default_hooks.checkpoint.get('max_keep_ckpts', 1)
     disk = 4 * kept * (total.params + state * total.trained)
@@ -76,8 +77,9 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
         return Estimate(None, disk)
     extracted = {}
     for dataset in datasets:
-        extracted.update(to_extract(dataset, sum(clips), graph_channels(cfg)))
-    extraction = {root: pose_hours(sum(clips), tap, precision)
+        extracted.update(to_extract(
+            dataset, sum(clips), pooled_channels(cfg, dataset['pipeline'])))
+    extraction = {root: pose_hours(sum(clips), tap)
                   for root, tap in extracted if tap not in ('crops', 'rgb')}
     repeats = cfg.train_dataloader.dataset.get('times', 1)
     forwards = BACKWARD * clips[0] * repeats * cfg.train_cfg.max_epochs \
@@ -87,21 +89,19 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
     return Estimate(hours, disk, extracted, extraction)
 
 
-def pose_hours(clips: int, tap: str, precision: str = 'float32'
-               ) -> float | None:
-    """GPU hours of the pose net, for one person in each frame.
+def pose_hours(clips: int, tap: str) -> float | None:
+    """GPU hours of the pose net, for one person in each frame, in float32.
 
     Args:
         clips (int): Clips to extract.
         tap (str): What is wanted; it tells the pose net.
-        precision (str): See :func:`estimate_run`.
 
     Returns:
         float | None: None if it is a tap of another pose net than HRNet-W48.
     """
     if not tap.startswith(('backbone.', 'coordinates', 'heatmap', 'None')):
         return None
-    return clips * FRAMES * POSE_MACS / RATES['video'][precision] / 3600
+    return clips * FRAMES * POSE_MACS / RATES['video']['float32'] / 3600
 
 
 def to_extract(dataset: Mapping, clips: int, channels: int | None
