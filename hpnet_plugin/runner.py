@@ -13,10 +13,16 @@ from mmengine.runner import Runner
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
 from .recipes import SettingError, changed_settings, recompose
-from .recipes.checks import (ConfigError, refuse_disagreements,
-                             refuse_unknown_keys)
-from .recipes.inputs import (MissingInputError, refuse_missing,
-                             refuse_missing_in_any_case)
+from .recipes.checks import (
+    ConfigError,
+    refuse_disagreements,
+    refuse_unknown_keys,
+)
+from .recipes.inputs import (
+    MissingInputError,
+    refuse_missing,
+    refuse_missing_in_any_case,
+)
 from .recipes.reading import innermost
 
 # settings that make another run of a config, but not a longer one

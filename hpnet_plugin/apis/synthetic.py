@@ -11,8 +11,9 @@ from ..datasets.imports import Poses, write_poses
 from ..estimation.extractor import HEATMAP_PATCH
 from ..facts import Facts, write_facts
 from ..graph import bone_pairs
+from ..recipes.checks import class_names_of
 from ..recipes.reading import (
-    graph_net_of,
+    PHASES,
     innermost,
     num_classes,
     pooled_channels,
@@ -73,6 +74,12 @@ def write_synthetic(cfg, root, clips=4, frames=20):
             write_annotations(store, path, labels, names)
     for dataset in datasets:
         dataset['data_root'] = str(root)
+    write_facts(root, Facts(
+        name='synthetic', title='Noise', folder=str(root),
+        classes=tuple(class_names_of(cfg) or map(str, range(classes))),
+        people=people, frames=frames, taps=taps,
+        splits=dict.fromkeys(names, clips),
+        use=dict(zip(PHASES, (dataset['split'] for dataset in datasets)))))
     return cfg
 
 

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from ..facts import Facts, FactsError, benchmark_facts
+from ..facts import FactsError, benchmark_facts
 from .compose import RECIPES
-from .reading import (PHASES, folder_datasets, graph_net_of, num_classes,
-                      walk)
+from .reading import PHASES, folder_datasets, graph_net_of, num_classes, walk
 from .settings import read_folder
 
 # what mmengine's Runner and mmaction2's tools read, beside what is composed
@@ -149,7 +148,7 @@ def _of_classes(config, facts):
         return [f'{root} has {there} classes, model.cls_head.num_classes is '
                 f'{here}: set data_root={root}, which sets it, or '
                 f'model.cls_head.num_classes={there}']
-    names = _names(config)
+    names = class_names_of(config)
     if not named or names is None:
         return []
     if len(names) != there:
@@ -163,7 +162,7 @@ def _of_classes(config, facts):
     return []
 
 
-def _names(config):
+def class_names_of(config: Mapping) -> Sequence[str] | None:
     """Class names that a config was made for, in label order, if known."""
     text = config['model'].get('text')
     if text:
@@ -179,5 +178,4 @@ def _names(config):
         return record['facts']['classes']
     if not record.get('benchmark'):
         return None
-    benchmark: Facts = benchmark_facts(record['benchmark'])
-    return benchmark.classes
+    return benchmark_facts(record['benchmark']).classes

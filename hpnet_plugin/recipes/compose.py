@@ -9,7 +9,14 @@ from ..benchmark_files import closest
 from ..facts import Facts
 from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
-from .settings import Recipe, SettingError, checked, find_facts, resolved
+from .settings import (
+    Recipe,
+    SettingError,
+    Source,
+    checked,
+    find_facts,
+    resolved,
+)
 
 # A new recipe is registered here, by its module.
 RECIPES: dict[str, Recipe] = {
@@ -32,12 +39,13 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
         SettingError: If a setting does not exist or cannot be.
     """
     settings = checked(RECIPES, recipe, settings)
-    return _compose(recipe, settings, *find_facts(settings))
+    return _compose(recipe, settings, find_facts(settings))
 
 
-def _compose(recipe, settings, facts, stored):
+def _compose(recipe, settings, source):
+    facts, stored, benchmark = source
     config = RECIPES[recipe].build(resolved(settings, facts, stored), facts)
-    record = dict(recipe=recipe, **settings)
+    record = dict(settings, recipe=recipe, benchmark=benchmark)
     # a benchmark's facts are found by its name
     composed = dict(record, facts=asdict(facts) if stored else None)
     return own({**config, **record, 'composed': composed})
@@ -69,8 +77,9 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     facts = record.pop('facts')
     recipe = record.pop('recipe')
     record = checked(RECIPES, recipe, record)
-    found = (_recorded(facts), True) if facts else find_facts(record)
-    old = _compose(recipe, record, *found)
+    source = Source(_recorded(facts), True, record.get('benchmark')) \
+        if facts else find_facts(record)
+    old = _compose(recipe, record, source)
     changed = changed_settings(config)
     epochs = (config.get('train_cfg') or {}).get('max_epochs')
     if 'epochs' not in changed and 'epochs' in record and epochs not in (
@@ -78,17 +87,15 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
         changed['epochs'] = epochs
     if not changed:
         return config
-    for name, value in changed.items():
-        config[name] = value
     wanted = changed.pop('recipe', recipe)
     _refuse_foreign(changed, wanted)
     kept = {name: value for name, value in record.items()
             if wanted in RECIPES and name in RECIPES[wanted].defaults()}
     settings = checked(RECIPES, wanted, {**kept, **changed})
-    new = _compose(wanted, settings, *find_facts(settings, found[0]))
-    merged = merge3(old, config, new)
-    merged['composed'] = new['composed']
-    return merged
+    new = _compose(wanted, settings, find_facts(settings, source.facts))
+    record = new['composed']
+    return {**merge3(old, config, new), 'composed': record,
+            **{name: record[name] for name in record if name != 'facts'}}
 
 
 def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:

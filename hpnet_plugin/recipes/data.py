@@ -56,7 +56,9 @@ def loaders(facts: Facts,
         test_dataloader=loader(
             'test', test, test_batch_size, test_mode=True),
         test_cfg=dict(type='TestLoop'),
-        test_evaluator=[top_k, dict(type='PerClassAccuracy')])
+        test_evaluator=[top_k, dict(type='PerClassAccuracy')],
+        default_hooks=dict(
+            logger=dict(interval=_log_interval(facts, batch_size))))
     if 'val' in facts.use:
         # for the curves only: nothing is chosen by it
         config.update(
@@ -64,11 +66,14 @@ def loaders(facts: Facts,
                 'val', test, test_batch_size, test_mode=True),
             val_cfg=dict(type='ValLoop'),
             val_evaluator=[top_k, dict(type='PerClassAccuracy', table=False)])
-    clips = facts.splits.get(facts.use.get('train'))
-    if clips and clips // batch_size < 5 * LOG_INTERVAL:
-        config['default_hooks'] = dict(
-            logger=dict(interval=max(1, clips // batch_size // 5)))
     return config
+
+
+def _log_interval(facts, batch_size):
+    """Steps between two lines of the log; five lines an epoch at least."""
+    clips = facts.splits.get(facts.use.get('train'))
+    steps = LOG_INTERVAL if clips is None else clips // batch_size // 5
+    return max(1, min(LOG_INTERVAL, steps))
 
 
 def split_of(facts: Facts, part: str) -> str | None:

@@ -6,7 +6,7 @@ import os.path as osp
 from collections.abc import Iterable, Mapping
 
 from ..datasets.clip_list import clip_list_path
-from ..facts import FactsError, where_to_get
+from ..facts import HRNET_TAPS, FactsError, where_to_get
 from .reading import PHASES, folder_datasets, pooled_channels, walk
 from .settings import read_folder
 
@@ -161,8 +161,9 @@ def _recipe(root, loads=(), crops=False):
     options += ' --crops' * crops
     download = where_to_get(name)
     if download is None or download.address is None:
-        return f'hpnet extract VIDEOS --out {root} …{options} makes this ' \
-            'folder'
+        # the default of extraction need not be said
+        options = options.replace(f' --tap {next(iter(HRNET_TAPS))}', '')
+        return f'hpnet extract VIDEOS --out {root}{options} makes this folder'
     lists = f'{name}_lists'
     return (f'{download.title} comes from {download.address}; then hpnet '
             f'prepare {download.prepare} VIDEOS --out {lists} and hpnet '

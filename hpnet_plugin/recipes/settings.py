@@ -92,8 +92,23 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
 _ALLOWED = dict(size=SIZES, schedule=SCHEDULES)
 
 
+class Source(NamedTuple):
+    """What a config is made from.
+
+    Attributes:
+        facts (Facts): The dataset.
+        stored (bool): Whether the facts are those of a folder that is there,
+            so that no other features can be had.
+        benchmark (str, optional): The setting ``benchmark``, if anything was
+            taken from it.
+    """
+    facts: Facts
+    stored: bool
+    benchmark: str | None
+
+
 def find_facts(settings: Mapping[str, Any],
-               known: Facts | None = None) -> tuple[Facts, bool]:
+               known: Facts | None = None) -> Source:
     """The facts that a config is made from.
 
     Those of the dataset folder where ``data_root`` names one, else those of
@@ -107,11 +122,12 @@ def find_facts(settings: Mapping[str, Any],
             folder without labels keeps its classes.
 
     Returns:
-        tuple[Facts, bool]: The facts, and whether they are a folder's.
+        Source: The facts, and where they come from.
 
     Raises:
         SettingError: If neither a benchmark nor a folder is given, or there
             is no such benchmark.
+        FactsError: If the folder's facts are damaged.
     """
     name, root = settings.get('benchmark'), settings.get('data_root')
     try:
@@ -122,26 +138,30 @@ def find_facts(settings: Mapping[str, Any],
         if benchmark is None:
             raise SettingError('give data_root=FOLDER, a dataset folder of '
                                'hpnet extract, or benchmark=NAME')
-        return benchmark, False
+        return Source(benchmark, False, name)
     try:
         facts = replace(read_folder(root), folder=root)
     except FileNotFoundError as error:
         if benchmark is None:
             raise SettingError(f'data_root={root!r}: {error}') from None
-        return replace(benchmark, folder=root), False
+        return Source(replace(benchmark, folder=root), False, name)
     if facts.classes is None:
-        source = known or benchmark
-        if source is None or source.classes is None:
-            raise SettingError(
-                f'data_root={root!r} has no labels, and no benchmark= says '
-                'what its classes are')
-        facts = replace(facts, classes=source.classes)
+        return _unlabelled(facts, known or benchmark, name)
     if benchmark and facts.benchmark and facts.classes == benchmark.classes \
             and set(benchmark.use.values()) <= set(facts.splits):
-        facts = replace(
-            benchmark, folder=root, taps=facts.taps, people=facts.people,
-            splits=facts.splits)
-    return facts, True
+        return Source(
+            replace(benchmark, folder=root, taps=facts.taps,
+                    people=facts.people, splits=facts.splits), True, name)
+    return Source(facts, True, None)
+
+
+def _unlabelled(facts, source, name):
+    """A folder for predictions, with the classes of what it is tested by."""
+    if source is None or source.classes is None:
+        raise SettingError(
+            f'data_root={facts.folder!r} has no labels, and no benchmark '
+            'says what its classes are')
+    return Source(replace(facts, classes=source.classes), True, name)
 
 
 def read_folder(root: str) -> Facts:
