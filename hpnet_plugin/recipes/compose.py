@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ..facts import Facts
-from . import hpnet, streams
+from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
 from .settings import (
     Recipe,
@@ -17,7 +17,8 @@ from .settings import (
 )
 
 # A new recipe is registered here, by its module.
-RECIPES: dict[str, Recipe] = {**streams.RECIPES, **hpnet.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **streams.RECIPES, **hpnet.RECIPES, **posec3d.RECIPES, **released.RECIPES}
 
 
 def compose(recipe: str, **settings: Any) -> dict[str, Any]:
