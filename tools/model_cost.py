@@ -3,7 +3,7 @@
 
     python tools/model_cost.py configs/hpnet_ntu120.py
     python tools/model_cost.py --time \\
-        configs/streams/ntu120/hpj_ctrgcn_ntu120.py \\
+        configs/streams/ntu120/hp_j_ctrgcn_ntu120.py \\
         configs/posec3d/ntu120/posec3d_joint_slowonly_ntu120.py
 
 Of one config, part by part; of several, a row each. One clip, in the shapes
@@ -72,12 +72,13 @@ def main(argv=None):
     from hpnet_plugin.apis.cost import clips_per_second, model_cost
     from hpnet_plugin.evaluation.tables import format_table
     from hpnet_plugin.files import write_whole
+    from hpnet_plugin.runner import current_config
     costs, speeds = {}, {}
     for path in args.configs:
         name = osp.splitext(osp.basename(path))[0]
         try:
-            cfg = Config.fromfile(path)
-        except (OSError, KeyError, SyntaxError) as error:
+            cfg = current_config(Config.fromfile(path))
+        except (OSError, KeyError, SyntaxError, ValueError) as error:
             print(f'model_cost: {path}: {error}', file=sys.stderr)
             return 2
         costs[name] = model_cost(cfg)

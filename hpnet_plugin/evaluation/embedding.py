@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
+from ..runner import current_config
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -38,6 +40,7 @@ def read_config(path, split=None, options=None):
     """
     config = Config.fromfile(path)
     config.merge_from_dict(options or {})
+    config = current_config(config)
     init_default_scope(config.get('default_scope', 'mmaction'))
     if split is not None:
         config.test_dataloader.dataset.split = split
