@@ -21,7 +21,7 @@ test_dataloader = dict(
 val_dataloader = test_dataloader
 
 # top-1, top-5, and the mean accuracy of the classes that occur
-top_k = dict(type='AccMetric', metric_list=('top_k_accuracy', ))
+top_k = dict(type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
 val_evaluator = [top_k, dict(type='PerClassAccuracy', table=False)]
 test_evaluator = [top_k, dict(type='PerClassAccuracy')]
 val_cfg = dict(type='ValLoop')
