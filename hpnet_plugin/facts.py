@@ -215,8 +215,8 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
 
     Args:
         folder (str): The dataset folder.
-        facts (Facts): Its facts. ``folder`` is not written: a dataset folder
-            may be moved.
+        facts (Facts): Its facts. ``folder`` is not written, nor a name that
+            is the folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
     Raises:
@@ -224,9 +224,16 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     """
     content = dataclasses.asdict(facts)
     del content['folder']
+    for key in ('name', 'title'):
+        if content[key] == _name_of(folder):
+            del content[key]
     text = json.dumps(dict(format=FORMAT, version=VERSION, **content, **more),
                       indent=1)
     write_whole(osp.join(folder, FILE), (text + '\n').encode())
+
+
+def _name_of(folder):
+    return osp.basename(osp.abspath(folder))
 
 
 def read_record(folder: str) -> dict:
@@ -275,6 +282,8 @@ def read_facts(folder: str) -> Facts:
              if f.name in content}
     if known.get('classes') is not None:
         known['classes'] = tuple(known['classes'])
+    known.setdefault('name', _name_of(folder))
+    known.setdefault('title', known['name'])
     try:
         facts = Facts(folder=folder, **known)
         _check(facts)
@@ -340,7 +349,7 @@ def describe(folder: str,
         median clip of at least 48, 24 or fewer frames. The schedule is short
         below 5,000 training clips.
     """
-    name = osp.basename(osp.abspath(folder))
+    name = _name_of(folder)
     use = parts_in_use(splits)
     if source is not None and source.benchmark:
         kept = source.use if set(source.use.values()) <= set(splits) else use
