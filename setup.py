@@ -114,6 +114,7 @@ setup(
         'importlib_metadata',
     ],
     extras_require=EXTRAS,
+    entry_points={'console_scripts': ['hpnet = hpnet_plugin.cli:main']},
     classifiers=[
         'Development Status :: 4 - Beta',
         'Intended Audience :: Science/Research',

@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet convert``, from a clone or by ``mim run hpnet_plugin convert_checkpoint``."""
+import sys
+
+from hpnet_plugin.commands.convert import main
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet demo``, from a clone or by ``mim run hpnet_plugin demo``."""
+import sys
+
+from hpnet_plugin.commands.demo import main
+
+if __name__ == '__main__':
+    sys.exit(main())

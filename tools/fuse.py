@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet fuse``, from a clone or by ``mim run hpnet_plugin fuse``."""
+import sys
+
+from hpnet_plugin.commands.fuse import main
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet import-released``, from a clone or by ``mim run hpnet_plugin import_released``."""
+import sys
+
+from hpnet_plugin.commands.import_released import main
+
+if __name__ == '__main__':
+    sys.exit(main())

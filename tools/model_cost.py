@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet cost``, from a clone or by ``mim run hpnet_plugin model_cost``."""
+import sys
+
+from hpnet_plugin.commands.cost import main
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet reproduce``, from a clone or by ``mim run hpnet_plugin reproduce``."""
+import sys
+
+from hpnet_plugin.commands.reproduce import main
+
+if __name__ == '__main__':
+    sys.exit(main())

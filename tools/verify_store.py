@@ -1,0 +1,8 @@
+#!/usr/bin/env python3
+"""``hpnet verify``, from a clone or by ``mim run hpnet_plugin verify_store``."""
+import sys
+
+from hpnet_plugin.commands.verify import main
+
+if __name__ == '__main__':
+    sys.exit(main())
