@@ -1,4 +1,6 @@
 """What tools and users call: costs, inputs, reproduction."""
-from .inputs import CheckedRunner, MissingInputError, missing_inputs
+from ..lazy import lazy_names
 
+_NAMES = {'inputs': ('CheckedRunner', 'MissingInputError', 'missing_inputs')}
+__getattr__, __dir__ = lazy_names(__name__, _NAMES)
 __all__ = ['CheckedRunner', 'MissingInputError', 'missing_inputs']

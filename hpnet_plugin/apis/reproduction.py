@@ -24,7 +24,7 @@ from ..evaluation.fusion import join
 from ..evaluation.metrics import per_class_accuracy, softmax, summarize
 from ..evaluation.scores import ScoreError, read_scores
 from ..files import write_whole
-from ..visualization.curves import read_curves
+from ..evaluation.curves import read_curves
 from .inputs import graph_channels, missing_inputs
 from .synthetic import innermost, walk
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measure this package beside the plain way of doing the same, in one run.
 
-    python tools/benchmark.py extract
-    python tools/benchmark.py extract VIDEOS --pose NET.onnx --tap TENSOR
-    python tools/benchmark.py store
-    python tools/benchmark.py tracking
-    python tools/benchmark.py memory
+    hpnet benchmark extract
+    hpnet benchmark extract VIDEOS --pose NET.onnx --tap TENSOR
+    hpnet benchmark store
+    hpnet benchmark tracking
+    hpnet benchmark memory
+    hpnet benchmark startup
 
 Without further options each takes a minute or two and needs nothing but
 this package: it draws its videos and runs the tiny pose net. Printed are
@@ -24,6 +25,7 @@ COMMANDS = {
     'store': 'the feature store beside a .npy file a clip and a JSON index',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
+    'startup': 'imports, --help and mim train beside import mmaction',
 }
 
 
@@ -48,7 +50,7 @@ def main(argv=None):
     args = parse_args(argv)
     from hpnet_plugin.benchmarks.common import show
     words = sys.argv[1:] if argv is None else argv
-    about = shlex.join(['python', 'tools/benchmark.py', *words])
+    about = shlex.join(['hpnet', 'benchmark', *words])
     try:
         show(args.run(args), about, args.json)
     except (ValueError, RuntimeError, OSError) as error:

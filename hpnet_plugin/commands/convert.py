@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Convert a published checkpoint to the names of this package's models.
 
-    python tools/convert_checkpoint.py k600_16_8.pth xclip.pth --from xclip
+    hpnet convert k600_16_8.pth xclip.pth --from xclip
 
 Kinds: hpnet (the released recogniser), ctrgcn (a released stream), xclip
 (Microsoft's .pth), clip (OpenAI's .pt, or MODEL:TAG of open_clip, such as
@@ -13,9 +13,7 @@ Exit status: 0 done, 2 wrong usage or not such a checkpoint.
 import argparse
 import sys
 
-from mmengine import Config
-
-from hpnet_plugin.apis.conversion import KINDS, convert_checkpoint, shortened
+KINDS = ('hpnet', 'ctrgcn', 'xclip', 'clip', 'simcc')
 
 
 def parse_args(argv=None):
@@ -37,21 +35,23 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
+    from hpnet_plugin.apis import conversion
     try:
-        result = convert_checkpoint(
+        result = conversion.convert_checkpoint(
             args.source, args.out, args.kind, args.prompts)
     except (ValueError, OSError) as error:
-        print(f'convert_checkpoint: {error}', file=sys.stderr)
+        print(f'convert: {error}', file=sys.stderr)
         return 2
-    kind, used = KINDS[args.kind], result.state_dict
+    kind, used = conversion.KINDS[args.kind], result.state_dict
     print(f'{args.source}: {kind.what}')
-    print(f'used:     {len(used):5}  {shortened(used)}')
+    print(f'used:     {len(used):5}  {conversion.shortened(used)}')
     for reason, keys in result.left_out.items():
-        print(f'left out: {len(keys):5}  {shortened(keys)}: '
+        print(f'left out: {len(keys):5}  {conversion.shortened(keys)}: '
               f'{reason}')
     if kind.fresh:
         print(f'not in such a file, start anew: {", ".join(kind.fresh)}')
     if result.options:
+        from mmengine import Config
         print('config that fits:\n')
         print(Config(dict(model=result.options)).pretty_text)
     print(f'{args.out}: {kind.use.replace("{}", args.out)}')

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Parameters, multiply-adds and memory of models.
 
-    python tools/model_cost.py configs/hpnet_ntu120.py
-    python tools/model_cost.py --time \\
+    hpnet cost configs/hpnet_ntu120.py
+    hpnet cost --time \\
         configs/streams/ntu120/hpj_ctrgcn_ntu120.py \\
         configs/posec3d/ntu120/posec3d_joint_slowonly_ntu120.py
 
@@ -78,7 +78,7 @@ def main(argv=None):
         try:
             cfg = Config.fromfile(path)
         except (OSError, KeyError, SyntaxError) as error:
-            print(f'model_cost: {path}: {error}', file=sys.stderr)
+            print(f'cost: {path}: {error}', file=sys.stderr)
             return 2
         costs[name] = model_cost(cfg)
         if args.time:

@@ -14,7 +14,7 @@ FILE is one of
 The fused score is the weighted sum of the scores as they are stored. The
 paper's five streams on Smarthome CS, whose clips are named after their class,
 
-    fuse.py J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 recogniser:11 \\
+    hpnet fuse J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 recogniser:11 \\
         --classes classes.txt
 
 Scores of other kinds (logits and probabilities) differ in scale: weigh them

@@ -3,7 +3,7 @@
 Every part is optional: curves of work folders, accuracies and confusions of
 score files and of their fusion, facts and pictures of a dataset folder.
 
-    report.py --out report.html --work-dirs work_dirs/hp_j work_dirs/hp_b \\
+    hpnet report --out report.html --work-dirs work_dirs/hp_j work_dirs/hp_b \\
         --scores hp_j.pkl hp_b.pkl:0.5 --classes data/mine/classes.txt \\
         --data data/mine --videos videos
 
@@ -12,16 +12,6 @@ Exit status 0, or 2 where the usage is wrong or a file cannot be used.
 import argparse
 import sys
 from pathlib import Path
-
-from hpnet_plugin.datasets.sources import read_classes
-from hpnet_plugin.evaluation.fusion import read_streams
-from hpnet_plugin.visualization.report import write_report
-from hpnet_plugin.visualization.sections import (
-    clip_section,
-    dataset_section,
-    scores_sections,
-    training_section,
-)
 
 
 def parse_args(argv=None):
@@ -36,7 +26,7 @@ def parse_args(argv=None):
         help='work folders of mim train: curves and best epochs')
     parser.add_argument(
         '--scores', nargs='+', default=[], metavar='FILE[:WEIGHT]',
-        help='scores of streams, as fuse.py takes them')
+        help='scores of streams, as hpnet fuse takes them')
     parser.add_argument(
         '--labels', metavar='FILE',
         help='"clip label" a line, for scores that hold no labels')
@@ -49,7 +39,7 @@ def parse_args(argv=None):
         'if not given')
     parser.add_argument(
         '--data', metavar='DIR',
-        help='dataset folder that extract.py wrote')
+        help='dataset folder that hpnet extract wrote')
     parser.add_argument(
         '--videos', metavar='DIR',
         help='folder of its videos, to show joints on frames')
@@ -67,6 +57,15 @@ def parse_args(argv=None):
 
 def sections(args):
     """The sections that the arguments ask for."""
+    from hpnet_plugin.datasets.sources import read_classes
+    from hpnet_plugin.evaluation.fusion import read_streams
+    from hpnet_plugin.store import FeatureStore
+    from hpnet_plugin.visualization.sections import (
+        clip_section,
+        dataset_section,
+        scores_sections,
+        training_section,
+    )
     classes = args.classes
     if classes is None and args.data:
         found = Path(args.data) / 'classes.txt'
@@ -80,7 +79,6 @@ def sections(args):
     if args.work_dirs:
         parts.append(training_section(args.work_dirs))
     if args.data:
-        from hpnet_plugin.store import FeatureStore
         parts.append(dataset_section(args.data))
         store = FeatureStore(Path(args.data) / 'features')
         names = args.clips or store.names[::-(-len(store) // 3)][:3]
@@ -92,6 +90,7 @@ def sections(args):
 def main(argv=None):
     """Run the tool; return its exit status."""
     args = parse_args(argv)
+    from hpnet_plugin.visualization.report import write_report
     try:
         write_report(args.out, sections(args), args.title)
     except (OSError, ValueError, KeyError) as error:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Check feature stores: every array against its checksum.
 
-    python tools/verify_store.py data/ntu120
-    python tools/verify_store.py data/ntu120 --upgrade
+    hpnet verify data/ntu120
+    hpnet verify data/ntu120 --upgrade
 
 With --upgrade, indices of format 1 (JSON) first become those of format 2,
 which many processes open at once without parsing them. The shards stay as
@@ -37,7 +37,7 @@ def main(argv=None):
         inner = osp.join(folder, 'features')
         root = inner if osp.isdir(inner) else folder
         if not osp.isdir(root):
-            print(f'verify_store: {folder}: no such folder', file=sys.stderr)
+            print(f'verify: {folder}: no such folder', file=sys.stderr)
             return 2
         problems = []
         if args.upgrade:
@@ -49,7 +49,7 @@ def main(argv=None):
             except StoreError as error:
                 problems.append(str(error))
             except OSError as error:
-                print(f'verify_store: {error}', file=sys.stderr)
+                print(f'verify: {error}', file=sys.stderr)
                 return 2
         found = verify(root, partial(tqdm, unit='clip', leave=False))
         problems += [problem for problem in found if problem not in problems]

@@ -6,7 +6,7 @@ import re
 from importlib import resources
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
+from ..files import VIDEO_SUFFIXES
 from .classes import class_names
 
 PARTS = ('train', 'val', 'test')

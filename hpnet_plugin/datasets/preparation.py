@@ -7,8 +7,7 @@ import os.path as osp
 import random
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
 from .classes import class_names

@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ..estimation.video import VIDEO_SUFFIXES
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from ..unpickling import UnsafePickleError, unpickle
 from .metrics import is_probability
 
@@ -200,6 +198,7 @@ def write_scores(path, scores):
     path = Path(path)
     if path.suffix.lower() != '.pkl':
         raise ScoreError(f'{path}: score dumps are .pkl files')
+    import torch  # here: reading arrays needs none
     top = scores.scores.argmax(1)
     # Each tensor owns its storage: a row view would carry the whole array.
     samples = [
@@ -356,7 +355,8 @@ def _read_npy(path):
 
 
 def _build(names, rows, labels, path):
-    rows = [row.double().numpy() if isinstance(row, torch.Tensor)
+    # tensors are told by what they can do: torch takes seconds to import
+    rows = [row.double().numpy() if hasattr(row, 'double')
             else np.asarray(row, dtype=np.float64) for row in rows]
     shapes = {row.shape for row in rows}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
