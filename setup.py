@@ -58,20 +58,42 @@ def read_version():
     return re.search(r"__version__ = '(.+)'", text).group(1)
 
 
+# What the package imports itself.
+OWN = [
+    'torch>=2.11',
+    'torchvision>=0.26',
+    'open_clip_torch>=3.3',
+    'numpy>=1.26',
+    'scipy>=1.17',
+    'matplotlib>=3.11',
+    'tqdm>=4.70',
+    'mmengine>=0.10.7,<0.11',
+    'safetensors>=0.8',
+    'av>=18',
+]
+
+# mmaction2, mmcv, mmpose, mmdet and openmim ask for packages that cannot be
+# built or that exclude one another (chumpy, xtcocotools, decord, two builds
+# of OpenCV, old pins of openxlab), so pip cannot be asked for them.
+# ``hpnet doctor --fix`` installs them by themselves; what of their own lists
+# is truly imported stands here.
+OF_OPENMMLAB = [
+    'addict', 'packaging', 'pillow', 'pyyaml', 'yapf',  # mmcv
+    'einops', 'importlib_metadata',  # mmaction2
+    'json-tricks', 'munkres', 'pycocotools>=2.0.11',  # mmpose
+    'shapely', 'six', 'terminaltables',  # mmdet
+    'click', 'colorama', 'model-index', 'pandas', 'pip', 'requests', 'rich',
+    'tabulate',  # openmim
+]
+
 EXTRAS = {
-    # One of mmcv and mmcv-lite is needed. They own the same files, so the
-    # package itself must not pull in the one over the other.
-    'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
-    'mim': ['openmim>=0.3.9'],
-    # Pose nets and detectors of mmpose and mmdet.
-    'pose': ['mmpose>=1.2.0,<2', 'mmdet>=3.1.0,<3.3.0'],
-    # Pose nets in ONNX files; later onnx wants numpy 2.
-    'onnx': ['onnxruntime>=1.16', 'onnx>=1.15,<1.20', 'ml_dtypes<0.6'],
-    # t-SNE of tools/analyze.py.
-    'analysis': ['scikit-learn>=1.2'],
+    # Pose nets in ONNX files.
+    'onnx': ['onnxruntime>=1.31', 'onnx>=1.19'],
+    # t-SNE of "hpnet analyze".
+    'analysis': ['scikit-learn>=1.7'],
     'tests': [
-        'pytest>=7', 'pytest-xdist>=3', 'ruff>=0.5', 'scikit-learn>=1.2',
-        'transformers>=4.40'
+        'pytest>=9', 'pytest-xdist>=3.8', 'ruff>=0.17', 'scikit-learn>=1.7',
+        'transformers>=5.23'
     ],
 }
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
@@ -94,25 +116,9 @@ setup(
                            'html', 'css', 'js')
         ]
     },
-    python_requires='>=3.10',
-    install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
-        'open_clip_torch>=2.26.1',
-        # np.Inf of the stock transforms is gone from numpy 2.
-        'numpy>=1.23,<2',
-        'scipy>=1.9',
-        'matplotlib>=3.5',
-        'tqdm>=4.60',
-        'mmengine>=0.10.0,<1',
-        'mmaction2>=1.2.0,<2',
-        'safetensors>=0.4',
-        'av>=10',
-        # pkg_resources, which mmengine and mim import, is gone from 82.
-        'setuptools<82',
-        # mmaction2 imports it and does not say so.
-        'importlib_metadata',
-    ],
+    # hashlib.file_digest is of 3.11.
+    python_requires='>=3.11',
+    install_requires=OWN + OF_OPENMMLAB,
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['hpnet = hpnet_plugin.cli:main']},
     classifiers=[
