@@ -7,9 +7,9 @@ first look-up. Those of this package are added to them as soon as
 from __future__ import annotations
 
 import sys
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import PathFinder
 from types import ModuleType
+
+from .compat.hooks import after
 
 REGISTRY = 'mmaction.registry'
 # registry of mmaction -> modules of this package that register into it
@@ -41,34 +41,4 @@ def add_locations(registries: ModuleType) -> None:
 
 def register() -> None:
     """Add the locations now, or once ``mmaction.registry`` is imported."""
-    if REGISTRY in sys.modules:
-        add_locations(sys.modules[REGISTRY])
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-
-
-class _Finder(MetaPathFinder):
-    """Finds ``mmaction.registry`` as Python does, and adds to it."""
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname != REGISTRY:
-            return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
-        return spec
-
-
-class _Loader(Loader):
-    """A loader that adds the locations after the module has run."""
-
-    def __init__(self, loader):
-        self.loader = loader
-
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module):
-        module.__loader__ = module.__spec__.loader = self.loader
-        self.loader.exec_module(module)
-        add_locations(module)
+    after(REGISTRY, lambda: add_locations(sys.modules[REGISTRY]))
