@@ -14,7 +14,6 @@ import argparse
 import sys
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .common import Tables, positive
 

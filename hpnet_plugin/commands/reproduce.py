@@ -24,9 +24,10 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+from hpnet_plugin.places import configs_folder
+
+CONFIGS = configs_folder()
 
 
 def parse_args(argv=None):
