@@ -7,6 +7,7 @@ links to them.
 """
 import os
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -21,12 +22,20 @@ MIM = {
     'model-index.yml': 'configs/model-index.yml',
 }
 
+# Runs at the start of every Python of the installation: the gaps of the stock
+# packages are filled for stock configs, too. Says nothing where the folder of
+# a development install is gone.
+STARTUP = 'hpnet_plugin_startup'
+PTH = (f"import sys; exec('try:\\n    import {STARTUP}\\n"
+       "except ImportError:\\n    pass')\n")
+
 
 class BuildPy(build_py):
     """Copy configs, tools and the model index into a built package."""
 
     def run(self):
         super().run()
+        Path(self.build_lib, f'{STARTUP}.pth').write_text(PTH)
         mim = Path(self.build_lib, 'hpnet_plugin', '.mim')
         shutil.rmtree(mim, ignore_errors=True)
         mim.mkdir(parents=True)
@@ -50,6 +59,11 @@ class Develop(develop):
         for name, source in MIM.items():
             (mim / name).symlink_to(os.path.relpath(ROOT / source, mim))
         super().run()
+        pth = Path(self.install_dir, f'{STARTUP}.pth')
+        if self.uninstall:
+            pth.unlink(missing_ok=True)
+        else:
+            pth.write_text(PTH)
 
 
 def read_version():
@@ -58,44 +72,16 @@ def read_version():
     return re.search(r"__version__ = '(.+)'", text).group(1)
 
 
-# What the package imports itself.
-OWN = [
-    'torch>=2.11',
-    'torchvision>=0.26',
-    'open_clip_torch>=3.3',
-    'numpy>=1.26',
-    'scipy>=1.17',
-    'matplotlib>=3.11',
-    'tqdm>=4.70',
-    'mmengine>=0.10.7,<0.11',
-    'safetensors>=0.8',
-    'av>=18',
-]
-
-# mmaction2, mmcv, mmpose, mmdet and openmim ask for packages that cannot be
-# built or that exclude one another (chumpy, xtcocotools, decord, two builds
-# of OpenCV, old pins of openxlab), so pip cannot be asked for them.
-# ``hpnet doctor --fix`` installs them by themselves; what of their own lists
-# is truly imported stands here.
-OF_OPENMMLAB = [
-    'addict', 'packaging', 'pillow', 'pyyaml', 'yapf',  # mmcv
-    'einops', 'importlib_metadata',  # mmaction2
-    'json-tricks', 'munkres', 'pycocotools>=2.0.11',  # mmpose
-    'shapely', 'six', 'terminaltables',  # mmdet
-    'click', 'colorama', 'model-index', 'pandas', 'pip', 'requests', 'rich',
-    'tabulate',  # openmim
-]
-
+PACKAGES = runpy.run_path(
+    str(ROOT / 'hpnet_plugin' / 'compat' / 'packages.py'))
+REQUIRED = [package.requirement for package in PACKAGES['OWN']
+            if package.module != 'cv2']  # mmengine brings one of its builds
 EXTRAS = {
-    # Pose nets in ONNX files.
-    'onnx': ['onnxruntime>=1.31', 'onnx>=1.19'],
-    # t-SNE of "hpnet analyze".
-    'analysis': ['scikit-learn>=1.7'],
-    'tests': [
-        'pytest>=9', 'pytest-xdist>=3.8', 'ruff>=0.17', 'scikit-learn>=1.7',
-        'transformers>=5.23'
-    ],
+    'tests': ['pytest>=9', 'pytest-xdist>=3.8', 'ruff>=0.17',
+              'transformers>=5.23']
 }
+for package in PACKAGES['OPTIONAL']:
+    EXTRAS.setdefault(package.extra, []).append(package.requirement)
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 
 setup(
@@ -109,6 +95,7 @@ setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=find_packages(include=['hpnet_plugin', 'hpnet_plugin.*']),
+    py_modules=[STARTUP],
     package_data={
         'hpnet_plugin': [
             f'**/*.{suffix}'
@@ -118,14 +105,15 @@ setup(
     },
     # hashlib.file_digest is of 3.11.
     python_requires='>=3.11',
-    install_requires=OWN + OF_OPENMMLAB,
+    install_requires=[*REQUIRED, *PACKAGES['OF_OPENMMLAB']],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['hpnet = hpnet_plugin.cli:main']},
     classifiers=[
         'Development Status :: 4 - Beta',
         'Intended Audience :: Science/Research',
-        'License :: OSI Approved :: Apache Software License',
-        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     cmdclass={

@@ -3,27 +3,33 @@
 ``torch.load`` then refuses every global that is not on its list
 (``weights_only``), and a checkpoint of mmengine holds the log of its run.
 What that holds (:mod:`hpnet_plugin.compat.checkpoint_contents`) is put on the
-list, once mmengine's reader of checkpoints is imported.
+list once a reader of checkpoints is imported.
 """
 from __future__ import annotations
 
-import inspect
+import re
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 from . import hooks
 
 NAME = 'mmengine checkpoints under weights_only'
 FIX = 'pip install "torch<2.6" (mmengine 0.10.7 has no fix)'
 
-_READER = 'mmengine.runner.checkpoint'
+# mmcv, too: nets of mmpose and mmdet are loaded without mmengine's reader
+_READERS = ('mmengine.runner.checkpoint', 'mmcv')
 
 
 def needed() -> bool:
     """Whether torch reads weights only and mmengine does not say otherwise."""
-    import torch
-    from mmengine.runner.checkpoint import load_from_local
-    from mmengine.utils import digit_version
-    return (digit_version(torch.__version__) >= digit_version('2.6')
-            and 'weights_only' not in inspect.getsource(load_from_local))
+    spec = find_spec('mmengine')
+    if spec is None or find_spec('torch') is None:
+        return False
+    reader = Path(spec.origin).parent / 'runner/checkpoint.py'
+    version = re.findall(r'\d+', metadata.version('torch'))
+    return (tuple(map(int, version[:2])) >= (2, 6)
+            and 'weights_only' not in reader.read_text(encoding='utf-8'))
 
 
 def filled() -> bool:
@@ -35,7 +41,8 @@ def filled() -> bool:
 
 def apply() -> None:
     """Put the contents of such a checkpoint on torch's list."""
-    hooks.after(_READER, _allow)
+    for reader in _READERS:
+        hooks.after(reader, _allow)
 
 
 def _allow():

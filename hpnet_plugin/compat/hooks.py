@@ -132,6 +132,9 @@ class _Around(Loader):
             execute = _bind(run, execute)
         execute()
 
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
 
 def _bind(run, execute):
     return lambda: run(execute)
@@ -158,7 +161,7 @@ def _first() -> _First:
 
 def _last() -> _Last:
     for finder in sys.meta_path:
-        if isinstance(finder, (_First, _Last)):
+        if isinstance(finder, _Last):
             return finder
     sys.meta_path.append(_Last())
     return sys.meta_path[-1]

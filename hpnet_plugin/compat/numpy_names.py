@@ -1,16 +1,16 @@
-"""Names that numpy 2 dropped and stock code uses.
+"""Names that numpy dropped and stock code uses.
 
 ``np.Inf`` stands in the transforms of every stock PoseC3D config,
-``np.in1d`` and ``np.trapz`` in metrics of mmaction2, ``np.float`` (gone since
-1.24) in mmdet. They are given back to numpy once one of these packages is
-imported.
+``np.in1d`` and ``np.trapz`` in metrics of mmaction2 (numpy 2 dropped them),
+``np.float`` (gone since 1.24) in mmdet. They are given back to numpy once one
+of these packages is imported.
 """
 from __future__ import annotations
 
 from . import hooks
 
-NAME = 'names that numpy 2 dropped (np.Inf)'
-FIX = 'pip install "numpy<2"'
+NAME = 'names that numpy dropped (np.Inf, np.float)'
+FIX = 'pip install "numpy<1.24"'
 
 _NAMES = dict(Inf='inf', in1d='isin', trapz='trapezoid')
 _given = set()
