@@ -12,9 +12,9 @@ def lazy_names(package: str, modules: dict[str, tuple[str, ...]]
 
     Args:
         package (str): Name of the package.
-        modules (dict[str, tuple[str]]): Module of the package to the names
-            that the package has from it; none where the module itself is
-            meant.
+        modules (dict[str, tuple[str]]): Module, by its name relative to the
+            package, to the names that the package has from it; none where
+            the module itself is meant.
 
     Returns:
         tuple[Callable]: To be assigned to ``__getattr__`` and ``__dir__``.

@@ -18,7 +18,7 @@ LOCATIONS = {
     'METRICS': ('hpnet_plugin.evaluation.per_class', ),
     'MODELS': ('hpnet_plugin.models', ),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('hpnet_plugin.models.optim', ),
-    'RUNNERS': ('hpnet_plugin.apis.inputs', ),
+    'RUNNERS': ('hpnet_plugin.runner', ),
     'TRANSFORMS': ('hpnet_plugin.datasets.transforms', ),
 }
 

@@ -39,7 +39,7 @@ def run_script(name: str, words: Sequence[str]) -> int:
 
 def refusals() -> tuple[type[Exception], ...]:
     """What this package raises of a config that cannot run."""
-    from ..apis.inputs import MissingInputError
     from ..facts import FactsError
     from ..recipes import SettingError
+    from ..recipes.inputs import MissingInputError
     return MissingInputError, FactsError, SettingError
