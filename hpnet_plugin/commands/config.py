@@ -29,15 +29,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from ..facts import FactsError
-    from ..recipes import SettingError
-    from .names import UnknownNameError, find_config
-    from .settled import settle
+    from .names import find_config
+    from .settled import REFUSALS, settle
     try:
         job = settle(find_config(args.name), settings_of(args),
                      args.cfg_options)
-    except (UnknownNameError, SettingError, FactsError,
-            FileNotFoundError) as error:
+    except REFUSALS as error:
         print(f'config: {error}', file=sys.stderr)
         return 2
     print(job.config.pretty_text, end='')

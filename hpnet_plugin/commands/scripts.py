@@ -28,18 +28,12 @@ def run_script(name: str, words: Sequence[str]) -> int:
     sys.argv = [str(script), *map(str, words)]
     try:
         runpy.run_path(str(script), run_name='__main__')
-    except refusals() as error:
-        print(f'{name}: {error}', file=sys.stderr)
+    except SystemExit as stop:
+        if not isinstance(stop.code, str):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'\n{name}: stopped', file=sys.stderr)
         return 130
     return 0
-
-
-def refusals() -> tuple[type[Exception], ...]:
-    """What this package raises of a config that cannot run."""
-    from ..facts import FactsError
-    from ..recipes import SettingError
-    from ..recipes.inputs import MissingInputError
-    return MissingInputError, FactsError, SettingError

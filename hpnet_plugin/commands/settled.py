@@ -5,12 +5,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..facts import Facts, read_facts
+from ..facts import Facts, FactsError, read_facts
 from ..recipes import SettingError, recompose
-from .names import Named
+from ..recipes.checks import (
+    ConfigError,
+    refuse_disagreements,
+    refuse_unknown_keys,
+)
+from ..recipes.inputs import MissingInputError, refuse_missing
+from .names import Named, UnknownNameError
 from .options import config_options
 
 PHASES = ('train', 'val', 'test')
+# what a user can mend; said in a line, with exit status 2
+REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
+            SettingError, UnknownNameError)
 
 
 class Job(NamedTuple):
@@ -26,19 +35,20 @@ class Job(NamedTuple):
     work_dir: str
 
 
-def settle(named: Named, given: Mapping[str, str],
-           words: Sequence[str] = ()) -> Job:
+def settle(named: Named,
+           given: Mapping[str, str],
+           words: Sequence[str] = (),
+           phases: Sequence[str] = ()) -> Job:
     """Bring a config and settings together.
 
     Args:
         named (Named): The config.
         given (dict): ``data_root``, ``benchmark``, ``net``, ``size``.
         words (Sequence[str]): The user's own ``--cfg-options``.
+        phases (Sequence[str]): Whose inputs must be there.
 
     Raises:
-        SettingError: If they cannot be brought together.
-        FactsError: If the dataset folder's facts are damaged.
-        FileNotFoundError: If the dataset folder is none.
+        Exception: One of ``REFUSALS``, whose text says what is wrong.
     """
     from mmengine.config import Config
     config = Config.fromfile(named.path, import_custom_modules=False)
@@ -50,7 +60,11 @@ def settle(named: Named, given: Mapping[str, str],
         settings = {**named.settings, **given}
         options = [f'{key}={value}' for key, value in settings.items()]
         config.merge_from_dict({**settings, **own})
-        config = Config(recompose(config.to_dict()))
+        whole = config.to_dict()
+        refuse_unknown_keys(whole)
+        config = Config(recompose(whole))
+        refuse_disagreements(config)
+        refuse_missing(config, phases)
     else:
         folder = given.get('data_root')
         if set(given) - {'data_root'}:

@@ -88,17 +88,15 @@ def _newest(folder):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from ..facts import FactsError
-    from ..recipes import SettingError
-    from .names import UnknownNameError, find_config
+    from .names import find_config
     from .scripts import run_script
-    from .settled import settle
+    from .settled import REFUSALS, settle
     try:
         config, checkpoint = find_run(args.run, args.checkpoint)
         named = find_config(config)
-        job = settle(named, settings_of(args), args.cfg_options)
-    except (UnknownNameError, SettingError, FactsError,
-            FileNotFoundError) as error:
+        job = settle(named, settings_of(args), args.cfg_options,
+                     ('test', ))
+    except REFUSALS as error:
         print(f'test: {error}', file=sys.stderr)
         return 2
     is_run = Path(args.run).is_dir()

@@ -87,16 +87,14 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from ..facts import FactsError
-    from ..recipes import SettingError
-    from .names import UnknownNameError, find_config
+    from .names import find_config
     from .scripts import run_script
-    from .settled import settle
+    from .settled import REFUSALS, settle
     try:
         named = find_config(args.name)
-        job = settle(named, settings_of(args), args.cfg_options)
-    except (UnknownNameError, SettingError, FactsError,
-            FileNotFoundError) as error:
+        job = settle(named, settings_of(args), args.cfg_options,
+                     ('train', 'val'))
+    except REFUSALS as error:
         print(f'train: {error}', file=sys.stderr)
         return 2
     words = [named.path, '--work-dir', args.work_dir or job.work_dir]
