@@ -11,12 +11,14 @@ registries find its transforms, models, metrics and runner
 Nothing else is imported before it is used.
 """
 from .compat import apply_compat
+from .config_text import format_once
 from .lazy import lazy_names
 from .registration import register
 from .version import __version__
 
 apply_compat()  # before anything imports the stock packages
 register()
+format_once()
 
 _MODULES = ('apis', 'datasets', 'evaluation', 'models', 'store')
 __getattr__, __dir__ = lazy_names(__name__, {name: () for name in _MODULES})
