@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Parameters, multiply-adds and memory of models.
 
-    hpnet cost configs/hpnet_ntu120.py
-    hpnet cost --time \\
-        configs/streams/ntu120/hpj_ctrgcn_ntu120.py \\
-        configs/posec3d/ntu120/posec3d_joint_slowonly_ntu120.py
+    hpnet cost hpnet
+    hpnet cost --time hp_j_ctrgcn_ntu60_xsub configs/hpnet_ntu120.py
 
-Of one config, part by part; of several, a row each. One clip, in the shapes
+A config is named as for hpnet train. Of one config, part by part; of several, a row each. One clip, in the shapes
 of the config's validation pipeline; neither data nor weights are needed. A
 multiply-add is two FLOPs.
 """
@@ -66,23 +64,24 @@ def content_of(cost):
 def main(argv=None):
     args = parse_args(argv)
     import torch
-    from mmengine.config import Config
 
-    import hpnet_plugin  # noqa: F401  registers the models
     from hpnet_plugin.apis.cost import clips_per_second, model_cost
+    from hpnet_plugin.commands.names import find_config
+    from hpnet_plugin.commands.settled import REFUSALS, settle
     from hpnet_plugin.evaluation.tables import format_table
     from hpnet_plugin.files import write_whole
     costs, speeds = {}, {}
     for path in args.configs:
         name = osp.splitext(osp.basename(path))[0]
         try:
-            cfg = Config.fromfile(path)
-        except (OSError, KeyError, SyntaxError) as error:
+            cfg = settle(find_config(path), {}).config
+            costs[name] = model_cost(cfg)
+            if args.time:
+                speeds[name] = clips_per_second(cfg, args.device)
+        except (*REFUSALS, OSError, KeyError, SyntaxError,
+                ValueError) as error:
             print(f'cost: {path}: {error}', file=sys.stderr)
             return 2
-        costs[name] = model_cost(cfg)
-        if args.time:
-            speeds[name] = clips_per_second(cfg, args.device)
     if len(costs) == 1:
         cost, = costs.values()
         print(format_table(parts_table(cost)))

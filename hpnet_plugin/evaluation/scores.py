@@ -105,10 +105,18 @@ def parse_spec(spec):
     Returns:
         tuple[str, float]: The path, which may hold colons itself, and the
         weight, 1 where none is given.
+
+    Raises:
+        ScoreError: If what follows the file's name is no number.
     """
     match = _WEIGHT.fullmatch(spec)
     if match:
         return match['file'], float(match['weight'])
+    file, colon, weight = spec.rpartition(':')
+    if colon and os.path.exists(file) and not os.path.exists(spec):
+        raise ScoreError(f'{spec}: the weight {weight!r} of {file} is no '
+                         'number; give FILE or FILE:WEIGHT, such as '
+                         f'{file}:0.5')
     return spec, 1.0
 
 
