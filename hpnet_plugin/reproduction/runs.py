@@ -24,7 +24,7 @@ from ..evaluation.scores import Scores, read_scores
 from ..files import write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
-from ..visualization.curves import read_curves
+from ..evaluation.curves import read_curves
 from .gpus import Hardware
 
 # what of a config decides its result
