@@ -2,19 +2,51 @@
 
 A dataset folder holds its facts in ``dataset.json``, which extraction,
 preparation and imports write. A benchmark's facts stand in one file of the
-same keys, ``hpnet_plugin/datasets/benchmarks/NAME.json``. Configs are made
-from them (:mod:`hpnet_plugin.recipes`), and nothing else says them again.
+same keys, ``hpnet_plugin/datasets/benchmarks/NAME.json`` (its keys:
+:mod:`hpnet_plugin.benchmark_files`). Configs are made from them
+(:mod:`hpnet_plugin.recipes`), and nothing else says them again.
 """
 from __future__ import annotations
 
+import dataclasses
+import json
+import os.path as osp
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .benchmark_files import (
+    FactsError,
+    class_list,
+    closest,
+    read_benchmark,
+    read_json,
+    shipped_benchmarks,
+)
+from .files import write_whole
+
+__all__ = ['Facts', 'FactsError', 'Download', 'benchmark_facts',
+           'benchmark_names', 'read_facts', 'where_to_get', 'write_facts']
 
 FILE = 'dataset.json'
 FORMAT, VERSION = 'hpnet_plugin dataset', 1
-
-
-class FactsError(ValueError):
-    """Facts that cannot be used; the message says why."""
+PARTS = ('train', 'val', 'test')
+SCHEDULES = ('paper', 'short', 'small')
+SIZES = ('full', 'small')
+SHORT = 5000  # training clips; of fewer, the paper's schedule is few steps
+# Maps of HRNet-W48: H2, behind the published numbers, and those that the
+# paper compares it with (H1, H3; Table VIII's stages)
+HRNET_TAPS = {
+    'backbone.stage4.0.branches.1': 96,
+    'backbone.stage4.2.relu': 48,
+    'backbone.stage4.0.branches.2': 192,
+    'backbone.stage2.0.branches.1': 96,
+    'backbone.stage3.3.branches.1': 96,
+}
+# The authors' weights of logits of streams and, of most benchmarks, of
+# HP-Net's probabilities; taken where none are published, too
+FUSION = dict(hp_j=0.1, hp_b=0.1, hp_jm=0.1, hp_bm=0.1, hpnet=6.)
 
 
 @dataclass(frozen=True)
@@ -25,12 +57,13 @@ class Facts:
         name (str): Short name: ``'ntu120_xset'``, or the folder's own.
         title (str): For people: ``'NTU RGB+D 120, cross-setup'``.
         folder (str): The dataset folder, as configs take it.
-        classes (tuple[str], optional): Class names in label order; None
-            where nothing is labelled.
+        classes (tuple[str], optional): Class names in label order (numbers
+            where labels have no names); None where nothing is labelled.
         people (int): People a clip, M.
         frames (int): Frames that training resamples a clip to, T.
         taps (dict[str, int]): Feature maps of the store to their channels,
-            that of the paper first.
+            that of the paper first; of a benchmark, those of the paper's
+            tables.
         splits (dict[str, int | None]): Splits to their number of clips, as
             stored or, of a benchmark, as published (None: not published).
         use (dict[str, str]): ``'train'``, ``'val'`` and ``'test'`` to the
@@ -38,8 +71,13 @@ class Facts:
         schedule (str): A name of :mod:`hpnet_plugin.recipes.schedules`.
         size (str): ``'full'``, or ``'small'`` for nets of half the width.
         benchmark (str, optional): The benchmark that it is; None for a
-            folder of one's own.
-        fusion (dict[str, float]): Published weights of the streams' fusion.
+            folder of one's own. A folder that serves several protocols has
+            the first.
+        fusion (dict[str, float]): Weights of the streams' fusion.
+        fusion_published (bool): Whether the authors published these weights
+            for this benchmark.
+        joints3d (str): Layout of the joints of ``annotations_3d.pkl``:
+            ``'nturgb+d'``, 25 joints, or ``'kinect'``, 20 joints.
     """
     name: str
     title: str
@@ -53,7 +91,26 @@ class Facts:
     schedule: str = 'paper'
     size: str = 'full'
     benchmark: str | None = None
-    fusion: dict[str, float] = field(default_factory=dict)
+    fusion: dict[str, float] = field(default_factory=lambda: dict(FUSION))
+    fusion_published: bool = False
+    joints3d: str = 'nturgb+d'
+
+
+class Download(NamedTuple):
+    """Where a benchmark comes from.
+
+    Attributes:
+        title (str): Its name, for people.
+        address (str, optional): The page to ask for it; None where it cannot
+            be had.
+        prepare (str): What ``tools/prepare.py`` calls it: its name and the
+            protocols of one dataset folder.
+        folder (str): That dataset folder.
+    """
+    title: str
+    address: str | None
+    prepare: str
+    folder: str
 
 
 def benchmark_facts(name: str) -> Facts:
@@ -61,12 +118,118 @@ def benchmark_facts(name: str) -> Facts:
 
     Args:
         name (str): ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or
-            the path of a ``.json`` file of one's own.
+            the path of a ``.json`` file of one's own, with
+            ``FILE.json:PROTOCOL`` for another protocol than its first.
 
     Raises:
         FactsError: If there is no such benchmark, with the closest names.
     """
-    raise NotImplementedError
+    benchmark, protocol = _find(name)
+    entry = {**benchmark, **benchmark['protocols'][protocol]}
+    published, use = entry.get('published', {}), entry.get('use')
+    splits = dict.fromkeys(use.values()) if use else {
+        f'{protocol}_{part}': published.get(part)
+        for part in (*PARTS, 'train_full')}
+    name = _protocol_name(benchmark, protocol)
+    return Facts(
+        name=name,
+        title=f'{benchmark["title"]}, {entry["title"]}',
+        folder=entry['folder'],
+        classes=tuple(class_list(entry['classes'], entry['file'])),
+        people=entry['people'],
+        frames=entry['frames'],
+        taps=dict(entry.get('taps', HRNET_TAPS)),
+        splits=splits,
+        use=dict(use or dict(
+            train=f'{protocol}_train_full', val=f'{protocol}_test',
+            test=f'{protocol}_test')),
+        schedule=entry.get('schedule', 'paper'),
+        size=entry.get('size', 'full'),
+        benchmark=name if name in benchmark_names() else benchmark['file'],
+        fusion={**FUSION, **entry.get('fusion', {})},
+        fusion_published='fusion' in entry,
+        joints3d=entry.get('joints3d', 'nturgb+d'))
+
+
+def benchmark_names() -> list[str]:
+    """Names that :func:`benchmark_facts` takes, one a protocol."""
+    return [_protocol_name(benchmark, protocol)
+            for benchmark in map(read_benchmark, shipped_benchmarks())
+            for protocol in benchmark['protocols']]
+
+
+def _find(name):
+    """The file and the protocol that a name means."""
+    own = re.fullmatch(r'(.+\.json)(?::(\w+))?', name)
+    if own:
+        benchmark = read_benchmark(own[1])
+        protocol = own[2] or next(iter(benchmark['protocols']))
+        if protocol not in benchmark['protocols']:
+            raise FactsError(f'{own[1]} has no protocol {protocol!r}'
+                             + closest(protocol, benchmark['protocols']))
+        return benchmark, protocol
+    wanted = name.casefold().replace('-', '_')
+    for benchmark in map(read_benchmark, shipped_benchmarks()):
+        for protocol in benchmark['protocols']:
+            # a file's name alone means its first protocol
+            if wanted in (_protocol_name(benchmark, protocol),
+                          f'{benchmark["key"]}_{protocol}', benchmark['key']):
+                return benchmark, protocol
+    raise FactsError(f'unknown benchmark {name!r}'
+                     + closest(wanted, benchmark_names()))
+
+
+def _protocol_name(benchmark, protocol):
+    return benchmark['protocols'][protocol].get(
+        'name', f'{benchmark["key"]}_{protocol}')
+
+
+def where_to_get(name: str) -> Download | None:
+    """Where a benchmark comes from.
+
+    Args:
+        name (str): A benchmark's name, see :func:`benchmark_facts`, or a
+            folder that is called like a benchmark's (``'data/ntu120'``).
+
+    Returns:
+        Download | None: None if no benchmark is called so.
+    """
+    try:
+        benchmark, protocol = _find(name)
+        folder = {**benchmark, **benchmark['protocols'][protocol]}['folder']
+        choice = [benchmark]
+    except FactsError:
+        folder = osp.basename(osp.normpath(name))
+        choice = map(read_benchmark, shipped_benchmarks())
+    for benchmark in choice:
+        folders = {protocol: {**benchmark, **entry}['folder']
+                   for protocol, entry in benchmark['protocols'].items()}
+        shared = [protocol for protocol, value in folders.items()
+                  if folder in (value, osp.basename(value))]
+        if shared:
+            return Download(
+                benchmark['title'], benchmark.get('address'),
+                ' '.join([benchmark['key'], *shared]), folders[shared[0]])
+    return None
+
+
+def write_facts(folder: str, facts: Facts, **more: object) -> None:
+    """Write the facts of a dataset folder.
+
+    Args:
+        folder (str): The dataset folder.
+        facts (Facts): Its facts. ``folder`` is not written: a dataset folder
+            may be moved.
+        **more: What else to note in the file, as JSON takes it.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    content = dataclasses.asdict(facts)
+    del content['folder']
+    text = json.dumps(dict(format=FORMAT, version=VERSION, **content, **more),
+                      indent=1, ensure_ascii=False)
+    write_whole(osp.join(folder, FILE), (text + '\n').encode())
 
 
 def read_facts(folder: str) -> Facts:
@@ -82,4 +245,175 @@ def read_facts(folder: str) -> Facts:
         FileNotFoundError: If it is no dataset folder.
         FactsError: If its facts are damaged.
     """
-    raise NotImplementedError
+    path = osp.join(folder, FILE)
+    if not osp.isfile(path):
+        return _read_old(folder)
+    content = read_json(path)
+    if content.get('format') != FORMAT:
+        raise FactsError(f'{path}: expected the format {FORMAT!r}, found '
+                         f'{content.get("format")!r}')
+    if content.get('version') != VERSION:
+        raise FactsError(f'{path}: version {content.get("version")!r}, this '
+                         f'package reads {VERSION}: update it')
+    known = {f.name: content[f.name] for f in dataclasses.fields(Facts)
+             if f.name in content}
+    if known.get('classes') is not None:
+        known['classes'] = tuple(known['classes'])
+    try:
+        facts = Facts(folder=folder, **known)
+        _check(facts)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise FactsError(f'{path}: {error}; run the extraction on this '
+                         'folder again to write it anew') from None
+    return facts
+
+
+def _check(facts):
+    for key in ('name', 'title'):
+        _expect(isinstance(getattr(facts, key), str), key, facts, 'a text')
+    _expect(facts.classes is None or facts.classes and all(
+        isinstance(c, str) for c in facts.classes), 'classes', facts,
+        'class names, or null')
+    for key in ('people', 'frames'):
+        value = getattr(facts, key)
+        _expect(type(value) is int and value > 0, key, facts,
+                'a positive whole number')
+    for key, types in (('taps', int), ('splits', (int, type(None))),
+                       ('use', str), ('fusion', (int, float))):
+        value = getattr(facts, key)
+        _expect(isinstance(value, dict) and all(
+            isinstance(v, types) for v in value.values()), key, facts,
+            'an object')
+    _expect(facts.schedule in SCHEDULES, 'schedule', facts,
+            f'one of {SCHEDULES}')
+    _expect(facts.size in SIZES, 'size', facts, f'one of {SIZES}')
+    for part, split in facts.use.items():
+        _expect(part in PARTS and split in facts.splits, 'use', facts,
+                f'{PARTS} to some of the splits {list(facts.splits)}')
+
+
+def _expect(right, key, facts, expected):
+    if not right:
+        raise ValueError(f'{key} = {getattr(facts, key)!r}: expected '
+                         f'{expected}')
+
+
+def describe(folder: str,
+             classes: Iterable[str] | None,
+             splits: dict[str, int],
+             taps: dict[str, int],
+             people: int,
+             lengths: Iterable[int],
+             stored: int | None = None,
+             source: Facts | None = None) -> Facts:
+    """Facts of a folder of one's own, from what it holds.
+
+    Args:
+        folder (str): The dataset folder.
+        classes (Iterable[str], optional): Class names in label order.
+        splits (dict[str, int]): Splits to their numbers of clips.
+        taps (dict[str, int]): Feature maps to channels.
+        people (int): Most people that any clip has.
+        lengths (Iterable[int]): Frames of the clips.
+        stored (int, optional): The length that all clips were stored at.
+        source (Facts, optional): Facts that the clips' lists came with; what
+            they say of people, frames, schedule, size and benchmark holds.
+
+    Returns:
+        Facts: ``frames`` is the stored length, else 64, 32 or 16, for a
+        median clip of at least 48, 24 or fewer frames. The schedule is short
+        below 5,000 training clips.
+    """
+    name = osp.basename(osp.abspath(folder))
+    use = parts_in_use(splits)
+    if source is not None:
+        kept = source.use if set(source.use.values()) <= set(splits) else use
+        return dataclasses.replace(
+            source, folder=folder, splits=splits, use=kept, taps=taps,
+            classes=None if classes is None else tuple(classes),
+            frames=stored or source.frames)
+    lengths = sorted(lengths)
+    median = lengths[len(lengths) // 2] if lengths else 0
+    frames = stored or (64 if median >= 48 else 32 if median >= 24 else 16)
+    return Facts(
+        name=name,
+        title=name,
+        folder=folder,
+        classes=None if classes is None else tuple(classes),
+        people=max(1, people),
+        frames=frames,
+        taps=taps,
+        splits=splits,
+        use=use,
+        schedule='short' if splits.get(use.get('train'), 0) < SHORT
+        else 'paper')
+
+
+def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
+    """Which splits train, validate and test.
+
+    ``train``, ``val`` and ``test`` where they are called so. Of protocols,
+    the first: ``P_train_full``, and ``P_test`` for both validation, which
+    only draws curves, and test, as the paper's tables have it.
+
+    Args:
+        splits (Iterable[str]): Names of the splits, in order.
+
+    Returns:
+        dict[str, str]: See :class:`Facts`.
+    """
+    splits = list(splits)
+    if not set(PARTS) & set(splits):
+        protocols = [found[1] for name in splits if (
+            found := re.fullmatch('(.+)_(?:train_full|train|test)', name))]
+        for protocol in protocols[:1]:
+            train = [name for name in (f'{protocol}_train_full',
+                                       f'{protocol}_train') if name in splits]
+            test = [name for name in (f'{protocol}_test', ) if name in splits]
+            return dict(**dict(train=train[0]) if train else {},
+                        **dict(val=test[0], test=test[0]) if test else {})
+    use = {part: part for part in PARTS if part in splits}
+    if 'test' in use:
+        use.setdefault('val', 'test')
+    return {part: use[part] for part in PARTS if part in use}
+
+
+def _read_old(folder):
+    """Facts of a folder that was written before there was a dataset.json."""
+    path = osp.join(folder, 'annotations.pkl')
+    if not osp.isfile(path):
+        raise FileNotFoundError(
+            f'{folder} is no dataset folder: it has neither {FILE} nor '
+            'annotations.pkl; tools/extract.py makes one')
+    from .datasets.annotations import read_annotations
+    from .store import FeatureStore
+    try:
+        content = read_annotations(path)
+        clips = content['annotations']
+        taps, length = {}, None
+        if osp.isdir(osp.join(folder, 'features')):
+            store = FeatureStore(osp.join(folder, 'features'))
+            taps, length = dict(store.taps), store.meta.get('length')
+            people = [store.shape(name, 'keypoint')[0]
+                      for name in store.names]
+        else:
+            people = [clip['keypoint'].shape[0] for clip in clips]
+        labels = max((clip['label'] for clip in clips), default=-1) + 1
+        names = osp.join(folder, 'classes.txt')
+        classes = class_list(names) if osp.isfile(names) else \
+            list(map(str, range(labels)))
+        splits = content['split']
+        facts = describe(
+            folder, classes if labels else None,
+            {split: len(members) for split, members in splits.items()},
+            taps, max(people, default=1),
+            [clip['total_frames'] for clip in clips], length)
+    except Exception as error:  # nearly any, if the pickle is damaged
+        raise FactsError(
+            f'{folder}: its facts cannot be read ({type(error).__name__}: '
+            f'{error}); run the extraction on this folder again') from error
+    parts = {part: set(splits[split]) for part, split in facts.use.items()}
+    if parts.get('train', set()) & parts.get('test', set()):
+        # without --splits, all clips were in both
+        return dataclasses.replace(facts, use=dict(test=facts.use['test']))
+    return facts

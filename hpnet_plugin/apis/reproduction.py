@@ -20,13 +20,13 @@ from mmengine.config import Config, DictAction
 
 from ..datasets.benchmarks import compare_counts, published_clips
 from ..datasets.classes import class_names
+from ..evaluation.curves import read_curves
 from ..evaluation.fusion import join
 from ..evaluation.metrics import per_class_accuracy, softmax, summarize
 from ..evaluation.scores import ScoreError, read_scores
 from ..files import write_whole
-from ..visualization.curves import read_curves
-from .inputs import graph_channels, missing_inputs
-from .synthetic import innermost, walk
+from ..recipes.inputs import missing_inputs
+from ..recipes.reading import graph_channels, innermost, walk
 
 # what of a config decides its result
 DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',

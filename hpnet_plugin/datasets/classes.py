@@ -1,12 +1,12 @@
 """Class names of the benchmarks, in label order."""
-import difflib
-import os.path as osp
-from importlib import resources
+from __future__ import annotations
 
-from .sources import read_classes
+from collections.abc import Sequence
+
+from ..benchmark_files import class_list
 
 
-def class_names(classes):
+def class_names(classes: str | Sequence[str]) -> list[str]:
     """Class names, wherever they come from.
 
     Args:
@@ -22,23 +22,4 @@ def class_names(classes):
     Raises:
         ValueError: If there is no such list or file, or a name comes twice.
     """
-    if not isinstance(classes, str):
-        names = list(classes)
-    elif osp.isfile(classes):
-        names = read_classes(classes)
-    else:
-        folder = resources.files(__package__) / 'labels'
-        shipped = {item.name[:-4]: item for item in folder.iterdir()
-                   if item.name.endswith('.txt')}
-        if classes not in shipped:
-            close = difflib.get_close_matches(classes, shipped, 3, 0.3)
-            raise ValueError(
-                f'{classes}: no such file of class names, and none of the '
-                f'lists that are shipped, {sorted(shipped)}'
-                + (f'; the closest is {close[0]!r}' if close else ''))
-        names = shipped[classes].read_text(encoding='utf-8').splitlines()
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        raise ValueError(f'class names {classes!r}: '
-                         + (f'{twice} more than once' if twice else 'none'))
-    return names
+    return class_list(classes)

@@ -7,11 +7,9 @@ import os.path as osp
 import random
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
-from .classes import class_names
 from .sources import Clip, SourceError, assign_labels, find_clips
 
 FOLDER = 'folder'
@@ -136,11 +134,11 @@ def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
     if len(classes) > 1:
         raise PreparationError(
             f'{dataset}: {" and ".join(classes.values())} have different '
-            f'classes ({", ".join(classes)}): prepare them apart, in folders '
-            'of their own')
+            f'classes ({", ".join(str(len(names)) for names in classes)} of '
+            'them): prepare them apart, in folders of their own')
     # lists alone have the classes of the benchmark's main split
     first, rule = next(iter(rules.items()), benchmarks.find_rule(dataset))
-    classes = class_names(rule.classes)
+    classes = list(rule.classes)
     bad, labels = [], {}
     for clip in clips:
         try:

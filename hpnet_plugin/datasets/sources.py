@@ -10,7 +10,7 @@ from collections import Counter
 from itertools import combinations
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
+from ..files import VIDEO_SUFFIXES
 
 FILE_NAME_BYTES = 255
 LONGEST_SUFFIX = '.mp4'  # of the files that are named after a clip

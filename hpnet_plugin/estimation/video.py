@@ -24,8 +24,6 @@ import numpy as np
 
 from ..resampling import weighted_frames
 
-VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.m4v', '.mpg',
-                  '.mpeg', '.wmv', '.flv', '.gif')
 # Demuxers that read one file and nothing else. Playlists (concat, hls, dash,
 # sdp, ...) open other files and are none of them, whatever a file is called.
 FORMATS = ('mov', 'mp4', 'matroska', 'webm', 'avi', 'flv', 'asf', 'mpeg',

@@ -32,7 +32,7 @@ def test_from_anywhere(tmp_path):
 
 
 def test_unknown():
-    with pytest.raises(ValueError, match="closest is 'smarthome_cs'"):
+    with pytest.raises(ValueError, match='closest: smarthome_cs'):
         class_names('smarthom_cs')
     with pytest.raises(ValueError, match=r"\['a'\] more than once"):
         class_names(['a', 'b', 'a'])

@@ -1,8 +1,8 @@
-# RGB regions around the joints, joint stream.
-_base_ = [
-    '../../_base_/models/ctrgcn.py', '../../_base_/streams/ntu120.py',
-    '../../_base_/schedules/sgd_65e.py'
-]
+# NTU RGB+D 120, cross-subject: colours at the joints, joints, CTR-GCN (Table
+# XI).
+_base_ = '../../_base_/default_runtime.py'
 
-model = dict(backbone=_base_.rgb.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.rgb.j
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='rgb_j', net='ctrgcn', benchmark='ntu120'))
