@@ -45,7 +45,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_settings(parser)
     add = parser.add_argument_group('training').add_argument
     add('--work-dir', metavar='DIR',
-        help='folder of checkpoints and logs (default work_dirs/NAME_NET_DATA)')
+        help='folder of checkpoints and logs (default: '
+        'work_dirs/NAME_NET_DATA)')
     add('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
         help='go on from the newest checkpoint of the work dir, or from this')
     add('--seed', type=int, help='of chance')

@@ -15,7 +15,6 @@ import re
 import tempfile
 from http.client import HTTPException
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 from urllib.request import Request, urlopen
 
