@@ -1,5 +1,6 @@
-# NTU RGB+D 120, cross-setup.
-_base_ = './hpnet_ntu120.py'
+# HP-Net on NTU RGB+D 120, cross-setup.
+_base_ = './_base_/default_runtime.py'
 
-train_dataloader = dict(dataset=dict(split='xset_train_full'))
-val_dataloader = test_dataloader = dict(dataset=dict(split='xset_test'))
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('hpnet', benchmark='ntu120_xset'))

@@ -1,5 +1,6 @@
-# NTU RGB+D 60, cross-view.
-_base_ = './hpnet_ntu60_xsub.py'
+# HP-Net on NTU RGB+D 60, cross-view.
+_base_ = './_base_/default_runtime.py'
 
-train_dataloader = dict(dataset=dict(split='xview_train_full'))
-val_dataloader = test_dataloader = dict(dataset=dict(split='xview_test'))
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('hpnet', benchmark='ntu60_xview'))

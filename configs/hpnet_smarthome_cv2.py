@@ -1,5 +1,6 @@
-# Toyota-Smarthome, cross-view 2.
-_base_ = './hpnet_smarthome_cv1.py'
+# HP-Net on Toyota-Smarthome, cross-view 2.
+_base_ = './_base_/default_runtime.py'
 
-train_dataloader = dict(dataset=dict(split='cv2_train_full'))
-val_dataloader = test_dataloader = dict(dataset=dict(split='cv2_test'))
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('hpnet', benchmark='smarthome_cv2'))

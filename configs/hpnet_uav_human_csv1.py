@@ -1,11 +1,6 @@
-# UAV-Human, cross-subject 1: 155 classes.
-_base_ = './hpnet_ntu120.py'
+# HP-Net on UAV-Human, cross-subject 1.
+_base_ = './_base_/default_runtime.py'
 
-model = dict(
-    text=dict(classes='uav_human'),
-    data_preprocessor=dict(blending=dict(num_classes=155)),
-    cls_head=dict(num_classes=155))
-train_dataloader = dict(
-    dataset=dict(data_root='data/uav_human', split='csv1_train_full'))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/uav_human', split='csv1_test'))
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('hpnet', benchmark='uav_human_csv1'))

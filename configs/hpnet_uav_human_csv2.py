@@ -1,5 +1,6 @@
-# UAV-Human, cross-subject 2.
-_base_ = './hpnet_uav_human_csv1.py'
+# HP-Net on UAV-Human, cross-subject 2.
+_base_ = './_base_/default_runtime.py'
 
-train_dataloader = dict(dataset=dict(split='csv2_train_full'))
-val_dataloader = test_dataloader = dict(dataset=dict(split='csv2_test'))
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('hpnet', benchmark='uav_human_csv2'))

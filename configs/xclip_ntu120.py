@@ -1,16 +1,7 @@
-# Text + RGB, the baseline of Table XII: HP-Net without pooled features.
-_base_ = './hpnet_ntu120.py'
+# X-CLIP, text and person crops alone, on NTU RGB+D 120, cross-subject (Table
+# XII).
+_base_ = './_base_/default_runtime.py'
 
-model = dict(topology=None, cls_head=dict(fusion=None))
+from hpnet_plugin.recipes import compose
 
-rgb = [
-    _base_.pack[0], _base_.pack[3],
-    dict(_base_.pack_inputs, collect_keys=('imgs', ))
-]
-train_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(video='crops'),
-        pipeline=[_base_.crops, *_base_.augment, *rgb]))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(video='crops'), pipeline=[_base_.middle, *rgb]))
+globals().update(compose('xclip', benchmark='ntu120'))

@@ -16,6 +16,8 @@ or one of one's own. Its keys::
                default those of HRNet-W48
     schedule   paper (the default), short or small
     size       full (the default) or small
+    joints3d   layout of 3D poses: nturgb+d (the default, 25 joints) or
+               kinect (20 joints)
     fusion     object of stream to published weight in the fusion
     names      what names of clips say:
       pattern  regular expression with the group action, and a group a number
@@ -56,7 +58,7 @@ PARTS = ('train', 'val', 'test')
 _RULE = {'name', 'title', 'comment', 'by', 'train', 'val', 'test', 'held_out',
          'published', 'use'}
 _SHARED = {'title', 'folder', 'classes', 'people', 'frames', 'taps',
-           'schedule', 'size', 'fusion', 'comment'}
+           'schedule', 'size', 'joints3d', 'fusion', 'comment'}
 _KEYS = _SHARED | {'base', 'address', 'names', 'protocols'}
 _NAMES = {'pattern', 'layout', 'example', 'actions', 'subject', 'missing',
           'recorded'}

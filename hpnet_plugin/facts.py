@@ -77,6 +77,8 @@ class Facts:
         fusion (dict[str, float]): Weights of the streams' fusion.
         fusion_published (bool): Whether the authors published these weights
             for this benchmark.
+        joints3d (str): Layout of the joints of ``annotations_3d.pkl``:
+            ``'nturgb+d'``, 25 joints, or ``'kinect'``, 20 joints.
     """
     name: str
     title: str
@@ -92,6 +94,7 @@ class Facts:
     benchmark: str | None = None
     fusion: dict[str, float] = field(default_factory=lambda: dict(FUSION))
     fusion_published: bool = False
+    joints3d: str = 'nturgb+d'
 
 
 class Download(NamedTuple):
@@ -145,7 +148,8 @@ def benchmark_facts(name: str) -> Facts:
         size=entry.get('size', 'full'),
         benchmark=name if name in benchmark_names() else benchmark['file'],
         fusion={**FUSION, **entry.get('fusion', {})},
-        fusion_published='fusion' in entry)
+        fusion_published='fusion' in entry,
+        joints3d=entry.get('joints3d', 'nturgb+d'))
 
 
 def benchmark_names() -> list[str]:

@@ -9,7 +9,16 @@ import numpy as np
 from ..datasets.annotations import write_annotations
 from ..datasets.imports import Poses, write_poses
 from ..estimation.extractor import HEATMAP_PATCH
+from ..facts import Facts, write_facts
 from ..graph import bone_pairs
+from ..recipes.checks import class_names_of
+from ..recipes.reading import (
+    PHASES,
+    innermost,
+    num_classes,
+    pooled_channels,
+    walk,
+)
 from ..store import FeatureStore, StoreWriter
 
 SIZE = 120, 160  # of the frames that never were
@@ -65,24 +74,13 @@ def write_synthetic(cfg, root, clips=4, frames=20):
             write_annotations(store, path, labels, names)
     for dataset in datasets:
         dataset['data_root'] = str(root)
+    write_facts(root, Facts(
+        name='synthetic', title='Noise', folder=str(root),
+        classes=tuple(class_names_of(cfg) or map(str, range(classes))),
+        people=people, frames=frames, taps=taps,
+        splits=dict.fromkeys(names, clips),
+        use=dict(zip(PHASES, (dataset['split'] for dataset in datasets)))))
     return cfg
-
-
-def walk(pipeline):
-    """Yield every transform of a pipeline, those inside others as well."""
-    for step in pipeline:
-        yield step
-        yield from walk(step.get('transforms', ()))
-
-
-def num_classes(cfg):
-    """int: Classes of the model that a config describes."""
-    return cfg.model.cls_head.num_classes
-
-
-def innermost(dataset):
-    """dict: A dataset's config without RepeatDataset and other wrappers."""
-    return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
 def _taps(cfg, steps):
@@ -95,9 +93,7 @@ def _taps(cfg, steps):
     named = [named] if isinstance(named, str) else list(named)
     if 'heatmap' in named:
         return dict(heatmap=HEATMAP_PATCH**2, heatmap_scale=1)
-    topology = cfg.model.get('topology')
-    net = topology['model'] if topology else cfg.model.backbone
-    share, rest = divmod(net['in_channels'], len(named))
+    share, rest = divmod(pooled_channels(cfg, steps), len(named))
     return {tap: share + (rest if i == 0 else 0)
             for i, tap in enumerate(named)}
 

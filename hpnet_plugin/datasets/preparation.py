@@ -9,7 +9,6 @@ import os.path as osp
 from typing import NamedTuple
 
 from ..benchmark_files import read_json
-from ..estimation.video import VIDEO_SUFFIXES
 from ..facts import (
     FILE,
     Facts,
@@ -18,7 +17,7 @@ from ..facts import (
     read_record,
     write_facts,
 )
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
 from .clips import Clip, SourceError

@@ -8,8 +8,8 @@ import json
 import pickle
 
 import pytest
+from mmaction.registry import RUNNERS
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.demo import people
@@ -135,25 +135,25 @@ def test_without_labels(unlabelled):
     assert {one['label'] for one in content['annotations']} == {-1}
 
 
-def test_clips_without_labels_are_predicted(root, unlabelled, tmp_path):
+@pytest.mark.parametrize('stream', ['pose_j', 'hp_j'])
+def test_clips_without_labels_are_predicted(root, unlabelled, tmp_path,
+                                            stream):
     """mim test --dump: scores, and no accuracy that means nothing."""
     from hpnet_plugin.evaluation.scores import read_scores
-    cfg = Config.fromfile(root / 'configs/streams/ntu60_xsub/'
-                          'pose_j_ctrgcn_ntu60_xsub.py')
-    cfg.work_dir = str(tmp_path)
-    cfg.test_dataloader.dataset.update(data_root=str(unlabelled),
-                                       split='test')
-    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg = Config.fromfile(root / 'configs/stream.py')
+    cfg.merge_from_dict(dict(
+        data_root=str(unlabelled), stream=stream, size='small',
+        work_dir=str(tmp_path)))
     cfg.test_evaluator = [*cfg.test_evaluator, dict(
         type='DumpResults', out_file_path=str(tmp_path / 'scores.pkl'))]
-    metrics = Runner.from_cfg(cfg).test()
+    metrics = RUNNERS.get(cfg.runner_type).from_cfg(cfg).test()
     assert metrics == {}
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert 'None of the 3 clips has a label' in log
     assert 'acc/' not in log.split('None of the 3 clips')[1]
     scores = read_scores(str(tmp_path / 'scores.pkl'))
     assert scores.names == ['0', '1', '2'] and scores.labels is None
-    assert scores.scores.shape == (3, 60)
+    assert scores.scores.shape == (3, 120)
 
 
 def test_lists_are_a_source(root, videos, extract, tmp_path, capsys):

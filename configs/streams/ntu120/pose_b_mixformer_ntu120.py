@@ -1,4 +1,7 @@
-# 2D pose, bone stream.
-_base_ = './pose_j_mixformer_ntu120.py'
+# NTU RGB+D 120, cross-subject: 2D pose, bones, Skeleton-MixFormer (Table III).
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.b
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='pose_b', net='mixformer', benchmark='ntu120'))

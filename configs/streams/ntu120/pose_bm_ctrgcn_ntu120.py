@@ -1,4 +1,7 @@
-# 2D pose, bone motion stream.
-_base_ = './pose_j_ctrgcn_ntu120.py'
+# NTU RGB+D 120, cross-subject: 2D pose, motion of bones, CTR-GCN (Table III).
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.bm
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='pose_bm', net='ctrgcn', benchmark='ntu120'))

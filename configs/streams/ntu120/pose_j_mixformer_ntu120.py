@@ -1,8 +1,8 @@
-# 2D pose, joint stream.
-_base_ = [
-    '../../_base_/models/mixformer.py', '../../_base_/streams/ntu120.py',
-    '../../_base_/schedules/sgd_65e.py'
-]
+# NTU RGB+D 120, cross-subject: 2D pose, joints, Skeleton-MixFormer (Table
+# III).
+_base_ = '../../_base_/default_runtime.py'
 
-model = dict(backbone=_base_.pose.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.j
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='pose_j', net='mixformer', benchmark='ntu120'))

@@ -1,4 +1,8 @@
-# 2D pose, joint motion stream.
-_base_ = './pose_j_mixformer_ntu120.py'
+# NTU RGB+D 120, cross-subject: 2D pose, motion of joints, Skeleton-MixFormer
+# (Table III).
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.jm
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='pose_jm', net='mixformer', benchmark='ntu120'))

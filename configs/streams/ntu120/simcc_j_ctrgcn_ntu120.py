@@ -1,8 +1,7 @@
-# SimCC coordinate vectors, joint stream.
-_base_ = [
-    '../../_base_/models/ctrgcn.py', '../../_base_/streams/ntu120.py',
-    '../../_base_/schedules/sgd_65e.py'
-]
+# NTU RGB+D 120, cross-subject: SimCC vectors, joints, CTR-GCN (Table IV).
+_base_ = '../../_base_/default_runtime.py'
 
-model = dict(backbone=_base_.simcc.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.simcc.j
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='simcc_j', net='ctrgcn', benchmark='ntu120'))

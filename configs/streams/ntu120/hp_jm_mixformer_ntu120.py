@@ -1,0 +1,8 @@
+# NTU RGB+D 120, cross-subject: heatmap pooled features, motion of joints,
+# Skeleton-MixFormer (Table III).
+_base_ = '../../_base_/default_runtime.py'
+
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('stream', stream='hp_jm', net='mixformer', benchmark='ntu120'))

@@ -1,4 +1,0 @@
-# 3D pose, joint motion stream.
-_base_ = './pose3d_j_ctrgcn_ntu120.py'
-
-train_dataloader = val_dataloader = test_dataloader = _base_.pose3d.jm

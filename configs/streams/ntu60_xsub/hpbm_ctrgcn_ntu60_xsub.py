@@ -1,4 +1,0 @@
-# Heatmap pooled features, bone motion stream.
-_base_ = './hpj_ctrgcn_ntu60_xsub.py'
-
-train_dataloader = val_dataloader = test_dataloader = _base_.hp.bm

@@ -1,8 +1,0 @@
-# 3D pose, joint stream.
-_base_ = [
-    '../../_base_/models/ctrgcn.py', '../../_base_/streams/nw_ucla_3d.py',
-    '../../_base_/schedules/sgd_30e.py'
-]
-
-model = dict(backbone=_base_.pose3d.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.pose3d.j

@@ -1,8 +1,0 @@
-# 2D pose, joint stream.
-_base_ = [
-    '../../_base_/models/ctrgcn.py', '../../_base_/streams/nw_ucla.py',
-    '../../_base_/schedules/sgd_30e.py'
-]
-
-model = dict(backbone=_base_.pose.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.j

@@ -1,4 +1,0 @@
-# Heatmap pooled features, joint motion stream.
-_base_ = './hpj_ctrgcn_nw_ucla_small.py'
-
-train_dataloader = val_dataloader = test_dataloader = _base_.hp.jm

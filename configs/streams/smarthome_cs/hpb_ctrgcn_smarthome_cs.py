@@ -1,4 +1,0 @@
-# Heatmap pooled features, bone stream.
-_base_ = './hpj_ctrgcn_smarthome_cs.py'
-
-train_dataloader = val_dataloader = test_dataloader = _base_.hp.b

@@ -1,4 +1,0 @@
-# 2D pose, bone stream.
-_base_ = './pose_j_ctrgcn_smarthome_cs.py'
-
-train_dataloader = val_dataloader = test_dataloader = _base_.pose.b

@@ -1,8 +1,0 @@
-# SimCC coordinate vectors, joint stream.
-_base_ = [
-    '../../_base_/models/ctrgcn.py', '../../_base_/streams/uav_human_csv1.py',
-    '../../_base_/schedules/sgd_65e.py'
-]
-
-model = dict(backbone=_base_.simcc.net, cls_head=_base_.head)
-train_dataloader = val_dataloader = test_dataloader = _base_.simcc.j

@@ -1,0 +1,7 @@
+# X-CLIP, HP-Net without pooled features, on any dataset folder:
+# data_root=data/mine.
+_base_ = './_base_/default_runtime.py'
+
+from hpnet_plugin.recipes import compose
+
+globals().update(compose('xclip'))

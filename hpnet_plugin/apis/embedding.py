@@ -1,0 +1,229 @@
+"""What a model knows of its clips before it decides: features and t-SNE."""
+import textwrap
+from dataclasses import dataclass
+from os.path import basename
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, load_checkpoint
+
+from ..estimation.devices import device_of
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of N clips.
+
+    Args:
+        names (list[str]): Clip names.
+        labels (np.ndarray): (N,) int64.
+        values (np.ndarray): (N, D) float32.
+    """
+    names: list
+    labels: np.ndarray
+    values: np.ndarray
+
+
+def read_config(path, split=None, options=None):
+    """Read a config whose test data shall be looked at.
+
+    Args:
+        path (str): The config.
+        split (str, optional): In place of the split of its test dataset.
+        options (dict, optional): As of ``--cfg-options``.
+
+    Returns:
+        Config: With the scope of its registry set.
+    """
+    config = Config.fromfile(path)
+    config.merge_from_dict(options or {})
+    init_default_scope(config.get('default_scope', 'mmaction'))
+    if split is not None:
+        config.test_dataloader.dataset.split = split
+    return config
+
+
+def clips_of(dataset):
+    """Clips of a dataset of the toolbox.
+
+    Args:
+        dataset (BaseActionDataset): Its clips have ``frame_dir`` or
+            ``filename``, and one label.
+
+    Returns:
+        tuple[list[str], np.ndarray]: Names and labels (N,).
+    """
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    names = [basename(info.get('frame_dir') or info['filename'])
+             for info in infos]
+    return names, np.array([int(info['label']) for info in infos])
+
+
+def choose(names, labels, max_classes=None, per_class=None, seed=0):
+    """Choose clips for a picture that can still be read.
+
+    Args:
+        names (list[str]): Clip names; their order does not matter.
+        labels (np.ndarray): (N,) ints; clips without a label (-1) are left
+            out.
+        max_classes (int, optional): Keep the classes with most clips, the
+            lower label among equals.
+        per_class (int, optional): Draw at most so many clips of each class.
+        seed (int): Of the draw.
+
+    Returns:
+        set[str]: Names.
+    """
+    of_class = {}
+    for name, label in sorted(zip(names, labels.tolist())):
+        if label >= 0:
+            of_class.setdefault(label, []).append(name)
+    kept = sorted(of_class, key=lambda label: (-len(of_class[label]), label))
+    draw = np.random.default_rng(seed)
+    chosen = set()
+    for label in sorted(kept[:max_classes]):
+        clips = of_class[label]
+        chosen.update(draw.permutation(clips)[:per_class].tolist())
+    return chosen
+
+
+def extract_features(config, checkpoint, max_classes=None, per_class=None,
+                     seed=0, device='cpu', progress=iter):
+    """Features of the test clips of a config, before the head.
+
+    They are the mean of what the backbone gives over people, time, joints or
+    pixels, and views: what the head's linear layer sees. Of HP-Net they are
+    F_c (Eq. 5), or the video's feature where it has no pooled ones.
+
+    Args:
+        config (Config): See :func:`read_config`.
+        checkpoint (str): Weights of its model, all of them.
+        max_classes (int, optional): See :func:`choose`, as the next two.
+        per_class (int, optional): Likewise.
+        seed (int): Likewise.
+        device (str): Where the model runs. Default: 'cpu'.
+        progress (callable): Wraps the batches, ``tqdm`` for instance.
+
+    Returns:
+        Features: Sorted by clip name.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: A device that is not there, a checkpoint that does not
+            fit, or a model whose features are no single array.
+    """
+    device = device_of(device)
+    dataset = DATASETS.build(config.test_dataloader.dataset)
+    names, labels = clips_of(dataset)
+    chosen = choose(names, labels, max_classes, per_class, seed)
+    kept = sorted((i for i, name in enumerate(names) if name in chosen),
+                  key=lambda i: names[i])
+    dataset.get_subset_(kept)
+    loader = Runner.build_dataloader(
+        dict(config.test_dataloader, dataset=dataset,
+             sampler=dict(type='DefaultSampler', shuffle=False)))
+    model = MODELS.build(config.model)
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except UnpicklingError:
+        # Torch's text advises what makes loading unsafe.
+        raise ValueError(f'{checkpoint} is no checkpoint: give the .pth file '
+                         'of a training') from None
+    except (RuntimeError, ValueError) as error:
+        # Torch names every single weight.
+        reason = textwrap.shorten(str(error), 500, placeholder=' …')
+        raise ValueError(f'{checkpoint}: does not fit the model of '
+                         f'{config.filename}: {reason}') from None
+    model.to(device).eval()
+    values = []
+    with torch.no_grad():
+        for batch in progress(loader):
+            data = model.data_preprocessor(batch, False)
+            found = pooled_features(model, data['inputs'])
+            clips = len(data['data_samples'])
+            found = found.float().reshape(clips, -1, found.shape[1]).mean(1)
+            values.append(found.cpu().numpy())
+    return Features([names[i] for i in kept], labels[kept],
+                    np.concatenate(values))
+
+
+def pooled_features(model, inputs):
+    """What a recogniser's backbone gives, averaged over all but channels.
+
+    Args:
+        model (BaseRecognizer): Of the toolbox, or HP-Net.
+        inputs (Tensor | dict): As its data preprocessor leaves them.
+
+    Returns:
+        Tensor: (B * views, D).
+
+    Raises:
+        ValueError: A backbone that gives several arrays.
+    """
+    from mmaction.models import RecognizerGCN
+
+    from ..models import XCLIPRecognizer
+    feats, _ = model.extract_feat(inputs)
+    if isinstance(model, XCLIPRecognizer):
+        video, _, pooled = feats
+        return video if pooled is None else pooled.concat
+    if not isinstance(feats, torch.Tensor):
+        raise ValueError(f'the backbone of {type(model).__name__} gives a '
+                         f'{type(feats).__name__}, expected one array')
+    if isinstance(model, RecognizerGCN):
+        return feats.mean((1, 3, 4))
+    return feats.flatten(2).mean(2) if feats.ndim > 2 else feats
+
+
+def embed(values, seed=0, perplexity=30):
+    """t-SNE of features, by scikit-learn.
+
+    Args:
+        values (np.ndarray): (N, D).
+        seed (int): Of what is random in it.
+        perplexity (float): About how many neighbours a clip has; lowered to
+            a third of the clips where there are few.
+
+    Returns:
+        np.ndarray: (N, 2).
+    """
+    from sklearn.manifold import TSNE
+    fit = TSNE(perplexity=min(perplexity, (len(values) - 1) / 3),
+               init='pca', random_state=seed)
+    return fit.fit_transform(np.asarray(values, np.float32))
+
+
+def separation(values, labels, neighbours=5):
+    """How separate classes are: numbers, since pictures of t-SNE deceive.
+
+    Args:
+        values (np.ndarray): (N, D), the features themselves.
+        labels (np.ndarray): (N,) ints.
+        neighbours (int): That vote on each clip. Default: 5.
+
+    Returns:
+        dict: ``silhouette``, the mean over the clips from -1 to 1, and
+        ``knn_accuracy`` in percent, of clips whose nearest neighbours
+        (without themselves, by Euclidean distance) vote for their class;
+        the lower label wins a tie.
+
+    Raises:
+        ValueError: Fewer than two classes, or no more clips than classes or
+            neighbours.
+    """
+    from sklearn.metrics import silhouette_score
+    from sklearn.neighbors import NearestNeighbors
+    clips, classes = len(labels), len(np.unique(labels))
+    if not 2 <= classes < clips or clips <= neighbours:
+        raise ValueError(
+            f'{clips} clips of {classes} classes; at least two classes, and '
+            f'more clips than classes and than {neighbours} are needed')
+    near = NearestNeighbors(n_neighbors=neighbours).fit(values)
+    votes = labels[near.kneighbors(return_distance=False)]
+    won = np.array([np.bincount(row).argmax() for row in votes])
+    return dict(silhouette=float(silhouette_score(values, labels)),
+                knn_accuracy=float(100 * (won == labels).mean()))

@@ -1,0 +1,113 @@
+"""From settings to a config, and to another one when settings change."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from ..facts import Facts
+from . import hpnet, posec3d, released, streams
+from .merge import merge3, own, same
+from .settings import (
+    Recipe,
+    Source,
+    checked,
+    find_facts,
+    resolved,
+)
+
+# A new recipe is registered here, by its module.
+RECIPES: dict[str, Recipe] = {
+    **streams.RECIPES, **hpnet.RECIPES, **posec3d.RECIPES, **released.RECIPES}
+
+
+def compose(recipe: str, **settings: Any) -> dict[str, Any]:
+    """Make a config.
+
+    Args:
+        recipe (str): ``'stream'``, ``'hpnet'``, … : a key of ``RECIPES``.
+        **settings: Of this recipe; see its entry.
+
+    Returns:
+        dict: The config, all but what ``configs/_base_/default_runtime.py``
+        holds. ``recipe`` and the settings are keys of it; a setting that is
+        None is the dataset's. ``composed`` records what it was made with.
+
+    Raises:
+        SettingError: If a setting does not exist or cannot be.
+    """
+    settings = checked(RECIPES, recipe, settings)
+    return _compose(recipe, settings, find_facts(settings))
+
+
+def _compose(recipe, settings, source):
+    facts, stored, benchmark = source
+    config = RECIPES[recipe].build(resolved(settings, facts, stored), facts)
+    record = dict(settings, recipe=recipe, benchmark=benchmark)
+    # a benchmark's facts are found by its name
+    composed = dict(record, facts=asdict(facts) if stored else None)
+    return own({**config, **record, 'composed': composed})
+
+
+def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Follow the settings that were changed since a config was composed.
+
+    The config is composed anew with them, and what else was changed by hand
+    is laid over the result: dicts are merged key by key, anything else is
+    replaced as a whole. ``train_cfg.max_epochs`` counts as the setting
+    ``epochs``.
+
+    Args:
+        config (dict): A config, whole.
+
+    Returns:
+        dict: The config that its settings describe; the same dict if none
+        was changed or it was not composed.
+
+    Raises:
+        SettingError: If a setting does not exist or cannot be.
+    """
+    record = config.get('composed')
+    if not record:
+        return config
+    record = dict(record)
+    facts = record.pop('facts')
+    recipe = record.pop('recipe')
+    record = checked(RECIPES, recipe, record)
+    source = Source(_recorded(facts), True, record.get('benchmark')) \
+        if facts else find_facts(record)
+    old = _compose(recipe, record, source)
+    changed = changed_settings(config)
+    epochs = (config.get('train_cfg') or {}).get('max_epochs')
+    if 'epochs' not in changed and 'epochs' in record and epochs not in (
+            None, old['train_cfg']['max_epochs']):
+        changed['epochs'] = epochs
+    if not changed:
+        return config
+    wanted = changed.pop('recipe', recipe)
+    kept = {name: value for name, value in record.items()
+            if wanted in RECIPES and name in RECIPES[wanted].defaults()}
+    settings = checked(RECIPES, wanted, {**kept, **changed})
+    new = _compose(wanted, settings, find_facts(settings, source.facts))
+    record = new['composed']
+    return {**merge3(old, config, new), 'composed': record,
+            **{name: record[name] for name in record if name != 'facts'}}
+
+
+def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a config that are not those that it was composed with."""
+    record = config.get('composed')
+    if not record:
+        return {}
+    return {name: config[name] for name, value in record.items()
+            if name != 'facts' and name in config
+            and not same(config[name], value)}
+
+
+def _recorded(facts):
+    """The facts as they were when the config was composed."""
+    known = {field.name for field in fields(Facts)}
+    values = {key: value for key, value in facts.items() if key in known}
+    if values['classes'] is not None:
+        values['classes'] = tuple(values['classes'])
+    return Facts(**values)

@@ -1,0 +1,61 @@
+"""What stands where in a config."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+# datasets that read a dataset folder
+FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
+PHASES = ('train', 'val', 'test')
+
+
+def walk(pipeline: Iterable[Mapping]) -> Iterator[Mapping]:
+    """Yield every transform of a pipeline, those inside others as well."""
+    for step in pipeline:
+        yield step
+        yield from walk(step.get('transforms', ()))
+
+
+def innermost(dataset: Mapping) -> Mapping:
+    """A dataset's config without RepeatDataset and other wrappers."""
+    return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
+
+
+def folder_datasets(config: Mapping,
+                    phases: Iterable[str] = PHASES) -> Iterator[Mapping]:
+    """Yield the datasets of a config that read a dataset folder."""
+    for phase in phases:
+        loader = config.get(f'{phase}_dataloader')
+        if loader is not None:
+            dataset = innermost(loader['dataset'])
+            if dataset['type'] in FOLDER_DATASETS:
+                yield dataset
+
+
+def graph_net_of(config: Mapping) -> Mapping[str, Any]:
+    """The graph network, or whatever backbone there is instead."""
+    model = config['model']
+    topology = model.get('topology')
+    return topology['model'] if topology else model.get('backbone') or {}
+
+
+def graph_channels(config: Mapping) -> int | None:
+    """Channels that the graph network takes; None without one."""
+    return graph_net_of(config).get('in_channels')
+
+
+def pooled_channels(config: Mapping, pipeline: Iterable[Mapping]
+                    ) -> int | None:
+    """Channels that a pipeline's features must have; None if any will do."""
+    kinds = {step['type'] for step in walk(pipeline)}
+    channels = graph_channels(config)
+    if 'GenerateHeatmapVolume' in kinds:
+        return None  # the net sees volumes, a channel a joint
+    if channels and 'AppendKeypoint' in kinds:
+        return channels - 2  # x and y come behind the features
+    return channels
+
+
+def num_classes(config: Mapping) -> int | None:
+    """Classes of the model; None if its head does not say it."""
+    return (config['model'].get('cls_head') or {}).get('num_classes')

@@ -1,0 +1,173 @@
+"""Streams: what a graph network sees of each joint, each kind once.
+
+A stream is a kind and what is made of it: ``j`` joints, ``b`` bones, ``jm``
+and ``bm`` their motion. ``hp_bm`` is the bones' motion of pooled features.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..facts import Facts
+from .data import PACK, loaders
+from .nets import NETS, graph_net
+from .schedules import sgd
+from .settings import Recipe, SettingError
+
+PARTS = ('j', 'b', 'jm', 'bm')
+SIMCC = 'coordinates', 384 + 512  # tap, and the bins of x and of y
+RGB = 'rgb', 5 * 5 * 3  # tap, and the colours of 5 x 5 points
+WORKERS = dict(paper=4, short=2, small=0)
+
+# NW-UCLA's 20 joints: hip centre, spine, shoulder centre, head, left arm,
+# right arm, left leg, right leg
+KINECT = dict(
+    num_node=20,
+    inward=[(0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6), (8, 2),
+            (9, 8), (10, 9), (11, 10), (12, 0), (13, 12), (14, 13), (15, 14),
+            (16, 0), (17, 16), (18, 17), (19, 18)],
+    center=2)
+
+
+class Kind(NamedTuple):
+    """What a stream reads of a clip.
+
+    Attributes:
+        load (list[dict]): The transforms that load it.
+        channels (int): Channels of a joint.
+        key (str): Where it stands in the results.
+        joints (str | dict): The graph of the joints.
+        dataset (dict): Other settings of the dataset.
+    """
+    load: list[dict[str, Any]]
+    channels: int
+    key: str
+    joints: str | dict = 'coco'
+    dataset: dict[str, Any] = {}
+
+
+def _pooled(taps, channels):
+    """What the feature store holds of each joint."""
+    tap = taps[0] if len(taps) == 1 else list(taps)
+    return Kind([dict(type='LoadPooledFeature', tap=tap)],
+                channels,
+                'pooled_feat',
+                dataset=dict(data_prefix=dict(video='features')))
+
+
+def _hp(settings, facts):
+    if not settings['taps']:
+        raise SettingError(f'{facts.folder} holds no pooled features: take a '
+                           "stream of another kind, such as 'pose_j'")
+    return _pooled(settings['taps'], settings['channels'])
+
+
+def _simcc(settings, facts):
+    tap, channels = SIMCC
+    return _pooled((tap, ), facts.taps.get(tap, channels))
+
+
+def _rgb(settings, facts):
+    tap, channels = RGB
+    return _pooled((tap, ), facts.taps.get(tap, channels))
+
+
+def _rgb_pose(settings, facts):
+    """Colours of a joint and its position, together (Table XI)."""
+    colours = _rgb(settings, facts)
+    return colours._replace(
+        load=[*colours.load, *_pose(settings, facts).load,
+              dict(type='AppendKeypoint')],
+        channels=colours.channels + 2,
+        # PooledDataset does not read joints beside features
+        dataset=dict(colours.dataset, type='PoseDataset'))
+
+
+def _pose(settings, facts):
+    # in pixels, as the released code has it, only by request
+    load = 'NormalizeKeypoint' if settings['normalize'] else 'RequireJoints'
+    return Kind([dict(type=load)], 2, 'keypoint')
+
+
+def _pose3d(settings, facts):
+    """Joints of Kinect, a file of the same folder."""
+    load, joints = [dict(type='PreNormalize3D')], 'nturgb+d'
+    if facts.joints3d == 'kinect':
+        # PreNormalize3D puts the origin of 20 joints into a foot
+        load, joints = [*load, dict(type='NormalizeKeypoint')], KINECT
+    return Kind(load, 3, 'keypoint', joints,
+                dict(type='PoseDataset', ann_file='annotations_3d.pkl'))
+
+
+KINDS: dict[str, Callable[[Mapping[str, Any], Facts], Kind]] = dict(
+    hp=_hp, pose=_pose, pose3d=_pose3d, simcc=_simcc, rgb=_rgb,
+    rgb_pose=_rgb_pose)
+STREAMS = tuple(f'{kind}_{part}' for kind in KINDS for part in PARTS)
+
+
+def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Config of a stream: a graph network on one kind of input.
+
+    Args:
+        settings (dict): ``stream``, ``net``, ``normalize`` (whether 2D pose
+            is centred and scaled) and the common ones; see
+            :class:`~hpnet_plugin.recipes.settings.Recipe`.
+        facts (Facts): The dataset.
+
+    Returns:
+        dict: The config.
+    """
+    name, _, part = settings['stream'].rpartition('_')
+    kind = KINDS[name](settings, facts)
+    schedule = sgd(settings['schedule'], settings['epochs'])
+    pipeline = [
+        *kind.load,
+        dict(type='ResizeTemporal', length=settings['frames']),
+        dict(type='GenPooledStream', stream=part, key=kind.key,
+             pairs=kind.joints),
+        dict(type='FormatPooledInput', key=kind.key,
+             num_person=settings['people']), PACK
+    ]
+    return dict(
+        model=graph_model(settings, facts, kind.channels, kind.joints),
+        **loaders(facts, pipeline, pipeline, schedule.batch_size,
+                  WORKERS[settings['schedule']], **kind.dataset),
+        **schedule.config)
+
+
+def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
+                joints: str | dict = 'coco') -> dict[str, Any]:
+    """Config of a graph network with its head.
+
+    Args:
+        settings (dict): ``net``, ``people`` and ``size``.
+        facts (Facts): The dataset.
+        channels (int): Channels of a joint.
+        joints (str | dict): The graph of the joints.
+
+    Returns:
+        dict: The model.
+    """
+    backbone, width = graph_net(settings['net'], channels,
+                                settings['people'], settings['size'], joints)
+    classes = len(facts.classes)
+    return dict(
+        type='RecognizerGCN',
+        # casts to float32 on the device: float16 features travel at half
+        # the size
+        data_preprocessor=dict(type='ActionDataPreprocessor'),
+        backbone=backbone,
+        # 'score': dumps hold logits, which is what streams are fused from
+        cls_head=dict(
+            type='GCNHead',
+            in_channels=width,
+            average_clips='score',
+            num_classes=classes,
+            init_cfg=dict(
+                type='Normal', layer='Linear', std=(2 / classes)**0.5)))
+
+
+RECIPES = dict(
+    stream=Recipe(
+        stream,
+        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False))))

@@ -1,0 +1,199 @@
+"""The Runner of the configs: what is wrong is said before work starts."""
+from __future__ import annotations
+
+import contextlib
+import logging
+import os.path as osp
+import re
+from collections.abc import Iterator
+
+from mmaction.registry import RUNNERS
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+from .datasets.benchmarks import compare_counts, published_clips
+from .facts import FactsError
+from .recipes import SettingError, changed_settings, recompose
+from .recipes.checks import (
+    ConfigError,
+    refuse_disagreements,
+    refuse_unknown_keys,
+)
+from .recipes.inputs import (
+    MissingInputError,
+    refuse_missing,
+    refuse_missing_in_any_case,
+)
+from .recipes.reading import innermost
+
+# settings that make another run of a config, but not a longer one
+NAMING = ('recipe', 'stream', 'net', 'volumes', 'benchmark', 'data_root',
+          'size', 'schedule', 'people', 'frames', 'tap')
+
+
+@RUNNERS.register_module()
+class CheckedRunner(Runner):
+    """The Runner, once its config is seen to fit its data.
+
+    Settings that were changed since the config was composed take effect
+    first (:func:`hpnet_plugin.recipes.recompose`). Then everything that is
+    missing or does not fit ends the program with one message, without a
+    traceback. Environment, config and hooks, hundreds of lines, go to the log
+    file alone.
+
+    Raises:
+        SystemExit: From ``from_cfg``, ``train`` and ``test``, with the
+            message.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: dict | Config) -> CheckedRunner:
+        """See mmengine's ``Runner.from_cfg``."""
+        with _last_words():
+            cfg = checked_config(cfg)
+        return super().from_cfg(cfg)
+
+    def __init__(self, *args, **kwargs):
+        self._levels = {}
+        super().__init__(*args, **kwargs)
+        for handler, level in self._levels.items():
+            handler.setLevel(level)
+        self.logger.info('Environment, config and hooks are in the log file '
+                         f'in {self._log_dir}')
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """See mmengine; silent on the console until the runner is built."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                self._levels[handler] = handler.level
+                handler.setLevel(max(handler.level, logging.WARNING))
+        return logger
+
+    def train(self):
+        """See mmengine's ``Runner.train``."""
+        with _last_words():
+            refuse_missing(self.cfg, ('train', 'val'))
+        return super().train()
+
+    def test(self) -> dict:
+        """See mmengine's ``Runner.test``."""
+        with _last_words():
+            refuse_missing(self.cfg, ('test', ))
+        metrics = super().test()
+        dataset = self.test_loop.dataloader.dataset
+        text, as_published = count_note(
+            innermost(self.cfg.test_dataloader.dataset), len(dataset),
+            getattr(dataset, 'nobody', 0))
+        log = self.logger.info if as_published else self.logger.warning
+        log(text)
+        return metrics
+
+
+def checked_config(cfg: dict | Config) -> Config:
+    """The config that a config means, if it can run.
+
+    Args:
+        cfg (Config): A config, with whatever was changed in it.
+
+    Returns:
+        Config: The same, composed anew if settings were changed.
+
+    Raises:
+        SettingError: If a setting does not exist or cannot be.
+        ConfigError: If it disagrees with itself or its folder.
+        MissingInputError: If something is missing without which neither
+            training nor testing can start.
+    """
+    cfg = current_config(cfg)
+    refuse_disagreements(cfg)
+    refuse_missing_in_any_case(cfg)
+    return cfg
+
+
+def current_config(cfg: dict | Config) -> Config:
+    """A config in which changed settings have taken effect.
+
+    Args:
+        cfg (Config): A config, with whatever was changed in it.
+
+    Returns:
+        Config: The same, composed anew if settings were changed. Its work
+        folder is then called after them too, if it was called after the
+        config's file.
+
+    Raises:
+        SettingError: If a setting does not exist or cannot be.
+        ConfigError: If a key is misspelt.
+    """
+    cfg = cfg if isinstance(cfg, Config) else Config(cfg)
+    before = cfg.to_dict()
+    refuse_unknown_keys(before)
+    after = recompose(before)
+    if after is before:
+        return cfg
+    default = _default_work_dir(cfg.filename)
+    if default and osp.normpath(after.get('work_dir') or '') == default:
+        after['work_dir'] = default + _suffix(changed_settings(before))
+    return Config(after, filename=cfg.filename)
+
+
+def _default_work_dir(filename):
+    """Where mmaction2's tools put what a config makes."""
+    if not filename:
+        return None
+    return osp.join('work_dirs', osp.splitext(osp.basename(filename))[0])
+
+
+def _suffix(changed):
+    """Names of what was changed, for a folder's name."""
+    words = []
+    for name in NAMING:
+        if name in changed:
+            value = changed[name]
+            word = osp.basename(osp.normpath(value)) \
+                if name == 'data_root' and value else str(value)
+            if name in ('people', 'frames'):
+                word = name + word
+            words.append(re.sub(r'[^\w.@-]+', '_', word).strip('_'))
+    return ''.join(f'_{word}' for word in words)
+
+
+@contextlib.contextmanager
+def _last_words() -> Iterator[None]:
+    """Errors that a user can mend end the program with their message."""
+    try:
+        yield
+    except (SettingError, FactsError, ConfigError,
+            MissingInputError) as error:
+        raise SystemExit(f'\nERROR: {error}') from None
+
+
+def count_note(dataset: dict, tested: int,
+               nobody: int = 0) -> tuple[str, bool]:
+    """What to say of the number of clips of a test.
+
+    Args:
+        dataset (dict): Config of the dataset, without wrappers.
+        tested (int): Its clips.
+        nobody (int): Clips among them in which nobody was found.
+
+    Returns:
+        tuple[str, bool]: A sentence with both counts, that of the test and
+        that of the published split, and whether nothing speaks against
+        comparing with published numbers.
+    """
+    root, split = dataset.get('data_root') or '', dataset.get('split')
+    published = published_clips(root, split)
+    text = ' '.join(filter(None, (root, split)))
+    text += f': {compare_counts(tested, published)}'
+    if nobody:
+        text += (f'; in {nobody:,} of them nobody was found, their features '
+                 'are zero')
+    as_published = published in (None, tested)
+    if not as_published:
+        text += (f'; {osp.join(root, "extraction.json")} names the clips that '
+                 'failed, missing.txt of hpnet prepare those that were not '
+                 'there')
+    return text, as_published
