@@ -1,5 +1,4 @@
 """A small table, reproduced by the tool from nothing to the numbers."""
-import importlib.util
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from mmengine.config import Config
 from hpnet_plugin.apis import reproduction
 from hpnet_plugin.apis.reproduction import Reproduction, ReproductionError
 from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.commands import reproduce
 from hpnet_plugin.evaluation.metrics import softmax
 from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.evaluation.scores import Scores, write_scores
@@ -53,14 +53,11 @@ def write_configs(folder, root, epochs=2):
 
 @pytest.fixture
 def tool(root, tmp_path, monkeypatch):
-    """tools/reproduce.py on configs of its own, in an empty folder."""
-    spec = importlib.util.spec_from_file_location('reproduce_tool',
-                                                  root / 'tools/reproduce.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.CONFIGS = write_configs(tmp_path / 'configs', root)
+    """hpnet reproduce on configs of its own, in an empty folder."""
+    monkeypatch.setattr(reproduce, 'CONFIGS',
+                        write_configs(tmp_path / 'configs', root))
     monkeypatch.chdir(tmp_path)
-    return module
+    return reproduce
 
 
 def scores_of(seed, clips=12, classes=4):

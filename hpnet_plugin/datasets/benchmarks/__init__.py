@@ -21,7 +21,7 @@ from ...benchmark_files import (
     read_benchmark,
     shipped_benchmarks,
 )
-from ...estimation.video import VIDEO_SUFFIXES
+from ...files import VIDEO_SUFFIXES
 
 TRAIN_FULL = 'train_full'
 

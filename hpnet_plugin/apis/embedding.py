@@ -2,6 +2,7 @@
 import textwrap
 from dataclasses import dataclass
 from os.path import basename
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
+from ..estimation.devices import device_of
 from ..runner import current_config
 
 
@@ -112,9 +114,11 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
         Features: Sorted by clip name.
 
     Raises:
-        ValueError: A checkpoint that does not fit, or a model whose features
-            are no single array.
+        FileNotFoundError: No such checkpoint.
+        ValueError: A device that is not there, a checkpoint that does not
+            fit, or a model whose features are no single array.
     """
+    device = device_of(device)
     dataset = DATASETS.build(config.test_dataloader.dataset)
     names, labels = clips_of(dataset)
     chosen = choose(names, labels, max_classes, per_class, seed)
@@ -127,6 +131,10 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     model = MODELS.build(config.model)
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except UnpicklingError:
+        # Torch's text advises what makes loading unsafe.
+        raise ValueError(f'{checkpoint} is no checkpoint: give the .pth file '
+                         'of a training') from None
     except (RuntimeError, ValueError) as error:
         # Torch names every single weight.
         reason = textwrap.shorten(str(error), 500, placeholder=' …')
