@@ -219,8 +219,8 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
 
     Args:
         folder (str): The dataset folder.
-        facts (Facts): Its facts. ``folder`` is not written: a dataset folder
-            may be moved.
+        facts (Facts): Its facts. ``folder`` is not written, nor a name that
+            is the folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
     Raises:
@@ -228,9 +228,16 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     """
     content = dataclasses.asdict(facts)
     del content['folder']
+    for key in ('name', 'title'):
+        if content[key] == _name_of(folder):
+            del content[key]
     text = json.dumps(dict(format=FORMAT, version=VERSION, **content, **more),
                       indent=1)
     write_whole(osp.join(folder, FILE), (text + '\n').encode())
+
+
+def _name_of(folder):
+    return osp.basename(osp.abspath(folder))
 
 
 def read_record(folder: str) -> dict:
@@ -279,6 +286,8 @@ def read_facts(folder: str) -> Facts:
              if f.name in content}
     if known.get('classes') is not None:
         known['classes'] = tuple(known['classes'])
+    known.setdefault('name', _name_of(folder))
+    known.setdefault('title', known['name'])
     try:
         facts = Facts(folder=folder, **known)
         _check(facts)
@@ -344,7 +353,7 @@ def describe(folder: str,
         median clip of at least 48, 24 or fewer frames. The schedule is short
         below 5,000 training clips.
     """
-    name = osp.basename(osp.abspath(folder))
+    name = _name_of(folder)
     use = parts_in_use(splits)
     if source is not None and source.benchmark:
         kept = source.use if set(source.use.values()) <= set(splits) else use
@@ -372,9 +381,11 @@ def describe(folder: str,
 def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     """Which splits train, validate and test.
 
-    ``train``, ``val`` and ``test`` where they are called so. Of protocols,
-    the first: ``P_train_full``, and ``P_test`` for both validation, which
-    only draws curves, and test, as the paper's tables have it.
+    ``train``, ``val`` and ``test`` where they are called so; val and test
+    stand in for each other where one of them is not there. Of protocols, the
+    first: ``P_train_full``, and ``P_test`` (in files of pyskl, ``P_val``) for
+    both validation, which only draws curves, and test, as the paper's tables
+    have it.
 
     Args:
         splits (Iterable[str]): Names of the splits, in order.
@@ -383,19 +394,17 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
         dict[str, str]: See :class:`Facts`.
     """
     splits = list(splits)
+    prefix, order = '', dict(train=['train'], val=['val', 'test'],
+                             test=['test', 'val'])
     if not set(PARTS) & set(splits):
-        protocols = [found[1] for name in splits if (
-            found := re.fullmatch('(.+)_(?:train_full|train|test)', name))]
-        for protocol in protocols[:1]:
-            train = [name for name in (f'{protocol}_train_full',
-                                       f'{protocol}_train') if name in splits]
-            test = [name for name in (f'{protocol}_test', ) if name in splits]
-            return dict(**dict(train=train[0]) if train else {},
-                        **dict(val=test[0], test=test[0]) if test else {})
-    use = {part: part for part in PARTS if part in splits}
-    if 'test' in use:
-        use.setdefault('val', 'test')
-    return {part: use[part] for part in PARTS if part in use}
+        found = [match[1] for name in splits if (match := re.fullmatch(
+            '(.+_)(?:train_full|train|val|test)', name))]
+        prefix = found[0] if found else ''
+        order = dict(train=['train_full', 'train'], val=['test', 'val'],
+                     test=['test', 'val'])
+    use = {part: [prefix + name for name in names if prefix + name in splits]
+           for part, names in order.items()}
+    return {part: names[0] for part, names in use.items() if names}
 
 
 def _read_old(folder):

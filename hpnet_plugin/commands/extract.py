@@ -276,14 +276,15 @@ def run(args):
                 workers = min(workers, 4 * len(devices))
         extraction = Extraction(builder(args, source.joints), settings,
                                 devices, workers, args.timeout)
-        write_names(args.out, source.clips, args.source)
         part, parts = args.part
         start = time.time()
         failures = extraction(
             source.clips[part - 1::parts], args.out,
             prefix=f'{part}of{parts}-' if parts > 1 else '',
             retry=args.retry,
-            on_start=lambda estimate: say_estimate(estimate, args))
+            on_start=lambda estimate: (
+                write_names(args.out, source.clips, args.source),
+                say_estimate(estimate, args)))
         record = dict(extraction.record, crops=crop_settings(args.out))
         content = write_dataset(
             args.out, source.clips, source.labels, source.classes,
@@ -348,7 +349,7 @@ class Source(NamedTuple):
 def read_source(args):
     """Source: Clips, labels, splits; says how clips are divided."""
     from hpnet_plugin.datasets import imports, names, sources
-    from hpnet_plugin.extraction.dataset import divide_folder
+    from hpnet_plugin.datasets.splitting import divide_folder
     facts, rule = use_lists(args)
     if args.max_people is None:
         args.max_people = facts.people if facts and facts.benchmark else 2
