@@ -104,7 +104,7 @@ class Download(NamedTuple):
         title (str): Its name, for people.
         address (str, optional): The page to ask for it; None where it cannot
             be had.
-        prepare (str): What ``tools/prepare.py`` calls it: its name and the
+        prepare (str): What ``hpnet prepare`` calls it: its name and the
             protocols of one dataset folder.
         folder (str): That dataset folder.
     """
@@ -413,7 +413,7 @@ def _read_old(folder):
     if not osp.isfile(path):
         raise FileNotFoundError(
             f'{folder} is no dataset folder: it has neither {FILE} nor '
-            'annotations.pkl; tools/extract.py makes one')
+            'annotations.pkl; hpnet extract makes one')
     from .datasets.annotations import read_annotations
     from .store import FeatureStore
     try:

@@ -160,8 +160,9 @@ def test_lambda_zero_trains_no_classifier(index):
 
 def optimizer(model):
     """The paper's parameter groups, from the shipped schedule."""
-    return build_optim_wrapper(
-        model, adamw('paper').config['optim_wrapper'])
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        return build_optim_wrapper(
+            model, adamw('paper').config['optim_wrapper'])
 
 
 def test_parameter_groups(root, monkeypatch):
