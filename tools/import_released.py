@@ -35,7 +35,8 @@ def parse_args(argv=None):
         'have other classes); see tools/prepare.py')
     add('--labels', help='file with "clip label" a line')
     add('--classes', help='file with a class name a line, in label order')
-    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}')
+    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
+        'without it clips are divided as by tools/extract.py')
     add('--crops', metavar='FOLDER',
         help="person crops for the recogniser: the authors' folders of "
         'images, CLIP/NUMBER.jpg, or CLIP.mp4 of tools/extract.py; they are '
@@ -76,7 +77,8 @@ def main(argv=None):
     content = write_dataset(
         args.out, dataset.clips, dataset.labels, dataset.classes,
         dataset.splits, failures,
-        dict(meta, crops=crops.read_settings(args.out)))
+        dict(meta, length=_length(store), crops=crops.read_settings(args.out)),
+        dataset.rule, dataset.benchmark)
     for note in dataset.notes:
         print(note)
     if dataset.counts:
@@ -99,14 +101,26 @@ def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
     from hpnet_plugin.datasets import sources
     from hpnet_plugin.datasets.preparation import Preparation, prepare
+    from hpnet_plugin.datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
     classes = sources.read_classes(args.classes) if args.classes else None
     labels, classes = sources.assign_labels(
         clips, sources.read_labels(args.labels) if args.labels else None,
         classes)
-    splits = sources.read_splits(args.splits, clips) if args.splits else {}
-    return Preparation(clips, labels, classes, splits, [], [], [])
+    if args.splits:
+        return Preparation(
+            clips, labels, classes, sources.read_splits(args.splits, clips),
+            [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
+    divided = divide_folder(args.out, [clip.name for clip in clips], labels)
+    return Preparation(clips, labels, classes, divided.splits, [], [],
+                       [divided.text], divided.rule)
+
+
+def _length(store):
+    """The length that all clips have; None if they differ."""
+    lengths = {store.shape(name, 'keypoint')[1] for name in store.names}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _store(clips, out, poses):

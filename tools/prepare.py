@@ -8,17 +8,20 @@
         --out data/kinetics_lists
 
 prints how many clips each split has and should have, and which are missing,
-and writes clips.txt, labels.txt, classes.txt and splits.json, for
+and writes clips.txt, labels.txt, classes.txt, splits.json and dataset.json
+into a folder that is a source for the extraction:
 
-    python tools/extract.py OUT/clips.txt --classes OUT/classes.txt \\
-        --splits OUT/splits.json --out data/NAME …
+    python tools/extract.py data/ntu120_lists --out data/ntu120
 
 DATASET is ntu60, ntu120, smarthome, uav_human, nw_ucla, ucf101, whose clips
 are labelled and split by name, or folder: anything with one subfolder a
 class, or a list file of "video label" lines. SPLIT is one of the benchmark's
 (xsub, xview, xset, cs, cv1, cv2, csv1, csv2, split1 …; none: all of them),
 NAME=FILE, a list of clips (text, Kinetics' .csv, Something-Something's
-.json), or for a folder random (default) or folders (train/, val/, test/).
+.json), or for a folder names (default: by person or video where all names
+tell, else by chance), random (by chance) or folders (train/, val/, test/).
+DATASET may also be a benchmark file of one's own, MINE.json; its keys stand
+in hpnet_plugin/benchmark_files.py.
 
 train and val of a split are disjoint; train_full is the published training
 set, for results that are compared with published ones. Exit status: 0
@@ -77,7 +80,8 @@ def main(argv=None):
             if args.expected else None,
             test=args.test,
             val=args.val,
-            seed=args.seed)
+            seed=args.seed,
+            earlier=args.out)
         files = preparation.write(prepared, args.out)
     except (ValueError, OSError) as error:
         print(f'prepare: {error}', file=sys.stderr)

@@ -68,7 +68,7 @@ def sgd(name: str, epochs: int | None = None) -> Schedule:
                 weight_decay=4e-4,
                 nesterov=True)),
         # one epoch of warm-up would start at the full rate
-        [rise, fall] if warm > 1 else [fall],
+        [rise] * (warm > 1) + [fall] * (epochs > warm),
         epochs,
         10 if name == 'small' else 5,
         batch_size)

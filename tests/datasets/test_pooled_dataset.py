@@ -140,7 +140,7 @@ class TestAnnotations:
         write_annotations(FeatureStore(str(tmp_path / 'f')),
                           str(tmp_path / 'annotations.pkl'), {}, {})
         assert unpickle(tmp_path / 'annotations.pkl') == dict(
-            split=dict(train=[], test=[]), annotations=[])
+            split={}, annotations=[])
 
 
 class TestPooledDataset:

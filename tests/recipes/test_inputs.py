@@ -1,12 +1,12 @@
-"""What a config lacks is said first, with where to get it."""
+"""What a config lacks is said, with where to get it."""
 import json
 
 import pytest
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis import MissingInputError, missing_inputs
 from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.recipes import compose
+from hpnet_plugin.recipes.inputs import missing_inputs
 
 
 @pytest.fixture
@@ -16,37 +16,44 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_nothing_is_there(root, elsewhere):
-    found = missing_inputs(Config.fromfile(root / 'configs/hpnet_ntu120.py'))
+def test_nothing_is_there(elsewhere):
+    found = missing_inputs(compose('hpnet'))
     assert len(found) == 2  # each thing once
     for text in ('data/ntu120/annotations.pkl', 'rose1.ntu.edu.sg',
-                 'tools/prepare.py ntu120 xsub xset', 'tools/extract.py',
+                 'hpnet prepare ntu120 xsub xset', 'hpnet extract',
                  '--tap backbone.stage4.0.branches.1', '--crops'):
         assert text in found[0]
     assert 'k600_16_8.pth' in found[1] and '--from xclip' in found[1]
-    # a test brings its own checkpoint, which is not that of the training
-    found = missing_inputs(Config.fromfile(
-        root / 'configs/ablations/table13/frame_hpnet_smarthome_cs.py'))
-    assert '--detector frame' in found[0] and 'toyotasmarthome' in found[0]
 
 
-def test_3d_poses(root, elsewhere):
-    found, = missing_inputs(Config.fromfile(
-        root / 'configs/streams/ntu120/pose3d_j_ctrgcn_ntu120.py'))
+@pytest.mark.parametrize('folder, texts', [
+    ('data/smarthome_cv_frame', ('--detector frame', 'smarthome cv1 cv2',
+                                 'toyotasmarthome')),
+    ('data/ntu60_hrnet', ('--pose hrnet-w48', 'ntu60 xsub xview')),
+    ('data/mine', ('hpnet extract VIDEOS --out data/mine makes', )),
+])
+def test_folders(elsewhere, folder, texts):
+    found, = missing_inputs(compose('stream', data_root=folder))
+    for text in texts:
+        assert text in found
+
+
+def test_3d_poses(elsewhere):
+    found, = missing_inputs(compose('stream', stream='pose3d_j'))
     assert 'annotations_3d.pkl' in found and 'pyskl' in found
 
 
 @pytest.fixture
-def folder(root, elsewhere):
-    """A config with all that it needs."""
-    cfg = Config.fromfile(root / 'configs/hpnet_nw_ucla_small.py')
+def folder(elsewhere):
+    """A dataset folder with all that HP-Net needs."""
+    cfg = Config(compose('hpnet', benchmark='nw_ucla_small'))
     write_synthetic(cfg, elsewhere / 'data/nw_ucla', clips=1, frames=4)
     return elsewhere / 'data/nw_ucla'
 
 
 @pytest.fixture
-def cfg(root, folder):
-    return Config.fromfile(root / 'configs/hpnet_nw_ucla_small.py')
+def cfg(folder):
+    return Config(compose('hpnet', benchmark='nw_ucla_small'))
 
 
 def test_nothing_is_missing(cfg):
@@ -85,29 +92,16 @@ def test_taps(cfg, folder):
 
 
 def test_splits(cfg, folder):
-    (folder / 'extraction.json').write_text(
-        json.dumps(dict(splits=dict(train=3, val=1))))
+    path = folder / 'dataset.json'
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(facts, splits=dict(train=3, val=1),
+                                    use=dict(train='train', val='val'))))
     found, = missing_inputs(cfg)
     assert "no split 'test', it has train, val" in found
     assert missing_inputs(cfg, ('train', )) == []
 
 
-def test_the_runner_says_it_first(root, elsewhere):
-    """As mim runs it: tools/train.py builds what runner_type names."""
-    from mmaction.registry import RUNNERS
-    cfg = Config.fromfile(
-        root / 'configs/streams/nw_ucla_small/hpj_ctrgcn_nw_ucla_small.py')
-    cfg.work_dir = str(elsewhere / 'work')
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        runner = RUNNERS.build(cfg)
-        for start in (runner.train, runner.test):
-            with pytest.raises(MissingInputError,
-                               match='data/nw_ucla/annotations.pkl'):
-                start()
-
-
-def test_every_config_checks_first(root):
-    """All that train on a dataset folder."""
-    for path in (root / 'configs').rglob('*.py'):
-        if not {'_base_', 'pose', 'detectors'} & set(path.parts):
-            assert Config.fromfile(path).runner_type == 'CheckedRunner', path
+def test_old_folders(cfg, folder):
+    """Of an earlier version, without dataset.json."""
+    (folder / 'dataset.json').unlink()
+    assert missing_inputs(cfg) == []
