@@ -7,6 +7,7 @@ links to them.
 """
 import os
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -21,12 +22,20 @@ MIM = {
     'model-index.yml': 'configs/model-index.yml',
 }
 
+# Runs at the start of every Python of the installation: the gaps of the stock
+# packages are filled for stock configs, too. Says nothing where the folder of
+# a development install is gone.
+STARTUP = 'hpnet_plugin_startup'
+PTH = (f"import sys; exec('try:\\n    import {STARTUP}\\n"
+       "except ImportError:\\n    pass')\n")
+
 
 class BuildPy(build_py):
     """Copy configs, tools and the model index into a built package."""
 
     def run(self):
         super().run()
+        Path(self.build_lib, f'{STARTUP}.pth').write_text(PTH)
         mim = Path(self.build_lib, 'hpnet_plugin', '.mim')
         shutil.rmtree(mim, ignore_errors=True)
         mim.mkdir(parents=True)
@@ -50,6 +59,11 @@ class Develop(develop):
         for name, source in MIM.items():
             (mim / name).symlink_to(os.path.relpath(ROOT / source, mim))
         super().run()
+        pth = Path(self.install_dir, f'{STARTUP}.pth')
+        if self.uninstall:
+            pth.unlink(missing_ok=True)
+        else:
+            pth.write_text(PTH)
 
 
 def read_version():
@@ -58,22 +72,16 @@ def read_version():
     return re.search(r"__version__ = '(.+)'", text).group(1)
 
 
+PACKAGES = runpy.run_path(
+    str(ROOT / 'hpnet_plugin' / 'compat' / 'packages.py'))
+REQUIRED = [package.requirement for package in PACKAGES['OWN']
+            if package.module != 'cv2']  # mmengine brings one of its builds
 EXTRAS = {
-    # One of mmcv and mmcv-lite is needed. They own the same files, so the
-    # package itself must not pull in the one over the other.
-    'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
-    'mim': ['openmim>=0.3.9'],
-    # Pose nets and detectors of mmpose and mmdet.
-    'pose': ['mmpose>=1.2.0,<2', 'mmdet>=3.1.0,<3.3.0'],
-    # Pose nets in ONNX files; later onnx wants numpy 2.
-    'onnx': ['onnxruntime>=1.16', 'onnx>=1.15,<1.20', 'ml_dtypes<0.6'],
-    # t-SNE of tools/analyze.py.
-    'analysis': ['scikit-learn>=1.2'],
-    'tests': [
-        'pytest>=7', 'pytest-xdist>=3', 'ruff>=0.5', 'scikit-learn>=1.2',
-        'transformers>=4.40'
-    ],
+    'tests': ['pytest>=9', 'pytest-xdist>=3.8', 'ruff>=0.17',
+              'transformers>=5.23']
 }
+for package in PACKAGES['OPTIONAL']:
+    EXTRAS.setdefault(package.extra, []).append(package.requirement)
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 
 setup(
@@ -87,6 +95,7 @@ setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=find_packages(include=['hpnet_plugin', 'hpnet_plugin.*']),
+    py_modules=[STARTUP],
     package_data={
         'hpnet_plugin': [
             f'**/*.{suffix}'
@@ -94,31 +103,17 @@ setup(
                            'html', 'css', 'js')
         ]
     },
-    python_requires='>=3.10',
-    install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
-        'open_clip_torch>=2.26.1',
-        # np.Inf of the stock transforms is gone from numpy 2.
-        'numpy>=1.23,<2',
-        'scipy>=1.9',
-        'matplotlib>=3.5',
-        'tqdm>=4.60',
-        'mmengine>=0.10.0,<1',
-        'mmaction2>=1.2.0,<2',
-        'safetensors>=0.4',
-        'av>=10',
-        # pkg_resources, which mmengine and mim import, is gone from 82.
-        'setuptools<82',
-        # mmaction2 imports it and does not say so.
-        'importlib_metadata',
-    ],
+    # hashlib.file_digest is of 3.11.
+    python_requires='>=3.11',
+    install_requires=[*REQUIRED, *PACKAGES['OF_OPENMMLAB']],
     extras_require=EXTRAS,
+    entry_points={'console_scripts': ['hpnet = hpnet_plugin.cli:main']},
     classifiers=[
         'Development Status :: 4 - Beta',
         'Intended Audience :: Science/Research',
-        'License :: OSI Approved :: Apache Software License',
-        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     cmdclass={

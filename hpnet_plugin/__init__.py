@@ -1,17 +1,25 @@
 """HP-Net for MMAction2: action recognition from pooled heatmap features.
 
-Importing the package fills the gaps of the installed stock packages
-(:mod:`hpnet_plugin.compat`) and registers its transforms, models, metrics
-and runner in ``mmaction.registry``. A config does both by::
+Importing the package sees to it that the gaps of the installed stock
+packages are filled (:mod:`hpnet_plugin.compat`) and that mmaction's
+registries find its transforms, models, metrics and runner
+(:mod:`hpnet_plugin.registration`). A config asks for both by::
 
     custom_imports = dict(imports=['hpnet_plugin'],
                           allow_failed_imports=False)
+
+Nothing else is imported before it is used.
 """
 from .compat import apply_compat
+from .config_text import format_once
+from .lazy import lazy_names
+from .registration import register
+from .version import __version__
 
-apply_compat()  # before anything below imports the stock packages
+apply_compat()  # before anything imports the stock packages
+register()
+format_once()
 
-from . import apis, datasets, evaluation, models  # noqa: E402
-from .version import __version__  # noqa: E402
-
-__all__ = ['__version__', 'apis', 'datasets', 'evaluation', 'models']
+_MODULES = ('apis', 'datasets', 'evaluation', 'models', 'store')
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_MODULES, ()))
+__all__ = ['__version__', *_MODULES]

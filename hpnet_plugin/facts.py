@@ -104,7 +104,7 @@ class Download(NamedTuple):
         title (str): Its name, for people.
         address (str, optional): The page to ask for it; None where it cannot
             be had.
-        prepare (str): What ``tools/prepare.py`` calls it: its name and the
+        prepare (str): What ``hpnet prepare`` calls it: its name and the
             protocols of one dataset folder.
         folder (str): That dataset folder.
     """
@@ -381,9 +381,11 @@ def describe(folder: str,
 def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     """Which splits train, validate and test.
 
-    ``train``, ``val`` and ``test`` where they are called so. Of protocols,
-    the first: ``P_train_full``, and ``P_test`` for both validation, which
-    only draws curves, and test, as the paper's tables have it.
+    ``train``, ``val`` and ``test`` where they are called so; val and test
+    stand in for each other where one of them is not there. Of protocols, the
+    first: ``P_train_full``, and ``P_test`` (in files of pyskl, ``P_val``) for
+    both validation, which only draws curves, and test, as the paper's tables
+    have it.
 
     Args:
         splits (Iterable[str]): Names of the splits, in order.
@@ -392,19 +394,17 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
         dict[str, str]: See :class:`Facts`.
     """
     splits = list(splits)
+    prefix, order = '', dict(train=['train'], val=['val', 'test'],
+                             test=['test', 'val'])
     if not set(PARTS) & set(splits):
-        protocols = [found[1] for name in splits if (
-            found := re.fullmatch('(.+)_(?:train_full|train|test)', name))]
-        for protocol in protocols[:1]:
-            train = [name for name in (f'{protocol}_train_full',
-                                       f'{protocol}_train') if name in splits]
-            test = [name for name in (f'{protocol}_test', ) if name in splits]
-            return dict(**dict(train=train[0]) if train else {},
-                        **dict(val=test[0], test=test[0]) if test else {})
-    use = {part: part for part in PARTS if part in splits}
-    if 'test' in use:
-        use.setdefault('val', 'test')
-    return {part: use[part] for part in PARTS if part in use}
+        found = [match[1] for name in splits if (match := re.fullmatch(
+            '(.+_)(?:train_full|train|val|test)', name))]
+        prefix = found[0] if found else ''
+        order = dict(train=['train_full', 'train'], val=['test', 'val'],
+                     test=['test', 'val'])
+    use = {part: [prefix + name for name in names if prefix + name in splits]
+           for part, names in order.items()}
+    return {part: names[0] for part, names in use.items() if names}
 
 
 def _read_old(folder):
@@ -413,7 +413,7 @@ def _read_old(folder):
     if not osp.isfile(path):
         raise FileNotFoundError(
             f'{folder} is no dataset folder: it has neither {FILE} nor '
-            'annotations.pkl; tools/extract.py makes one')
+            'annotations.pkl; hpnet extract makes one')
     from .datasets.annotations import read_annotations
     from .store import FeatureStore
     try:

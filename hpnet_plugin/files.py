@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and locks between processes."""
+"""Files that appear whole or not at all, locks, and what is a video."""
 import contextlib
 import errno
 import hashlib
@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.m4v', '.mpg',
+                  '.mpeg', '.wmv', '.flv', '.gif')
 PARTIAL = '.tmp-'
 _UNIQUE = re.compile(r'\.\d+-[0-9a-f]{8}$')
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os.path as osp
 import re
 from collections.abc import Iterator
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
@@ -33,7 +35,8 @@ class CheckedRunner(Runner):
     Settings that were changed since the config was composed take effect
     first (:func:`hpnet_plugin.recipes.recompose`). Then everything that is
     missing or does not fit ends the program with one message, without a
-    traceback.
+    traceback. Environment, config and hooks, hundreds of lines, go to the log
+    file alone.
 
     Raises:
         SystemExit: From ``from_cfg``, ``train`` and ``test``, with the
@@ -46,6 +49,23 @@ class CheckedRunner(Runner):
         with _last_words():
             cfg = checked_config(cfg)
         return super().from_cfg(cfg)
+
+    def __init__(self, *args, **kwargs):
+        self._levels = {}
+        super().__init__(*args, **kwargs)
+        for handler, level in self._levels.items():
+            handler.setLevel(level)
+        self.logger.info('Environment, config and hooks are in the log file '
+                         f'in {self._log_dir}')
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """See mmengine; silent on the console until the runner is built."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                self._levels[handler] = handler.level
+                handler.setLevel(max(handler.level, logging.WARNING))
+        return logger
 
     def train(self):
         """See mmengine's ``Runner.train``."""

@@ -14,7 +14,6 @@ import re
 from typing import Any
 
 import numpy as np
-import torch
 
 _CODE = re.compile(r'[<>|=]?(b1|i[1248]|u[1248]|f(2|4|8|16)|c(8|16|32)|'
                    r'[SU]\d{1,6})')
@@ -171,6 +170,7 @@ def _frombuffer(data, dtype, shape, order):
 @functools.lru_cache(maxsize=64)
 def _storage(content):
     # Neighbouring rows of a dump repeat the storage of their whole batch.
+    import torch  # takes seconds, and most files hold no tensors
     storage = torch.load(io.BytesIO(content), weights_only=True)
     if not isinstance(storage, torch.storage.TypedStorage):
         raise UnreadablePickleError('a storage that holds '
@@ -203,7 +203,8 @@ def _tensor(storage, offset, size, stride, *_):
     if 0 in size and offset > count:
         raise UnreadablePickleError(f'an empty tensor at number {offset} of '
                                     f'a storage of {count}')
-    return _Tensor(torch._utils._rebuild_tensor_v2(
+    from torch._utils import _rebuild_tensor_v2
+    return _Tensor(_rebuild_tensor_v2(
         storage, offset, size, stride, False, collections.OrderedDict()))
 
 

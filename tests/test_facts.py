@@ -308,6 +308,9 @@ def test_schedule_of_a_folder():
      dict(train='xset_train_full', val='xset_test', test='xset_test')),
     (['a_train', 'a_val', 'a_test'],
      dict(train='a_train', val='a_test', test='a_test')),
+    (['xsub_train', 'xsub_val', 'xview_train', 'xview_val'],
+     dict(train='xsub_train', val='xsub_val', test='xsub_val')),
+    (['train', 'val'], dict(train='train', val='val', test='val')),
     (['all'], {}), ([], {})])
 def test_parts_in_use(splits, use):
     assert parts_in_use(splits) == use

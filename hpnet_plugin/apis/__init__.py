@@ -1,5 +1,8 @@
 """What tools and users call: costs, inputs, reproduction."""
-from ..recipes.inputs import MissingInputError, missing_inputs
-from ..runner import CheckedRunner
+from ..lazy import lazy_names
 
+__getattr__, __dir__ = lazy_names(__name__, {
+    '.recipes.inputs': ('MissingInputError', 'missing_inputs'),
+    '.runner': ('CheckedRunner', ),
+})
 __all__ = ['CheckedRunner', 'MissingInputError', 'missing_inputs']

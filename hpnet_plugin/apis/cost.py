@@ -11,6 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..estimation.devices import device_of
 from .synthetic import write_synthetic
 
 # of the modules' names; what no rule names goes by its first word
@@ -131,7 +132,7 @@ def clips_per_second(cfg, device='cpu', seconds=3.):
         float: Clips a second, of one view each.
     """
     model, batch = _one_clip(cfg)
-    model = model.to(device).eval()
+    model = model.to(device_of(device)).eval()
     inputs = model.data_preprocessor(batch)['inputs']
 
     def passes(number):

@@ -14,7 +14,6 @@ import argparse
 import sys
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .common import Tables, positive
 
@@ -26,7 +25,7 @@ MISSED, GHOSTS = 0.05, 0.05  # share of boxes, boxes a frame
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``tools/benchmark.py tracking``."""
+    """Options of ``hpnet benchmark tracking``."""
     parser.add_argument('--scenes', type=positive, default=20,
                         help='scenes of each number of people (default 20)')
 
@@ -113,6 +112,7 @@ def evaluate(truth: list, found: list) -> tuple[float, int]:
     Returns:
         IDF1 and the number of switches.
     """
+    from scipy.optimize import linear_sum_assignment
     names = [sorted({int(n) for _, numbers in side for n in numbers})
              for side in (truth, found)]
     together = np.zeros([len(side) for side in names])

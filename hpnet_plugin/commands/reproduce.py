@@ -245,7 +245,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.logging import MMLogger
 
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-
     from ..evaluation.paper_tables import TableError
     from ..evaluation.scores import ScoreError
     from ..files import write_whole

@@ -1,115 +1,53 @@
 """mmengine 0.10.7 cannot load its own checkpoints under torch >= 2.6.
 
 ``torch.load`` then refuses every global that is not on its list
-(``weights_only``), and a checkpoint of mmengine holds the log of its run:
-HistoryBuffer, numpy arrays and numbers. They are put on the list, and with
-them a ``getattr`` that reads nothing but the public methods of
-HistoryBuffer, because that is how pickle refers to a method. Arrays and their
-types are built by stand-ins (``hpnet_plugin/unpickling.py``), since numpy's
-own can be made to corrupt memory. Loading a file still runs no code from it.
+(``weights_only``), and a checkpoint of mmengine holds the log of its run.
+What that holds (:mod:`hpnet_plugin.compat.checkpoint_contents`) is put on the
+list once a reader of checkpoints is imported.
 """
-import inspect
+from __future__ import annotations
 
-import numpy as np
-import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
+import re
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
-from ..unpickling import (
-    PlainDtype,
-    UnreadablePickleError,
-    UnsafePickleError,
-    plain_array,
-    plain_scalar,
-)
+from . import hooks
 
 NAME = 'mmengine checkpoints under weights_only'
 FIX = 'pip install "torch<2.6" (mmengine 0.10.7 has no fix)'
 
-_METHODS = frozenset(
-    name for name, value in vars(HistoryBuffer).items()
-    if inspect.isfunction(value) and not name.startswith('_'))
+# mmcv, too: nets of mmpose and mmdet are loaded without mmengine's reader
+_READERS = ('mmengine.runner.checkpoint', 'mmcv')
 
 
-def history_buffer_method(owner, name):
-    """Stand in for ``getattr`` while a checkpoint is read.
-
-    Args:
-        owner (type): HistoryBuffer itself.
-        name (str): One of its public methods.
-
-    Raises:
-        ValueError: For any other owner or name.
-    """
-    if owner is not HistoryBuffer or name not in _METHODS:
-        raise ValueError(
-            f'The checkpoint asks for attribute {name!r} of {owner!r}. Only '
-            f'the methods {sorted(_METHODS)} of HistoryBuffer of mmengine '
-            'are allowed: a checkpoint that asks for more may run code when '
-            'it is loaded. Do not use it.')
-    return getattr(HistoryBuffer, name)
-
-
-class CheckpointArray(np.ndarray):
-    """An array of a checkpoint; numpy's own but for how it is filled.
-
-    It is written to the next checkpoint, copied and computed with as an
-    array of numpy.
-    """
-
-    __array_priority__ = -1.0
-
-    def __new__(cls, *_):
-        return super().__new__(cls, (0, ), np.int8)
-
-    def __setstate__(self, state):
-        if not isinstance(state, tuple) or len(state) != 5:
-            raise UnreadablePickleError(f'an array of state {state!r:.80}')
-        array = plain_array(*state[1:])
-        super().__setstate__((1, array.shape, array.dtype, False,
-                              array.tobytes()))
-
-    def __reduce_ex__(self, protocol):
-        return self.view(np.ndarray).__reduce_ex__(protocol)
-
-    def __array_wrap__(self, array, context=None, return_scalar=False):
-        array = np.asarray(array)
-        return array[()] if array.ndim == 0 else array
-
-
-def _reconstruct(kind, *_):
-    """Stand in for numpy's function: an empty array, to be filled."""
-    if kind is not CheckpointArray:
-        raise UnsafePickleError(f'refused: an array of the kind {kind!r:.40}')
-    return CheckpointArray()
-
-
-def _allowed():
-    """What a checkpoint of mmengine holds beside tensors."""
-    functions = dict(_reconstruct=_reconstruct, scalar=plain_scalar)
-    # numpy 2 moved numpy.core: a file names the place of its own numpy.
-    named = [(function, f'numpy.{core}.multiarray.{name}')
-             for core in ('core', '_core')
-             for name, function in functions.items()]
-    return [
-        HistoryBuffer, (history_buffer_method, 'builtins.getattr'),
-        (CheckpointArray, 'numpy.ndarray'), (PlainDtype, 'numpy.dtype'),
-        *named
-    ]
-
-
-def needed():
+def needed() -> bool:
     """Whether torch reads weights only and mmengine does not say otherwise."""
-    from mmengine.runner.checkpoint import load_from_local
-    return (digit_version(torch.__version__) >= digit_version('2.6')
-            and 'weights_only' not in inspect.getsource(load_from_local))
+    spec = find_spec('mmengine')
+    if spec is None or find_spec('torch') is None:
+        return False
+    reader = Path(spec.origin).parent / 'runner/checkpoint.py'
+    version = re.findall(r'\d+', metadata.version('torch'))
+    return (tuple(map(int, version[:2])) >= (2, 6)
+            and 'weights_only' not in reader.read_text(encoding='utf-8'))
 
 
-def filled():
+def filled() -> bool:
     """Whether torch allows what such a checkpoint holds."""
+    import torch
+    from mmengine.logging import HistoryBuffer
     return HistoryBuffer in torch.serialization.get_safe_globals()
 
 
-def apply():
+def apply() -> None:
     """Put the contents of such a checkpoint on torch's list."""
-    torch.serialization.add_safe_globals(_allowed())
+    for reader in _READERS:
+        hooks.after(reader, _allow)
+
+
+def _allow():
+    if needed() and not filled():
+        import torch
+
+        from .checkpoint_contents import contents
+        torch.serialization.add_safe_globals(contents())

@@ -1,20 +1,28 @@
 """What the doctor looks for: can this installation do the main job?
 
 The main job is extraction, training, testing and fusion. This file is run by
-its path (tools/doctor.py), where importing the package may be the very thing
-that fails; so it needs nothing but the standard library at its top, and
-every check catches what it runs into.
+its path, too (tools/doctor.py), where importing the package may be the very
+thing that fails; so it needs nothing but the standard library at its top,
+and every check catches what it runs into.
 """
+from __future__ import annotations
+
+import argparse
 import importlib
 import os
 import platform
 import re
+import runpy
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
 
-INSTALL = 'make install (pip install --no-deps -r requirements/lock.txt)'
+HERE = Path(__file__).parent
+PACKAGES = runpy.run_path(str(HERE / 'packages.py'))
+FIX = 'hpnet doctor --fix'
 
 
 class Row(NamedTuple):
@@ -44,76 +52,63 @@ def _number(version):
     return tuple(int(part) for part in re.findall(r'\d+', version)[:3])
 
 
-# Module, its distributions (the first that is there counts), the least
-# version, the one from which it no longer works, what needs it ('' the main
-# job).
-PACKAGES = (
-    ('torch', ('torch', ), '2.0', '', ''),
-    ('torchvision', ('torchvision', ), '0.15', '', ''),
-    ('numpy', ('numpy', ), '1.23', '2', ''),
-    ('scipy', ('scipy', ), '1.9', '', ''),
-    ('pkg_resources', ('setuptools', ), '40', '82', ''),
-    ('mmengine', ('mmengine', ), '0.10.0', '1', ''),
-    ('mmcv', ('mmcv', 'mmcv-lite'), '2.0.0', '2.2.0', ''),
-    ('mmaction', ('mmaction2', ), '1.2.0', '2', ''),
-    ('mim', ('openmim', ), '0.3.9', '', ''),
-    ('cv2', ('opencv-python', 'opencv-python-headless',
-             'opencv-contrib-python'), '4.5', '', ''),
-    ('av', ('av', ), '10', '', ''),
-    ('safetensors', ('safetensors', ), '0.4', '', ''),
-    ('matplotlib', ('matplotlib', ), '3.5', '', ''),
-    ('tqdm', ('tqdm', ), '4.60', '', ''),
-    ('mmpose', ('mmpose', ), '1.2.0', '2', 'pose nets of mmpose'),
-    ('mmdet', ('mmdet', ), '3.1.0', '3.3.0', 'detectors of mmdet'),
-    ('onnxruntime', ('onnxruntime', 'onnxruntime-gpu'), '1.16', '',
-     'pose nets in ONNX files'),
-    ('onnx', ('onnx', ), '1.15', '', 'pose nets in ONNX files'),
-    ('open_clip', ('open_clip_torch', ), '2.24', '', 'text features'),
-    ('sklearn', ('scikit-learn', ), '1.2', '', 't-SNE of tools/analyze.py'),
-)
+def installed(package) -> dict[str, str]:
+    """The distributions that have a package's module, with their versions.
 
-NOTES = {
-    'numpy': 'numpy 2 lacks np.Inf, which stock transforms use: '
-             'pip install "numpy<2"',
-    'pkg_resources': 'setuptools 82 lacks pkg_resources, which mim and '
-                     'mmengine import: pip install "setuptools<82"',
-    'mmcv': 'mmaction2 wants 2.0.0 to 2.2.0: pip install --no-deps '
-            'mmcv-lite==2.1.0',
-}
+    Args:
+        package (Package): See packages.py.
+    """
+    versions = {}
+    for name in package.names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
-def check_python():
+def in_range(package, version: str) -> bool:
+    """Whether a version will do."""
+    number = _number(version)
+    return not (package.least and number < _number(package.least)
+                or package.below and number >= _number(package.below))
+
+
+def check_python() -> Row:
     """The interpreter."""
     return Row('Python', platform.python_version(),
-               sys.version_info >= (3, 10), 'install Python 3.11')
+               sys.version_info >= (3, 11), 'install Python 3.11 or later')
 
 
-def check_package(module, names, least, below, use):
-    """One stock package: its version, and that it can be imported."""
-    fix = NOTES.get(module, INSTALL)
-    what = f'{names[0]} (for {use})' if use else names[0]
-    found = [name for name in names if _installed(name)]
+def check_package(package) -> Row:
+    """One package: its version, and that it can be imported."""
+    name, use = package.names[0], package.use
+    what = f'{name} (for {use})' if use else name
+    fix = FIX
+    if package.extra:
+        fix = f'pip install "hpnet-plugin[{package.extra}]"'
+    found = installed(package)
     if not found:
         return Row(what, 'absent', False, fix, not use)
-    version = metadata.version(found[0])
-    text = f'{found[0]} {version}'
-    wanted = f'wanted >={least}' + (f',<{below}' if below else '')
-    if _number(version) < _number(least) or (
-            below and _number(version) >= _number(below)):
-        return Row(what, f'{text}, {wanted}', False, fix, not use)
-    # mmpose and mmdet import where the gaps are filled: check_imports.
-    if module not in ('mmpose', 'mmdet'):
-        error = _import_error(module)
+    text = ', '.join(f'{name} {version}' for name, version in found.items())
+    if not all(in_range(package, version) for version in found.values()):
+        return Row(what, f'{text}, wanted {package.wanted}', False, fix,
+                   not use)
+    # mmpose and mmdet import long: check_imports.
+    if package.module not in ('mmpose', 'mmdet'):
+        error = _import_error(package.module)
         if error:
             return Row(what, f'{text}: {error}', False, fix, not use)
     return Row(what, text, True)
 
 
-def _installed(name):
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
+def check_builds() -> Iterator[Row]:
+    """Packages that own the same files and must not differ."""
+    for package in (*PACKAGES['OWN'], *PACKAGES['OPENMMLAB']):
+        found = installed(package)
+        if len(set(found.values())) > 1:
+            yield Row(' beside '.join(found), 'of different versions, in the '
+                      'same files', False, FIX)
 
 
 def _import_error(module):
@@ -131,28 +126,50 @@ def _line(error):
     return f'{type(error).__name__}: {text}'
 
 
-def check_plugin():
-    """This package, and each gap of the stock packages that it fills."""
+def check_plugin() -> Row:
+    """This package. Its import lets it fill the gaps of the others."""
     error = _import_error('hpnet_plugin')
     if error:
-        return [Row('hpnet_plugin', error, False, INSTALL)]
-    package = importlib.import_module('hpnet_plugin')
-    rows = [Row('hpnet_plugin', package.__version__, True)]
-    for gap in importlib.import_module('hpnet_plugin.compat').GAPS:
-        needed, filled = gap.needed(), gap.filled()
-        found = 'there' if not needed else (
-            'absent, filled in' if filled else 'absent')
-        rows.append(Row(gap.NAME, found, filled or not needed, gap.FIX))
-    return rows
+        return Row('hpnet_plugin', error, False, 'pip install hpnet-plugin')
+    return Row('hpnet_plugin',
+               importlib.import_module('hpnet_plugin').__version__, True)
 
 
-def check_imports():
+def check_gaps() -> Iterator[Row]:
+    """Each gap of the stock packages, after :func:`check_imports`."""
+    try:
+        gaps = importlib.import_module('hpnet_plugin.compat').GAPS
+    except ImportError:
+        return
+    for gap in gaps:
+        try:
+            needed = gap.needed()
+            filled = needed and gap.filled()
+        except Exception as error:  # of a broken package
+            yield Row(gap.NAME, _line(error), False, FIX)
+            continue
+        found = 'no gap' if not needed else (
+            'a gap, filled' if filled else 'a gap')
+        yield Row(gap.NAME, found, filled or not needed, gap.FIX)
+
+
+def check_imports() -> Iterator[Row]:
     """The imports that the gaps break."""
     for module, needed in (('mmaction.models', True), ('mmpose.apis', False),
-                           ('mmdet.apis', False)):
+                           ('mmdet.apis', False),
+                           ('mmengine.runner', True)):
         error = _import_error(module)
-        yield Row(f'import {module}', error or 'works', not error, INSTALL,
+        yield Row(f'import {module}', error or 'works', not error, FIX,
                   needed)
+
+
+def check_startup() -> Row:
+    """Whether stock configs have the gaps filled by themselves."""
+    there = 'hpnet_plugin_startup' in sys.modules
+    return Row('gaps filled for stock configs, too',
+               'yes' if there else 'only for configs of this package', there,
+               'pip install . or make install: both place '
+               'hpnet_plugin_startup.pth', False)
 
 
 def check_mim():
@@ -179,7 +196,7 @@ def check_device():
         names = [torch.cuda.get_device_name(i)
                  for i in range(torch.cuda.device_count())]
     except Exception as error:
-        return Row(what, _line(error), False, INSTALL, False)
+        return Row(what, _line(error), False, FIX, False)
     return Row(what, ', '.join(names) or 'none, the CPU is used', True)
 
 
@@ -191,22 +208,22 @@ def check_disk(folder='.', wanted=2 << 30):
                False)
 
 
-def examine():
-    """Run every check.
-
-    Returns:
-        list[Row]: In the order in which one would mend them.
-    """
+def examine() -> list[Row]:
+    """Run every check, in the order in which one would mend them."""
+    packages = (*PACKAGES['OWN'], *PACKAGES['OPENMMLAB'],
+                *PACKAGES['OPTIONAL'])
     return [
-        check_python(), *(check_package(*row) for row in PACKAGES),
-        *check_plugin(), *check_imports(),
+        check_python(),
+        check_plugin(), *map(check_package, packages), *check_builds(),
+        *check_imports(), *check_gaps(),
+        check_startup(),
         check_mim(),
         check_device(),
         check_disk()
     ]
 
 
-def table(rows):
+def table(rows: Sequence[Row]) -> str:
     """The rows as text, with the fix below what needs one."""
     wide = max(len(row.what) for row in rows)
     lines = []
@@ -217,15 +234,36 @@ def table(rows):
     return '\n'.join(lines)
 
 
-def main():
-    """Print the table; exit 1 if the main job cannot run."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table.
+
+    Args:
+        argv: Options of the command line; those of the process if None.
+
+    Returns:
+        int: 1 if the main job cannot run.
+    """
+    parser = argparse.ArgumentParser(
+        description='Say whether this installation can do the main job, and '
+        'what to mend. Exits 1 if it cannot.')
+    parser.add_argument(
+        '--fix', action='store_true',
+        help='install what is missing and what pip alone cannot resolve '
+        '(mmaction2, mmcv-lite, mmpose, mmdet, openmim); the commands are '
+        'printed first')
+    if parser.parse_args(argv).fix:
+        fix = runpy.run_path(str(HERE / 'repair.py'))['fix']
+        return fix(str(HERE / 'doctor.py'))
     rows = examine()
     print(table(rows))
     failed = [row.what for row in rows if row.mark == 'FAIL']
     if failed:
-        sys.exit(f'The main job cannot run: {", ".join(failed)}.')
+        print(f'The main job cannot run: {", ".join(failed)}.',
+              file=sys.stderr)
+        return 1
     print('The main job can run.')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -3,11 +3,14 @@
 Its folder has no ``__init__.py``, so the wheel was built without it, and
 ``import mmaction.models`` fails. Nothing but the localizer DRN lives there.
 """
+from __future__ import annotations
+
 import sys
-from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+
+from . import hooks
 
 NAME = 'mmaction.models.localizers.drn'
 FIX = ('pip install mmaction2 from a clone of its repository after '
@@ -17,7 +20,7 @@ _PACKAGE = 'mmaction.models.localizers.drn'
 _MODULE = f'{_PACKAGE}.drn'
 
 
-def needed():
+def needed() -> bool:
     """Whether mmaction is installed without the module.
 
     Looks for the file: an import of any part of ``mmaction.models`` would
@@ -31,13 +34,24 @@ def needed():
         for root in spec.submodule_search_locations)
 
 
-def filled():
+def filled() -> bool:
     """Whether the module is served by this package."""
     return getattr(sys.modules.get(_MODULE), 'served_by', '') == __name__
 
 
-def apply():
+def apply() -> None:
     """Serve the module with a ``DRN`` that only says why it is missing."""
+    hooks.serve(_PACKAGE, _package)
+    hooks.serve(_MODULE, _module)
+
+
+def _package():
+    module = ModuleType(_PACKAGE, doc=f'Served by {__name__}.')
+    module.__path__ = []
+    return module
+
+
+def _module():
     from mmaction.registry import MODELS
 
     @MODELS.register_module()
@@ -53,12 +67,8 @@ def apply():
                 'The installed mmaction2 comes without its localizer DRN '
                 f'({_MODULE} is not in the wheel). To use it: {FIX}.')
 
-    for name in (_PACKAGE, _MODULE):
-        module = ModuleType(name, doc=f'Served by {__name__}.')
-        module.__spec__ = ModuleSpec(
-            name, loader=None, is_package=name == _PACKAGE)
-        module.served_by = __name__
-        sys.modules[name] = module
+    module = ModuleType(_MODULE, doc=f'Served by {__name__}.')
+    module.served_by = __name__
     DRN.__module__ = _MODULE
-    sys.modules[_MODULE].DRN = DRN
-    sys.modules[_PACKAGE].drn = sys.modules[_MODULE]
+    module.DRN = DRN
+    return module

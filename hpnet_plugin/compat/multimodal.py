@@ -5,18 +5,22 @@ fails ``import mmaction.models``. mmaction2 has placeholders for the case that
 transformers is not installed, which say what to install when they are built:
 they are taken.
 """
+from __future__ import annotations
+
 import importlib.util
+import sys
 from pathlib import Path
 
-from mmaction.utils import dependency
+from . import hooks
 
 NAME = 'mmaction2 beside transformers 5'
 FIX = 'pip install "transformers<5", which VindLU needs'
 
 _LOST = 'apply_chunking_to_forward'
+_MODULE = 'mmaction.utils.dependency'
 
 
-def needed():
+def needed() -> bool:
     """Whether transformers is installed and lacks what VindLU imports."""
     spec = importlib.util.find_spec('transformers')
     if spec is None or not spec.origin:
@@ -27,11 +31,17 @@ def needed():
         _LOST not in source.read_text(encoding='utf-8')
 
 
-def filled():
+def filled() -> bool:
     """Whether mmaction2 takes its placeholders."""
-    return not dependency.WITH_MULTIMODAL
+    module = sys.modules.get(_MODULE)
+    return module is not None and not module.WITH_MULTIMODAL
 
 
-def apply():
+def apply() -> None:
     """Let mmaction2 take its placeholders."""
-    dependency.WITH_MULTIMODAL = False
+    hooks.after(_MODULE, _take)
+
+
+def _take():
+    if needed():
+        sys.modules[_MODULE].WITH_MULTIMODAL = False

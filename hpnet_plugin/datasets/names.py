@@ -14,7 +14,7 @@ import os.path as osp
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from ..benchmark_files import read_json
+from ..benchmark_files import FactsError, read_json
 from ..files import locked, write_whole
 from .clips import Clip, SourceError
 
@@ -37,15 +37,17 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     path = osp.join(out, FILE)
     if not osp.isfile(path):
         return {}
-    return {(folder, stem): name
-            for folder, names in read_json(path).items()
-            for stem, name in _pairs(names)}
-
-
-def _pairs(names):
-    """A clip that is called like its file stands there once."""
-    return [(name, name) if isinstance(name, str) else tuple(name)
-            for name in names]
+    known = {}
+    try:
+        for folder, names in read_json(path).items():
+            for entry in names:
+                # a clip that is called like its file stands there once
+                stem, name = [entry] * 2 if isinstance(entry, str) else entry
+                known[folder, stem] = name
+    except (TypeError, ValueError) as error:
+        raise FactsError(f'{path} does not hold names of clips: '
+                         f'{error}') from None
+    return known
 
 
 def write_names(out: str, clips: Sequence[Clip], source: str) -> None:

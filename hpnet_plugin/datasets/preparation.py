@@ -9,7 +9,6 @@ import os.path as osp
 from typing import NamedTuple
 
 from ..benchmark_files import read_json
-from ..estimation.video import VIDEO_SUFFIXES
 from ..facts import (
     FILE,
     Facts,
@@ -18,7 +17,7 @@ from ..facts import (
     read_record,
     write_facts,
 )
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
 from .clips import Clip, SourceError
@@ -486,7 +485,7 @@ def _by_folders(source):
 def write(preparation, out):
     """Write what the extraction reads.
 
-    ``clips.txt`` (a source for ``tools/extract.py``: the videos of the
+    ``clips.txt`` (a source for ``hpnet extract``: the videos of the
     splits, with their labels), ``labels.txt``, ``splits.json``,
     ``classes.txt`` where classes have names, ``missing.txt`` where clips are
     missing, and ``dataset.json``, the facts (:mod:`hpnet_plugin.facts`).

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from ..estimation.video import VIDEO_SUFFIXES
+from ..files import VIDEO_SUFFIXES
 from .clips import Clip, SourceError, printable
 from .names import name_clips
 

@@ -24,8 +24,6 @@ import numpy as np
 
 from ..resampling import weighted_frames
 
-VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.m4v', '.mpg',
-                  '.mpeg', '.wmv', '.flv', '.gif')
 # Demuxers that read one file and nothing else. Playlists (concat, hls, dash,
 # sdp, ...) open other files and are none of them, whatever a file is called.
 FORMATS = ('mov', 'mp4', 'matroska', 'webm', 'avi', 'flv', 'asf', 'mpeg',
@@ -160,6 +158,8 @@ def _open(path, limits: Limits = LIMITS):
     if not osp.getsize(path):
         raise VideoError(f'{path} is an empty file')
     name = os.fspath(path)
+    # PyAV 19 replaces by itself what is no UTF-8
+    old = int(av.__version__.partition('.')[0]) < 19
     try:
         with _named(path):
             container = av.open(
@@ -167,7 +167,7 @@ def _open(path, limits: Limits = LIMITS):
                 'file:' + name,
                 container_options=dict(protocol_whitelist='file',
                                        format_whitelist=','.join(FORMATS)),
-                metadata_errors='replace')
+                **(dict(metadata_errors='replace') if old else {}))
     except VideoError as error:
         if isinstance(error.__cause__, av.ArgumentError):
             raise VideoError(

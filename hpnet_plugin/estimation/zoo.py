@@ -15,13 +15,12 @@ import re
 import tempfile
 from http.client import HTTPException
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 from urllib.request import Request, urlopen
 
 from ..files import sha256_of
+from ..places import PACKAGE, configs_folder
 
-PACKAGE = Path(__file__).resolve().parents[1]
 FOLDER_VARIABLE = 'HPNET_WEIGHTS'
 TIMEOUT = 30  # seconds without a byte, after which a download is given up
 HRNET_TAP = 'backbone.stage4.0.branches.1'  # 96 x 32 x 24, H2 of the paper
@@ -56,7 +55,7 @@ POSES = {
         "HRNet-W48 with SimCC head, the paper's pose net; the authors' "
         'weights', (HRNET_TAP, ),
         "the authors share them by Google Drive, see their repository's "
-        'README; convert them by `python tools/convert_checkpoint.py FILE '
+        'README; convert them by `hpnet convert FILE '
         'hrnet-w48_simcc_coco-256x192.pth --from simcc`'),
     'hrnet-w48': Model(
         'pose/hrnet-w48_coco-256x192.py',
@@ -205,12 +204,11 @@ def config_file(name: str) -> str:
     Raises:
         FileNotFoundError: If it is in neither.
     """
-    for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim/configs'):
-        if (folder / name).is_file():
-            return str(folder / name)
-    raise FileNotFoundError(
-        f'configs/{name} is neither beside {PACKAGE} nor in it: install the '
-        'package again')
+    path = configs_folder() / name
+    if path.is_file():
+        return str(path)
+    raise FileNotFoundError(f'{path}: no such file; install the package '
+                            'again')
 
 
 def get_weights(name: str, model: Model) -> str:

@@ -1,4 +1,6 @@
 """Metrics, score files and the fusion of streams."""
-from .per_class import PerClassAccuracy
+from ..lazy import lazy_names
 
+__getattr__, __dir__ = lazy_names(__name__, {
+    'per_class': ('PerClassAccuracy', )})
 __all__ = ['PerClassAccuracy']

@@ -85,8 +85,11 @@ class PerClassAccuracy(BaseMetric):
                 logger='current')
             return {}
         if len(kept) < len(results):
-            print_log(f'{len(results) - len(kept)} of {len(results)} clips '
-                      'have no label and do not count', logger='current')
+            missing = len(results) - len(kept)
+            print_log(f'{missing} of {len(results)} clips '
+                      + ('has no label: it does' if missing == 1 else
+                         'have no label: they do') + ' not count',
+                      logger='current')
         results = kept
         scores = np.stack([score for score, _ in results])
         labels = np.array([label for _, label in results])

@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ..estimation.video import VIDEO_SUFFIXES
-from ..files import write_whole
+from ..files import VIDEO_SUFFIXES, write_whole
 from ..unpickling import UnsafePickleError, unpickle
 from .metrics import is_probability
 
@@ -107,10 +105,18 @@ def parse_spec(spec):
     Returns:
         tuple[str, float]: The path, which may hold colons itself, and the
         weight, 1 where none is given.
+
+    Raises:
+        ScoreError: If what follows the file's name is no number.
     """
     match = _WEIGHT.fullmatch(spec)
     if match:
         return match['file'], float(match['weight'])
+    file, colon, weight = spec.rpartition(':')
+    if colon and os.path.exists(file) and not os.path.exists(spec):
+        raise ScoreError(f'{spec}: the weight {weight!r} of {file} is no '
+                         'number; give FILE or FILE:WEIGHT, such as '
+                         f'{file}:0.5')
     return spec, 1.0
 
 
@@ -200,6 +206,7 @@ def write_scores(path, scores):
     path = Path(path)
     if path.suffix.lower() != '.pkl':
         raise ScoreError(f'{path}: score dumps are .pkl files')
+    import torch  # here: reading arrays needs none
     top = scores.scores.argmax(1)
     # Each tensor owns its storage: a row view would carry the whole array.
     samples = [
@@ -253,6 +260,8 @@ def _from_samples(samples, stream, clips, path):
                 raise ScoreError(f'{path}: {name} has {label.size} labels, '
                                  'expected one')
             labels.append(int(label[0]))
+    if set(labels) == {-1}:  # of a folder without labels
+        labels = []
     if labels and len(labels) != len(samples):
         raise ScoreError(f'{path}: {len(samples) - len(labels)} of '
                          f'{len(samples)} clips have no gt_label')
@@ -356,7 +365,8 @@ def _read_npy(path):
 
 
 def _build(names, rows, labels, path):
-    rows = [row.double().numpy() if isinstance(row, torch.Tensor)
+    # tensors are told by what they can do: torch takes seconds to import
+    rows = [row.double().numpy() if hasattr(row, 'double')
             else np.asarray(row, dtype=np.float64) for row in rows]
     shapes = {row.shape for row in rows}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config, DictAction
 
+from ..evaluation.curves import read_curves
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
 from ..files import write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
-from ..visualization.curves import read_curves
 from .gpus import Hardware
 
 # what of a config decides its result

@@ -1,4 +1,6 @@
 """Figures of the paper, overlays, and the report that holds them."""
-from .report import Picture, Section, write_report
+from ..lazy import lazy_names
 
+__getattr__, __dir__ = lazy_names(__name__, {
+    'report': ('Picture', 'Section', 'write_report')})
 __all__ = ['Picture', 'Section', 'write_report']

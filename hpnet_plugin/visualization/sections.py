@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..estimation.video import read_frames
+from ..evaluation.curves import read_curves
 from ..evaluation.fusion import assess, fuse
 from ..evaluation.metrics import (
     confusion_matrix,
@@ -18,7 +19,7 @@ from ..evaluation.tables import (
     confusion_table,
 )
 from .classes import comparison_figure, confusion_figure
-from .curves import read_curves, training_figure
+from .curves import training_figure
 from .energy import energy_figure, strip
 from .joints import (
     draw_energy,

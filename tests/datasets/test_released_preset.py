@@ -1,27 +1,17 @@
 """The options that make the released extraction, against its description."""
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from hpnet_plugin.commands.extract import parse_args as parse
 from hpnet_plugin.datasets.released import RELEASED
 from hpnet_plugin.estimation.geometry import box_to_window, window_to_matrix
 from hpnet_plugin.pooling import pool_at_joints
 from hpnet_plugin.resampling import resize
 
 
-@pytest.fixture(scope='module')
-def parse(root):
-    spec = importlib.util.spec_from_file_location(
-        'extract', root / 'tools/extract.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.parse_args
-
-
-def test_the_preset_of_the_tool(parse):
+def test_the_preset_of_the_tool():
     plain = vars(parse(['videos', '--out', 'data']))
     found = vars(parse(['videos', '--out', 'data', '--preset', 'released']))
     assert set(RELEASED) <= set(found)
@@ -38,7 +28,7 @@ def test_the_preset_of_the_tool(parse):
     assert {name: typed[name] for name in RELEASED} == RELEASED
 
 
-def test_what_is_named_stays(parse):
+def test_what_is_named_stays():
     found = parse(['videos', '--out', 'data', '--preset', 'released',
                    '--norm', 'eval', '--crop-size=256'])
     assert (found.norm, found.crop_size) == ('eval', 256)

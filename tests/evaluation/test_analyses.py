@@ -9,7 +9,7 @@ from sklearn.feature_selection import f_classif
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from hpnet_plugin.evaluation.embedding import (
+from hpnet_plugin.apis.embedding import (
     choose,
     embed,
     pooled_features,

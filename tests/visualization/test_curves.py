@@ -9,7 +9,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import TensorDataset
 
-from hpnet_plugin.visualization.curves import read_curves, training_figure
+from hpnet_plugin.evaluation.curves import read_curves
+from hpnet_plugin.visualization.curves import training_figure
 
 
 class Net(BaseModel):

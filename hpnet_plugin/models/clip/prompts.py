@@ -2,52 +2,7 @@
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from open_clip.transformer import LayerNorm, QuickGELU
 from torch import nn
-from torch.nn import functional as F
-
-
-class PromptAttention(nn.Module):
-    """Cross attention of class names and patches, without biases of q, k, v.
-
-    Args:
-        channels (int): E.
-        heads (int): Number of heads.
-    """
-
-    def __init__(self, channels, heads):
-        super().__init__()
-        self.heads = heads
-        self.q_proj = nn.Linear(channels, channels, bias=False)
-        self.k_proj = nn.Linear(channels, channels, bias=False)
-        self.v_proj = nn.Linear(channels, channels, bias=False)
-        self.proj = nn.Linear(channels, channels)
-
-    def forward(self, text, patches):
-        """(B, K, E) and (B, P, E) -> (B, K, E)."""
-        q, k, v = (
-            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer, x in ((self.q_proj, text), (self.k_proj, patches),
-                             (self.v_proj, patches)))
-        out = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(out.transpose(1, 2).flatten(2))
-
-
-class PromptBlock(nn.Module):
-    """Cross attention and MLP, pre-norm."""
-
-    def __init__(self, channels, heads):
-        super().__init__()
-        self.cross_attn = PromptAttention(channels, heads)
-        self.norm1, self.norm3 = LayerNorm(channels), LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, 4 * channels), QuickGELU(), nn.Identity(),
-            nn.Linear(4 * channels, channels))
-
-    def forward(self, text, patches):
-        """(B, K, E) and (B, P, E) -> (B, K, E)."""
-        text = text + self.cross_attn(self.norm1(text), patches)
-        return text + self.mlp(self.norm3(text))
 
 
 @MODELS.register_module()
@@ -64,6 +19,7 @@ class VideoPrompts(BaseModule):
 
     def __init__(self, embed_dim, width, layers=2, alpha=0.1, init_cfg=None):
         super().__init__(init_cfg=init_cfg)
+        from .blocks import LayerNorm, PromptBlock
         self.visual_ln = LayerNorm(width)
         self.visual_proj = nn.Parameter(
             width**-0.5 * torch.randn(width, embed_dim))

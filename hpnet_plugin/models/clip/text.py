@@ -4,8 +4,6 @@ import os.path as osp
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import QuickGELU, TextTransformer
 from torch import nn
 from torch.nn import functional as F
 
@@ -59,6 +57,8 @@ class CLIPText(BaseModule):
                  quick_gelu=True,
                  init_cfg=None):
         super().__init__(init_cfg=init_cfg)
+        # takes most of a second
+        from open_clip.transformer import QuickGELU, TextTransformer
         sizes = clip_arch(arch)
         self.embed_dim = sizes['embed_dim']
         self.tower = TextTransformer(
@@ -83,6 +83,8 @@ class CLIPText(BaseModule):
         Raises:
             ValueError: As above; the old ones stay.
         """
+        from open_clip.tokenizer import SimpleTokenizer
+
         from ...datasets.classes import class_names
         classes = class_names(classes)
         templates = self.templates if templates is None else \

@@ -5,13 +5,6 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from open_clip.transformer import (
-    LayerNorm,
-    QuickGELU,
-    ResidualAttentionBlock,
-    VisionTransformer,
-)
-from timm.layers import DropPath
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -31,72 +24,6 @@ class VideoFeatures(NamedTuple):
     video: torch.Tensor
     frames: torch.Tensor
     patches: torch.Tensor
-
-
-class CrossFrameBlock(ResidualAttentionBlock):
-    """Cross-frame communication attention (X-CLIP, Sec. 3.2).
-
-    Each frame writes a message from its class token; the messages attend to
-    each other; then each frame attends to its own tokens and its message.
-
-    Args:
-        width (int): W.
-        heads (int): Heads of both attentions.
-        frames (int): T.
-        drop_path (float): Rate of stochastic depth. Defaults to 0.
-        **kwargs: Of open_clip's ``ResidualAttentionBlock``.
-    """
-
-    def __init__(self, width, heads, frames, drop_path=0., **kwargs):
-        super().__init__(width, heads, **kwargs)
-        self.frames = frames
-        self.message_fc = nn.Linear(width, width)
-        self.message_ln = LayerNorm(width)
-        self.message_attn = nn.MultiheadAttention(
-            width, heads, batch_first=True)
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
-
-    def forward(self, x):
-        """(B * T, L, W) -> (B * T, L, W)."""
-        message = self.message_fc(x[:, 0]).unflatten(0, (-1, self.frames))
-        normed = self.message_ln(message)
-        message = message + self.drop_path(
-            self.message_attn(normed, normed, normed, need_weights=False)[0])
-        tokens = torch.cat([x, message.flatten(0, 1)[:, None]], 1)
-        normed = self.ln_1(tokens)
-        # the message is made anew in every block: nobody needs its own row
-        x = x + self.drop_path(
-            self.attn(normed[:, :-1], normed, normed, need_weights=False)[0])
-        return x + self.drop_path(self.mlp(self.ln_2(x)))
-
-
-class FrameIntegration(nn.Module):
-    """Multi-frame integration transformer (X-CLIP, Sec. 3.2).
-
-    Args:
-        frames (int): T.
-        channels (int): E; a head has 64 of them.
-        layers (int): Number of blocks.
-        act_layer (type): Activation.
-    """
-
-    def __init__(self, frames, channels, layers, act_layer):
-        super().__init__()
-        heads = max(channels // 64, 1)
-        self.positional_embedding = nn.Parameter(
-            torch.empty(1, frames, channels))
-        self.resblocks = nn.Sequential(*(
-            ResidualAttentionBlock(channels, heads, act_layer=act_layer)
-            for _ in range(layers)))
-        nn.init.trunc_normal_(self.positional_embedding, std=0.02)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
-
-    def forward(self, x):
-        """(B, T, E) -> (B, E)."""
-        return (x + self.resblocks(x + self.positional_embedding)).mean(1)
 
 
 @MODELS.register_module()
@@ -134,25 +61,26 @@ class XCLIPVision(BaseModule):
                  grad_checkpointing=False,
                  init_cfg=None):
         super().__init__(init_cfg=init_cfg)
+        from . import blocks
         sizes = clip_arch(arch)
         cfg = sizes['vision_cfg']
         self.embed_dim, self.width = sizes['embed_dim'], cfg['width']
         self.num_frames = num_frames
         self.grad_checkpointing = grad_checkpointing
-        act_layer = QuickGELU if quick_gelu else nn.GELU
+        act_layer = blocks.QuickGELU if quick_gelu else nn.GELU
         heads = self.width // cfg['head_width']
         # no layers: its blocks would be made only to be replaced
-        self.visual = VisionTransformer(
+        self.visual = blocks.VisionTransformer(
             cfg['image_size'], cfg['patch_size'], self.width, 0, heads,
             cfg['mlp_ratio'], output_dim=self.embed_dim)
         last = max(cfg['layers'] - 1, 1)
         self.visual.transformer.resblocks = nn.ModuleList(
-            CrossFrameBlock(
+            blocks.CrossFrameBlock(
                 self.width, heads, num_frames, drop_path * i / last,
                 mlp_ratio=cfg['mlp_ratio'], act_layer=act_layer)
             for i in range(cfg['layers']))
         self._init_blocks()
-        self.mit = FrameIntegration(
+        self.mit = blocks.FrameIntegration(
             num_frames, self.embed_dim, mit_layers, act_layer)
         self.register_load_state_dict_pre_hook(_fit_frames)
 

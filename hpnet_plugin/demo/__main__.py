@@ -1,15 +1,19 @@
-"""Draw a data set of moving people: videos, labels, splits and the truth.
+"""Draw a dataset of moving people: videos, labels, splits and the truth.
+
+    python -m hpnet_plugin.demo OUT
 
 Eight actions; two pairs of them differ only in the thing held.
 """
 import argparse
 import sys
 
-from hpnet_plugin.demo import people
+from . import people
 
 
 def parse_args():
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
+        prog='python -m hpnet_plugin.demo',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('out', help='folder to make')
@@ -26,12 +30,13 @@ def parse_args():
 
 
 def main():
+    """Run the tool; return its exit status."""
     args = parse_args()
     try:
         people.make_dataset(args.out, args.clips, args.test_share,
                             args.length, args.seed, args.workers)
     except (FileExistsError, ValueError) as error:
-        print(f'make_demo_videos: {error}', file=sys.stderr)
+        print(f'hpnet_plugin.demo: {error}', file=sys.stderr)
         return 2
     clips = args.clips * len(people.ACTIONS)
     print(f'{clips} clips of {args.length} frames in {args.out}')

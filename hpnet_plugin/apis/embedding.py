@@ -2,6 +2,7 @@
 import textwrap
 from dataclasses import dataclass
 from os.path import basename
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
+
+from ..estimation.devices import device_of
+from ..runner import current_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,7 @@ def read_config(path, split=None, options=None):
     """
     config = Config.fromfile(path)
     config.merge_from_dict(options or {})
+    config = current_config(config)
     init_default_scope(config.get('default_scope', 'mmaction'))
     if split is not None:
         config.test_dataloader.dataset.split = split
@@ -109,9 +114,11 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
         Features: Sorted by clip name.
 
     Raises:
-        ValueError: A checkpoint that does not fit, or a model whose features
-            are no single array.
+        FileNotFoundError: No such checkpoint.
+        ValueError: A device that is not there, a checkpoint that does not
+            fit, or a model whose features are no single array.
     """
+    device = device_of(device)
     dataset = DATASETS.build(config.test_dataloader.dataset)
     names, labels = clips_of(dataset)
     chosen = choose(names, labels, max_classes, per_class, seed)
@@ -124,6 +131,10 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     model = MODELS.build(config.model)
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except UnpicklingError:
+        # Torch's text advises what makes loading unsafe.
+        raise ValueError(f'{checkpoint} is no checkpoint: give the .pth file '
+                         'of a training') from None
     except (RuntimeError, ValueError) as error:
         # Torch names every single weight.
         reason = textwrap.shorten(str(error), 500, placeholder=' …')

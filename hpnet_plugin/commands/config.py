@@ -1,0 +1,41 @@
+"""Print a config as it trains, with everything that it is made of.
+
+    hpnet config hp_j --data data/mine
+    hpnet config hpnet_ntu120 --cfg-options train_cfg.max_epochs=10
+
+NAME and the options are those of hpnet train. Exit status: 0 printed, 2 no
+such config, or settings that cannot be.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .train import add_config_options, add_settings, settings_of
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('name', metavar='NAME')
+    add_settings(parser)
+    add_config_options(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from .names import find_config
+    from .settled import REFUSALS, settle
+    try:
+        job = settle(find_config(args.name), settings_of(args),
+                     args.cfg_options)
+    except REFUSALS as error:
+        print(f'config: {error}', file=sys.stderr)
+        return 2
+    print(job.config.pretty_text, end='')
+    return 0

@@ -1,0 +1,163 @@
+"""Fuse the scores of several streams, joined by clip name.
+
+FILE is one of
+
+    x.pkl         dump of `mim test … --dump`; the authors' dict of clip name
+                  to logits; pyskl's list of arrays (with --annotations)
+    FOLDER        the authors' recogniser: 0_best_score.npy with
+                  0_best_name.txt, and so on, one pair a rank
+    x.npy         scores, with the clip names in x.txt
+    x.json        clip name to scores
+    x.pkl#NAME    one of the streams in a dump, FOLDER#NAME one in a folder
+    '*.npy'       a quoted pattern: parts of one stream
+
+The fused score is the weighted sum of the scores as they are stored. The
+paper's five streams on Smarthome CS, whose clips are named after their class,
+
+    hpnet fuse J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 recogniser:11 \\
+        --classes classes.txt
+
+Scores of other kinds (logits and probabilities) differ in scale: weigh them
+accordingly, as above, or give --prob. Exit status 0, or 2 where the usage is
+wrong or files do not belong together.
+"""
+import argparse
+import json
+import sys
+
+from hpnet_plugin.datasets.sources import SourceError, read_classes
+from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
+from hpnet_plugin.evaluation.scores import ScoreError, write_scores
+from hpnet_plugin.evaluation.search import search_half, search_on
+from hpnet_plugin.evaluation.tables import (
+    accuracy_table,
+    format_table,
+    gain_table,
+)
+from hpnet_plugin.files import write_whole
+
+
+def parse_args(argv=None):
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'files', nargs='+', metavar='FILE[:WEIGHT]',
+        help='scores of one stream; the last ":number" is its weight, 1 if '
+        'there is none')
+    parser.add_argument(
+        '--labels', metavar='FILE',
+        help='"clip label" a line, for files that hold no labels')
+    parser.add_argument(
+        '--classes', metavar='FILE',
+        help='class names in label order, one a line: names in what is '
+        'written, and for files that hold no labels the label of every clip '
+        'whose name one begins')
+    parser.add_argument(
+        '--annotations', metavar='FILE.pkl',
+        help='annotation file that was tested, for files without clip names '
+        'or labels')
+    parser.add_argument(
+        '--split', metavar='NAME', help='the split of it that was tested')
+    parser.add_argument(
+        '--prob', action='store_true',
+        help='turn logits into probabilities first; streams that are '
+        'probabilities stay as they are')
+    tune = parser.add_argument_group(
+        'search of the weights', 'The weights given start the search.')
+    tune.add_argument(
+        '--tune', nargs='+', metavar='FILE',
+        help='search on these scores of validation clips, one file a stream '
+        'in the same order')
+    tune.add_argument(
+        '--tune-split', metavar='NAME',
+        help='the split of --annotations that they are of')
+    tune.add_argument(
+        '--tune-half', type=int, metavar='SEED',
+        help='search on half of the clips of each class, drawn by this seed, '
+        'and report the other half alone')
+    tune.add_argument(
+        '--tune-on-test', action='store_true',
+        help='search on the reported clips themselves (of --tune if given), '
+        'which flatters the fusion; said in what is printed and written')
+    tune.add_argument(
+        '--tune-by', choices=['top1', 'mean_class_accuracy'], default='top1',
+        help='what the search raises (default: top1)')
+    parser.add_argument(
+        '--json', metavar='OUT',
+        help='write the metrics, in percent, as JSON')
+    parser.add_argument(
+        '--out', metavar='OUT.pkl',
+        help='write the fused scores as a dump that this tool reads again')
+    args = parser.parse_args(argv)
+    if args.tune_half is not None and (args.tune or args.tune_on_test):
+        parser.error('--tune-half excludes --tune and --tune-on-test')
+    if (args.split or args.tune_split) and not args.annotations:
+        parser.error('--split and --tune-split need --annotations')
+    return args
+
+
+def run(args):
+    """Fuse, print, write."""
+    classes = read_classes(args.classes) if args.classes else None
+    source = dict(labels=args.labels, classes=classes, prob=args.prob,
+                  annotations=args.annotations)
+    joined, given = read_streams(args.files, split=args.split, **source)
+    weights, tuned = given, None
+    if args.tune_half is not None:
+        joined, weights, tuned = search_half(
+            joined, given, args.tune_half, args.tune_by)
+    elif args.tune or args.tune_on_test:
+        weights, tuned = search_on(
+            joined, given, args.tune, args.tune_by, args.tune_on_test,
+            split=args.tune_split, **source)
+    result = assess(joined, weights, classes, given if tuned else None)
+    if args.out:
+        write_scores(args.out, fused(joined, weights))
+    if args.json:
+        record = dict(result, tuned=tuned)
+        write_whole(args.json, json.dumps(record, indent=2).encode() + b'\n')
+    show(result, tuned)
+
+
+def show(result, tuned):
+    """Print the tables and what to know about them."""
+    streams, given = result['streams'], result.get('given')
+    print(format_table(accuracy_table(streams, result['fusion'], given)))
+    print(f'\n{result["clips"]} clips, {result["classes"]} classes; in '
+          'percent; mean class: over the classes that occur')
+    if len(streams) > 1:
+        print(f'\n{format_table(gain_table(streams, given))}\n\nin points, '
+              'with the bootstrap interval over the clips, drawn class by '
+              'class')
+    if tuned:
+        what = {
+            'validation': f'{tuned["clips"]} validation clips',
+            'half': f'{tuned["clips"]} clips, the half of each class drawn '
+            f'by seed {tuned.get("seed")}; all numbers are of the other half',
+            'test': f'{tuned["clips"]} TEST clips',
+        }[tuned['on']]
+        print(f'\nweights searched by {tuned["by"]} on {what}')
+        if tuned['on'] == 'test':
+            print('NOTE: the weights were chosen on reported clips, so the '
+                  'fusion and its gains are flattered')
+    if len({stream['kind'] for stream in streams}) > 1:
+        print('\nnote: logits and probabilities are added as they are '
+              'stored; their weights carry the scale (--prob brings all to '
+              'one)')
+
+
+def main(argv=None):
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except (ScoreError, SourceError, OSError) as error:
+        print(f'fuse: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

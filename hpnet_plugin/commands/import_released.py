@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Make a dataset folder of files that the paper's authors released.
+
+    hpnet import-released NPY_FOLDER --out data/ntu120_released \\
+        --benchmark ntu120 --crops CROP_FOLDER
+
+The configs of configs/released train on the folder. Feature files hold 64
+frames and no joints: streams of pooled features and the recogniser train on
+it, streams of 2D pose only with --poses. The same command goes on where it
+was stopped; --crops can be added later, --poses cannot.
+
+Exit status: 0 done, 3 some files were refused (each is named with its
+reason, here and in extraction.json), 2 wrong usage.
+"""
+import argparse
+import os
+import os.path as osp
+import sys
+
+
+def parse_args(argv=None):
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('source', nargs='+', metavar='NPY',
+        help='.npy files, or folders that hold them, flat or one subfolder a '
+        'class')
+    add('--out', required=True, help='dataset folder to write or to resume')
+    add('--benchmark', nargs='+', metavar=('NAME', 'SPLIT'),
+        help='labels, class names and splits are those of ntu60, ntu120, '
+        'smarthome, uav_human, nw_ucla or ucf101, read from the names of the '
+        'files: all splits, or those named (smarthome: cs, or cv1 cv2, which '
+        'have other classes); see hpnet prepare')
+    add('--labels', help='file with "clip label" a line')
+    add('--classes', help='file with a class name a line, in label order')
+    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
+        'without it clips are divided as by hpnet extract')
+    add('--crops', metavar='FOLDER',
+        help="person crops for the recogniser: the authors' folders of "
+        'images, CLIP/NUMBER.jpg, or CLIP.mp4 of hpnet extract; they are '
+        'linked, not copied')
+    add('--poses', metavar='FOLDER',
+        help='joints in pixels of the frame, CLIP.npy (frames, people, '
+        'joints, 2), which some of the released scripts write')
+    args = parser.parse_args(argv)
+    if args.benchmark and (args.labels or args.classes or args.splits):
+        parser.error('--benchmark gives labels, class names and splits: give '
+                     'either it, or --labels, --classes and --splits')
+    return args
+
+
+def main(argv=None):
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from hpnet_plugin.datasets import crops, preparation
+    from hpnet_plugin.evaluation.tables import format_table
+    from hpnet_plugin.extraction.dataset import write_dataset
+    from hpnet_plugin.store import FeatureStore, StoreError
+
+    lacking = 0
+    try:
+        clips = preparation.find_features(args.source)
+        if not clips:
+            raise StoreError(f'{", ".join(args.source)}: no .npy file')
+        dataset = _prepare(args, clips)
+        meta, failures = _store(dataset.clips, args.out, args.poses)
+        store = FeatureStore(osp.join(args.out, 'features'))
+        if args.crops:
+            lacking = crops.import_crops(
+                args.crops, args.out, store.names,
+                lambda name: bool(store.read(name, 'keypoint_score').any()))
+    except (ValueError, OSError) as error:
+        print(f'import_released: {error}', file=sys.stderr)
+        return 2
+    content = write_dataset(
+        args.out, dataset.clips, dataset.labels, dataset.classes,
+        dataset.splits, failures,
+        dict(meta, length=_length(store), crops=crops.read_settings(args.out)),
+        dataset.rule, dataset.benchmark)
+    for note in dataset.notes:
+        print(note)
+    if dataset.counts:
+        print(format_table(dataset.table))
+    empty = sum(store.info(name).get('nobody', False) for name in store.names)
+    if empty:
+        print(f'{empty} show nobody: their features are zero, as the authors '
+              'have them')
+    if lacking:
+        print(f'{lacking} have no crops and show nobody: their images are '
+              'black')
+    print(f'{content["clips"]["stored"]} of {content["clips"]["found"]} clips '
+          f'in {osp.abspath(args.out)}')
+    for name, why in failures.items():
+        print(f'refused: {name}: {why}')
+    return 3 if failures else 0
+
+
+def _prepare(args, clips):
+    """Preparation: Labels, class names and splits of the clips."""
+    from hpnet_plugin.datasets import sources
+    from hpnet_plugin.datasets.preparation import Preparation, prepare
+    from hpnet_plugin.datasets.splitting import divide_folder
+    if args.benchmark:
+        return prepare(args.benchmark[0], args.benchmark[1:], clips)
+    classes = sources.read_classes(args.classes) if args.classes else None
+    labels, classes = sources.assign_labels(
+        clips, sources.read_labels(args.labels) if args.labels else None,
+        classes)
+    if args.splits:
+        return Preparation(
+            clips, labels, classes, sources.read_splits(args.splits, clips),
+            [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
+    divided = divide_folder(args.out, [clip.name for clip in clips], labels)
+    return Preparation(clips, labels, classes, divided.splits, [], [],
+                       [divided.text], divided.rule)
+
+
+def _length(store):
+    """The length that all clips have; None if they differ."""
+    lengths = {store.shape(name, 'keypoint')[1] for name in store.names}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _store(clips, out, poses):
+    """Put the features into the store; its meta, and files refused."""
+    from tqdm import tqdm
+
+    from hpnet_plugin.datasets.preparation import find_features
+    from hpnet_plugin.store import StoreError, StoreWriter
+    from hpnet_plugin.store.released import TAP, read_released
+    meta = dict(
+        taps={TAP: _first(clips, read_released)[TAP].shape[-1]},
+        layout='coco', grid='corners', region=1, persons='released')
+    failures = {}
+    pose_of = {clip.name: clip.path for clip in find_features([poses])} \
+        if poses else {}
+    os.makedirs(out, exist_ok=True)
+    with StoreWriter(osp.join(out, 'features'), meta) as writer:
+        done = set(writer.names)
+        for clip in tqdm(clips, unit='clip'):
+            if clip.name in done:
+                continue
+            # the frame's size is not in the files: NTU's
+            info = dict(img_shape=[1080, 1920])
+            try:
+                if poses and clip.name not in pose_of:
+                    raise StoreError(f'{poses} has no {clip.name}.npy')
+                arrays = read_released(clip.path, pose_of.get(clip.name))
+                if not arrays['keypoint_score'].any():
+                    info['nobody'] = True
+                writer.add(clip.name, arrays, info)
+            except StoreError as error:
+                failures[clip.name] = str(error)
+    return meta, failures
+
+
+def _first(clips, read):
+    """The first file that can be read; the first error if none can."""
+    first = None
+    for clip in clips:
+        try:
+            return read(clip.path)
+        except ValueError as error:
+            first = first or error
+    raise first
+
+
+if __name__ == '__main__':
+    sys.exit(main())

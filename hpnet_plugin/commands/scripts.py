@@ -1,0 +1,39 @@
+"""mmaction2's own scripts, run in this process."""
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def run_script(name: str, words: Sequence[str]) -> int:
+    """Run ``train`` or ``test`` of mmaction2.
+
+    Args:
+        name (str): The script, without ``.py``.
+        words (Sequence[str]): Its command line.
+
+    Returns:
+        int: Exit status: 2 where the config cannot run as it is, which is
+        then said in one line; 130 where it was stopped.
+    """
+    mmaction = find_spec('mmaction')
+    if mmaction is None:
+        print(f'{name}: mmaction2 is not installed; hpnet doctor says what '
+              'is missing', file=sys.stderr)
+        return 2
+    script = Path(mmaction.origin).parent / f'.mim/tools/{name}.py'
+    sys.argv = [str(script), *map(str, words)]
+    try:
+        runpy.run_path(str(script), run_name='__main__')
+    except SystemExit as stop:
+        if not isinstance(stop.code, str):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f'\n{name}: stopped', file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,145 @@
+"""A config with settings: what mmaction2's scripts run."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..facts import Facts, FactsError, read_facts
+from ..files import write_whole
+from ..recipes import SettingError, recompose
+from ..recipes.checks import (
+    ConfigError,
+    refuse_disagreements,
+    refuse_unknown_keys,
+)
+from ..recipes.inputs import MissingInputError, refuse_missing
+from .names import Named, UnknownNameError
+from .options import config_options
+
+PHASES = ('train', 'val', 'test')
+# what a user can mend; said in a line, with exit status 2
+REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
+            SettingError, UnknownNameError)
+
+
+class Job(NamedTuple):
+    """What a script is started with.
+
+    Attributes:
+        config (Config): The whole config.
+        work_dir (str): Folder of the results, unless another is asked for.
+    """
+    config: Any
+    work_dir: str
+
+    def write(self, folder: str, name: str) -> str:
+        """Write the config for a script; the file."""
+        path = Path(folder, f'{name}.py')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, self.config.pretty_text.encode())
+        return str(path)
+
+
+def settle(named: Named,
+           given: Mapping[str, str],
+           words: Sequence[str] = (),
+           phases: Sequence[str] = ()) -> Job:
+    """Bring a config and settings together.
+
+    Args:
+        named (Named): The config.
+        given (dict): ``data_root``, ``benchmark``, ``net``, ``size``.
+        words (Sequence[str]): The user's own ``--cfg-options``.
+        phases (Sequence[str]): Whose inputs must be there.
+
+    Raises:
+        Exception: One of ``REFUSALS``, whose text says what is wrong.
+    """
+    from mmengine.config import Config
+    config = Config.fromfile(named.path, import_custom_modules=False)
+    try:
+        own = config_options(words)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+    if config.get('composed'):
+        # first the settings: what the words change is in what follows
+        for changes in ({**named.settings, **given}, own):
+            config.merge_from_dict(changes)
+            whole = config.to_dict()
+            refuse_unknown_keys(whole)
+            config = Config(recompose(whole))
+        refuse_disagreements(config)
+        refuse_missing(config, phases)
+    else:
+        folder = given.get('data_root')
+        if set(given) - {'data_root'}:
+            raise SettingError(
+                f'{named.path} takes a dataset folder (--data) and '
+                '--cfg-options; --benchmark, --net and --small are for this '
+                "package's own configs")
+        if folder:
+            config.merge_from_dict(stock_options(config, read_facts(folder)))
+        config.merge_from_dict(own)
+    return Job(config, _work_dir(named, given, config))
+
+
+def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """What brings a stock config to a folder, dotted key to value.
+
+    Args:
+        config (dict): A config of mmaction2's on ``PoseDataset``.
+        facts (Facts): The folder's.
+
+    Raises:
+        SettingError: If the config is none of poses, or the folder has no
+            labels.
+    """
+    if facts.classes is None:
+        raise SettingError(f'{facts.folder} has no labels: nothing can be '
+                           'trained or tested on it')
+    found = {}
+    for phase in PHASES:
+        place, dataset = _dataset(config, phase)
+        if dataset is None:
+            continue
+        if dataset['type'] != 'PoseDataset':
+            raise SettingError(
+                f'{phase}_dataloader reads {dataset["type"]}; --data fills '
+                'in the folder of configs on PoseDataset (skeleton/…)')
+        if phase not in facts.use:
+            if phase == 'val':
+                found.update((f'val_{part}', None) for part in
+                             ('dataloader', 'cfg', 'evaluator'))
+            continue
+        found[f'{place}.ann_file'] = f'{facts.folder}/annotations.pkl'
+        found[f'{place}.split'] = facts.use[phase]
+    if config['model'].get('cls_head', {}).get('num_classes') is not None:
+        found['model.cls_head.num_classes'] = len(facts.classes)
+    return found
+
+
+def _dataset(config, phase):
+    """Dotted place and config of a phase's dataset, without wrappers."""
+    loader = config.get(f'{phase}_dataloader')
+    if loader is None:
+        return '', None
+    place, dataset = f'{phase}_dataloader.dataset', loader['dataset']
+    while 'dataset' in dataset:
+        place, dataset = f'{place}.dataset', dataset['dataset']
+    return place, dataset
+
+
+def _work_dir(named, given, config):
+    """``work_dirs/NAME_NET_DATA``; NAME alone where nothing else is said."""
+    words = [named.name]
+    net = config.get('net') if named.recipe == 'stream' else given.get('net')
+    if net:
+        words.append(net)
+    if given.get('size'):
+        words.append(given['size'])
+    data = given.get('data_root') or given.get('benchmark') or (
+        config.get('benchmark') if named.recipe else None)
+    if data:
+        words.append(Path(data).resolve().stem)
+    return str(Path('work_dirs', '_'.join(words)))

@@ -1,0 +1,176 @@
+"""Do something when a module of others is imported, not before.
+
+The standard library alone is imported here and nothing of the stock
+packages, so that a Python program that never uses them pays nothing.
+"""
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+Around = Callable[[Callable[[], None]], None]
+Make = Callable[[], ModuleType]
+
+
+def serve(name: str, make: Make, when: Callable[[], bool] | None = None
+          ) -> None:
+    """Stand in for a module that nobody else provides.
+
+    Args:
+        name (str): The missing module, ``'mmcv._ext'``.
+        make (callable): Returns the module to be imported in its place.
+        when (callable, optional): Asked at the import; False leaves the
+            module missing.
+    """
+    _last().made[name] = make, when
+
+
+def lacks(name: str) -> bool:
+    """Whether nobody but this package provides a module.
+
+    Args:
+        name (str): The module; the package that it is in is imported.
+    """
+    parent = name.rpartition('.')[0]
+    if parent and parent not in sys.modules:
+        if lacks(parent):
+            return True
+        import_module(parent)
+    path = sys.modules[parent].__path__ if parent else None
+    return _found_by_others(name, path, None) is None
+
+
+def around(name: str, run: Around) -> None:
+    """Have a function run a module, so that it can act before and after.
+
+    Args:
+        name (str): The module. One that is imported already is left alone.
+        run (callable): Called with the function that runs the module.
+    """
+    if name not in sys.modules:
+        _first().around.setdefault(name, []).append(run)
+
+
+def after(name: str, run: Callable[[], None]) -> None:
+    """Call a function once a module is imported; now, if it is already.
+
+    Args:
+        name (str): The module.
+        run (callable): Takes no arguments.
+    """
+    if name in sys.modules:
+        run()
+        return
+
+    def execute(module_runs):
+        module_runs()
+        run()
+
+    around(name, execute)
+
+
+def find_spec(name: str, path: Sequence[str] | None = None,
+              target: ModuleType | None = None) -> ModuleSpec | None:
+    """Find a module of :func:`around` or :func:`after`; None for others.
+
+    For a search that began before the first of them was called.
+    """
+    return _first().find_spec(name, path, target)
+
+
+class _First(MetaPathFinder):
+    """Asked before all others; lends its loader to modules of `around`."""
+
+    def __init__(self):
+        self.around = {}
+
+    def find_spec(self, fullname, path=None, target=None):
+        runs = self.around.get(fullname)
+        if not runs:
+            return None
+        spec = _found_by_others(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Around(spec.loader, runs)
+        return spec
+
+
+class _Last(MetaPathFinder):
+    """Asked after all others, so only for what is missing."""
+
+    def __init__(self):
+        self.made = {}
+
+    def find_spec(self, fullname, path=None, target=None):
+        make, when = self.made.get(fullname, (None, None))
+        if make is None or (when is not None and not when()):
+            return None
+        return ModuleSpec(fullname, _Made(make))
+
+
+class _Made(Loader):
+    """Puts another module in the place of the one that is imported."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = self.make()
+
+
+class _Around(Loader):
+    """Runs a module by the functions that asked for it, the last outermost."""
+
+    def __init__(self, loader, runs):
+        self.loader = loader
+        self.runs = runs
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = module.__spec__.loader = self.loader
+
+        def execute():
+            self.loader.exec_module(module)
+
+        for run in self.runs:
+            execute = _bind(run, execute)
+        execute()
+
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
+
+def _bind(run, execute):
+    return lambda: run(execute)
+
+
+def _found_by_others(fullname, path, target) -> ModuleSpec | None:
+    for finder in list(sys.meta_path):
+        if isinstance(finder, (_First, _Last)):
+            continue
+        find = getattr(finder, 'find_spec', None)
+        spec = find(fullname, path, target) if find else None
+        if spec is not None:
+            return spec
+    return None
+
+
+def _first() -> _First:
+    for finder in sys.meta_path:
+        if isinstance(finder, _First):
+            return finder
+    sys.meta_path.insert(0, _First())
+    return sys.meta_path[0]
+
+
+def _last() -> _Last:
+    for finder in sys.meta_path:
+        if isinstance(finder, _Last):
+            return finder
+    sys.meta_path.append(_Last())
+    return sys.meta_path[-1]

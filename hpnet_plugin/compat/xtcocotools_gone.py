@@ -1,0 +1,83 @@
+"""mmpose imports xtcocotools, which has no wheel for Python 3.12 and later.
+
+pycocotools, which xtcocotools was made from, has. It reads the same files
+and evaluates COCO keypoints in the same way; with the joints' sigmas of a
+dataset, as mmpose gives them, too. The kinds of evaluation that only
+xtcocotools has (whole-body parts, CrowdPose) say so when they are asked for.
+"""
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from . import hooks
+
+NAME = 'xtcocotools, for mmpose'
+FIX = ('pip install xtcocotools (from source, it needs a compiler, where '
+       'there is no wheel for this Python)')
+
+_NAME = 'xtcocotools'
+
+
+def needed() -> bool:
+    """Whether mmpose is installed without it."""
+    return find_spec('mmpose') is not None and hooks.lacks(_NAME)
+
+
+def filled() -> bool:
+    """Whether it is served by this package."""
+    return getattr(sys.modules.get(_NAME), 'served_by', '') == __name__
+
+
+def apply() -> None:
+    """Serve it from pycocotools."""
+    hooks.serve(_NAME, _package)
+    for part in ('coco', 'mask'):
+        hooks.serve(f'{_NAME}.{part}',
+                    lambda part=part: import_module(f'pycocotools.{part}'))
+    hooks.serve(f'{_NAME}.cocoeval', _cocoeval)
+
+
+def _package():
+    module = ModuleType(_NAME, doc=f'Served by {__name__}.')
+    module.__path__ = []
+    module.served_by = __name__
+    return module
+
+
+def _cocoeval():
+    import numpy as np
+    from pycocotools import cocoeval
+
+    class COCOeval(cocoeval.COCOeval):
+        """pycocotools' evaluation with the arguments of xtcocotools.
+
+        Args:
+            cocoGt (COCO, optional): The truth.
+            cocoDt (COCO, optional): What was detected.
+            iouType (str): 'keypoints', 'bbox' or 'segm'.
+            sigmas (sequence[float], optional): Of the joints; COCO's by
+                default.
+            use_area (bool): Whether the truth has areas. It must.
+
+        Raises:
+            NotImplementedError: For what only xtcocotools evaluates.
+        """
+
+        def __init__(self, cocoGt=None, cocoDt=None, iouType='keypoints',
+                     sigmas=None, use_area=True):
+            if iouType not in ('keypoints', 'bbox', 'segm') or not use_area:
+                raise NotImplementedError(
+                    f'xtcocotools is not installed; pycocotools stands in '
+                    f'for it and cannot evaluate iouType={iouType!r} with '
+                    f'use_area={use_area}. To use it: {FIX}.')
+            super().__init__(cocoGt, cocoDt, iouType)
+            if sigmas is not None:
+                self.params.kpt_oks_sigmas = np.asarray(sigmas)
+
+    module = ModuleType(f'{_NAME}.cocoeval', doc=f'Served by {__name__}.')
+    module.COCOeval = COCOeval
+    module.Params = cocoeval.Params
+    return module

@@ -1,0 +1,127 @@
+"""Blocks of X-CLIP's towers, made of open_clip's and timm's.
+
+A module of its own: importing open_clip takes most of a second, which who
+trains a stream need not wait for.
+"""
+import torch
+from open_clip.transformer import (
+    LayerNorm,
+    QuickGELU,
+    ResidualAttentionBlock,
+    VisionTransformer,
+)
+from timm.layers import DropPath
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ['CrossFrameBlock', 'FrameIntegration', 'LayerNorm', 'PromptBlock',
+           'QuickGELU', 'VisionTransformer']
+
+
+class CrossFrameBlock(ResidualAttentionBlock):
+    """Cross-frame communication attention (X-CLIP, Sec. 3.2).
+
+    Each frame writes a message from its class token; the messages attend to
+    each other; then each frame attends to its own tokens and its message.
+
+    Args:
+        width (int): W.
+        heads (int): Heads of both attentions.
+        frames (int): T.
+        drop_path (float): Rate of stochastic depth. Defaults to 0.
+        **kwargs: Of open_clip's ``ResidualAttentionBlock``.
+    """
+
+    def __init__(self, width, heads, frames, drop_path=0., **kwargs):
+        super().__init__(width, heads, **kwargs)
+        self.frames = frames
+        self.message_fc = nn.Linear(width, width)
+        self.message_ln = LayerNorm(width)
+        self.message_attn = nn.MultiheadAttention(
+            width, heads, batch_first=True)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x):
+        """(B * T, L, W) -> (B * T, L, W)."""
+        message = self.message_fc(x[:, 0]).unflatten(0, (-1, self.frames))
+        normed = self.message_ln(message)
+        message = message + self.drop_path(
+            self.message_attn(normed, normed, normed, need_weights=False)[0])
+        tokens = torch.cat([x, message.flatten(0, 1)[:, None]], 1)
+        normed = self.ln_1(tokens)
+        # the message is made anew in every block: nobody needs its own row
+        x = x + self.drop_path(
+            self.attn(normed[:, :-1], normed, normed, need_weights=False)[0])
+        return x + self.drop_path(self.mlp(self.ln_2(x)))
+
+
+class FrameIntegration(nn.Module):
+    """Multi-frame integration transformer (X-CLIP, Sec. 3.2).
+
+    Args:
+        frames (int): T.
+        channels (int): E; a head has 64 of them.
+        layers (int): Number of blocks.
+        act_layer (type): Activation.
+    """
+
+    def __init__(self, frames, channels, layers, act_layer):
+        super().__init__()
+        heads = max(channels // 64, 1)
+        self.positional_embedding = nn.Parameter(
+            torch.empty(1, frames, channels))
+        self.resblocks = nn.Sequential(*(
+            ResidualAttentionBlock(channels, heads, act_layer=act_layer)
+            for _ in range(layers)))
+        nn.init.trunc_normal_(self.positional_embedding, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x):
+        """(B, T, E) -> (B, E)."""
+        return (x + self.resblocks(x + self.positional_embedding)).mean(1)
+
+
+class PromptAttention(nn.Module):
+    """Cross attention of class names and patches, without biases of q, k, v.
+
+    Args:
+        channels (int): E.
+        heads (int): Number of heads.
+    """
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(channels, channels, bias=False)
+        self.k_proj = nn.Linear(channels, channels, bias=False)
+        self.v_proj = nn.Linear(channels, channels, bias=False)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, text, patches):
+        """(B, K, E) and (B, P, E) -> (B, K, E)."""
+        q, k, v = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer, x in ((self.q_proj, text), (self.k_proj, patches),
+                             (self.v_proj, patches)))
+        out = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
+
+class PromptBlock(nn.Module):
+    """Cross attention and MLP, pre-norm."""
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.cross_attn = PromptAttention(channels, heads)
+        self.norm1, self.norm3 = LayerNorm(channels), LayerNorm(channels)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, 4 * channels), QuickGELU(), nn.Identity(),
+            nn.Linear(4 * channels, channels))
+
+    def forward(self, text, patches):
+        """(B, K, E) and (B, P, E) -> (B, K, E)."""
+        text = text + self.cross_attn(self.norm1(text), patches)
+        return text + self.mlp(self.norm3(text))
