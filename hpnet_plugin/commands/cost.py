@@ -1,11 +1,10 @@
 """Parameters, multiply-adds and memory of models.
 
-    hpnet cost configs/hpnet_ntu120.py
-    hpnet cost --time configs/streams/ntu120/hp_j_ctrgcn_ntu120.py \\
-        configs/posec3d.py configs/posec3d.py,net=x3dshallow,volumes=limb
+    hpnet cost hpnet
+    hpnet cost --time hp_j posec3d posec3d,net=x3dshallow,volumes=limb
 
-Of one config, part by part; of several, a row each. Settings follow a config
-after commas. One clip, in the shapes of the config's validation pipeline;
+A config is named as for hpnet train; settings follow it after commas. Of one
+config, part by part; of several, a row each. One clip, in the shapes of the config's validation pipeline;
 neither data nor weights are needed. A multiply-add is two FLOPs.
 """
 from __future__ import annotations
@@ -30,7 +29,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', metavar='CONFIG', nargs='+',
-                        help='a file, or FILE,SETTING=VALUE,…')
+                        help='a name or a file; or NAME,SETTING=VALUE,…')
     parser.add_argument(
         '--time', action='store_true',
         help='also measure the clips a second that are tested one by one '
@@ -77,30 +76,20 @@ def load(spec: str) -> tuple[str, Config]:
     """A config with settings.
 
     Args:
-        spec (str): ``CONFIG`` or ``CONFIG,SETTING=VALUE,…``.
+        spec (str): ``NAME`` or ``NAME,SETTING=VALUE,…``.
 
     Returns:
         tuple[str, Config]: What to call it, and the config.
 
     Raises:
-        OSError, KeyError, SyntaxError, ValueError: If it cannot be read.
+        Exception: One of :data:`.settled.REFUSALS`.
     """
-    from mmengine.config import Config, DictAction
-
-    from ..runner import current_config
-    path, *words = spec.split(',')
-    settings = {}
-    for word in words:
-        key, sign, value = word.partition('=')
-        if not sign:
-            raise ValueError(f'{word!r} after a comma: expected '
-                             'SETTING=VALUE')
-        settings[key] = DictAction._parse_int_float_bool(value)
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(settings)
-    name = osp.splitext(osp.basename(path))[0]
-    return '_'.join([name, *map(str, settings.values())]), \
-        current_config(cfg)
+    from .names import find_config
+    from .settled import settle
+    name, *words = spec.split(',')
+    named = find_config(name)
+    values = [word.partition('=')[2] for word in words]
+    return '_'.join([named.name, *values]), settle(named, {}, words).config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,11 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ..apis.cost import clips_per_second, model_cost
     from ..evaluation.tables import format_table
     from ..files import write_whole
+    from .settled import REFUSALS
     costs, speeds = {}, {}
     for spec in args.configs:
         try:
             name, cfg = load(spec)
-        except (OSError, KeyError, SyntaxError, ValueError) as error:
+        except (*REFUSALS, KeyError, SyntaxError) as error:
             print(f'cost: {spec}: {error}', file=sys.stderr)
             return 2
         costs[name] = model_cost(copy.deepcopy(cfg))
