@@ -21,7 +21,8 @@ from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
 from .clips import Clip, SourceError
-from .sources import assign_labels, find_clips
+from .names import read_names, write_names
+from .sources import assign_labels, find_clips, list_clips
 from .splitting import SPLITS, choose_share, divide
 
 FOLDER = 'folder'
@@ -149,8 +150,8 @@ def prepare(dataset,
     dataset, entry = benchmarks.find_benchmark(dataset)
     if not splits:
         rules = list(entry.splits)
-    return _prepare_benchmark(dataset, rules, lists, find(source), leave_out,
-                              expected)
+    return _prepare_benchmark(dataset, rules, lists, find(source, earlier),
+                              leave_out, expected)
 
 
 def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
@@ -230,7 +231,7 @@ def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
     if rule == FOLDERS and not lists:
         clips, parts = _by_folders(source)
     else:
-        clips, parts = find(source), None
+        clips, parts = find(source, earlier), None
     notes = [f'{len(clips)} clips found']
     left = [c for c in clips if benchmarks.bare_name(c.name) in leave_out]
     if left:
@@ -309,12 +310,14 @@ def _result(clips, labels, classes, splits, counts, expected, notes,
                        classes, splits, counts, missing, notes)
 
 
-def find(source):
+def find(source, earlier=None):
     """Clips of a source, videos or released features.
 
     Args:
         source (str | list[Clip]): See :func:`sources.find_clips`; or a
             folder of ``.npy`` files and no videos; or the clips themselves.
+        earlier (str, optional): A folder that this module wrote: clips keep
+            the names that they have there.
 
     Returns:
         list[Clip]: In order of name.
@@ -322,7 +325,7 @@ def find(source):
     if not isinstance(source, str):
         return sorted(source)
     try:
-        return find_clips(source)
+        return list_clips(source, read_names(earlier or '')).clips
     except SourceError:
         if not osp.isdir(source) or not (features := find_features([source])):
             raise
@@ -488,7 +491,8 @@ def write(preparation, out):
     ``clips.txt`` (a source for ``tools/extract.py``: the videos of the
     splits, with their labels), ``labels.txt``, ``splits.json``,
     ``classes.txt`` where classes have names, ``missing.txt`` where clips are
-    missing, and ``dataset.json``, the facts (:mod:`hpnet_plugin.facts`).
+    missing, ``names.json`` (:mod:`.names`) and ``dataset.json``, the facts
+    (:mod:`hpnet_plugin.facts`).
 
     Args:
         preparation (Preparation): Of :func:`prepare`.
@@ -515,6 +519,7 @@ def write(preparation, out):
             os.unlink(osp.join(out, name))
     for name, text in files.items():
         write_whole(osp.join(out, name), text.encode())
+    write_names(out, preparation.clips)
     sizes = {split: len(names) for split, names in preparation.splits.items()}
     facts = describe(
         out,
