@@ -19,12 +19,11 @@ from hpnet_plugin.datasets.benchmarks import (
     published_clips,
     split_names,
 )
+from hpnet_plugin.datasets.folder import describe, parts_in_use
 from hpnet_plugin.facts import (
     Facts,
     benchmark_facts,
     benchmark_names,
-    describe,
-    parts_in_use,
     read_facts,
     read_record,
     where_to_get,

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.inputs import count_note
 from hpnet_plugin.apis.synthetic import innermost, write_synthetic
 from hpnet_plugin.datasets.annotations import write_annotations
+from hpnet_plugin.runner import count_note
 from hpnet_plugin.store import FeatureStore, StoreWriter
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -13,9 +13,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.inputs import missing_inputs
 from hpnet_plugin.datasets.classes import class_names
 from hpnet_plugin.facts import read_facts
+from hpnet_plugin.recipes.inputs import missing_inputs
 from hpnet_plugin.store import FeatureStore
 from hpnet_plugin.store.released import read_released
 
