@@ -1,26 +1,43 @@
 # make demo, make test: everything from a clean clone, with no more than
-# Python 3.11 and this file.
-PYTHON ?= python3.11
+# Python 3.11, 3.12 or 3.13 and this file. uv installs where it is there
+# ("make UV= ..." has pip install all the same).
+SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c '$(SUITS)' 2> /dev/null && echo $$python && break; done)
+UV ?= $(shell command -v uv)
 VENV ?= .venv
 STAMP := $(VENV)/.installed
+LOCK := --no-deps --require-hashes -r requirements/lock.txt
 
-.PHONY: install test lint demo doctor clean
+.PHONY: install test lint demo doctor lock clean
 
 install: $(STAMP)
 
-# --no-deps: see requirements/lock.txt. "setup.py develop": mim finds the
+# --no-deps: see requirements/lock.in. "setup.py develop": mim finds the
 # configs and tools of this folder from any other, and edits take effect.
-$(STAMP): requirements/lock.txt setup.py
-	@command -v $(PYTHON) > /dev/null || { \
-		echo "$(PYTHON) is not on the PATH: install Python 3.11 or say" \
-			"make PYTHON=/path/to/python3.11"; exit 1; }
+$(STAMP): requirements/lock.txt setup.py hpnet_plugin/compat/packages.py
+	@"$(PYTHON)" -c '$(SUITS)' 2> /dev/null || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed, and" \
+			"'$(PYTHON)' is none of them: install one or say" \
+			"make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Installing the locked packages into $(VENV) (3 GB, minutes) ..."
+ifeq ($(UV),)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check \
-		--no-deps -r requirements/lock.txt
+		$(LOCK)
+else
+	$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install -q --python $(VENV)/bin/python $(LOCK)
+endif
 	$(VENV)/bin/python -W ignore setup.py -q develop --no-deps
 	@touch $@
-	@echo "Installed. $(VENV)/bin/python tools/doctor.py checks it."
+	@echo "Installed. $(VENV)/bin/hpnet doctor checks it."
+
+# The lock anew, of the pins in lock.in; needs uv.
+lock:
+	$(UV) pip compile -q --no-deps --universal --generate-hashes \
+		--no-annotate --no-header --python-version 3.11 \
+		requirements/lock.in -o requirements/lock.txt
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
@@ -35,7 +52,7 @@ demo: $(STAMP)
 	$(VENV)/bin/python tools/demo.py
 
 doctor: $(STAMP)
-	$(VENV)/bin/python tools/doctor.py
+	$(VENV)/bin/hpnet doctor
 
 clean:
 	rm -rf build dist *.egg-info hpnet_plugin/.mim

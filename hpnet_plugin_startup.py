@@ -13,14 +13,16 @@ STOCK = ('mim', 'mmaction', 'mmcv', 'mmdet', 'mmengine', 'mmpose')
 
 
 class Watch:
-    """A finder that finds nothing, and is gone once it was needed."""
+    """A finder that is gone once it was needed."""
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         if name in STOCK:
             sys.meta_path.remove(cls)
-            import hpnet_plugin.compat  # noqa: F401  its import fills them
-        # None: the search goes on
+            from hpnet_plugin.compat import hooks
+            # this search is past the finder that was just added
+            return hooks.find_spec(name, path, target)
+        return None
 
 
 sys.meta_path.insert(0, Watch)

@@ -102,7 +102,7 @@ class Download(NamedTuple):
         title (str): Its name, for people.
         address (str, optional): The page to ask for it; None where it cannot
             be had.
-        prepare (str): What ``tools/prepare.py`` calls it: its name and the
+        prepare (str): What ``hpnet prepare`` calls it: its name and the
             protocols of one dataset folder.
         folder (str): That dataset folder.
     """

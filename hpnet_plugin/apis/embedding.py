@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
 from ..estimation.devices import device_of
+from ..runner import current_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ def read_config(path, split=None, options=None):
     """
     config = Config.fromfile(path)
     config.merge_from_dict(options or {})
+    config = current_config(config)
     init_default_scope(config.get('default_scope', 'mmaction'))
     if split is not None:
         config.test_dataloader.dataset.split = split

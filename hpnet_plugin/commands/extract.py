@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Extract heatmap pooled features: from videos to a dataset folder.
 
-    python tools/extract.py VIDEOS --out data/mine
+    hpnet extract VIDEOS --out data/mine
 
 One pass over each video: decode, find the people, track them, estimate
 poses, pool, write. Without further options it takes the best pose net and
@@ -34,7 +34,7 @@ def parse_args(argv=None):
     add('source', metavar='SOURCE', nargs='?',
         help='a video; a folder of videos, flat or one subfolder a class; a '
         'text file with "video" or "video label" a line; or the folder that '
-        'tools/prepare.py wrote, with all it says of labels and splits')
+        'hpnet prepare wrote, with all it says of labels and splits')
     add('--out', help='dataset folder to write or to resume')
     add('--preset', choices=('released', ),
         help="released: what the authors' pipeline did, in all options that "
@@ -105,7 +105,7 @@ def parse_args(argv=None):
         '(default: hog 12, nets 4, given boxes 1)')
     add('--max-people', type=int,
         help='people kept a clip (default 2, or as the benchmark has it that '
-        'tools/prepare.py prepared)')
+        'hpnet prepare prepared)')
     add('--persons', default='tracked', choices=('tracked', 'released'),
         help='tracked through the clip, or by class and order as in the '
         'released code (default tracked)')
@@ -334,7 +334,7 @@ class Source(NamedTuple):
         classes (list[str], optional): Class names in label order.
         splits (dict[str, list[str]]): Split to clip names.
         rule (dict): How they came about.
-        facts (Facts, optional): Of a folder of tools/prepare.py.
+        facts (Facts, optional): Of a folder of hpnet prepare.
         joints (GivenJoints, optional): Poses that are there already.
     """
     clips: list
@@ -382,7 +382,7 @@ def read_source(args):
 
 
 def use_lists(args):
-    """Take what is not on the command line from tools/prepare.py's folder.
+    """Take what is not on the command line from hpnet prepare's folder.
 
     Returns:
         tuple[Facts | None, dict | None]: The facts that stand there, and how

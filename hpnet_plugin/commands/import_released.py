@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a dataset folder of files that the paper's authors released.
 
-    python tools/import_released.py NPY_FOLDER --out data/ntu120_released \\
+    hpnet import-released NPY_FOLDER --out data/ntu120_released \\
         --benchmark ntu120 --crops CROP_FOLDER
 
 The configs of configs/released train on the folder. Feature files hold 64
@@ -32,14 +32,14 @@ def parse_args(argv=None):
         help='labels, class names and splits are those of ntu60, ntu120, '
         'smarthome, uav_human, nw_ucla or ucf101, read from the names of the '
         'files: all splits, or those named (smarthome: cs, or cv1 cv2, which '
-        'have other classes); see tools/prepare.py')
+        'have other classes); see hpnet prepare')
     add('--labels', help='file with "clip label" a line')
     add('--classes', help='file with a class name a line, in label order')
     add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
-        'without it clips are divided as by tools/extract.py')
+        'without it clips are divided as by hpnet extract')
     add('--crops', metavar='FOLDER',
         help="person crops for the recogniser: the authors' folders of "
-        'images, CLIP/NUMBER.jpg, or CLIP.mp4 of tools/extract.py; they are '
+        'images, CLIP/NUMBER.jpg, or CLIP.mp4 of hpnet extract; they are '
         'linked, not copied')
     add('--poses', metavar='FOLDER',
         help='joints in pixels of the frame, CLIP.npy (frames, people, '

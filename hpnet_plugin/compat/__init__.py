@@ -21,11 +21,12 @@ from . import (
     multimodal,
     numpy_names,
     pkg_resources_gone,
+    stock_configs,
     xtcocotools_gone,
 )
 
 GAPS = (localizers_drn, mmcv_ops, mmcv_version, multimodal, checkpoints,
-        numpy_names, pkg_resources_gone, xtcocotools_gone)
+        numpy_names, pkg_resources_gone, xtcocotools_gone, stock_configs)
 
 
 def apply_compat() -> None:

@@ -6,7 +6,7 @@ packages, so that a Python program that never uses them pays nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -71,6 +71,15 @@ def after(name: str, run: Callable[[], None]) -> None:
         run()
 
     around(name, execute)
+
+
+def find_spec(name: str, path: Sequence[str] | None = None,
+              target: ModuleType | None = None) -> ModuleSpec | None:
+    """Find a module of :func:`around` or :func:`after`; None for others.
+
+    For a search that began before the first of them was called.
+    """
+    return _first().find_spec(name, path, target)
 
 
 class _First(MetaPathFinder):

@@ -425,7 +425,7 @@ def _by_folders(source):
 def write(preparation, out):
     """Write what the extraction reads.
 
-    ``clips.txt`` (a source for ``tools/extract.py``: the videos of the
+    ``clips.txt`` (a source for ``hpnet extract``: the videos of the
     splits, with their labels), ``labels.txt``, ``splits.json``,
     ``classes.txt`` where classes have names, ``missing.txt`` where clips are
     missing, ``names.json`` (:mod:`.names`) and ``dataset.json``, the facts

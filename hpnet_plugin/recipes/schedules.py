@@ -138,7 +138,9 @@ def _from_scratch():
     """For small models on small datasets."""
     return dict(
         type='OptimWrapper',
+        constructor='FlatDecayFree',
         optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        # what mmengine needs to look at parameters one by one
         paramwise_cfg=dict(flat_decay_mult=0.))
 
 

@@ -275,7 +275,7 @@ def test_released_stream(shared, root, tmp_path, tool, capsys):
     content = torch.load(out, weights_only=True)
     assert len(content['state_dict']) == len(weights)
     config = Config.fromfile(
-        root / 'configs/streams/ntu120/hpj_ctrgcn_ntu120.py')
+        root / 'configs/streams/ntu120/hp_j_ctrgcn_ntu120.py')
     config.merge_from_dict(dict(model=content['meta']['options']))
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model).eval()

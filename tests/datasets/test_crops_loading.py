@@ -21,6 +21,7 @@ from hpnet_plugin.datasets.transforms import (
     ResizeTemporal,
 )
 from hpnet_plugin.extraction.crops import CropRecorder
+from hpnet_plugin.recipes import compose
 
 FRAMES = 30
 
@@ -329,9 +330,9 @@ def test_order_of_transforms(folder):
         LoadPersonCrops(num_views=3)
 
 
-def test_pipeline_of_hpnet(folder, root):
+def test_pipeline_of_hpnet(folder):
     """The shipped pipelines, in the toolbox's dataset, crops in any place."""
-    cfg = Config.fromfile(root / 'configs/hpnet_nw_ucla.py')
+    cfg = Config(compose('hpnet', benchmark='ntu120'))
     steps = [dict(step) for step in cfg.train_dataloader.dataset.pipeline]
     steps[1]['tap'] = None
     with DefaultScope.overwrite_default_scope('mmaction'):

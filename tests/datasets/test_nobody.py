@@ -12,14 +12,19 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.synthetic import innermost, write_synthetic
+from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.datasets.annotations import write_annotations
+from hpnet_plugin.recipes import compose
+from hpnet_plugin.recipes.reading import innermost
 from hpnet_plugin.runner import count_note
 from hpnet_plugin.store import FeatureStore, StoreWriter
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / 'configs'
-STREAM = 'streams/uav_human_csv1/{}_ctrgcn_uav_human_csv1.py'
+
+
+def stream(name='hp_j', net='ctrgcn'):
+    return Config(compose('stream', stream=name, net=net,
+                          benchmark='uav_human_csv1'))
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +62,7 @@ def annotations_of(root):
 
 
 def test_annotation(tmp_path):
-    cfg = Config.fromfile(CONFIGS / STREAM.format('hpj'))
+    cfg = stream()
     empty = without_people(cfg, tmp_path)
     with open(tmp_path / 'annotations.pkl', 'rb') as file:
         content = pickle.load(file)
@@ -69,14 +74,13 @@ def test_annotation(tmp_path):
 
 
 @pytest.mark.parametrize('config', [
-    *(STREAM.format(f'{kind}{stream}') for kind in ('hp', 'pose_')
-      for stream in ('j', 'b', 'jm', 'bm')),
-    STREAM.format('hpj').replace('ctrgcn', 'mixformer'),
-    'hpnet_nw_ucla_small.py',
-], ids=lambda path: pathlib.Path(path).stem)
+    *((f'{kind}_{part}', 'ctrgcn') for kind in ('hp', 'pose')
+      for part in ('j', 'b', 'jm', 'bm')),
+    ('hp_j', 'mixformer'), 'hpnet'], ids=str)
 def test_trained_and_tested(config, tmp_path):
     """No sample is refused, no value is lost, whatever stands beside it."""
-    cfg = Config.fromfile(CONFIGS / config)
+    cfg = stream(*config) if config != 'hpnet' else Config(
+        compose('hpnet', benchmark='nw_ucla_small'))
     empty = without_people(cfg, tmp_path, clips=2)
     model = MODELS.build(cfg.model).eval()
     for phase in ('train', 'test'):
@@ -107,13 +111,12 @@ STOCK = pathlib.Path(mmaction.__file__).parent / '.mim/configs/skeleton'
     'ntu60-xsub-keypoint-2d.py',
     STOCK / 'posec3d/slowonly_r50_8xb16-u48-240e_ntu60-xsub-keypoint.py',
     STOCK / 'posec3d/slowonly_r50_8xb16-u48-240e_ntu60-xsub-limb.py',
-    CONFIGS / 'posec3d/ntu120/posec3d_joint_slowonly_ntu120.py',
-    CONFIGS / 'posec3d/ntu120/posec3d_limb_slowonly_ntu120.py',
-    CONFIGS / 'posec3d/ntu120/posec3d_heatmap_slowonly_ntu120.py',
-], ids=lambda path: path.stem)
+    'joint', 'limb', 'heatmap',
+], ids=lambda path: getattr(path, 'stem', path))
 def test_stock_pipelines(path, tmp_path):
     """What the toolbox makes of zeros is a number."""
-    cfg = Config.fromfile(path)
+    cfg = Config(compose('posec3d', volumes=path)) \
+        if isinstance(path, str) else Config.fromfile(path)
     empty = folder_for(cfg, tmp_path)
     for phase in ('train', 'val', 'test'):
         dataset = innermost(cfg[f'{phase}_dataloader'].dataset)
@@ -134,7 +137,8 @@ def folder_for(cfg, root):
 
 def test_both_counts(tmp_path, caplog, monkeypatch):
     """mim test ends with the number of clips, its own and the published."""
-    cfg = Config.fromfile(CONFIGS / STREAM.format('hpj'))
+    cfg = Config.fromfile(ROOT / 'configs/streams/uav_human_csv1/hp_j_ctrgcn_'
+                          'uav_human_csv1.py')
     cfg.model.backbone.base_channels = 4
     cfg.model.cls_head.in_channels = 16
     without_people(cfg, tmp_path / 'uav_human', clips=2, frames=4)

@@ -294,5 +294,5 @@ class TestClipList:
         path = clip_list_path(folder / 'annotations.pkl')
         with open(path, 'wb') as file:
             file.write(content)
-        with pytest.raises(ClipListError, match='tools/extract.py again'):
+        with pytest.raises(ClipListError, match='hpnet extract again'):
             build('PooledDataset', folder)

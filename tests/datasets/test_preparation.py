@@ -151,7 +151,7 @@ def test_folder_by_chance(folder):
 
 
 def test_folder_by_names(tmp_path):
-    """By person, as tools/extract.py does; 'random' divides by chance."""
+    """By person, as hpnet extract does; 'random' divides by chance."""
     for kind in ('bow', 'wave'):
         touch(tmp_path / 'mine' / kind, [
             f'person{p:02d}_{kind}{i}' for p in range(10) for i in range(2)],

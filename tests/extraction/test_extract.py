@@ -42,7 +42,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def main(root):
-    """main() of tools/extract.py."""
+    """main() of hpnet extract."""
     spec = importlib.util.spec_from_file_location('extract_tool',
                                                   root / 'tools/extract.py')
     module = importlib.util.module_from_spec(spec)

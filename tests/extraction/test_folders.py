@@ -188,7 +188,7 @@ def test_lists_are_a_source(root, videos, extract, tmp_path, capsys):
 
 
 def test_lists_of_a_folder(root, videos, extract, tmp_path):
-    """The division of tools/prepare.py goes along, with its seed."""
+    """The division of hpnet prepare goes along, with its seed."""
     lists, out = tmp_path / 'lists', tmp_path / 'data'
     assert tool(root, 'prepare')(['folder', str(videos), '--out', str(lists),
                                   '--seed', '4']) == 0

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hpnet_plugin.graph import adjacency
 from hpnet_plugin.models import SMCLM, SkeletonMixFormer
 from hpnet_plugin.models.backbones import mixformer
+from hpnet_plugin.recipes import compose
 
 STAR = dict(num_node=4, inward=[(1, 0), (2, 1), (3, 1)], center=0)
 
@@ -317,8 +318,8 @@ def test_learns_without_warm_up():
     assert loss < .3
 
 
-def test_in_a_recognizer_and_in_smclm(root):
-    cfg = Config.fromfile(root / 'configs/_base_/models/mixformer.py').model
+def test_in_a_recognizer_and_in_smclm():
+    cfg = Config(compose('stream', net='mixformer')).model
     cfg.backbone.update(in_channels=4, num_person=1)
     cfg.cls_head.num_classes = 3
     with DefaultScope.overwrite_default_scope('mmaction'):

@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint, save_checkpoint
 
 from hpnet_plugin.evaluation.scores import read_scores
+from hpnet_plugin.recipes.schedules import adamw
 
 ARCH = dict(
     embed_dim=32,
@@ -159,10 +160,9 @@ def test_lambda_zero_trains_no_classifier(index):
 
 def optimizer(model):
     """The paper's parameter groups, from the shipped schedule."""
-    from mmengine.config import Config
-    return build_optim_wrapper(
-        model, Config.fromfile('configs/_base_/schedules/adamw_30e.py')
-        .optim_wrapper)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        return build_optim_wrapper(
+            model, adamw('paper').config['optim_wrapper'])
 
 
 def test_parameter_groups(root, monkeypatch):

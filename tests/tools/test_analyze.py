@@ -1,4 +1,4 @@
-"""The command line of tools/analyze.py: every file it writes."""
+"""The command line of hpnet analyze: every file it writes."""
 import csv
 import importlib.util
 import io
@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.evaluation.scores import Scores, write_scores
+from hpnet_plugin.recipes import compose
 
 CLASSES = ['drink', 'read', 'wave']
 
@@ -136,9 +137,8 @@ def test_wrong_use(analyze, dumps, capsys):
 def models(root, tmp_path_factory):
     """A dataset folder of noise, a config and weights for either stream."""
     folder = tmp_path_factory.mktemp('models')
-    for name in ('hpj', 'pose_j'):
-        config = Config.fromfile(
-            root / f'configs/streams/nw_ucla/{name}_ctrgcn_nw_ucla.py')
+    for name in ('hp_j', 'pose_j'):
+        config = Config(compose('stream', stream=name, benchmark='nw_ucla'))
         config.merge_from_dict({
             'model.backbone.base_channels': 8,
             'model.cls_head.in_channels': 32, 'model.cls_head.num_classes': 3,
@@ -156,7 +156,7 @@ def models(root, tmp_path_factory):
 def test_tsne(analyze, models, tmp_path, capsys):
     out = tmp_path / 'o'
     (tmp_path / 'classes.txt').write_text('\n'.join(CLASSES))
-    pairs = [str(models / f'{name}.{kind}') for name in ('hpj', 'pose_j')
+    pairs = [str(models / f'{name}.{kind}') for name in ('hp_j', 'pose_j')
              for kind in ('py', 'pth')]
     args = ['tsne', *pairs, '--classes', str(tmp_path / 'classes.txt'),
             '--perplexity', '4', '--out']
@@ -164,19 +164,19 @@ def test_tsne(analyze, models, tmp_path, capsys):
     assert names_in(out) == ['features.npz', 'tsne.csv', 'tsne.json',
                              'tsne.png', 'tsne.svg']
     record = json.loads((out / 'tsne.json').read_text())['models']
-    assert list(record) == ['hpj', 'pose_j']
-    assert record['hpj']['clips'] == 9 and record['hpj']['classes'] == 3
-    assert -1 <= record['hpj']['silhouette'] <= 1
+    assert list(record) == ['hp_j', 'pose_j']
+    assert record['hp_j']['clips'] == 9 and record['hp_j']['classes'] == 3
+    assert -1 <= record['hp_j']['silhouette'] <= 1
     rows = table(out / 'tsne.csv')
     assert len(rows) == 18 and rows[0]['clip'] == 'xview_test_0'
     check_figure(out / 'tsne')
 
     # What the linear layer of the head sees in the toolbox's own test.
-    config = Config.fromfile(models / 'hpj.py')
+    config = Config.fromfile(models / 'hp_j.py')
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
         dataset = DATASETS.build(config.test_dataloader.dataset)
-    model.load_state_dict(torch.load(models / 'hpj.pth')['state_dict'])
+    model.load_state_dict(torch.load(models / 'hp_j.pth')['state_dict'])
     seen = []
     model.cls_head.fc.register_forward_pre_hook(
         lambda module, args: seen.append(args[0]))
@@ -184,7 +184,7 @@ def test_tsne(analyze, models, tmp_path, capsys):
     features = np.load(out / 'features.npz', allow_pickle=False)
     names = [dataset[i]['data_samples'].frame_dir for i in range(9)]
     assert features['names'].tolist() == names
-    assert features['models'].tolist() == ['hpj', 'pose_j']
+    assert features['models'].tolist() == ['hp_j', 'pose_j']
     np.testing.assert_allclose(features['features_0'], seen[0].detach(),
                                atol=1e-5)
 
@@ -204,7 +204,7 @@ def test_tsne(analyze, models, tmp_path, capsys):
 
 
 def test_tsne_refuses_other_names(analyze, models, tmp_path, capsys):
-    pair = [str(models / 'hpj.py'), str(models / 'hpj.pth')]
+    pair = [str(models / 'hp_j.py'), str(models / 'hp_j.pth')]
     (tmp_path / 'classes.txt').write_text('drink\nread\n')
     for args, message in (
             ([*pair, *pair], 'models need a name each'),
@@ -217,7 +217,7 @@ def test_tsne_refuses_other_names(analyze, models, tmp_path, capsys):
 def test_tsne_refuses_other_weights(analyze, models, tmp_path, capsys):
     torch.save(dict(state_dict={}), models / 'none.pth')
     for name in ('pose_j', 'none'):
-        assert analyze(['tsne', str(models / 'hpj.py'),
+        assert analyze(['tsne', str(models / 'hp_j.py'),
                         str(models / f'{name}.pth'), '--out',
                         str(tmp_path)]) == 2
         error = capsys.readouterr().err
@@ -227,7 +227,7 @@ def test_tsne_refuses_other_weights(analyze, models, tmp_path, capsys):
 
 
 def test_fisher(analyze, models, tmp_path, capsys):
-    folders = [str(models / name) for name in ('hpj', 'pose_j')]
+    folders = [str(models / name) for name in ('hp_j', 'pose_j')]
     assert analyze(['fisher', folders[0], '--split', 'xview_test', '--out',
                     str(tmp_path)]) == 0
     assert names_in(tmp_path) == ['fisher.csv', 'fisher.json', 'fisher.png',
@@ -247,7 +247,7 @@ def test_fisher(analyze, models, tmp_path, capsys):
     both = tmp_path / 'both'
     assert analyze(['fisher', *folders, '--out', str(both)]) == 0
     record = json.loads((both / 'fisher.json').read_text())
-    assert [name.split(': ')[0] for name in record['taps']] == ['hpj',
+    assert [name.split(': ')[0] for name in record['taps']] == ['hp_j',
                                                                 'pose_j']
     assert analyze(['fisher', folders[0], '--tap', 'none', '--out',
                     str(tmp_path / 'none')]) == 2

@@ -37,8 +37,8 @@ class RequireJoints(BaseTransform):
             raise ValueError(
                 f'{clip_name(results)} shows people, and its joints are '
                 'unknown: feature files hold none. Give '
-                'tools/import_released.py --poses FOLDER, or extract the '
-                'videos by tools/extract.py --preset released')
+                'hpnet import-released --poses FOLDER, or extract the '
+                'videos by hpnet extract --preset released')
         return results
 
     def __repr__(self):
