@@ -4,15 +4,15 @@
     hpnet cost --time hp_j posec3d posec3d,net=x3dshallow,volumes=limb
 
 A config is named as for hpnet train; settings follow it after commas. Of one
-config, part by part; of several, a row each. One clip, in the shapes of the config's validation pipeline;
-neither data nor weights are needed. A multiply-add is two FLOPs.
+config, part by part; of several, a row each. One clip, in the shapes of the
+config's validation pipeline; neither data nor weights are needed. A
+multiply-add is two FLOPs.
 """
 from __future__ import annotations
 
 import argparse
 import copy
 import json
-import os.path as osp
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -98,7 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
 
     import hpnet_plugin  # noqa: F401  registers the models
-
     from ..apis.cost import clips_per_second, model_cost
     from ..evaluation.tables import format_table
     from ..files import write_whole

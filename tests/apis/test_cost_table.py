@@ -41,7 +41,7 @@ def test_table(root, tmp_path, capsys):
 
 @pytest.mark.parametrize('spec, message', [
     ('posec3d,net', 'expected KEY=VALUE'),
-    ('posec3d,net=slowly', "there is no such net; the closest: slowonly"),
+    ('posec3d,net=slowly', 'there is no such net; the closest: slowonly'),
     ('none.py', 'none.py')])
 def test_wrong_settings(capsys, spec, message):
     assert main([spec]) == 2

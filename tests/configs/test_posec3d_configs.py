@@ -187,7 +187,8 @@ def test_schedules_follow_the_epochs(root):
 def test_volumes_are_the_toolboxs(kind, stock, tmp_path):
     """What the toolbox's own config makes of the same clip."""
     ours = write_synthetic(
-        composed(volumes=kind, benchmark='ntu60_xsub'), tmp_path, clips=1, frames=60)
+        composed(volumes=kind, benchmark='ntu60_xsub'), tmp_path, clips=1,
+        frames=60)
     (tmp_path / 'stock.py').write_text(f"_base_ = '{STOCK}{stock}.py'")
     theirs = Config.fromfile(tmp_path / 'stock.py')
     for phase in ('train', 'test'):

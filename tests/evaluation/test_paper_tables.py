@@ -84,7 +84,7 @@ def test_numbers_of_other_rows(configs):
 def test_numbers_that_two_tables_print(configs):
     """A training has one number in all tables, but for the joint stream."""
     found = {}
-    for number, metric, row in published_rows(configs):
+    for _, _, row in published_rows(configs):
         found.setdefault((row.stem, row.cost), set()).add(row.published)
     assert {stem: numbers for (stem, _), numbers in found.items()
             if len(numbers) > 1} == {'hp_j_ctrgcn_ntu120': {86.1, 86.2}}

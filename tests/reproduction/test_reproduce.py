@@ -206,7 +206,8 @@ def test_only_and_what_it_is_made_of(configs):
 def test_mean_and_spread_of_seeds(done, capsys):
     os.makedirs(f'out/{A}/seed1')
     write_scores(f'out/{A}/seed1/scores.pkl', scores_of(7))
-    assert reproduce.main(['3', '--out', 'out', '--no-run', '--seeds', '2']) == 0
+    assert reproduce.main(['3', '--out', 'out', '--no-run', '--seeds',
+                           '2']) == 0
     line = next(line for line in capsys.readouterr().out.splitlines()
                 if line.startswith('a '))
     values = [top1(s.scores, s.labels) for s in (done['a'], scores_of(7))]
