@@ -46,7 +46,9 @@ def _compose(recipe, settings, source):
     record = dict(settings, recipe=recipe, benchmark=benchmark)
     # a benchmark's facts are found by its name
     composed = dict(record, facts=asdict(facts) if stored else None)
-    return own({**config, **record, 'composed': composed})
+    # default_runtime.py has load_from as well, which would seem to be a
+    # change made by hand
+    return own({'load_from': None, **config, **record, 'composed': composed})
 
 
 def recompose(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,9 +209,8 @@ def test_nothing_is_shared_or_left_over():
                  'test_dataloader', 'val_evaluator', 'test_evaluator',
                  'val_cfg', 'test_cfg', 'train_cfg', 'optim_wrapper',
                  'param_scheduler', 'auto_scale_lr', 'default_hooks',
-                 'composed', 'recipe'}
-        more = set() if recipe == 'stream' else {'load_from'}
-        assert set(before) - parts - more - {'sync_bn'} == set(
+                 'load_from', 'composed', 'recipe'}
+        assert set(before) - parts - {'sync_bn'} == set(
             RECIPES[recipe].defaults())
 
 
