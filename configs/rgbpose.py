@@ -1,5 +1,5 @@
-# RGBPose-Conv3D on any dataset folder or benchmark, from person crops; settings
-# as those of posec3d.py, and fusion.
+# RGBPose-Conv3D on the person crops of any dataset folder or benchmark:
+# data_root=data/mine fusion=rgb_to_pose …
 _base_ = './_base_/default_runtime.py'
 
 from hpnet_plugin.recipes import compose

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import os.path as osp
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,15 +26,14 @@ from .benchmark_files import (
 from .files import write_whole
 
 __all__ = ['Facts', 'FactsError', 'Download', 'benchmark_facts',
-           'benchmark_names', 'describe', 'read_facts', 'read_record',
-           'where_to_get', 'write_facts']
+           'benchmark_names', 'read_facts', 'read_record', 'where_to_get',
+           'write_facts']
 
 FILE = 'dataset.json'
 FORMAT, VERSION = 'hpnet_plugin dataset', 1
 PARTS = ('train', 'val', 'test')
 SCHEDULES = ('paper', 'short', 'small')
 SIZES = ('full', 'small')
-SHORT = 5000  # training clips; of fewer, the paper's schedule is few steps
 # Maps of HRNet-W48: H2, behind the published numbers, and those that the
 # paper compares it with (H1, H3; Table VIII's stages)
 HRNET_TAPS = {
@@ -281,7 +279,8 @@ def read_facts(folder: str) -> Facts:
     """
     content, path = read_record(folder), osp.join(folder, FILE)
     if not content:
-        return _read_old(folder)
+        from .datasets.folder import read_old_facts
+        return read_old_facts(folder)
     known = {f.name: content[f.name] for f in dataclasses.fields(Facts)
              if f.name in content}
     if known.get('classes') is not None:
@@ -325,124 +324,3 @@ def _expect(right, key, facts, expected):
     if not right:
         raise ValueError(f'{key} = {getattr(facts, key)!r}: expected '
                          f'{expected}')
-
-
-def describe(folder: str,
-             classes: Iterable[str] | None,
-             splits: dict[str, int],
-             taps: dict[str, int],
-             people: int,
-             lengths: Iterable[int],
-             stored: int | None = None,
-             source: Facts | None = None) -> Facts:
-    """Facts of a folder of one's own, from what it holds.
-
-    Args:
-        folder (str): The dataset folder.
-        classes (Iterable[str], optional): Class names in label order.
-        splits (dict[str, int]): Splits to their numbers of clips.
-        taps (dict[str, int]): Feature maps to channels.
-        people (int): Most people that any clip has.
-        lengths (Iterable[int]): Frames of the clips.
-        stored (int, optional): The length that all clips were stored at.
-        source (Facts, optional): Of the benchmark whose clips they are;
-            what it says of people, frames, schedule and size holds.
-
-    Returns:
-        Facts: ``frames`` is the stored length, else 64, 32 or 16, for a
-        median clip of at least 48, 24 or fewer frames. The schedule is short
-        below 5,000 training clips.
-    """
-    name = _name_of(folder)
-    use = parts_in_use(splits)
-    if source is not None and source.benchmark:
-        kept = source.use if set(source.use.values()) <= set(splits) else use
-        return dataclasses.replace(
-            source, folder=folder, splits=splits, use=kept, taps=taps,
-            classes=None if classes is None else tuple(classes),
-            frames=stored or source.frames)
-    lengths = sorted(lengths)
-    median = lengths[len(lengths) // 2] if lengths else 0
-    frames = stored or (64 if median >= 48 else 32 if median >= 24 else 16)
-    return Facts(
-        name=name,
-        title=name,
-        folder=folder,
-        classes=None if classes is None else tuple(classes),
-        people=max(1, people),
-        frames=frames,
-        taps=taps,
-        splits=splits,
-        use=use,
-        schedule='short' if splits.get(use.get('train'), 0) < SHORT
-        else 'paper')
-
-
-def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
-    """Which splits train, validate and test.
-
-    ``train``, ``val`` and ``test`` where they are called so; val and test
-    stand in for each other where one of them is not there. Of protocols, the
-    first: ``P_train_full``, and ``P_test`` (in files of pyskl, ``P_val``) for
-    both validation, which only draws curves, and test, as the paper's tables
-    have it.
-
-    Args:
-        splits (Iterable[str]): Names of the splits, in order.
-
-    Returns:
-        dict[str, str]: See :class:`Facts`.
-    """
-    splits = list(splits)
-    prefix, order = '', dict(train=['train'], val=['val', 'test'],
-                             test=['test', 'val'])
-    if not set(PARTS) & set(splits):
-        found = [match[1] for name in splits if (match := re.fullmatch(
-            '(.+_)(?:train_full|train|val|test)', name))]
-        prefix = found[0] if found else ''
-        order = dict(train=['train_full', 'train'], val=['test', 'val'],
-                     test=['test', 'val'])
-    use = {part: [prefix + name for name in names if prefix + name in splits]
-           for part, names in order.items()}
-    return {part: names[0] for part, names in use.items() if names}
-
-
-def _read_old(folder):
-    """Facts of a folder that was written before there was a dataset.json."""
-    path = osp.join(folder, 'annotations.pkl')
-    if not osp.isfile(path):
-        raise FileNotFoundError(
-            f'{folder} is no dataset folder: it has neither {FILE} nor '
-            'annotations.pkl; hpnet extract makes one')
-    from .datasets.annotations import read_annotations
-    from .store import FeatureStore
-    try:
-        content = read_annotations(path)
-        clips = content['annotations']
-        taps, length = {}, None
-        if osp.isdir(osp.join(folder, 'features')):
-            store = FeatureStore(osp.join(folder, 'features'))
-            taps, length = dict(store.taps), store.meta.get('length')
-            people = [store.shape(name, 'keypoint')[0]
-                      for name in store.names]
-        else:
-            people = [clip['keypoint'].shape[0] for clip in clips]
-        labels = max((clip['label'] for clip in clips), default=-1) + 1
-        names = osp.join(folder, 'classes.txt')
-        classes = class_list(names) if osp.isfile(names) else \
-            list(map(str, range(labels)))
-        splits = content['split']
-        facts = describe(
-            folder, classes if labels else None,
-            {split: len(members) for split, members in splits.items()},
-            taps, max(people, default=1),
-            [clip['total_frames'] for clip in clips], length)
-    except Exception as error:  # nearly any, if the pickle is damaged
-        raise FactsError(
-            f'{folder}: its facts cannot be read ({type(error).__name__}: '
-            f'{error}); run the extraction on this folder again') from error
-    parts = {part: set(splits[split]) for part, split in facts.use.items()}
-    if parts.get('train', set()) & parts.get('test', set()):
-        # without --splits, all clips were in both
-        return dataclasses.replace(facts, use=dict(test=facts.use['test']))
-    return facts

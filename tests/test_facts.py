@@ -19,12 +19,11 @@ from hpnet_plugin.datasets.benchmarks import (
     published_clips,
     split_names,
 )
+from hpnet_plugin.datasets.folder import describe, parts_in_use
 from hpnet_plugin.facts import (
     Facts,
     benchmark_facts,
     benchmark_names,
-    describe,
-    parts_in_use,
     read_facts,
     read_record,
     where_to_get,
@@ -154,6 +153,14 @@ def test_no_number_in_two_places(root):
             assert not any(len(one & other) > .8 * len(one | other)
                            for other in lists), \
                 f'{path} repeats subjects of a benchmark'
+    for path in files:
+        if path.suffix == '.py' and {'configs', 'recipes'} & set(path.parts):
+            for node in ast.walk(ast.parse(path.read_text())):
+                assert not (isinstance(node, ast.keyword) and node.arg in (
+                    'num_classes', 'num_person', 'clip_len') and isinstance(
+                        node.value, ast.Constant) and node.value.value in (
+                            2, 10, 19, 31, 60, 64, 101, 120, 155)), \
+                    f'{path}: {node.arg} = {node.value.value} of a benchmark'
     # and in no two files of benchmarks
     texts = [path.read_text() for path in
              (benchmark_files.FOLDER / 'benchmarks').glob('*.json')]

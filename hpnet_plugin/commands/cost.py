@@ -1,25 +1,35 @@
-#!/usr/bin/env python3
 """Parameters, multiply-adds and memory of models.
 
     hpnet cost hpnet
-    hpnet cost --time hp_j_ctrgcn_ntu60_xsub configs/hpnet_ntu120.py
+    hpnet cost --time hp_j posec3d posec3d,net=x3dshallow,volumes=limb
 
-A config is named as for hpnet train. Of one config, part by part; of several,
-a row each. One clip, in the shapes of the config's validation pipeline;
-neither data nor weights are needed. A multiply-add is two FLOPs.
+A config is named as for hpnet train; settings follow it after commas. Of one
+config, part by part; of several, a row each. One clip, in the shapes of the
+config's validation pipeline; neither data nor weights are needed. A
+multiply-add is two FLOPs.
 """
+from __future__ import annotations
+
 import argparse
+import copy
 import json
-import os.path as osp
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from ..apis.cost import Cost
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', metavar='CONFIG', nargs='+')
+    parser.add_argument('configs', metavar='CONFIG', nargs='+',
+                        help='a name or a file; or NAME,SETTING=VALUE,…')
     parser.add_argument(
         '--time', action='store_true',
         help='also measure the clips a second that are tested one by one '
@@ -30,9 +40,9 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def parts_table(cost):
+def parts_table(cost: Cost) -> list[list[str]]:
     """A row a part of a model."""
-    from hpnet_plugin.apis.cost import ONCE
+    from ..apis.cost import ONCE
     rows = [['', 'parameters, M', 'trained, M', 'multiply-adds, G']]
     for name, part in [*cost.parts.items(), ('a clip', cost.total)]:
         name += ', once' * (name == ONCE and cost.once)
@@ -41,7 +51,8 @@ def parts_table(cost):
     return rows
 
 
-def models_table(costs, speeds):
+def models_table(costs: dict[str, Cost], speeds: dict[str, float]
+                 ) -> list[list[str]]:
     """A row a model."""
     rows = [['', 'parameters, M', 'multiply-adds, G', 'input, MB',
              *['clips a second'] * bool(speeds)]]
@@ -53,7 +64,7 @@ def models_table(costs, speeds):
     return rows
 
 
-def content_of(cost):
+def content_of(cost: Cost) -> dict:
     """The numbers of a model, for JSON."""
     return dict(
         parts={name: part._asdict() for name, part in cost.parts.items()},
@@ -61,27 +72,46 @@ def content_of(cost):
         input_bytes=cost.inputs)
 
 
-def main(argv=None):
+def load(spec: str) -> tuple[str, Config]:
+    """A config with settings.
+
+    Args:
+        spec (str): ``NAME`` or ``NAME,SETTING=VALUE,…``.
+
+    Returns:
+        tuple[str, Config]: What to call it, and the config.
+
+    Raises:
+        Exception: One of :data:`.settled.REFUSALS`.
+    """
+    from .names import find_config
+    from .settled import settle
+    name, *words = spec.split(',')
+    named = find_config(name)
+    values = [word.partition('=')[2] for word in words]
+    return '_'.join([named.name, *values]), settle(named, {}, words).config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
     args = parse_args(argv)
     import torch
 
-    from hpnet_plugin.apis.cost import clips_per_second, model_cost
-    from hpnet_plugin.commands.names import find_config
-    from hpnet_plugin.commands.settled import REFUSALS, settle
-    from hpnet_plugin.evaluation.tables import format_table
-    from hpnet_plugin.files import write_whole
+    import hpnet_plugin  # noqa: F401  registers the models
+    from ..apis.cost import clips_per_second, model_cost
+    from ..evaluation.tables import format_table
+    from ..files import write_whole
+    from .settled import REFUSALS
     costs, speeds = {}, {}
-    for path in args.configs:
-        name = osp.splitext(osp.basename(path))[0]
+    for spec in args.configs:
         try:
-            cfg = settle(find_config(path), {}).config
-            costs[name] = model_cost(cfg)
-            if args.time:
-                speeds[name] = clips_per_second(cfg, args.device)
-        except (*REFUSALS, OSError, KeyError, SyntaxError,
-                ValueError) as error:
-            print(f'cost: {path}: {error}', file=sys.stderr)
+            name, cfg = load(spec)
+        except (*REFUSALS, KeyError, SyntaxError) as error:
+            print(f'cost: {spec}: {error}', file=sys.stderr)
             return 2
+        costs[name] = model_cost(copy.deepcopy(cfg))
+        if args.time:
+            speeds[name] = clips_per_second(cfg, args.device)
     if len(costs) == 1:
         cost, = costs.values()
         print(format_table(parts_table(cost)))
@@ -91,7 +121,7 @@ def main(argv=None):
             print(f'{speed:.1f} clips a second.')
     else:
         print(format_table(models_table(costs, speeds)))
-    if speeds:
+    if args.time:
         where = f'{torch.get_num_threads()} threads' \
             if args.device == 'cpu' else torch.cuda.get_device_name()
         print(f'Time: forward pass, one clip at a time, float32, {where}.')
@@ -104,6 +134,3 @@ def main(argv=None):
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
     return 0
 
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -350,11 +350,13 @@ def read_source(args):
     """Source: Clips, labels, splits; says how clips are divided."""
     from hpnet_plugin.datasets import imports, names, sources
     from hpnet_plugin.datasets.splitting import divide_folder
+    lists = args.source
     facts, rule = use_lists(args)
     if args.max_people is None:
         args.max_people = facts.people if facts and facts.benchmark else 2
-    clips, skipped = sources.list_clips(args.source,
-                                        names.read_names(args.out))
+    known = {**(names.read_names(lists) if facts else {}),
+             **names.read_names(args.out)}
+    clips, skipped = sources.list_clips(args.source, known)
     print(sources.describe_skipped(skipped), end='', flush=True)
     classes = sources.read_classes(args.classes) if args.classes else None
     splits = sources.read_splits(args.splits, clips) if args.splits else {}

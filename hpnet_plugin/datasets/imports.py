@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..estimation.people import ClipJoints, JointsSource
-from ..facts import describe, write_facts
+from ..facts import write_facts
 from ..files import sha256_of, write_whole
 from ..unpickling import unpickle
 from .benchmarks import bare_name, label_of
+from .folder import describe
 
 LAYOUTS = {17: 'coco', 18: 'openpose', 25: 'nturgb+d'}
 KINETICS_SIZE = (256, 340)  # height, width of Kinetics-Skeleton's videos

@@ -50,7 +50,7 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     return known
 
 
-def write_names(out: str, clips: Sequence[Clip], source: str) -> None:
+def write_names(out: str, clips: Sequence[Clip], source: str = '') -> None:
     """Note what clips are called, with those that are noted already.
 
     Nothing is noted of a folder whose videos are all in the folder itself:
@@ -59,7 +59,7 @@ def write_names(out: str, clips: Sequence[Clip], source: str) -> None:
     Args:
         out (str): The dataset folder.
         clips (Sequence[Clip]): The clips.
-        source (str): Where they were found.
+        source (str): The folder that was searched, if it was one.
 
     Raises:
         OSError: If the file cannot be written.

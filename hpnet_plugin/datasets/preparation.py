@@ -1,7 +1,6 @@
 """From a download to what the extraction needs: clips, labels and splits."""
 from __future__ import annotations
 
-import csv
 import glob
 import json
 import os
@@ -13,7 +12,6 @@ from ..facts import (
     FILE,
     Facts,
     benchmark_facts,
-    describe,
     read_record,
     write_facts,
 )
@@ -21,7 +19,10 @@ from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
 from .clips import Clip, SourceError
-from .sources import assign_labels, find_clips
+from .folder import describe
+from .lists import PreparationError, read_list
+from .names import read_names, write_names
+from .sources import assign_labels, find_clips, list_clips
 from .splitting import SPLITS, choose_share, divide
 
 FOLDER = 'folder'
@@ -29,10 +30,6 @@ RANDOM, NAMES, FOLDERS = 'random', 'names', 'folders'
 # of a folder of one's own, until its clips are extracted
 PEOPLE, FRAMES = 2, 64
 LISTED = 10  # missing clips that are named in a note
-
-
-class PreparationError(ValueError):
-    """A download that cannot be prepared as asked; the message says why."""
 
 
 class Preparation(NamedTuple):
@@ -149,8 +146,8 @@ def prepare(dataset,
     dataset, entry = benchmarks.find_benchmark(dataset)
     if not splits:
         rules = list(entry.splits)
-    return _prepare_benchmark(dataset, rules, lists, find(source), leave_out,
-                              expected)
+    return _prepare_benchmark(dataset, rules, lists, find(source, earlier),
+                              leave_out, expected)
 
 
 def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
@@ -164,18 +161,7 @@ def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
     # lists alone have the classes of the benchmark's main split
     first, rule = next(iter(rules.items()), benchmarks.find_rule(dataset))
     classes = list(rule.classes)
-    bad, labels = [], {}
-    for clip in clips:
-        try:
-            labels[clip.name] = benchmarks.label_of(dataset, clip.name, first)
-        except ValueError as error:
-            bad.append((clip.path, error))
-    if bad:
-        raise PreparationError(
-            f'{len(bad)} of {len(clips)} clips are not named by the rule '
-            f'({", ".join(path for path, _ in bad[:3])}'
-            f'{", …" if len(bad) > 3 else ""}): {bad[0][1]}. Move them away, '
-            'or give a list file of the others')
+    labels = _labels(dataset, clips, first)
     notes = [f'{len(clips)} clips found']
     if leave_out is None:
         leave_out = benchmarks.missing_skeletons(dataset)
@@ -221,6 +207,23 @@ def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
                        benchmark=benchmark_facts(first))
 
 
+def _labels(dataset, clips, split):
+    """Labels of clips by their names, None of those that have no class."""
+    bad, labels = [], {}
+    for clip in clips:
+        try:
+            labels[clip.name] = benchmarks.label_of(dataset, clip.name, split)
+        except ValueError as error:
+            bad.append((clip.path, error))
+    if bad:
+        raise PreparationError(
+            f'{len(bad)} of {len(clips)} clips are not named by the rule '
+            f'({", ".join(path for path, _ in bad[:3])}'
+            f'{", …" if len(bad) > 3 else ""}): {bad[0][1]}. Move them away, '
+            'or give a list file of the others')
+    return labels
+
+
 def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
                     seed, earlier):
     for name, share in (('test', test), ('val', val)):
@@ -230,7 +233,7 @@ def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
     if rule == FOLDERS and not lists:
         clips, parts = _by_folders(source)
     else:
-        clips, parts = find(source), None
+        clips, parts = find(source, earlier), None
     notes = [f'{len(clips)} clips found']
     left = [c for c in clips if benchmarks.bare_name(c.name) in leave_out]
     if left:
@@ -309,12 +312,14 @@ def _result(clips, labels, classes, splits, counts, expected, notes,
                        classes, splits, counts, missing, notes)
 
 
-def find(source):
+def find(source, earlier=None):
     """Clips of a source, videos or released features.
 
     Args:
         source (str | list[Clip]): See :func:`sources.find_clips`; or a
             folder of ``.npy`` files and no videos; or the clips themselves.
+        earlier (str, optional): A folder that this module wrote: clips keep
+            the names that they have there.
 
     Returns:
         list[Clip]: In order of name.
@@ -322,7 +327,7 @@ def find(source):
     if not isinstance(source, str):
         return sorted(source)
     try:
-        return find_clips(source)
+        return list_clips(source, read_names(earlier or '')).clips
     except SourceError:
         if not osp.isdir(source) or not (features := find_features([source])):
             raise
@@ -362,71 +367,6 @@ def find_features(sources):
         for path in glob.glob(osp.join(glob.escape(source), '*', '*.npy')):
             add(path, osp.basename(osp.dirname(path)))
     return [clips[name] for name in sorted(clips)]
-
-
-def read_list(path):
-    """Clips that a list names.
-
-    Args:
-        path (str): One of
-
-            - text: a clip, with or without folder and suffix, and if known
-              its label, a line (UCF101's lists, for instance);
-            - ``.csv`` with the columns ``youtube_id``, ``time_start``,
-              ``time_end`` and perhaps ``label`` (Kinetics): the clips are
-              ``ID_SSSSSS_EEEEEE``, or ``ID`` if there are no times;
-            - ``.json``: a list of dicts with ``id`` and perhaps
-              ``template`` (Something-Something).
-
-    Returns:
-        dict[str, str | None]: Clip name to label.
-
-    Raises:
-        PreparationError: If the file cannot be read, or holds no clip.
-    """
-    readers = {'.csv': _read_csv, '.json': _read_json}
-    reader = readers.get(osp.splitext(path)[1].lower(), _read_text)
-    try:
-        with open(path, encoding='utf-8', newline='') as file:
-            names = dict(reader(file))
-    except OSError as error:
-        raise PreparationError(f'{path}: {error.strerror}') from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise PreparationError(f'{path} is no list of clips '
-                               f'({type(error).__name__}: {error})') from None
-    if not names:
-        raise PreparationError(f'{path} names no clip')
-    return names
-
-
-def _read_text(file):
-    for line in file:
-        name, label = line.strip(), None
-        if not name.lower().endswith(VIDEO_SUFFIXES) and ' ' in name:
-            name, label = name.rsplit(' ', 1)
-        if name:
-            yield _stem(name), label
-
-
-def _read_csv(file):
-    for row in csv.DictReader(file):
-        name = row['youtube_id']
-        if row.get('time_start'):
-            name += (f'_{int(float(row["time_start"])):06d}'
-                     f'_{int(float(row["time_end"])):06d}')
-        yield name, row.get('label')
-
-
-def _read_json(file):
-    for item in json.load(file):
-        label = item.get('template', '').replace('[', '').replace(']', '')
-        yield str(item['id']), label or None
-
-
-def _stem(path):
-    name = osp.basename(path)
-    stem, suffix = osp.splitext(name)
-    return stem if suffix.lower() in (*VIDEO_SUFFIXES, '.npy') else name
 
 
 def _by_lists(lists, names):
@@ -488,7 +428,8 @@ def write(preparation, out):
     ``clips.txt`` (a source for ``hpnet extract``: the videos of the
     splits, with their labels), ``labels.txt``, ``splits.json``,
     ``classes.txt`` where classes have names, ``missing.txt`` where clips are
-    missing, and ``dataset.json``, the facts (:mod:`hpnet_plugin.facts`).
+    missing, ``names.json`` (:mod:`.names`) and ``dataset.json``, the facts
+    (:mod:`hpnet_plugin.facts`).
 
     Args:
         preparation (Preparation): Of :func:`prepare`.
@@ -515,6 +456,7 @@ def write(preparation, out):
             os.unlink(osp.join(out, name))
     for name, text in files.items():
         write_whole(osp.join(out, name), text.encode())
+    write_names(out, preparation.clips)
     sizes = {split: len(names) for split, names in preparation.splits.items()}
     facts = describe(
         out,

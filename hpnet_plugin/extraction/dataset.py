@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ..datasets.annotations import write_annotations
 from ..datasets.clips import Clip
+from ..datasets.folder import describe
 from ..datasets.splitting import DIVIDED, SPLITS
-from ..facts import Facts, describe, write_facts
+from ..facts import Facts, write_facts
 from ..files import locked, write_whole
 from ..store import FeatureStore
 
@@ -89,11 +90,11 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
             out, classes if labels else None, stored, dict(store.taps),
             max((shape[0] for shape in shapes), default=1),
             [shape[1] for shape in shapes], record.get('length'), source)
-        write_facts(out, facts, split_rule=rule, clips=counts,
-                    **{key: record[key] for key in ('pose', 'detector')
-                       if key in record},
+        named = {key: record[key] for key in ('pose', 'detector')
+                 if key in record}
+        write_facts(out, facts, split_rule=rule, clips=counts, **named,
                     settings={key: value for key, value in record.items()
-                              if key not in ('taps', 'pose', 'detector')})
+                              if key not in (*named, 'taps')})
     return content
 
 

@@ -71,7 +71,8 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
     clips = [clips_of(dataset) for dataset in datasets]
     total = model_cost(copy.deepcopy(cfg)).total
     state = 2 if 'Adam' in cfg.optim_wrapper.optimizer.type else 1
-    kept = cfg.default_hooks.checkpoint.get('max_keep_ckpts', 1)
+    hooks = cfg.get('default_hooks', {})
+    kept = hooks.get('checkpoint', {}).get('max_keep_ckpts', 1)
     disk = 4 * kept * (total.params + state * total.trained)
     if None in clips:
         return Estimate(None, disk)

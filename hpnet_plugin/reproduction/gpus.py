@@ -81,3 +81,6 @@ class Hardware:
             f'an update is of {update} clips, {batch} a step: {self.gpus} '
             'GPUs cannot share it evenly; take '
             + ' or '.join(map(str, shares)))
+
+
+ONE = Hardware()

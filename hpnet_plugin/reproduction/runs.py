@@ -25,7 +25,7 @@ from ..evaluation.scores import Scores, read_scores
 from ..files import write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
-from .gpus import Hardware
+from .gpus import ONE, Hardware
 
 # what of a config decides its result
 DECISIVE = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
@@ -56,7 +56,7 @@ class Run:
     seed: int
     folder: Path
     options: tuple[str, ...] = ()
-    hardware: Hardware = Hardware()
+    hardware: Hardware = ONE
     streams: tuple[str, ...] = ()
 
     @property

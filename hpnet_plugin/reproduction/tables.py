@@ -17,7 +17,7 @@ from ..facts import benchmark_facts
 from ..recipes.inputs import missing_inputs
 from ..recipes.reading import innermost
 from .estimates import Estimate, estimate_run
-from .gpus import Hardware
+from .gpus import ONE, Hardware
 from .runs import Run
 
 # of models that dump several scores a clip, those that are added
@@ -41,7 +41,7 @@ class Reproduction:
     def __init__(self, table: Table, configs: str | Path, out: str | Path,
                  seeds: int = 1, only: Callable[[str], bool] | None = None,
                  options: Sequence[str] = (),
-                 hardware: Hardware = Hardware()) -> None:
+                 hardware: Hardware = ONE) -> None:
         self.table, self.configs, self.out = table, Path(configs), Path(out)
         self.seeds, self.options = seeds, tuple(options)
         self.hardware = hardware

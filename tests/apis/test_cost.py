@@ -1,12 +1,12 @@
 """Costs against those that were published or counted by hand."""
 import json
-import runpy
-import sys
 
 import pytest
 from mmengine.config import Config
 
 from hpnet_plugin.apis.cost import model_cost
+from hpnet_plugin.commands.cost import main
+from hpnet_plugin.recipes import compose
 
 
 def test_hpnet_on_ntu120(root):
@@ -29,23 +29,19 @@ def test_hpnet_on_ntu120(root):
     assert cost.total.macs / 1e9 == pytest.approx(145, abs=.6)
 
 
-def test_activations_are_what_autograd_keeps(root, tmp_path, monkeypatch,
-                                             capsys):
+def test_activations_are_what_autograd_keeps(root, tmp_path, capsys):
     """A stream's, counted on real tensors."""
     import torch
     from mmaction.registry import MODELS
     from mmengine.registry import DefaultScope
-    config = root / 'configs/streams/nw_ucla/hpj_ctrgcn_nw_ucla.py'
-    monkeypatch.setattr(sys, 'argv', ['model_cost.py', str(config), '--json',
-                                      str(tmp_path / 'cost.json')])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(root / 'tools/model_cost.py'), run_name='__main__')
-    assert end.value.code == 0
+    config = f'{root}/configs/stream.py,benchmark=nw_ucla'
+    assert main([config, '--json', str(tmp_path / 'cost.json')]) == 0
     assert 'backbone' in capsys.readouterr().out
     found = json.loads((tmp_path / 'cost.json').read_text())
 
     with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(Config.fromfile(config).model)
+        model = MODELS.build(compose(
+            'stream', stream='hp_j', benchmark='nw_ucla')['model'])
     own = {p.data_ptr() for p in model.parameters()}
     kept = {}
 

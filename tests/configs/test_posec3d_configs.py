@@ -1,9 +1,7 @@
-"""Every PoseConv3D config, on noise, with inputs made small."""
-import pathlib
+"""PoseC3D and RGBPose-Conv3D, on noise, with inputs made small."""
 import random
 import re
-import runpy
-import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,24 +13,38 @@ from mmengine.evaluator import DumpResults
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis.synthetic import innermost, walk, write_synthetic
+from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.evaluation.fusion import read_streams
+from hpnet_plugin.facts import (
+    benchmark_facts,
+    benchmark_names,
+    read_facts,
+    write_facts,
+)
+from hpnet_plugin.recipes import compose
+from hpnet_plugin.recipes.reading import innermost, walk
+from hpnet_plugin.reproduction.runs import Run
+from hpnet_plugin.runner import current_config
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / 'configs/posec3d'
-CONFIGS = sorted(path for path in FOLDER.rglob('*.py')
-                 if '_base_' not in path.parts)
-# folder of the data, protocol, classes
-BENCHMARKS = dict(
-    ntu120=('ntu120', 'xsub', 120), ntu120_xset=('ntu120', 'xset', 120),
-    ntu60_xsub=('ntu60', 'xsub', 60), ntu60_xview=('ntu60', 'xview', 60),
-    smarthome_cs=('smarthome', 'cs', 31),
-    smarthome_cv1=('smarthome_cv', 'cv1', 19),
-    smarthome_cv2=('smarthome_cv', 'cv2', 19),
-    uav_human_csv1=('uav_human', 'csv1', 155),
-    uav_human_csv2=('uav_human', 'csv2', 155),
-    nw_ucla=('nw_ucla', 'xview', 10), nw_ucla_small=('nw_ucla', None, 10),
-    ucf101=('ucf101', 'split1', 101))
+# every volume and every net, each size once
+SETTINGS = [
+    *(dict(volumes=volumes, net=net, benchmark='nw_ucla_small')
+      for volumes in ('joint', 'limb', 'heatmap')
+      for net in ('slowonly', 'c3dlight', 'x3dshallow')),
+    *(dict(volumes=volumes, benchmark='ntu120')
+      for volumes in ('joint', 'limb', 'heatmap')),
+    *(dict(net=net, benchmark='ntu120') for net in ('c3dlight', 'x3dshallow')),
+    dict(benchmark='ucf101'),
+    *(dict(fusion=fusion, benchmark='nw_ucla_small')
+      for fusion in ('both', 'rgb_to_pose', 'pose_to_rgb', 'none')),
+    dict(fusion='both', benchmark='ntu60_xview'),
+]
 STOCK = 'mmaction::skeleton/posec3d/slowonly_r50_8xb16-u48-240e_ntu60-xsub-'
+
+
+def composed(**settings):
+    return Config(compose('rgbpose' if 'fusion' in settings else 'posec3d',
+                          **settings))
 
 
 @pytest.fixture(autouse=True)
@@ -71,26 +83,17 @@ def shapes(batch):
         inputs if isinstance(inputs, dict) else dict(volume=inputs)).items()}
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_steps(path, tmp_path):
-    """The benchmark's data; one step of training and one of testing."""
-    cfg = Config.fromfile(path)
-    folder, protocol, classes = BENCHMARKS[path.parent.name]
-    start = f'{protocol}_' if protocol else ''
-    splits = [start + ('train_full' if protocol else 'train'),
-              f'{start}test', f'{start}test']
-    for phase, split in zip(('train', 'val', 'test'), splits):
-        dataset = innermost(cfg[f'{phase}_dataloader'].dataset)
-        assert dataset.data_root == f'data/{folder}'
-        assert (dataset.ann_file, dataset.split) == ('annotations.pkl', split)
-        assert 'ntu60_2d' not in str(dataset)  # the toolbox's own file
-    assert cfg.default_hooks.checkpoint.save_best is None
-
+@pytest.mark.parametrize('settings', SETTINGS,
+                         ids=lambda s: '-'.join(map(str, s.values())))
+def test_steps(settings, tmp_path):
+    """One step of training and one of testing."""
+    cfg = composed(**settings)
+    classes = len(benchmark_facts(settings['benchmark']).classes)
     cfg = write_synthetic(shrink(cfg), tmp_path, clips=2, frames=9)
     model = MODELS.build(cfg.model)
     optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
     train, test = samples(cfg, 'train'), samples(cfg, 'test')
-    if path.stem.startswith('rgbpose'):
+    if 'fusion' in settings:
         assert shapes(train) == dict(imgs=(1, 3, 1, 64, 64),
                                      heatmap_imgs=(1, 17, 4, 16, 16))
         assert shapes(test) == dict(imgs=(2, 3, 1, 64, 64),
@@ -104,20 +107,79 @@ def test_steps(path, tmp_path):
     model.eval()
     with torch.no_grad():
         results = model.test_step(test)
-    assert [r.frame_dir for r in results] == [f'{splits[2]}_0',
-                                              f'{splits[2]}_1']
+    split = innermost(cfg.test_dataloader.dataset).split
+    assert [r.frame_dir for r in results] == [f'{split}_0', f'{split}_1']
     found = results[0].pred_score
     for score in found.values() if isinstance(found, dict) else [found]:
         assert score.shape == (classes, )
         assert not torch.allclose(score.sum(), torch.tensor(1.))  # logits
 
 
-def test_every_benchmark_has_joints_and_limbs():
-    stems = {path.stem for path in CONFIGS}
-    for name in BENCHMARKS:
-        for kind in ('joint', 'limb'):
-            assert f'posec3d_{kind}_slowonly_{name}' in stems
-    assert all(path.stem.endswith(f'_{path.parent.name}') for path in CONFIGS)
+@pytest.mark.parametrize('name', benchmark_names())
+@pytest.mark.parametrize('recipe', ['posec3d', 'rgbpose'])
+def test_data_is_the_benchmarks(recipe, name):
+    cfg, facts = Config(compose(recipe, benchmark=name)), benchmark_facts(name)
+    for phase in ('train', 'val', 'test'):
+        dataset = innermost(cfg[f'{phase}_dataloader'].dataset)
+        assert dataset.data_root == facts.folder
+        assert dataset.split == facts.use[phase]
+        assert dataset.ann_file == 'annotations.pkl'
+        assert 'ntu60_2d' not in str(dataset)  # the toolbox's own file
+    assert cfg.model.cls_head.num_classes == len(facts.classes)
+    # the last epoch counts: the best would be chosen on the test split
+    assert 'save_best' not in str(cfg.get('default_hooks'))
+
+
+def without_scope(value):
+    if isinstance(value, dict):
+        return {key: without_scope(item) for key, item in value.items()
+                if key != '_scope_'}
+    return [without_scope(item) for item in value] \
+        if isinstance(value, list) else value
+
+
+def graphs(net):
+    """Which pathway has layers that take the other's features."""
+    return {path: any('_lateral' in name for name, _ in
+                      getattr(net, f'{path}_path').named_modules())
+            for path in ('rgb', 'pose')}
+
+
+@pytest.mark.parametrize('fusion, taken', [
+    ('both', (True, True)), ('rgb_to_pose', (False, True)),
+    ('pose_to_rgb', (True, False)), ('none', (False, False))])
+def test_directions_of_early_fusion(fusion, taken):
+    net = MODELS.build(composed(fusion=fusion, benchmark='nw_ucla_small'
+                                ).model.backbone)
+    assert graphs(net) == dict(rgb=taken[0], pose=taken[1])
+
+
+@pytest.mark.parametrize('recipe', ['posec3d', 'rgbpose'])
+def test_own_folder_by_one_setting(recipe, root, tmp_path):
+    """Classes and splits are the folder's."""
+    folder = tmp_path / 'mine'
+    own = Config(compose(recipe, benchmark='nw_ucla_small'))
+    write_synthetic(own, folder, clips=5)
+    write_facts(folder, replace(read_facts(folder), classes=tuple('abcde')))
+    cfg = Config.fromfile(root / f'configs/{recipe}.py')
+    cfg.merge_from_dict(dict(data_root=str(folder), size='small'))
+    cfg = current_config(cfg)
+    assert cfg.model.cls_head.num_classes == 5
+    for phase, split in (('train', 'train'), ('test', 'test')):
+        dataset = innermost(cfg[f'{phase}_dataloader'].dataset)
+        assert (dataset.data_root, dataset.split) == (str(folder), split)
+    assert DATASETS.build(cfg.test_dataloader.dataset)[0]
+
+
+def test_schedules_follow_the_epochs(root):
+    cfg = Config.fromfile(root / 'configs/posec3d.py')
+    cfg.merge_from_dict({'train_cfg.max_epochs': 6})
+    cfg = current_config(cfg)
+    assert cfg.param_scheduler[0].T_max == cfg.train_cfg.max_epochs == 6
+    cfg = composed(benchmark='ucf101', epochs=24)
+    assert cfg.param_scheduler[0].milestones == [18, 22]
+    cfg = composed(benchmark='nw_ucla_small', epochs=24)
+    assert cfg.train_cfg.max_epochs == 24
 
 
 @pytest.mark.parametrize('kind, stock', [('joint', 'keypoint'),
@@ -125,9 +187,8 @@ def test_every_benchmark_has_joints_and_limbs():
 def test_volumes_are_the_toolboxs(kind, stock, tmp_path):
     """What the toolbox's own config makes of the same clip."""
     ours = write_synthetic(
-        Config.fromfile(FOLDER / 'ntu60_xsub'
-                        / f'posec3d_{kind}_slowonly_ntu60_xsub.py'),
-        tmp_path, clips=1, frames=60)
+        composed(volumes=kind, benchmark='ntu60_xsub'), tmp_path, clips=1,
+        frames=60)
     (tmp_path / 'stock.py').write_text(f"_base_ = '{STOCK}{stock}.py'")
     theirs = Config.fromfile(tmp_path / 'stock.py')
     for phase in ('train', 'test'):
@@ -145,15 +206,15 @@ def test_volumes_are_the_toolboxs(kind, stock, tmp_path):
         assert volumes[0].sum() > 0
     assert ours.model.backbone == theirs.model.backbone
     for key in ('optim_wrapper', 'train_cfg', 'param_scheduler'):
-        assert ours[key] == theirs[key]
+        # mmengine notes where a base is from
+        assert without_scope(ours[key]) == without_scope(theirs[key])
 
 
-def test_one_clip_by_options(tmp_path):
+def test_one_clip_by_options(root, tmp_path):
     """The options of the README."""
-    text = (FOLDER / 'README.md').read_text()
+    text = (root / 'configs/posec3d/README.md').read_text()
     options = re.search(r'--cfg-options ([^`]*?)\n```', text)[1]
-    cfg = Config.fromfile(FOLDER / 'nw_ucla_small'
-                          / 'posec3d_joint_slowonly_nw_ucla_small.py')
+    cfg = composed(benchmark='nw_ucla_small')
     write_synthetic(cfg, tmp_path, clips=1)
     assert shapes(samples(cfg, 'test', 1))['volume'][0] == 20
     cfg.merge_from_dict({
@@ -163,25 +224,25 @@ def test_one_clip_by_options(tmp_path):
     assert shapes(samples(cfg, 'test', 1))['volume'][0] == 1
 
 
-def test_late_fusion(tmp_path, monkeypatch):
+def test_late_fusion(tmp_path):
     """Dumps of all kinds of nets are fused by the clip's name."""
     dumps = []
-    for stem in ('posec3d_joint_c3dlight', 'rgbpose_conv3d'):
-        cfg = shrink(Config.fromfile(
-            FOLDER / f'nw_ucla_small/{stem}_nw_ucla_small.py'))
-        write_synthetic(cfg, tmp_path / stem, clips=2)
+    for name, settings in dict(posec3d=dict(net='c3dlight'),
+                               rgbpose=dict(fusion='both')).items():
+        cfg = shrink(composed(benchmark='nw_ucla_small', **settings))
+        write_synthetic(cfg, tmp_path / name, clips=2)
         model = MODELS.build(cfg.model).eval()
-        dumps.append(tmp_path / f'{stem}.pkl')
+        dumps.append(tmp_path / f'{name}.pkl')
         dump = DumpResults(str(dumps[-1]))
         with torch.no_grad():
             results = model.test_step(samples(cfg, 'test'))
         dump.process(None, [result.to_dict() for result in results])
         dump.evaluate(2)
-    out = tmp_path / 'fused.json'
-    monkeypatch.setattr(sys, 'argv', [
-        'fuse.py', f'{dumps[0]}:2', f'{dumps[1]}#rgb', f'{dumps[1]}#pose',
-        '--json', str(out)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / 'tools/fuse.py'), run_name='__main__')
-    assert end.value.code in (0, None)
-    assert out.is_file()
+    joined, weights = read_streams([
+        f'{dumps[0]}:2', f'{dumps[1]}#rgb', f'{dumps[1]}#pose'])
+    assert joined.scores.shape == (3, 2, 10) and weights == [2, 1, 1]
+    # a table adds the two scores of one dump
+    added = Run('rgbpose.py', 0, tmp_path, streams=('rgb', 'pose'))
+    (tmp_path / 'scores.pkl').symlink_to(dumps[1])
+    np.testing.assert_allclose(
+        added.read().scores, joined.scores[1] + joined.scores[2], rtol=1e-5)

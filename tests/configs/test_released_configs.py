@@ -1,6 +1,4 @@
 """The configs of the released code, on noise and with its weights."""
-import pathlib
-
 import numpy as np
 import pytest
 import torch
@@ -12,12 +10,13 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 
 from hpnet_plugin.apis.conversion import convert_checkpoint
-from hpnet_plugin.apis.synthetic import innermost, walk, write_synthetic
+from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.facts import read_facts
+from hpnet_plugin.recipes.reading import innermost, walk
+from hpnet_plugin.runner import current_config
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / 'configs/released'
-STREAMS = sorted(FOLDER.glob('*_ctrgcn_released.py'))
-HPNET = FOLDER / 'hpnet_released.py'
+STREAMS = [f'{kind}_{part}' for kind in ('hp', 'pose')
+           for part in ('j', 'b', 'jm', 'bm')]
 # 49 patches of the real image size: the pipelines stay what they are
 SMALL = dict(
     embed_dim=64,
@@ -46,6 +45,13 @@ def mmaction_scope():
         yield
 
 
+def loaded(root, recipe, **settings):
+    """A config with settings, as the command line gives them."""
+    cfg = Config.fromfile(root / f'configs/released/{recipe}.py')
+    cfg.merge_from_dict(settings)
+    return current_config(cfg)
+
+
 def batches(cfg, clips=1):
     found = {}
     for phase in ('train', 'test'):
@@ -68,16 +74,9 @@ def step(cfg, found):
         return model, losses, model.test_step(found['test'])
 
 
-def test_there_are_all():
-    kinds = {path.stem.partition('_ctrgcn')[0] for path in STREAMS}
-    assert kinds == {f'{kind}{stream}' for kind in ('hp', 'pose_')
-                     for stream in ('j', 'b', 'jm', 'bm')}
-
-
-@pytest.mark.parametrize('path', STREAMS, ids=lambda path: path.stem)
-def test_steps_of_streams(path, tmp_path):
-    assert len(path.read_text().splitlines()) <= 10
-    cfg = Config.fromfile(path)
+@pytest.mark.parametrize('stream', STREAMS)
+def test_steps_of_streams(stream, root, tmp_path):
+    cfg = loaded(root, 'released_stream', stream=stream)
     assert cfg.model.backbone.graph == 'released'
     for phase in ('train', 'test'):
         steps = cfg[f'{phase}_dataloader'].dataset.pipeline
@@ -88,20 +87,18 @@ def test_steps_of_streams(path, tmp_path):
     write_synthetic(cfg, tmp_path, clips=1, frames=5)
     found = batches(cfg)
     x = found['train']['inputs'][0]
-    pose = path.stem.startswith('pose')
+    pose = stream.startswith('pose')
     assert x.shape == (1, 2, 64, 17, 2 if pose else 96)
-    if path.stem.startswith('pose_j_'):
+    if stream == 'pose_j':
         assert x.min() > 10  # pixels: nothing was centred
     _, _, samples = step(cfg, found)
     assert samples[0].pred_score.shape == (120, )
 
 
-def test_recipe_of_streams():
+def test_recipe_of_streams(root):
     """reference.md 6.2: one for all benchmarks."""
     for benchmark in ('ntu120', 'nw_ucla'):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv('HPNET_BENCHMARK', benchmark)
-            cfg = Config.fromfile(STREAMS[0])
+        cfg = loaded(root, 'released_stream', benchmark=benchmark)
         assert cfg.optim_wrapper.optimizer == dict(
             type='SGD', lr=.1, momentum=.9, weight_decay=4e-4, nesterov=True)
         assert cfg.train_cfg.max_epochs == 65
@@ -115,13 +112,13 @@ def test_recipe_of_streams():
 
 
 @pytest.mark.parametrize('benchmark', BENCHMARKS)
-def test_benchmarks(benchmark, monkeypatch):
-    """The variable alone turns to another benchmark."""
+def test_benchmarks(benchmark, root):
+    """The setting alone turns to another benchmark."""
     classes, folder, train, test = BENCHMARKS[benchmark]
-    monkeypatch.setenv('HPNET_BENCHMARK', benchmark)
-    for path in (STREAMS[0], HPNET)[:1 if benchmark == 'ucf101' else 2]:
-        cfg = Config.fromfile(path)
-        assert cfg.work_dir == f'work_dirs/{path.stem}_{benchmark}'
+    for recipe, name in (('released_stream', 'hp_j_ctrgcn'),
+                         ('released_hpnet', 'hpnet')):
+        cfg = loaded(root, recipe, benchmark=benchmark)
+        assert cfg.work_dir.startswith(f'work_dirs/{name}_released_')
         assert cfg.model.cls_head.num_classes == classes
         for phase, split in (('train', train), ('val', test),
                              ('test', test)):
@@ -136,8 +133,8 @@ def test_benchmarks(benchmark, monkeypatch):
 
 
 @pytest.fixture
-def hpnet():
-    cfg = Config.fromfile(HPNET)
+def hpnet(root):
+    cfg = loaded(root, 'released_hpnet')
     cfg.model.backbone.arch = cfg.model.text.arch = SMALL
     return cfg
 
@@ -184,7 +181,7 @@ def test_recipe_of_hpnet(hpnet):
         assert found['weight_decay'] == (0 if still else 1e-3), name
 
 
-def test_golden_stream(golden, tmp_path, monkeypatch):
+def test_golden_stream(golden, root, tmp_path):
     """A stream of the authors through converter and config: their logits."""
     facts, expected = golden.load('ctrgcn_stream')
     source, out = str(tmp_path / 'released.pt'), str(tmp_path / 'ours.pth')
@@ -193,8 +190,7 @@ def test_golden_stream(golden, tmp_path, monkeypatch):
     torch.save({key: torch.from_numpy(np.asarray(value))
                 for key, value in weights.items()}, source)
     convert_checkpoint(source, out, 'ctrgcn')
-    monkeypatch.setenv('HPNET_BENCHMARK', 'ntu60_xsub')
-    cfg = Config.fromfile(FOLDER / 'hpj_ctrgcn_released.py')
+    cfg = loaded(root, 'released_stream', benchmark='ntu60_xsub')
     model = MODELS.build(cfg.model).eval()
     load_checkpoint(model, out, strict=True)
     x = golden.draw(facts['input_shape'],
@@ -208,7 +204,7 @@ def test_golden_stream(golden, tmp_path, monkeypatch):
         atol=1e-4 * max(1, np.abs(expected['logits']).max()))
 
 
-def test_golden_hpnet(golden, tmp_path):
+def test_golden_hpnet(golden, root, tmp_path):
     """The authors' recogniser loads strictly, and scores as theirs does."""
     facts, expected = golden.load('hpnet_recognizer')
     source, out = str(tmp_path / 'released.pth'), str(tmp_path / 'ours.pth')
@@ -216,7 +212,7 @@ def test_golden_hpnet(golden, tmp_path):
     torch.save(dict(model={key: torch.from_numpy(np.asarray(value))
                            for key, value in weights.items()}), source)
     options = convert_checkpoint(source, out, 'hpnet').options
-    hpnet = Config.fromfile(HPNET)
+    hpnet = loaded(root, 'released_hpnet')
     hpnet.model.backbone.arch = hpnet.model.text.arch = {}
     # only the sizes of the drawn weights, which are no benchmark's
     hpnet.merge_from_dict(dict(model=dict(
@@ -247,11 +243,15 @@ def test_golden_hpnet(golden, tmp_path):
             atol=1e-4 * max(1, np.abs(expected[name]).max()))
 
 
-def test_readme_own_folder(tmp_path):
-    text = (FOLDER / 'README.md').read_text()
-    code = text.partition('```python\n')[2].partition('```')[0]
-    path = tmp_path / 'mine.py'
-    path.write_text(code.replace("'./", f"'{FOLDER}/"))
-    cfg = Config.fromfile(path)
-    assert cfg.test_dataloader.dataset.data_root == 'data/mine'
-    assert MODELS.build(cfg.model).cls_head.num_classes == 5
+def test_own_folder_by_one_setting(root, tmp_path):
+    """Classes and splits are the folder's, and no _released is appended."""
+    folder = tmp_path / 'mine'
+    write_synthetic(loaded(root, 'released_stream', benchmark='nw_ucla'),
+                    folder, clips=2, frames=5)
+    for recipe in ('released_stream', 'released_hpnet'):
+        cfg = loaded(root, recipe, data_root=str(folder))
+        assert cfg.test_dataloader.dataset.data_root == str(folder)
+        assert cfg.test_dataloader.dataset.split == 'xview_test'
+        assert cfg.model.cls_head.num_classes == 10
+    # 10 classes whose names are the folder's
+    assert list(cfg.model.text.classes) == list(read_facts(folder).classes)

@@ -201,3 +201,22 @@ def test_lists_of_a_folder(root, videos, extract, tmp_path):
                                     'from': 'splits.json'}
     assert read_facts(str(out)).classes == ('run', 'walk')
     assert read_facts(str(out)).people == 1
+
+
+def test_lists_keep_names(root, videos, extract, tmp_path):
+    """A video that is called like another one comes later, by prepare."""
+    import shutil
+    source, lists, out = (tmp_path / n for n in ('videos', 'lists', 'data'))
+    prepare = tool(root, 'prepare')
+    for kind in ('run', 'walk'):
+        (source / kind).mkdir(parents=True)
+        for i, new in enumerate(('a', 'b', '000')[:3 - (kind == 'walk')]):
+            shutil.copy(videos / f'{kind}/00{i}.mp4',
+                        source / f'{kind}/{kind[0]}{new}.mp4'
+                        if len(new) == 1 else source / f'{kind}/000.mp4')
+    for _ in range(2):
+        assert prepare(['folder', str(source), '--out', str(lists)]) == 0
+        assert extract(lists, out) == 0
+        names = {one['frame_dir'] for one in annotations(out)['annotations']}
+        shutil.copy(videos / 'walk/002.mp4', source / 'walk/000.mp4')
+    assert names == {'ra', 'rb', '000', 'wa', 'wb', 'walk__000'}

@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 
 from hpnet_plugin.datasets.classes import class_names
 from hpnet_plugin.facts import read_facts
+from hpnet_plugin.recipes import compose
 from hpnet_plugin.recipes.inputs import missing_inputs
 from hpnet_plugin.store import FeatureStore
 from hpnet_plugin.store.released import read_released
@@ -72,10 +73,9 @@ def test_real_files_with_labels_from_their_names(
     assert found['split']['xset_test'] == NAMES
     assert (out / 'classes.txt').read_text().splitlines() == \
         class_names('ntu120')
-    cfg = Config.fromfile(
-        root / 'configs/released/hpb_ctrgcn_released.py')
+    cfg = Config(compose('released_stream', stream='hp_b',
+                         data_root=str(out)))
     dataset = cfg.train_dataloader.dataset
-    dataset.data_root = str(out)
     assert missing_inputs(cfg, ('train', )) == []
     with DefaultScope.overwrite_default_scope('mmaction'):
         data = DATASETS.build(dict(dataset, serialize_data=False))
@@ -124,7 +124,7 @@ def test_hpnet_trains_on_the_authors_files(files, main, root, capsys):
     assert facts.use['train'] == 'xsub_train_full'
     assert json.loads((out / 'extraction.json').read_text())['crops'] == dict(
         imported=True)
-    cfg = Config.fromfile(root / 'configs/released/hpnet_released.py')
+    cfg = Config(compose('released_hpnet', data_root=str(out)))
     cfg.load_from = None
     small = dict(
         embed_dim=64,
@@ -132,8 +132,6 @@ def test_hpnet_trains_on_the_authors_files(files, main, root, capsys):
                         image_size=224),
         text_cfg=dict(context_length=20, width=32, heads=2, layers=1))
     cfg.model.backbone.arch = cfg.model.text.arch = small
-    for phase in ('train', 'val', 'test'):
-        cfg[f'{phase}_dataloader'].dataset.data_root = str(out)
     assert missing_inputs(cfg) == []
     with DefaultScope.overwrite_default_scope('mmaction'):
         batches = {}
@@ -172,7 +170,7 @@ def test_an_incomplete_folder_of_crops(files, main, capsys):
 
 def test_poses_in_pixels(files, main, root, capsys):
     """Joints of all frames of the videos beside features of 64."""
-    cfg = Config.fromfile(root / 'configs/released/pose_j_ctrgcn_released.py')
+    cfg = Config(compose('released_stream', stream='pose_j'))
     (files / 'poses').mkdir()
     rng = np.random.RandomState(1)
     poses = {name: rng.uniform(0, 1900, (20 + 50 * i, 2, 17, 2))
