@@ -102,7 +102,7 @@ def test_taps_are_there(root):
 def test_names_and_files(root, hub):
     choice = zoo.choose_pose('tiny')
     assert choice.file == str(root / 'configs/pose/tiny_hrnet.py')
-    assert choice.checkpoint == str(root / 'hpnet_plugin/demo/tiny_pose.pth')
+    assert choice.checkpoint == str(root / 'hpnet_plugin/estimation/tiny_pose.pth')
     assert choice.taps == (zoo.HRNET_TAP, )
     assert 'synthetic people' in choice.note
     own = zoo.choose_pose('hrnet-w48', 'mine.pth')
