@@ -57,7 +57,7 @@ def test_mim_finds_the_installed_wheel_from_any_folder(wheel, tmp_path):
             check=True, capture_output=True, text=True).stdout
 
     found = mim('search', 'hpnet_plugin', '--valid-config')
-    assert 'hpj_ctrgcn_ntu120' in found
+    assert 'hp_j_ctrgcn_ntu120' in found
     shown = mim('run', 'hpnet_plugin', 'doctor')
     assert str(site / 'hpnet_plugin/.mim/tools/doctor.py') in shown
     assert 'The main job can run.' in shown

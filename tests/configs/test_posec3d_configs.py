@@ -213,7 +213,8 @@ def test_volumes_are_the_toolboxs(kind, stock, tmp_path):
 def test_one_clip_by_options(root, tmp_path):
     """The options of the README."""
     text = (root / 'configs/posec3d/README.md').read_text()
-    options = re.search(r'--cfg-options ([^`]*?)\n```', text)[1]
+    options = re.search(r'mim test … --cfg-options ([^`]*?)\n```',
+                        text)[1]
     cfg = composed(benchmark='nw_ucla_small')
     write_synthetic(cfg, tmp_path, clips=1)
     assert shapes(samples(cfg, 'test', 1))['volume'][0] == 20
