@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import mmcv  # noqa: F401  what its import fills, is filled
 import pytest
 import torch
 
