@@ -115,7 +115,7 @@ def test_full_mmcv_is_kept_where_it_will_do(site):
 
 
 def test_builds_that_own_the_same_files_are_replaced(site):
-    site(**versions(**{'mmcv': '2.2.0', 'six': None}))
+    site(**versions(mmcv='2.2.0', six=None))
     assert repair.repairs() == [
         ['uninstall', '--yes', 'mmcv-lite', 'mmcv'], ['install', 'six'],
         ['install', '--no-deps', 'mmcv-lite>=2.1.0,<2.3']]
