@@ -21,5 +21,5 @@ register()
 format_once()
 
 _MODULES = ('apis', 'datasets', 'evaluation', 'models', 'store')
-__getattr__, __dir__ = lazy_names(__name__, {name: () for name in _MODULES})
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_MODULES, ()))
 __all__ = ['__version__', *_MODULES]

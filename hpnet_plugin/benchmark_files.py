@@ -100,6 +100,9 @@ def read_benchmark(name: str) -> dict:
                              + closest(name, shipped_benchmarks()))
         path = FOLDER / 'benchmarks' / f'{name}.json'
     content = read_json(path)
+    if not isinstance(content.get('names', {}), dict):
+        raise FactsError(f'{path}: names: expected an object, found '
+                         f'{content["names"]!r}')
     if 'base' in content:
         base = read_benchmark(content['base'])
         content = {**base, **content, 'names': {

@@ -27,7 +27,8 @@ from .benchmark_files import (
 from .files import write_whole
 
 __all__ = ['Facts', 'FactsError', 'Download', 'benchmark_facts',
-           'benchmark_names', 'read_facts', 'where_to_get', 'write_facts']
+           'benchmark_names', 'describe', 'read_facts', 'read_record',
+           'where_to_get', 'write_facts']
 
 FILE = 'dataset.json'
 FORMAT, VERSION = 'hpnet_plugin dataset', 1
@@ -103,7 +104,7 @@ class Download(NamedTuple):
         title (str): Its name, for people.
         address (str, optional): The page to ask for it; None where it cannot
             be had.
-        prepare (str): What ``tools/prepare.py`` calls it: its name and the
+        prepare (str): What ``hpnet prepare`` calls it: its name and the
             protocols of one dataset folder.
         folder (str): That dataset folder.
     """
@@ -218,8 +219,8 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
 
     Args:
         folder (str): The dataset folder.
-        facts (Facts): Its facts. ``folder`` is not written: a dataset folder
-            may be moved.
+        facts (Facts): Its facts. ``folder`` is not written, nor a name that
+            is the folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
     Raises:
@@ -227,9 +228,42 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     """
     content = dataclasses.asdict(facts)
     del content['folder']
+    for key in ('name', 'title'):
+        if content[key] == _name_of(folder):
+            del content[key]
     text = json.dumps(dict(format=FORMAT, version=VERSION, **content, **more),
-                      indent=1, ensure_ascii=False)
+                      indent=1)
     write_whole(osp.join(folder, FILE), (text + '\n').encode())
+
+
+def _name_of(folder):
+    return osp.basename(osp.abspath(folder))
+
+
+def read_record(folder: str) -> dict:
+    """What ``dataset.json`` of a folder holds, beside the facts.
+
+    Args:
+        folder (str): The dataset folder.
+
+    Returns:
+        dict: All of it, with ``split_rule`` and what else was noted; empty
+        where there is no such file.
+
+    Raises:
+        FactsError: If it is damaged.
+    """
+    path = osp.join(folder, FILE)
+    if not osp.isfile(path):
+        return {}
+    content = read_json(path)
+    if content.get('format') != FORMAT:
+        raise FactsError(f'{path}: expected the format {FORMAT!r}, found '
+                         f'{content.get("format")!r}')
+    if content.get('version') != VERSION:
+        raise FactsError(f'{path}: version {content.get("version")!r}, this '
+                         f'package reads {VERSION}: update it')
+    return content
 
 
 def read_facts(folder: str) -> Facts:
@@ -245,20 +279,15 @@ def read_facts(folder: str) -> Facts:
         FileNotFoundError: If it is no dataset folder.
         FactsError: If its facts are damaged.
     """
-    path = osp.join(folder, FILE)
-    if not osp.isfile(path):
+    content, path = read_record(folder), osp.join(folder, FILE)
+    if not content:
         return _read_old(folder)
-    content = read_json(path)
-    if content.get('format') != FORMAT:
-        raise FactsError(f'{path}: expected the format {FORMAT!r}, found '
-                         f'{content.get("format")!r}')
-    if content.get('version') != VERSION:
-        raise FactsError(f'{path}: version {content.get("version")!r}, this '
-                         f'package reads {VERSION}: update it')
     known = {f.name: content[f.name] for f in dataclasses.fields(Facts)
              if f.name in content}
     if known.get('classes') is not None:
         known['classes'] = tuple(known['classes'])
+    known.setdefault('name', _name_of(folder))
+    known.setdefault('title', known['name'])
     try:
         facts = Facts(folder=folder, **known)
         _check(facts)
@@ -316,17 +345,17 @@ def describe(folder: str,
         people (int): Most people that any clip has.
         lengths (Iterable[int]): Frames of the clips.
         stored (int, optional): The length that all clips were stored at.
-        source (Facts, optional): Facts that the clips' lists came with; what
-            they say of people, frames, schedule, size and benchmark holds.
+        source (Facts, optional): Of the benchmark whose clips they are;
+            what it says of people, frames, schedule and size holds.
 
     Returns:
         Facts: ``frames`` is the stored length, else 64, 32 or 16, for a
         median clip of at least 48, 24 or fewer frames. The schedule is short
         below 5,000 training clips.
     """
-    name = osp.basename(osp.abspath(folder))
+    name = _name_of(folder)
     use = parts_in_use(splits)
-    if source is not None:
+    if source is not None and source.benchmark:
         kept = source.use if set(source.use.values()) <= set(splits) else use
         return dataclasses.replace(
             source, folder=folder, splits=splits, use=kept, taps=taps,
@@ -352,9 +381,11 @@ def describe(folder: str,
 def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     """Which splits train, validate and test.
 
-    ``train``, ``val`` and ``test`` where they are called so. Of protocols,
-    the first: ``P_train_full``, and ``P_test`` for both validation, which
-    only draws curves, and test, as the paper's tables have it.
+    ``train``, ``val`` and ``test`` where they are called so; val and test
+    stand in for each other where one of them is not there. Of protocols, the
+    first: ``P_train_full``, and ``P_test`` (in files of pyskl, ``P_val``) for
+    both validation, which only draws curves, and test, as the paper's tables
+    have it.
 
     Args:
         splits (Iterable[str]): Names of the splits, in order.
@@ -363,19 +394,17 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
         dict[str, str]: See :class:`Facts`.
     """
     splits = list(splits)
+    prefix, order = '', dict(train=['train'], val=['val', 'test'],
+                             test=['test', 'val'])
     if not set(PARTS) & set(splits):
-        protocols = [found[1] for name in splits if (
-            found := re.fullmatch('(.+)_(?:train_full|train|test)', name))]
-        for protocol in protocols[:1]:
-            train = [name for name in (f'{protocol}_train_full',
-                                       f'{protocol}_train') if name in splits]
-            test = [name for name in (f'{protocol}_test', ) if name in splits]
-            return dict(**dict(train=train[0]) if train else {},
-                        **dict(val=test[0], test=test[0]) if test else {})
-    use = {part: part for part in PARTS if part in splits}
-    if 'test' in use:
-        use.setdefault('val', 'test')
-    return {part: use[part] for part in PARTS if part in use}
+        found = [match[1] for name in splits if (match := re.fullmatch(
+            '(.+_)(?:train_full|train|val|test)', name))]
+        prefix = found[0] if found else ''
+        order = dict(train=['train_full', 'train'], val=['test', 'val'],
+                     test=['test', 'val'])
+    use = {part: [prefix + name for name in names if prefix + name in splits]
+           for part, names in order.items()}
+    return {part: names[0] for part, names in use.items() if names}
 
 
 def _read_old(folder):
@@ -384,7 +413,7 @@ def _read_old(folder):
     if not osp.isfile(path):
         raise FileNotFoundError(
             f'{folder} is no dataset folder: it has neither {FILE} nor '
-            'annotations.pkl; tools/extract.py makes one')
+            'annotations.pkl; hpnet extract makes one')
     from .datasets.annotations import read_annotations
     from .store import FeatureStore
     try:

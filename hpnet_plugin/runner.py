@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
-from .recipes import SettingError, changed_settings, recompose
+from .recipes import RECIPES, SettingError, changed_settings, recompose
 from .recipes.checks import (
     ConfigError,
     refuse_disagreements,
@@ -26,10 +26,6 @@ from .recipes.inputs import (
     refuse_missing_in_any_case,
 )
 from .recipes.reading import innermost
-
-# settings that make another run of a config, but not a longer one
-NAMING = ('recipe', 'stream', 'net', 'volumes', 'benchmark', 'data_root',
-          'size', 'schedule', 'people', 'frames', 'tap')
 
 
 @RUNNERS.register_module()
@@ -147,17 +143,24 @@ def _default_work_dir(filename):
 
 
 def _suffix(changed):
-    """Names of what was changed, for a folder's name."""
+    """Names of what was changed, for a folder's name.
+
+    Not of the epochs: a longer run continues where a shorter one ended.
+    """
     words = []
-    for name in NAMING:
-        if name in changed:
-            value = changed[name]
-            word = osp.basename(osp.normpath(value)) \
-                if name == 'data_root' and value else str(value)
-            if name in ('people', 'frames'):
-                word = name + word
-            words.append(re.sub(r'[^\w.@-]+', '_', word).strip('_'))
-    return ''.join(f'_{word}' for word in words)
+    for name in sorted(changed, key=_ORDER.index):
+        value = changed[name]
+        if name == 'data_root' and value:
+            words.append(osp.basename(osp.normpath(value)))
+        elif name != 'epochs':
+            words.append(f'{name}{value}' if isinstance(value, int)
+                         else str(value))
+    return ''.join('_' + re.sub(r'[^\w.@-]+', '_', word).strip('_')
+                   for word in words)
+
+
+_ORDER = ['recipe', *dict.fromkeys(
+    name for recipe in RECIPES.values() for name in recipe.defaults())]
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet analyze``, from a clone or by ``mim run hpnet_plugin analyze``."""
+"""``hpnet analyze``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.analyze import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet benchmark``, from a clone or by ``mim run hpnet_plugin benchmark``."""
+"""``hpnet benchmark``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.benchmark import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet convert``, from a clone or by ``mim run hpnet_plugin convert_checkpoint``."""
+"""``hpnet convert``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.convert import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet demo``, from a clone or by ``mim run hpnet_plugin demo``."""
+"""``hpnet demo``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.demo import main

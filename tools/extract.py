@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet extract``, from a clone or by ``mim run hpnet_plugin extract``."""
+"""``hpnet extract``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.extract import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet fuse``, from a clone or by ``mim run hpnet_plugin fuse``."""
+"""``hpnet fuse``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.fuse import main

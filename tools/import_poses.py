@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet import-poses``, from a clone or by ``mim run hpnet_plugin import_poses``."""
+"""``hpnet import-poses``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.import_poses import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet import-released``, from a clone or by ``mim run hpnet_plugin import_released``."""
+"""``hpnet import-released``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.import_released import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet cost``, from a clone or by ``mim run hpnet_plugin model_cost``."""
+"""``hpnet cost``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.cost import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet prepare``, from a clone or by ``mim run hpnet_plugin prepare``."""
+"""``hpnet prepare``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.prepare import main

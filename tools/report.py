@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet report``, from a clone or by ``mim run hpnet_plugin report``."""
+"""``hpnet report``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.report import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet reproduce``, from a clone or by ``mim run hpnet_plugin reproduce``."""
+"""``hpnet reproduce``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.reproduce import main

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""``hpnet verify``, from a clone or by ``mim run hpnet_plugin verify_store``."""
+"""``hpnet verify``, from a clone or by ``mim run hpnet_plugin``."""
 import sys
 
 from hpnet_plugin.commands.verify import main

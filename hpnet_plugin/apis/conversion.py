@@ -412,7 +412,7 @@ KINDS = {
         options=lambda state: {},
         build=_build_simcc,
         fresh=(),
-        use='--checkpoint {} of tools/extract.py, with --pose '
+        use='--checkpoint {} of hpnet extract, with --pose '
         'configs/pose/hrnet-w48_simcc_coco-256x192.py'),
 }
 

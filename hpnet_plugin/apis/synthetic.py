@@ -14,9 +14,9 @@ from ..graph import bone_pairs
 from ..recipes.checks import class_names_of
 from ..recipes.reading import (
     PHASES,
-    graph_net_of,
     innermost,
     num_classes,
+    pooled_channels,
     walk,
 )
 from ..store import FeatureStore, StoreWriter
@@ -93,7 +93,7 @@ def _taps(cfg, steps):
     named = [named] if isinstance(named, str) else list(named)
     if 'heatmap' in named:
         return dict(heatmap=HEATMAP_PATCH**2, heatmap_scale=1)
-    share, rest = divmod(graph_net_of(cfg)['in_channels'], len(named))
+    share, rest = divmod(pooled_channels(cfg, steps), len(named))
     return {tap: share + (rest if i == 0 else 0)
             for i, tap in enumerate(named)}
 

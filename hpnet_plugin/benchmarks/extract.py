@@ -46,9 +46,9 @@ BATCHES = 5  # of each side a turn
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``tools/benchmark.py extract``."""
+    """Options of ``hpnet benchmark extract``."""
     add = parser.add_argument
-    add('source', nargs='?', help='videos, as of tools/extract.py (default: '
+    add('source', nargs='?', help='videos, as of hpnet extract (default: '
         'drawn ones of moving people)')
     add('--long', type=positive, metavar='FRAMES',
         help='draw one 1080p video of so many frames instead, for --length; '
@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='clips a run: the videos again and again, under other names '
         '(default 6; 1 with --long)')
     add('--length', type=positive, metavar='L',
-        help='head for so many frames, as tools/extract.py --length')
+        help='head for so many frames, as hpnet extract --length')
     add('--crops', action='store_true',
         help='write person-centred clips on both sides')
     add('--workers', type=positive, nargs='+', default=[1],

@@ -36,7 +36,7 @@ LARGE = 8000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``tools/benchmark.py memory``."""
+    """Options of ``hpnet benchmark memory``."""
     parser.add_argument('--minutes', type=positive, default=60,
                         help='of the long video; the short one has 1 '
                         '(default 60)')
@@ -258,7 +258,7 @@ def _extract(pipe, paths, out, detector, pixels):
     from ..extraction.clips import Settings
     from ..extraction.run import Extraction
     choice = zoo.choose_pose('tiny')
-    import mmpose.apis  # noqa: F401  once, as tools/extract.py has it
+    import mmpose.apis  # noqa: F401  once, as hpnet extract has it
 
     def build(device):
         return build_detector(detector), build_extractor(

@@ -34,7 +34,7 @@ IMPORTS = {
 NEEDED = ('import mmengine.runner, mmaction.models, mmaction.datasets, '
           'torch._dynamo')
 # ends a training right after its first iteration
-HOOK = '''
+HOOK = """
 import os
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -43,7 +43,7 @@ from mmengine.registry import HOOKS
 class EndAfterFirstIteration(Hook):
     def after_train_iter(self, runner, batch_idx, **kwargs):
         os._exit(0)
-'''
+"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,7 @@ OPENED = 4  # processes that open a store at a time
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options of ``tools/benchmark.py store``."""
+    """Options of ``hpnet benchmark store``."""
     parser.add_argument('--clips', type=positive, default=20_000,
                         help='tiny clips of the store that is opened '
                         '(default 20000)')

@@ -4,9 +4,9 @@
     hpnet cost hpnet
     hpnet cost --time hp_j_ctrgcn_ntu60_xsub configs/hpnet_ntu120.py
 
-A config is named as for hpnet train. Of one config, part by part; of several, a row each. One clip, in the shapes
-of the config's validation pipeline; neither data nor weights are needed. A
-multiply-add is two FLOPs.
+A config is named as for hpnet train. Of one config, part by part; of several,
+a row each. One clip, in the shapes of the config's validation pipeline;
+neither data nor weights are needed. A multiply-add is two FLOPs.
 """
 import argparse
 import json

@@ -1,32 +1,36 @@
-"""The whole main job on a small data set that the package draws itself.
+"""The whole main job on a small dataset that the package draws itself.
 
 Draws clips of moving people, extracts pooled features with the tiny pose net
-of the package, trains a heatmap pooled stream, a 2D-pose stream, a small
-HP-Net and (for one epoch) PoseC3D by mim, tests and fuses them, and writes a
+of the package, trains a stream of pooled features, a stream of 2D pose, a
+small HP-Net and (for one epoch) PoseC3D, tests and fuses them, and writes a
 page of the results to work_dirs/demo/report.html. Every step is a command
 that can be typed by hand, and is printed. Steps that are done are skipped
-when it runs again;
-remove work_dirs/demo to begin anew.
+when it runs again; remove work_dirs/demo to begin anew.
 """
+from __future__ import annotations
+
 import argparse
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 WORK = Path('work_dirs/demo')
-CONFIGS = {
-    'hpnet': 'hpnet_demo.py',
-    'hpj': 'hpj_ctrgcn_demo.py',
-    'pose_j': 'pose_j_ctrgcn_demo.py',
-    'posec3d': 'posec3d_demo.py',
+DATA, PEOPLE = WORK / 'data', WORK / 'people'
+SHORT = 'frames=16'
+# what is trained -> its options
+RUNS = {
+    'hpnet': ('--small', '--cfg-options', SHORT),
+    'hp_j': ('--small', '--cfg-options', SHORT),
+    'pose_j': ('--small', '--cfg-options', SHORT),
+    'posec3d': ('--small', '--cfg-options', 'epochs=1'),
 }
-STREAMS = ('hpnet', 'hpj', 'pose_j')  # what is fused
-TAP = 'backbone.stage4.0.branches.1'
+STREAMS = ('hpnet', 'hp_j', 'pose_j')  # what is fused
 
 
 class Step(NamedTuple):
@@ -40,66 +44,48 @@ class StepError(RuntimeError):
     """A command failed; the message ends its log."""
 
 
-def path_of(*parts):
-    """A file of the project, as seen from the current folder."""
-    return os.path.relpath(Path(__file__).resolve().parents[1].joinpath(
-        *parts))
-
-
-def train_and_test(stream):
-    """The two commands of one stream."""
-    config = path_of('configs', 'demo', CONFIGS[stream])
-    folder, dump = WORK / stream, WORK / f'{stream}.pkl'
+def train_and_test(name: str) -> list[Step]:
+    """The two commands of one model."""
+    folder, dump = WORK / name, WORK / f'{name}.pkl'
     return [
-        Step(f'train_{stream}',
-             ['mim', 'train', 'mmaction2', config, '--work-dir', folder,
-              '--resume'], folder / 'last_checkpoint'),
-        # mmengine writes the name of its newest checkpoint into this file
-        Step(f'test_{stream}',
-             ['mim', 'test', 'mmaction2', config, '--checkpoint',
-              folder / 'last_checkpoint', '--dump', dump, '--work-dir',
-              folder / 'test'], dump)
+        Step(f'train_{name}',
+             ['hpnet', 'train', name, '--data', DATA, *RUNS[name],
+              '--work-dir', folder, '--seed', '0', '--resume'],
+             folder / 'last_checkpoint'),
+        Step(f'test_{name}', ['hpnet', 'test', folder, '--dump', dump], dump)
     ]
 
 
-def first_steps():
+def first_steps() -> list[Step]:
     """From nothing to a dataset folder."""
-    import hpnet_plugin
-    weights = Path(hpnet_plugin.__file__).parent / 'demo' / 'tiny_pose.pth'
-    people, data = WORK / 'people', WORK / 'data'
     return [
-        Step('videos',
-             ['python', path_of('tools', 'make_demo_videos.py'), people],
-             people),
+        Step('videos', ['python', '-m', 'hpnet_plugin.demo', PEOPLE], PEOPLE),
         Step('extract',
-             ['python', path_of('tools', 'extract.py'), people / 'videos',
-              '--labels', people / 'labels.txt',
-              '--classes', people / 'classes.txt',
-              '--splits', people / 'splits.json',
-              '--pose', path_of('configs', 'pose', 'tiny_hrnet.py'),
-              '--checkpoint', os.path.relpath(weights), '--tap', TAP,
-              '--detector', f'boxes:{people / "boxes.json"}',
-              '--max-people', '1', '--crops', '--crop-size', '64',
-              '--out', data],
-             data / 'annotations.pkl')
+             ['hpnet', 'extract', PEOPLE / 'videos',
+              '--labels', PEOPLE / 'labels.txt',
+              '--classes', PEOPLE / 'classes.txt',
+              '--splits', PEOPLE / 'splits.json', '--pose', 'tiny',
+              '--detector', f'boxes:{PEOPLE / "boxes.json"}',
+              '--max-people', '1', '--crops', '--crop-size', '96',
+              '--out', DATA],
+             DATA / 'annotations.pkl')
     ]
 
 
-def last_steps():
+def last_steps() -> list[Step]:
     """From scores to the page."""
     # one epoch of PoseC3D is a sign of life and no partner for a fusion
     scores = [WORK / f'{stream}.pkl' for stream in STREAMS]
     return [
         Step('fuse',
-             ['python', path_of('tools', 'fuse.py'), *scores,
-              f'{WORK / "posec3d.pkl"}:0', '--json', WORK / 'fusion.json'],
+             ['hpnet', 'fuse', *scores, f'{WORK / "posec3d.pkl"}:0',
+              '--json', WORK / 'fusion.json'],
              WORK / 'fusion.json'),
         Step('report',
-             ['python', path_of('tools', 'report.py'), '--title',
-              'Demo: the thing in the hand', '--work-dirs',
-              *(WORK / stream for stream in STREAMS),
-              '--scores', *scores, '--data', WORK / 'data', '--videos',
-              WORK / 'people' / 'videos', '--clips', 'cup_001', 'phone_001',
+             ['hpnet', 'report', '--title', 'Demo: the thing in the hand',
+              '--work-dirs', *(WORK / stream for stream in STREAMS),
+              '--scores', *scores, '--data', DATA, '--videos',
+              PEOPLE / 'videos', '--clips', 'cup_001', 'phone_001',
               'box_000', 'bag_000', '--out', WORK / 'report.html'],
              WORK / 'report.html')
     ]
@@ -108,24 +94,22 @@ def last_steps():
 _PRINT = threading.Lock()
 
 
-def say(text):
+def say(text: str) -> None:
+    """Print a line, whole."""
     with _PRINT:
         print(text, flush=True)
 
 
-def run(step, threads):
+def run(step: Step, threads: int) -> None:
     """Run one step unless it is done; its output goes to a log."""
     log = WORK / 'logs' / f'{step.name}.log'
     if log.exists() and step.out.exists():
         say(f'{step.name}: done before, see {log}')
         return
-    command = []
-    for word in step.command:
-        if Path(word).name == 'last_checkpoint':
-            word = Path(word).read_text(encoding='utf-8')
-        command.append(str(word))
+    command = [str(word) for word in step.command]
     say(f'$ {" ".join(command)}')
-    real = {'python': [sys.executable], 'mim': [sys.executable, '-m', 'mim']}
+    real = {'python': [sys.executable],
+            'hpnet': [sys.executable, '-m', 'hpnet_plugin.cli']}
     begin = time.time()
     part = log.with_suffix('.part')
     with part.open('w', encoding='utf-8') as file:
@@ -142,12 +126,13 @@ def run(step, threads):
     say(f'  {step.name}: {time.time() - begin:.0f} s')
 
 
-def run_all(steps, threads):
+def run_all(steps: Sequence[Step], threads: int) -> None:
+    """Run steps, one after the other."""
     for step in steps:
         run(step, threads)
 
 
-def print_results():
+def print_results() -> None:
     """The table of the fusion, and what the streams say of the pairs."""
     from hpnet_plugin.demo.pairs import pair_accuracy
     from hpnet_plugin.demo.people import CLASSES, PAIRS
@@ -165,10 +150,11 @@ def print_results():
           '(50 percent).')
 
 
-def main():
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
     argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
     (WORK / 'logs').mkdir(parents=True, exist_ok=True)
     cores = len(os.sched_getaffinity(0))
     begin = time.time()
@@ -178,7 +164,7 @@ def main():
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(run_all, train_and_test(stream),
                                      max(1, cores // 2))
-                         for stream in CONFIGS]:
+                         for stream in RUNS]:
                 done.result()
         run_all(last_steps(), cores)
     except StepError as error:

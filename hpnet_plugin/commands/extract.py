@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Extract heatmap pooled features: from videos to a dataset folder.
 
-    python tools/extract.py VIDEOS --out data/mine
+    hpnet extract VIDEOS --out data/mine
 
 One pass over each video: decode, find the people, track them, estimate
 poses, pool, write. Without further options it takes the best pose net and
@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 import warnings
+from typing import NamedTuple
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -31,8 +32,9 @@ def parse_args(argv=None):
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('source', metavar='SOURCE', nargs='?',
-        help='a video; a folder of videos, flat or one subfolder a class; or '
-        'a text file with "video" or "video label" a line')
+        help='a video; a folder of videos, flat or one subfolder a class; a '
+        'text file with "video" or "video label" a line; or the folder that '
+        'hpnet prepare wrote, with all it says of labels and splits')
     add('--out', help='dataset folder to write or to resume')
     add('--preset', choices=('released', ),
         help="released: what the authors' pipeline did, in all options that "
@@ -48,7 +50,11 @@ def parse_args(argv=None):
     add('--labels', help='file with "clip label" a line; a label is a number '
         'or a class name')
     add('--classes', help='file with a class name a line, in label order')
-    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}')
+    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
+        'without it clips are divided, test 20 %% of each class and val 10 %% '
+        'of the rest: by person or video where all names tell, else by '
+        'chance; clips without labels are all in test')
+    add('--seed', type=int, help='of that division (default 0)')
 
     pose = parser.add_argument_group('pose net and features')
     add = pose.add_argument
@@ -97,8 +103,9 @@ def parse_args(argv=None):
     add('--detect-every', type=int, metavar='K',
         help='look for people in every K-th frame, and follow them between '
         '(default: hog 12, nets 4, given boxes 1)')
-    add('--max-people', type=int, default=2,
-        help='people kept a clip (default 2)')
+    add('--max-people', type=int,
+        help='people kept a clip (default 2, or as the benchmark has it that '
+        'hpnet prepare prepared)')
     add('--persons', default='tracked', choices=('tracked', 'released'),
         help='tracked through the clip, or by class and order as in the '
         'released code (default tracked)')
@@ -245,6 +252,7 @@ def main(argv=None):
 def run(args):
     """Extract as the options say; the exit status."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from hpnet_plugin.datasets.names import write_names
     from hpnet_plugin.extraction.crops import crop_settings
     from hpnet_plugin.extraction.dataset import write_dataset
     from hpnet_plugin.extraction.run import Extraction
@@ -256,7 +264,7 @@ def run(args):
     try:
         if args.list_taps:
             return list_taps(args)
-        clips, labels, classes, splits, joints = read_source(args)
+        source = read_source(args)
         settings = settings_of(args)
         if args.crops:  # refuses options that cannot be
             settings.recorder(args.out).prepare()
@@ -266,18 +274,21 @@ def run(args):
             workers = cores()
             if devices != ['cpu']:  # each holds its nets in a GPU's memory
                 workers = min(workers, 4 * len(devices))
-        extraction = Extraction(builder(args, joints), settings, devices,
-                                workers, args.timeout)
+        extraction = Extraction(builder(args, source.joints), settings,
+                                devices, workers, args.timeout)
         part, parts = args.part
         start = time.time()
         failures = extraction(
-            clips[part - 1::parts], args.out,
+            source.clips[part - 1::parts], args.out,
             prefix=f'{part}of{parts}-' if parts > 1 else '',
             retry=args.retry,
-            on_start=lambda estimate: say_estimate(estimate, args, labels))
+            on_start=lambda estimate: (
+                write_names(args.out, source.clips, args.source),
+                say_estimate(estimate, args)))
         record = dict(extraction.record, crops=crop_settings(args.out))
-        content = write_dataset(args.out, clips, labels, classes, splits,
-                                failures, record)
+        content = write_dataset(
+            args.out, source.clips, source.labels, source.classes,
+            source.splits, failures, record, source.rule, source.facts)
     except (SetupError, StoreError, ValueError, FileNotFoundError) as error:
         print(f'extract: {error}', file=sys.stderr)
         return 2
@@ -314,11 +325,36 @@ def list_models():
     return 0
 
 
+class Source(NamedTuple):
+    """What a source says.
+
+    Attributes:
+        clips (list[Clip]): The videos.
+        labels (dict[str, int]): Clip name to class, empty if not known.
+        classes (list[str], optional): Class names in label order.
+        splits (dict[str, list[str]]): Split to clip names.
+        rule (dict): How they came about.
+        facts (Facts, optional): Of a folder of hpnet prepare.
+        joints (GivenJoints, optional): Poses that are there already.
+    """
+    clips: list
+    labels: dict
+    classes: list | None
+    splits: dict
+    rule: dict
+    facts: object
+    joints: object
+
+
 def read_source(args):
-    """Clips, labels, class names, splits, and joints if they are given."""
-    from hpnet_plugin.datasets import imports, sources
-    from hpnet_plugin.datasets.sources import printable
-    clips, skipped = sources.list_clips(args.source)
+    """Source: Clips, labels, splits; says how clips are divided."""
+    from hpnet_plugin.datasets import imports, names, sources
+    from hpnet_plugin.datasets.splitting import divide_folder
+    facts, rule = use_lists(args)
+    if args.max_people is None:
+        args.max_people = facts.people if facts and facts.benchmark else 2
+    clips, skipped = sources.list_clips(args.source,
+                                        names.read_names(args.out))
     print(sources.describe_skipped(skipped), end='', flush=True)
     classes = sources.read_classes(args.classes) if args.classes else None
     splits = sources.read_splits(args.splits, clips) if args.splits else {}
@@ -326,16 +362,55 @@ def read_source(args):
     joints = None
     if args.joints:
         joints = imports.GivenJoints.read(args.joints)
-        lacking = [clip.name for clip in clips if clip.name not in joints]
-        if lacking:
-            print(f'{len(lacking)} of {len(clips)} clips are left out, '
-                  f'{args.joints} has no joints of them: '
-                  f'{", ".join(map(printable, lacking[:3]))}', flush=True)
-            clips = [clip for clip in clips if clip.name in joints]
+        clips = with_joints(clips, joints, args.joints)
         table = table or joints.labels(clips)
         splits = splits or joints.splits(clips)
     labels, classes = sources.assign_labels(clips, table, classes)
-    return clips, labels, classes, splits, joints
+    rule = rule or dict(by='given')
+    rule = {**rule, 'from': osp.basename(args.splits or args.joints or '')}
+    if splits and args.seed is not None:
+        raise ValueError('--seed is for clips that come without splits; '
+                         f'these have them, of {rule["from"]}')
+    if not splits:
+        divided = divide_folder(args.out, [clip.name for clip in clips],
+                                labels, args.seed)
+        print(divided.text, flush=True)
+        splits, rule = divided.splits, divided.rule
+    return Source(clips, labels, classes, splits, rule, facts, joints)
+
+
+def use_lists(args):
+    """Take what is not on the command line from hpnet prepare's folder.
+
+    Returns:
+        tuple[Facts | None, dict | None]: The facts that stand there, and how
+        its splits came about; None of another source.
+    """
+    from hpnet_plugin.facts import read_facts, read_record
+    listed = osp.join(args.source, 'clips.txt')
+    record = read_record(args.source)
+    if not record or not osp.isfile(listed):
+        return None, None
+    facts = read_facts(args.source)
+    rule = None if args.splits else record.get('split_rule')
+    for option, file in (('labels', 'labels.txt'), ('classes', 'classes.txt'),
+                         ('splits', 'splits.json')):
+        path = osp.join(args.source, file)
+        if getattr(args, option) is None and osp.isfile(path):
+            setattr(args, option, path)
+    args.source = listed
+    return facts, rule
+
+
+def with_joints(clips, joints, path):
+    """The clips that have joints; says which have none."""
+    from hpnet_plugin.datasets.sources import printable
+    lacking = [clip.name for clip in clips if clip.name not in joints]
+    if lacking:
+        print(f'{len(lacking)} of {len(clips)} clips are left out, {path} '
+              'has no joints of them: '
+              f'{", ".join(map(printable, lacking[:3]))}', flush=True)
+    return [clip for clip in clips if clip.name in joints]
 
 
 def settings_of(args):
@@ -405,7 +480,7 @@ def say_choice(what, choice):
           + (f' ({choice.note})' if choice.note else ''), flush=True)
 
 
-def say_estimate(estimate, args, labels):
+def say_estimate(estimate, args):
     """What is ahead."""
     if not estimate.clips:
         print(f'nothing to extract: {args.out} has every clip, but for those '
@@ -419,9 +494,6 @@ def say_estimate(estimate, args, labels):
           + (f' with one person a clip, {megabytes * people:.1f} MB with '
              f'{people}' if people > 1 else '') + f', in {args.out}',
           flush=True)
-    if not labels:
-        print('no labels are given: the clips can be predicted, not trained '
-              'on (--labels, or one subfolder a class)', flush=True)
 
 
 def say_result(args, content, failures, seconds):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bring poses that somebody else estimated into the toolbox's format.
 
-    python tools/import_poses.py ntu120_3d.pkl \\
+    hpnet import-poses ntu120_3d.pkl \\
         --splits data/ntu120_lists/splits.json \\
         --out data/ntu120/annotations_3d.pkl
 

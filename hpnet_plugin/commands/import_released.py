@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a dataset folder of files that the paper's authors released.
 
-    python tools/import_released.py NPY_FOLDER --out data/ntu120_released \\
+    hpnet import-released NPY_FOLDER --out data/ntu120_released \\
         --benchmark ntu120 --crops CROP_FOLDER
 
 The configs of configs/released train on the folder. Feature files hold 64
@@ -32,13 +32,14 @@ def parse_args(argv=None):
         help='labels, class names and splits are those of ntu60, ntu120, '
         'smarthome, uav_human, nw_ucla or ucf101, read from the names of the '
         'files: all splits, or those named (smarthome: cs, or cv1 cv2, which '
-        'have other classes); see tools/prepare.py')
+        'have other classes); see hpnet prepare')
     add('--labels', help='file with "clip label" a line')
     add('--classes', help='file with a class name a line, in label order')
-    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}')
+    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
+        'without it clips are divided as by hpnet extract')
     add('--crops', metavar='FOLDER',
         help="person crops for the recogniser: the authors' folders of "
-        'images, CLIP/NUMBER.jpg, or CLIP.mp4 of tools/extract.py; they are '
+        'images, CLIP/NUMBER.jpg, or CLIP.mp4 of hpnet extract; they are '
         'linked, not copied')
     add('--poses', metavar='FOLDER',
         help='joints in pixels of the frame, CLIP.npy (frames, people, '
@@ -76,7 +77,8 @@ def main(argv=None):
     content = write_dataset(
         args.out, dataset.clips, dataset.labels, dataset.classes,
         dataset.splits, failures,
-        dict(meta, crops=crops.read_settings(args.out)))
+        dict(meta, length=_length(store), crops=crops.read_settings(args.out)),
+        dataset.rule, dataset.benchmark)
     for note in dataset.notes:
         print(note)
     if dataset.counts:
@@ -99,14 +101,26 @@ def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
     from hpnet_plugin.datasets import sources
     from hpnet_plugin.datasets.preparation import Preparation, prepare
+    from hpnet_plugin.datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
     classes = sources.read_classes(args.classes) if args.classes else None
     labels, classes = sources.assign_labels(
         clips, sources.read_labels(args.labels) if args.labels else None,
         classes)
-    splits = sources.read_splits(args.splits, clips) if args.splits else {}
-    return Preparation(clips, labels, classes, splits, [], [], [])
+    if args.splits:
+        return Preparation(
+            clips, labels, classes, sources.read_splits(args.splits, clips),
+            [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
+    divided = divide_folder(args.out, [clip.name for clip in clips], labels)
+    return Preparation(clips, labels, classes, divided.splits, [], [],
+                       [divided.text], divided.rule)
+
+
+def _length(store):
+    """The length that all clips have; None if they differ."""
+    lengths = {store.shape(name, 'keypoint')[1] for name in store.names}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _store(clips, out, poses):

@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
 """Check a download and write its labels and splits for the extraction.
 
-    python tools/prepare.py ntu120 xsub xset VIDEOS --out data/ntu120_lists
-    python tools/prepare.py smarthome cs VIDEOS --out data/smarthome_cs_lists
-    python tools/prepare.py folder VIDEOS --out data/mine_lists --seed 1
-    python tools/prepare.py folder train=train.csv test=val.csv VIDEOS \\
+    hpnet prepare ntu120 xsub xset VIDEOS --out data/ntu120_lists
+    hpnet prepare smarthome cs VIDEOS --out data/smarthome_cs_lists
+    hpnet prepare folder VIDEOS --out data/mine_lists --seed 1
+    hpnet prepare folder train=train.csv test=val.csv VIDEOS \\
         --out data/kinetics_lists
 
 prints how many clips each split has and should have, and which are missing,
-and writes clips.txt, labels.txt, classes.txt and splits.json, for
+and writes clips.txt, labels.txt, classes.txt, splits.json and dataset.json
+into a folder that is a source for the extraction:
 
-    python tools/extract.py OUT/clips.txt --classes OUT/classes.txt \\
-        --splits OUT/splits.json --out data/NAME …
+    hpnet extract data/ntu120_lists --out data/ntu120
 
 DATASET is ntu60, ntu120, smarthome, uav_human, nw_ucla, ucf101, whose clips
 are labelled and split by name, or folder: anything with one subfolder a
 class, or a list file of "video label" lines. SPLIT is one of the benchmark's
 (xsub, xview, xset, cs, cv1, cv2, csv1, csv2, split1 …; none: all of them),
 NAME=FILE, a list of clips (text, Kinetics' .csv, Something-Something's
-.json), or for a folder random (default) or folders (train/, val/, test/).
+.json), or for a folder names (default: by person or video where all names
+tell, else by chance), random (by chance) or folders (train/, val/, test/).
+DATASET may also be a benchmark file of one's own, MINE.json; its keys stand
+in hpnet_plugin/benchmark_files.py.
 
 train and val of a split are disjoint; train_full is the published training
 set, for results that are compared with published ones. Exit status: 0
@@ -39,7 +42,7 @@ def parse_args(argv=None):
     add('splits', metavar='SPLIT', nargs='*')
     add('source', metavar='SOURCE',
         help='folder of videos, or a list file with a video a line; or a '
-        'folder of released .npy features, for tools/import_released.py')
+        'folder of released .npy features, for hpnet import-released')
     add('--out', required=True, metavar='DIR', help='folder to write')
     add('--expected', metavar='FILE',
         help='list of clips that should be there, to name the missing ones')
@@ -77,7 +80,8 @@ def main(argv=None):
             if args.expected else None,
             test=args.test,
             val=args.val,
-            seed=args.seed)
+            seed=args.seed,
+            earlier=args.out)
         files = preparation.write(prepared, args.out)
     except (ValueError, OSError) as error:
         print(f'prepare: {error}', file=sys.stderr)

@@ -1,49 +1,72 @@
-#!/usr/bin/env python3
 """Reproduce tables of the paper: train, test, and show the numbers beside it.
 
-    python tools/reproduce.py                      # which tables there are
-    python tools/reproduce.py 3 --dry-run          # commands, hours, disk
-    python tools/reproduce.py 3 9 --benchmark nw_ucla_small --seeds 3
-    python tools/reproduce.py XVII --only 'hp*'
+    hpnet reproduce                        # which tables there are
+    hpnet reproduce 3 --dry-run            # commands, hours, disk
+    hpnet reproduce 3 9 --benchmark nw_ucla_small --seeds 3
+    hpnet reproduce XVII --only 'hp*'
+    hpnet reproduce all --dry-run          # every table, every benchmark
 
 Runs what is missing, resumes what was stopped, skips what is done, and
 prints each table with the paper's number, the number measured and their
 difference. The number of tested clips stands below; if the published test
 split has another number of clips, no difference is printed. Tables share
-their runs, which are in --out, a folder a config and seed. Several processes
-(one a GPU, by CUDA_VISIBLE_DEVICES) may work on the same tables: each takes
-what no other is at.
+their runs, which are in --out, a folder a training and seed. Several
+processes (one a GPU, by CUDA_VISIBLE_DEVICES) may work on the same tables:
+each takes what no other is at.
+
+--gpus N divides the clips of an update among N GPUs, so that every number of
+GPUs trains the same recipe, and refuses an N that cannot. --amp and --tf32
+change the precision of the training; results of different precisions or
+numbers of GPUs are not mixed in one folder.
 
 Exit status: 0 all rows are measured, 3 some could not run (each says what is
 missing and where to get it, before any work starts) or another process is at
 them, 2 wrong usage, 1 a run failed, 130 stopped.
 """
+from __future__ import annotations
+
 import argparse
 import fnmatch
 import json
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from hpnet_plugin.places import configs_folder
+from ..places import configs_folder
 
-CONFIGS = configs_folder()
+if TYPE_CHECKING:
+    from ..evaluation.paper_tables import Row
+    from ..reproduction.estimates import Estimate
+    from ..reproduction.runs import Run
+    from ..reproduction.tables import Reproduction
+    Jobs = dict[str, tuple[Reproduction, Row, Run]]
+
+ALL = ['all']
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add('tables', nargs='*', metavar='TABLE', help='9, IX or table09; or all')
-    add('--benchmark', help="default: each table's first")
+    add('--benchmark',
+        help="default: each table's first; of all tables, all of theirs")
     add('--only', nargs='+', metavar='ID',
         help='these rows and what they are made of; * and ? match any')
     add('--seeds', type=int, default=1, help='seeds 0 to N - 1 (default 1)')
     add('--out', default='work_dirs/reproduce',
         help='folder of the runs (default work_dirs/reproduce)')
     add('--gpus', type=int, default=1, help='of each training (default 1)')
+    add('--amp', action='store_true',
+        help='train in mixed precision, float16')
+    add('--tf32', action='store_true',
+        help='train with TF32 in matrix products (float32 otherwise; '
+        'convolutions have TF32 in any case where the GPU has it)')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
         help='of all trainings and tests, as mim takes them')
     add('--dry-run', action='store_true',
@@ -57,20 +80,40 @@ def parse_args(argv=None):
     return args
 
 
-def show_tables():
+def show_tables() -> None:
     """What can be reproduced."""
-    from hpnet_plugin.evaluation.paper_tables import list_tables, read_table
-    from hpnet_plugin.evaluation.tables import format_table
+    from ..evaluation.paper_tables import list_tables, read_table
+    from ..evaluation.tables import format_table
+    configs = configs_folder()
     rows = [['table', 'compares', 'benchmarks']]
-    for number in list_tables(CONFIGS):
-        table = read_table(CONFIGS, number)
+    for number in list_tables(configs):
+        table = read_table(configs, number)
         rows.append([f'{number}', table.title, ', '.join(table.benchmarks)])
     print(format_table(rows))
 
 
-def dry_run(jobs):
+def chosen_tables(args: argparse.Namespace) -> list[Reproduction]:
+    """The tables that are wanted, each for each benchmark that is."""
+    from ..evaluation.paper_tables import list_tables, read_table
+    from ..reproduction.gpus import Hardware
+    from ..reproduction.tables import Reproduction
+    configs = configs_folder()
+    only = args.only and (lambda row: any(
+        fnmatch.fnmatchcase(row, pattern) for pattern in args.only))
+    wanted = [(name, args.benchmark) for name in args.tables]
+    if args.tables == ALL:
+        wanted = [(number, benchmark) for number in list_tables(configs)
+                  for benchmark in read_table(configs, number).benchmarks
+                  if args.benchmark in (None, benchmark)]
+    return [Reproduction(
+        read_table(configs, name, benchmark), configs, args.out, args.seeds,
+        only, args.cfg_options, Hardware(args.gpus, args.amp, args.tf32))
+        for name, benchmark in wanted]
+
+
+def dry_run(jobs: Jobs) -> None:
     """Print commands and what they will take."""
-    hours, disk, unknown, extracted = 0., 0, 0, {}
+    estimates: list[Estimate] = []
     for name, (reproduction, row, run) in jobs.items():
         state = 'done' if run.done else 'stopped, goes on' if (
             run.folder / 'last_checkpoint').is_file() else 'not begun'
@@ -79,34 +122,59 @@ def dry_run(jobs):
             print(f'#   missing: {line}')
         if run.done:
             continue
+        environment = ''.join(f'{key}={value} ' for key, value in
+                              run.hardware.environment.items())
         for command in run.commands():
-            print(' '.join(command))
-        some, size, first = reproduction.estimate(row)
-        unknown += some is None
-        hours, disk = hours + (some or 0), disk + size
-        extracted.update(first)
-        print(f'#   about {"? " if some is None else f"{some:.1f}"} GPU '
-              f'hours, {size / 1e9:.2f} GB')
-    from hpnet_plugin.apis.reproduction import RATES
+            print(environment + shlex.join(command))
+            environment = ''
+        estimate = reproduction.estimate(row)
+        estimates.append(estimate)
+        hours = '?' if estimate.hours is None else f'{estimate.hours:.1f}'
+        print(f'#   about {hours} GPU hours, {estimate.disk / 1e9:.2f} GB')
+    if estimates:
+        print_extraction(estimates)
+        print_sum(estimates, run.hardware.precision)
+
+
+def print_extraction(estimates: list[Estimate]) -> None:
+    """What has to be extracted before, once a folder."""
+    from ..reproduction.estimates import POSE_MACS
+    extracted, hours = {}, {}
+    for estimate in estimates:
+        extracted.update(estimate.extracted)
+        for root, spent in estimate.extraction.items():
+            hours[root] = max(hours.get(root) or 0, spent or 0) or None
     for (root, what), size in extracted.items():
         print(f'# to extract into {root}: {what}, about {size / 1e9:.0f} GB'
               + ' a person' * (what != 'crops'))
-    print(f'\nin all about {hours:.1f} GPU hours (at '
-          + ', '.join(f'{rate / 1e12:.0f} T for {kind} nets'
+    for root, spent in hours.items():
+        known = f'about {spent:.0f} GPU hours a person' if spent else \
+            'unknown GPU hours'
+        print(f'# to extract into {root}: {known}, once for all features '
+              f'(HRNet-W48, {POSE_MACS / 1e9:.1f} G multiply-adds a person '
+              f'and frame, float32; decoding and detection come on top)')
+
+
+def print_sum(estimates: list[Estimate], precision: str) -> None:
+    """All trainings together, and what the numbers assume."""
+    from ..reproduction.estimates import RATES
+    hours = sum(estimate.hours or 0 for estimate in estimates)
+    unknown = sum(estimate.hours is None for estimate in estimates)
+    rates = ', '.join(f'{rate[precision] / 1e12:.0f} T for {kind} nets'
                       for kind, rate in RATES.items())
-          + ', in multiply-adds a second) and '
-          f'{disk / 1e9:.1f} GB of checkpoints'
-          + (f'; {unknown} runs on data of unknown size are not counted'
-             if unknown else ''))
+    print(f'\nin all about {hours:.1f} GPU hours to train and test (one A100 '
+          f'in {precision}, assumed to reach, in multiply-adds a second, '
+          f'{rates}) and {sum(e.disk for e in estimates) / 1e9:.1f} GB of '
+          'checkpoints' + (f'; {unknown} runs on data of unknown size are '
+                           'not counted' if unknown else ''))
 
 
-def work(jobs):
+def work(jobs: Jobs) -> int:
     """Make all runs that can be made.
 
     Returns:
         int: How many are left: missing something, or another process's.
     """
-    from hpnet_plugin.datasets.benchmarks import compare_counts
     todo, left = {}, 0
     for name, (reproduction, row, run) in jobs.items():
         if run.done:
@@ -119,65 +187,75 @@ def work(jobs):
                 print(f'- {line}')
         else:
             todo[name] = run, row, reproduction.published_clips
-    for number, (name, (run, row, published_clips)) in enumerate(
-            todo.items(), 1):
-        title, start = f'{number}/{len(todo)} {name}', time.time()
-        live, shown = sys.stdout.isatty(), [time.time()]
-
-        def report(text, title=title, live=live, shown=shown):
-            if live:
-                print(f'\r{title}: {text}\033[K', end='', flush=True)
-            elif time.time() - shown[0] > 60:
-                shown[0] = time.time()
-                print(f'{title}: {text}', flush=True)
-
-        if run(report):
-            with open(run.folder / 'run.json', encoding='utf-8') as file:
-                record = json.load(file)
-            print('\r' * live + f'{title}: top-1 {record["top1"]:.2f}, '
-                  + compare_counts(record['clips'], published_clips(row))
-                  + f' ({time.time() - start:.0f} s)' + '\033[K' * live,
-                  flush=True)
-        else:
-            left += 1
-            print(f'{title}: another process is at it', flush=True)
+    for number, (name, job) in enumerate(todo.items(), 1):
+        left += not make(f'{number}/{len(todo)} {name}', *job)
     return left
 
 
-def main(argv=None):
+def make(title: str, run: Run, row: Row,
+         published_clips: Callable[[Row], int | None]) -> bool:
+    """Make a run, and say how it goes; whether it was this process."""
+    from ..datasets.benchmarks import compare_counts
+    start = shown = time.time()
+    live = sys.stdout.isatty()
+
+    def report(text: str) -> None:
+        nonlocal shown
+        if live:
+            print(f'\r{title}: {text}\033[K', end='', flush=True)
+        elif time.time() - shown > 60:
+            shown = time.time()
+            print(f'{title}: {text}', flush=True)
+
+    if not run(report):
+        print(f'{title}: another process is at it', flush=True)
+        return False
+    with open(run.folder / 'run.json', encoding='utf-8') as file:
+        record = json.load(file)
+    print('\r' * live + f'{title}: top-1 {record["top1"]:.2f}, '
+          + compare_counts(record['clips'], published_clips(row))
+          + f' ({time.time() - start:.0f} s)' + '\033[K' * live, flush=True)
+    return True
+
+
+def show_results(reproductions: list[Reproduction]) -> list[dict]:
+    """Print the tables; return them as data."""
+    from ..evaluation.tables import format_table
+    from ..reproduction.tables import measured_table
+    content = []
+    for reproduction in reproductions:
+        table, record = measured_table(reproduction)
+        content.append(record)
+        print(f'\n{record["heading"]}\n\n{format_table(table)}')
+        for sentence in record['counts']:
+            print(f'\n{sentence[0].upper()}{sentence[1:]}.')
+        if reproduction.table.note:
+            print(f'\n{reproduction.table.note}')
+    return content
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
     # who is told to end stops the training that it started, too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from mmengine.logging import MMLogger
-
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.apis.reproduction import (
-        Reproduction,
-        ReproductionError,
-        measured_table,
-    )
-    from hpnet_plugin.evaluation.paper_tables import (
-        TableError,
-        list_tables,
-        read_table,
-    )
-    from hpnet_plugin.evaluation.scores import ScoreError
-    from hpnet_plugin.evaluation.tables import format_table
-    from hpnet_plugin.files import write_whole
-    # what the toolbox says of datasets of noise, in the estimates
-    MMLogger.get_current_instance().setLevel('WARNING')
     if not args.tables:
         show_tables()
         return 0
-    names = list_tables(CONFIGS) if args.tables == ['all'] else args.tables
-    only = args.only and (lambda row: any(
-        fnmatch.fnmatchcase(row, pattern) for pattern in args.only))
+    from mmengine.logging import MMLogger
+
+    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from ..evaluation.paper_tables import TableError
+    from ..evaluation.scores import ScoreError
+    from ..files import write_whole
+    from ..recipes import SettingError
+    from ..recipes.checks import ConfigError
+    from ..reproduction.runs import ReproductionError
+
+    # what the toolbox says of datasets of noise, in the estimates
+    MMLogger.get_current_instance().setLevel('WARNING')
     try:
-        reproductions = [
-            Reproduction(read_table(CONFIGS, name, args.benchmark), CONFIGS,
-                         args.out, args.seeds, only, args.cfg_options,
-                         args.gpus) for name in names]
+        reproductions = chosen_tables(args)
         # a run may serve several tables
         jobs = {f'{run.folder.parent.name}, seed {run.seed}':
                 (reproduction, row, run) for reproduction in reproductions
@@ -188,16 +266,8 @@ def main(argv=None):
         for _, _, run in jobs.values():
             run.check()
         left = 0 if args.no_run else work(jobs)
-        content = []
-        for reproduction in reproductions:
-            table, record = measured_table(reproduction)
-            content.append(record)
-            print(f'\n{record["heading"]}\n\n{format_table(table)}')
-            for sentence in record['counts']:
-                print(f'\n{sentence[0].upper()}{sentence[1:]}.')
-            if reproduction.table.note:
-                print(f'\n{reproduction.table.note}')
-    except (TableError, OSError) as error:
+        content = show_results(reproductions)
+    except (TableError, SettingError, ConfigError, OSError) as error:
         print(f'reproduce: {error}', file=sys.stderr)
         return 2
     except (ReproductionError, ScoreError) as error:
@@ -208,10 +278,6 @@ def main(argv=None):
         return 130
     if args.json:
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
-    empty = any(not row['measured'] and (row['published'] is None)
+    empty = any(not row['measured'] and row['published'] is None
                 for record in content for row in record['rows'])
     return 3 if left or empty and not args.no_run else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A config with settings: what mmaction2's scripts are told of it."""
+"""A config with settings: what mmaction2's scripts run."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..facts import Facts, FactsError, read_facts
+from ..files import write_whole
 from ..recipes import SettingError, recompose
 from ..recipes.checks import (
     ConfigError,
@@ -27,12 +28,17 @@ class Job(NamedTuple):
 
     Attributes:
         config (Config): The whole config.
-        options (list[str]): Words of ``--cfg-options`` that make it.
         work_dir (str): Folder of the results, unless another is asked for.
     """
     config: Any
-    options: list[str]
     work_dir: str
+
+    def write(self, folder: str, name: str) -> str:
+        """Write the config for a script; the file."""
+        path = Path(folder, f'{name}.py')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, self.config.pretty_text.encode())
+        return str(path)
 
 
 def settle(named: Named,
@@ -57,12 +63,12 @@ def settle(named: Named,
     except ValueError as error:
         raise SettingError(str(error)) from None
     if config.get('composed'):
-        settings = {**named.settings, **given}
-        options = [f'{key}={value}' for key, value in settings.items()]
-        config.merge_from_dict({**settings, **own})
-        whole = config.to_dict()
-        refuse_unknown_keys(whole)
-        config = Config(recompose(whole))
+        # first the settings: what the words change is in what follows
+        for changes in ({**named.settings, **given}, own):
+            config.merge_from_dict(changes)
+            whole = config.to_dict()
+            refuse_unknown_keys(whole)
+            config = Config(recompose(whole))
         refuse_disagreements(config)
         refuse_missing(config, phases)
     else:
@@ -72,13 +78,14 @@ def settle(named: Named,
                 f'{named.path} takes a dataset folder (--data) and '
                 '--cfg-options; --benchmark, --net and --small are for this '
                 "package's own configs")
-        options = stock_options(config, read_facts(folder)) if folder else []
-        config.merge_from_dict({**config_options(options), **own})
-    return Job(config, [*options, *words], _work_dir(named, given, config))
+        if folder:
+            config.merge_from_dict(stock_options(config, read_facts(folder)))
+        config.merge_from_dict(own)
+    return Job(config, _work_dir(named, given, config))
 
 
-def stock_options(config: Mapping[str, Any], facts: Facts) -> list[str]:
-    """Words of ``--cfg-options`` that bring a stock config to a folder.
+def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """What brings a stock config to a folder, dotted key to value.
 
     Args:
         config (dict): A config of mmaction2's on ``PoseDataset``.
@@ -91,7 +98,7 @@ def stock_options(config: Mapping[str, Any], facts: Facts) -> list[str]:
     if facts.classes is None:
         raise SettingError(f'{facts.folder} has no labels: nothing can be '
                            'trained or tested on it')
-    words = []
+    found = {}
     for phase in PHASES:
         place, dataset = _dataset(config, phase)
         if dataset is None:
@@ -102,14 +109,14 @@ def stock_options(config: Mapping[str, Any], facts: Facts) -> list[str]:
                 'in the folder of configs on PoseDataset (skeleton/…)')
         if phase not in facts.use:
             if phase == 'val':
-                words += [f'val_{part}=None' for part in
-                          ('dataloader', 'cfg', 'evaluator')]
+                found.update((f'val_{part}', None) for part in
+                             ('dataloader', 'cfg', 'evaluator'))
             continue
-        words += [f'{place}.ann_file={facts.folder}/annotations.pkl',
-                  f'{place}.split={facts.use[phase]}']
+        found[f'{place}.ann_file'] = f'{facts.folder}/annotations.pkl'
+        found[f'{place}.split'] = facts.use[phase]
     if config['model'].get('cls_head', {}).get('num_classes') is not None:
-        words.append(f'model.cls_head.num_classes={len(facts.classes)}')
-    return words
+        found['model.cls_head.num_classes'] = len(facts.classes)
+    return found
 
 
 def _dataset(config, phase):

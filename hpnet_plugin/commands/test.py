@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument_group('test').add_argument
     add('--dump', metavar='FILE.pkl', help='write the scores of all clips')
     add('--work-dir', metavar='DIR',
-        help='folder of logs (default: RUN/test, or work_dirs/NAME…)')
+        help='folder of logs (default: RUN/test, or work_dirs/NAME…/test)')
     add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none', help='what started the processes (default none)')
     add_config_options(parser)
@@ -99,12 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except REFUSALS as error:
         print(f'test: {error}', file=sys.stderr)
         return 2
-    is_run = Path(args.run).is_dir()
-    words = [named.path, checkpoint, '--work-dir', args.work_dir or (
-        str(Path(args.run, 'test')) if is_run else job.work_dir)]
+    folder = args.work_dir or str(
+        Path(args.run if Path(args.run).is_dir() else job.work_dir, 'test'))
+    words = [job.write(folder, named.name), checkpoint, '--work-dir', folder]
     if args.dump:
         words += ['--dump', args.dump]
     words += ['--launcher', args.launcher]
-    if job.options:
-        words += ['--cfg-options', *job.options]
     return run_script('test', words)

@@ -45,7 +45,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_settings(parser)
     add = parser.add_argument_group('training').add_argument
     add('--work-dir', metavar='DIR',
-        help='folder of checkpoints and logs (default work_dirs/NAME_NET_DATA)')
+        help='folder of checkpoints and logs (default: '
+        'work_dirs/NAME_NET_DATA)')
     add('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
         help='go on from the newest checkpoint of the work dir, or from this')
     add('--seed', type=int, help='of chance')
@@ -97,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except REFUSALS as error:
         print(f'train: {error}', file=sys.stderr)
         return 2
-    words = [named.path, '--work-dir', args.work_dir or job.work_dir]
+    folder = args.work_dir or job.work_dir
+    words = [job.write(folder, named.name), '--work-dir', folder]
     if args.resume:
         words += ['--resume', *[args.resume] * (args.resume != 'auto')]
     if args.seed is not None:
@@ -105,6 +107,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     words += [flag for flag in FLAGS
               if getattr(args, flag[2:].replace('-', '_'))]
     words += ['--launcher', args.launcher]
-    if job.options:
-        words += ['--cfg-options', *job.options]
     return run_script('train', words)

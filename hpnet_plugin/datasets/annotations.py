@@ -42,14 +42,12 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         labels (dict[str, int]): Clip name to class; clips that are not there
             get -1 and can be predicted but not scored.
         splits (dict[str, list[str]]): Split to clip names; clips that the
-            store does not have are left out. Where there are no splits, all
-            clips form ``train`` and ``test``.
+            store does not have are left out.
     """
     names = list(store.names)
     places = {name: i for i, name in enumerate(names)}
     splits = {split: [name for name in members if name in places]
-              for split, members in (splits or dict(
-                  train=names, test=names)).items()}
+              for split, members in splits.items()}
     infos = [store.info(name) for name in names]
     clips = ClipList(
         names=names,

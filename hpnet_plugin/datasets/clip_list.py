@@ -173,6 +173,6 @@ def _read(path):
 
 def _damaged(path, why):
     return ClipListError(
-        f'{path} is no clip list: {why}. Run tools/extract.py again with the '
+        f'{path} is no clip list: {why}. Run hpnet extract again with the '
         'same arguments, which writes it anew, or remove the file, and the '
         'annotations beside it are read instead')

@@ -1,6 +1,6 @@
 """Folders of person crops: short videos, or images of the authors.
 
-A clip's crops are ``<clip>.mp4``, which ``tools/extract.py --crops`` writes,
+A clip's crops are ``<clip>.mp4``, which ``hpnet extract --crops`` writes,
 or a folder ``<clip>`` of JPEG images ``0.jpg``, ``1.jpg``, …, which the
 released code writes. Crops and pooled features of a clip share one timeline,
 frame by frame. Those that do not are listed in the folder's ``frames.json``,
@@ -62,8 +62,8 @@ class Crops:
                 return cls(path)
         raise FileNotFoundError(
             f'{folder} has neither {name}.mp4 nor a folder {name} of images: '
-            'run tools/extract.py as for the features, with --crops, or '
-            'tools/import_released.py --crops FOLDER')
+            'run hpnet extract as for the features, with --crops, or '
+            'hpnet import-released --crops FOLDER')
 
     def read(self, frames: np.ndarray) -> list[np.ndarray]:
         """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""

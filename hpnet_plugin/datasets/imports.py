@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..estimation.people import ClipJoints, JointsSource
+from ..facts import describe, write_facts
 from ..files import sha256_of, write_whole
 from ..unpickling import unpickle
 from .benchmarks import bare_name, label_of
@@ -69,6 +70,9 @@ def read_poses(path):
 def write_poses(poses, path, splits=None):
     """Write poses as an ``annotations.pkl`` that stock configs train on.
 
+    If it is called so and there are no features beside it, its folder is a
+    dataset folder of poses alone and gets a ``dataset.json`` as well.
+
     Args:
         poses (Poses): The poses.
         path (str): The file, written whole or not at all.
@@ -108,6 +112,17 @@ def write_poses(poses, path, splits=None):
     write_whole(path, pickle.dumps(
         dict(split=split, annotations=list(annotations.values())),
         protocol=4))
+    folder = osp.dirname(path) or '.'
+    if osp.basename(path) == 'annotations.pkl' and not osp.isdir(
+            osp.join(folder, 'features')):
+        # a dataset folder of poses alone
+        labels = max(one['label'] for one in annotations.values()) + 1
+        write_facts(folder, describe(
+            folder, map(str, range(labels)) if labels else None,
+            {key: len(names) for key, names in split.items()}, {},
+            max(len(one['keypoint']) for one in annotations.values()),
+            [one['total_frames'] for one in annotations.values()]),
+            split_rule=dict(by='given'))
     return {key: len(names) for key, names in split.items()}
 
 

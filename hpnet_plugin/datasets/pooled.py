@@ -1,4 +1,4 @@
-"""The dataset folders of tools/extract.py, as a dataset."""
+"""The dataset folders of hpnet extract, as a dataset."""
 from __future__ import annotations
 
 import os.path as osp

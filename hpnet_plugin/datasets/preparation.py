@@ -1,19 +1,33 @@
 """From a download to what the extraction needs: clips, labels and splits."""
+from __future__ import annotations
+
 import csv
 import glob
 import json
 import os
 import os.path as osp
-import random
 from typing import NamedTuple
 
+from ..benchmark_files import read_json
+from ..facts import (
+    FILE,
+    Facts,
+    benchmark_facts,
+    describe,
+    read_record,
+    write_facts,
+)
 from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
-from .sources import Clip, SourceError, assign_labels, find_clips
+from .clips import Clip, SourceError
+from .sources import assign_labels, find_clips
+from .splitting import SPLITS, choose_share, divide
 
 FOLDER = 'folder'
-RANDOM, FOLDERS = 'random', 'folders'
+RANDOM, NAMES, FOLDERS = 'random', 'names', 'folders'
+# of a folder of one's own, until its clips are extracted
+PEOPLE, FRAMES = 2, 64
 LISTED = 10  # missing clips that are named in a note
 
 
@@ -34,6 +48,9 @@ class Preparation(NamedTuple):
             has, and how many it should have (None: unknown).
         missing (list[str]): Clips that should be there and are not.
         notes (list[str]): What else was seen.
+        rule (dict): How the splits came about; see
+            :class:`splitting.Division`.
+        benchmark (Facts, optional): Facts of the benchmark.
     """
     clips: list
     labels: dict
@@ -42,6 +59,8 @@ class Preparation(NamedTuple):
     counts: list
     missing: list
     notes: list
+    rule: dict = {'by': 'given'}
+    benchmark: Facts | None = None
 
     @property
     def table(self):
@@ -63,7 +82,8 @@ def prepare(dataset,
             expected=None,
             test=0.2,
             val=0.1,
-            seed=0):
+            seed=0,
+            earlier=None):
     """Check a download and divide its clips.
 
     Args:
@@ -79,10 +99,12 @@ def prepare(dataset,
             - ``NAME=FILE``: the clips that a list names, see
               :func:`read_list`;
             - ``'random'`` (of a folder): each class divided by chance;
+            - ``'names'`` (of a folder): by person or video where all names
+              tell, else by chance; see :mod:`splitting`;
             - ``'folders'`` (of a folder): ``train/``, ``val/`` and
               ``test/`` of the source, each with a subfolder a class.
 
-            None at all: all splits of the benchmark, or ``'random'``. Where
+            None at all: all splits of the benchmark, or ``'names'``. Where
             a folder has ``train`` and no ``val``, that is cut from ``train``
             by chance, and ``train_full`` is both.
         source (str | list[Clip]): See :func:`find`.
@@ -95,6 +117,8 @@ def prepare(dataset,
         val (float): Share of a class's training clips that validates, if by
             chance.
         seed (int): Of chance.
+        earlier (str, optional): A folder that this module wrote. Clips that
+            it divided by the same seed stay where they are.
 
     Returns:
         Preparation: Nothing is written yet.
@@ -114,13 +138,14 @@ def prepare(dataset,
             lists[name] = read_list(path)
     if dataset == FOLDER:
         if len(rules) + bool(lists) > 1 or any(
-                rule not in (RANDOM, FOLDERS) for rule in rules):
+                rule not in (RANDOM, NAMES, FOLDERS) for rule in rules):
             raise PreparationError(
-                f'a folder is split {RANDOM!r}, by {FOLDERS!r} or by lists '
-                f'(train=FILE test=FILE), one of these; got {splits}')
-        return _prepare_folder((rules or [RANDOM])[0], lists, source,
+                f'a folder is split {RANDOM!r}, by {NAMES!r}, by {FOLDERS!r} '
+                f'or by lists (train=FILE test=FILE), one of these; got '
+                f'{splits}')
+        return _prepare_folder((rules or [NAMES])[0], lists, source,
                                _bare(leave_out or ()), expected, test, val,
-                               seed)
+                               seed, earlier)
     dataset, entry = benchmarks.find_benchmark(dataset)
     if not splits:
         rules = list(entry.splits)
@@ -189,12 +214,15 @@ def _prepare_benchmark(dataset, rules, lists, clips, leave_out, expected):
         where = ' of the setups and subjects found'
     labels = {name: label for name, label in labels.items()
               if label is not None}
+    first = f'{dataset}{":" if dataset.endswith(".json") else "_"}{first}'
     return _result(clips, labels, classes, parts, counts,
-                   _bare(expected) - leave_out, notes, where)
+                   _bare(expected) - leave_out, notes, where)._replace(
+                       rule=dict(by='benchmark', benchmark=dataset),
+                       benchmark=benchmark_facts(first))
 
 
 def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
-                    seed):
+                    seed, earlier):
     for name, share in (('test', test), ('val', val)):
         if not 0 <= share < 1:
             raise PreparationError(f'the share that forms {name} must be '
@@ -220,17 +248,23 @@ def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
         raise PreparationError(
             f'{source} says nowhere what its clips show: give one subfolder '
             'a class, or a list file with "video label" a line')
+    how = dict(by='given')
     if parts is None:
-        parts = _by_chance(names, labels, test, f'{seed} test')
-        parts = dict(train=parts[0], test=parts[1])
+        divided = _divide(names, labels, seed, test, val, rule == NAMES,
+                          earlier)
+        parts, how = dict(divided.splits), divided.rule
+        notes.append(divided.text)
+        if 'val' in parts:
+            parts[TRAIN_FULL] = sorted(parts['train'] + parts['val'])
     else:
         inside = set(names)
         parts = {part: [name for name in members if name in inside]
                  for part, members in parts.items()}
-    if 'train' in parts and 'val' not in parts:
+    if 'train' in parts and 'val' not in parts and TRAIN_FULL not in parts:
         full = parts['train']
-        train, cut = _by_chance(full, labels, val, f'{seed} val')
-        parts = dict(parts, train=train, val=cut, train_full=full)
+        cut = choose_share(full, labels, val, f'{seed} val')
+        parts = dict(parts, train=[n for n in full if n not in cut],
+                     val=[n for n in full if n in cut], train_full=full)
         counts[TRAIN_FULL] = counts.pop('train', None)
     order = [*PARTS, TRAIN_FULL]
     parts = {name: parts[name] for name in sorted(
@@ -238,7 +272,18 @@ def _prepare_folder(rule, lists, source, leave_out, expected, test, val,
     return _result(clips, labels, classes, parts,
                    [(name, len(parts[name]), counts.get(name))
                     for name in parts], _bare(expected or ()) - leave_out,
-                   notes)
+                   notes)._replace(rule=how)
+
+
+def _divide(names, labels, seed, test, val, by_name, earlier):
+    """Divide a folder; clips that were divided so before stay."""
+    rule = read_record(earlier).get('split_rule', {}) if earlier else {}
+    known = {}
+    if rule.get('seed') == seed and rule['by'] in (
+            ('name', 'chance') if by_name else ('chance', )):
+        known = dict(rule=rule,
+                     earlier=read_json(osp.join(earlier, SPLITS)))
+    return divide(names, labels, seed, test, val, by_name, **known)
 
 
 def _bare(names):
@@ -437,30 +482,13 @@ def _by_folders(source):
     return sorted(clips), parts
 
 
-def _by_chance(names, labels, share, seed):
-    """Divide each class: (the rest, the share), both in order of names."""
-    chosen = set()
-    by_class = {}
-    for name in sorted(names):
-        by_class.setdefault(labels[name], []).append(name)
-    for label, members in by_class.items():
-        # of its own, so that another class changes nothing in this one
-        rng = random.Random(f'{seed} {label}')
-        count = round(share * len(members))
-        if share and len(members) > 1:
-            count = max(1, count)
-        chosen.update(rng.sample(members, count))
-    return ([name for name in names if name not in chosen],
-            [name for name in names if name in chosen])
-
-
 def write(preparation, out):
     """Write what the extraction reads.
 
-    ``clips.txt`` (a source for ``tools/extract.py``: the videos of the
+    ``clips.txt`` (a source for ``hpnet extract``: the videos of the
     splits, with their labels), ``labels.txt``, ``splits.json``,
-    ``classes.txt`` where classes have names, and ``missing.txt`` where clips
-    are missing.
+    ``classes.txt`` where classes have names, ``missing.txt`` where clips are
+    missing, and ``dataset.json``, the facts (:mod:`hpnet_plugin.facts`).
 
     Args:
         preparation (Preparation): Of :func:`prepare`.
@@ -487,4 +515,10 @@ def write(preparation, out):
             os.unlink(osp.join(out, name))
     for name, text in files.items():
         write_whole(osp.join(out, name), text.encode())
-    return [osp.join(out, name) for name in files]
+    sizes = {split: len(names) for split, names in preparation.splits.items()}
+    facts = describe(
+        out,
+        preparation.classes or map(str, range(max(labels.values()) + 1)),
+        sizes, {}, PEOPLE, [FRAMES], source=preparation.benchmark)
+    write_facts(out, facts, split_rule=preparation.rule)
+    return [osp.join(out, name) for name in (*files, FILE)]

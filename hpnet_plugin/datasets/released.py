@@ -8,7 +8,7 @@ are told apart by nothing but the detector's order in each dataset's script
 (UCF101 and Kinetics take the two best boxes; here NTU's mutual actions do).
 """
 
-# The name of an option of tools/extract.py, as Python has it, to its value.
+# The name of an option of hpnet extract, as Python has it, to its value.
 RELEASED = dict(
     # HRNet-W48 with SimCC heads, 256x192. The map is the output of branch 1
     # of the first module of stage 4, before that module's fusion: the module

@@ -1,44 +1,23 @@
 """Which clips there are, what they show, and who trains on them."""
+from __future__ import annotations
+
 import difflib
 import json
 import os
 import os.path as osp
 import re
 import stat
-import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
 from ..files import VIDEO_SUFFIXES
+from .clips import Clip, SourceError, printable
+from .names import name_clips
 
-FILE_NAME_BYTES = 255
-LONGEST_SUFFIX = '.mp4'  # of the files that are named after a clip
 # protocol and part of a split's name
 _PART = re.compile(r'(|.+_)(train|train_full|val|test)')
-
-
-class SourceError(ValueError):
-    """Clips, labels or splits do not fit together; the message says where."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
-
-
-class Clip(NamedTuple):
-    """One video.
-
-    Attributes:
-        name (str): Name that is unique in the dataset, ``frame_dir`` of the
-            annotations: the file's name without its suffix, and where
-            several folders have it, with the folder's before it.
-        path (str): The video.
-        label (str, optional): What the source says that it shows, a class
-            name or a number.
-    """
-    name: str
-    path: str
-    label: str | None = None
 
 
 class Clips(NamedTuple):
@@ -51,48 +30,6 @@ class Clips(NamedTuple):
     """
     clips: list[Clip]
     skipped: dict[str, str]
-
-
-def printable(text: str) -> str:
-    """A text that any terminal and any file takes, on one line.
-
-    Names of files need not be text: what cannot be shown, bytes that are no
-    text among it, is written as backslash and number.
-    """
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def name_problem(name: str) -> str | None:
-    """What keeps the name of a clip from being a key and a file name.
-
-    Args:
-        name (str): Of :class:`Clip`.
-
-    Returns:
-        str | None: What is wrong with it, in ASCII; None if nothing is.
-    """
-    if not name or name in ('.', '..'):
-        return f'the name {name!r} is empty'
-    for character in name:
-        kind = unicodedata.category(character)
-        if kind == 'Cs':
-            found = 'a byte that is not UTF-8'
-        elif kind == 'Cc':
-            found = 'a control character (tab, line break, ...)'
-        elif kind in ('Cf', 'Zl', 'Zp'):
-            found = 'a character that cannot be seen'
-        elif character == '/':
-            found = 'a slash'
-        else:
-            continue
-        return (f'its name {ascii(name)} holds {found}, '
-                f'{ascii(character)}: rename the video')
-    size = len((name + LONGEST_SUFFIX).encode())
-    if size > FILE_NAME_BYTES:
-        return (f'its name {ascii(name[:20])}... makes file names of {size} '
-                f'bytes; a file system takes {FILE_NAME_BYTES}: rename the '
-                'video')
-    return None
 
 
 def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
@@ -120,12 +57,14 @@ def find_clips(source: str) -> list[Clip]:
     return list_clips(source).clips
 
 
-def list_clips(source: str) -> Clips:
+def list_clips(source: str,
+               known: Mapping[tuple[str, str], str] | None = None) -> Clips:
     """Clips of a video, a folder or a list file, and what is no clip.
 
     A clip is called like its file, without the suffix. Where files of
     several folders are called the same, each gets the name of its folder
-    before it, ``FOLDER__FILE``; a file in ``source`` itself keeps its name.
+    before it, ``FOLDER__FILE``; a file in ``source`` itself keeps its name,
+    and so does a clip that was in the dataset before.
 
     A list file holds the path of a video (relative to the file), and if
     known its label, a line::
@@ -140,6 +79,8 @@ def list_clips(source: str) -> Clips:
     Args:
         source (str): A video; a folder of videos; a folder with one
             subfolder of videos a class; or a list file, UTF-8.
+        known (Mapping, optional): What clips of the dataset folder are
+            called, of :func:`names.read_names`.
 
     Returns:
         Clips: The clips, and what was skipped: hidden files, files that do
@@ -165,25 +106,7 @@ def list_clips(source: str) -> Clips:
             f'{", ".join(VIDEO_SUFFIXES)}'
             + (f'; skipped: {"; ".join(reasons[:3])}' if reasons else '')
             + ('; ...' if len(reasons) > 3 else ''))
-    return Clips(_unique(clips, osp.abspath(source)), skipped)
-
-
-def _unique(clips, source):
-    """The clips in order of name, those of equal name told apart."""
-    names = Counter(clip.name for clip in clips)
-    by_name = {}
-    for clip in clips:
-        folder = osp.dirname(osp.abspath(clip.path))
-        if names[clip.name] > 1 and folder != source:
-            name = f'{osp.basename(folder)}__{clip.name}'
-            clip = clip._replace(name=name)
-        if clip.name in by_name:
-            raise SourceError(
-                f'two videos are named {clip.name!r}: '
-                f'{by_name[clip.name].path} and {clip.path}; names must be '
-                'unique in a dataset: rename one')
-        by_name[clip.name] = clip
-    return [by_name[name] for name in sorted(by_name)]
+    return Clips(name_clips(clips, source, known), skipped)
 
 
 def _is_video(path):

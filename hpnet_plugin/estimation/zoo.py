@@ -15,7 +15,6 @@ import re
 import tempfile
 from http.client import HTTPException
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 from urllib.request import Request, urlopen
 
@@ -56,7 +55,7 @@ POSES = {
         "HRNet-W48 with SimCC head, the paper's pose net; the authors' "
         'weights', (HRNET_TAP, ),
         "the authors share them by Google Drive, see their repository's "
-        'README; convert them by `python tools/convert_checkpoint.py FILE '
+        'README; convert them by `hpnet convert FILE '
         'hrnet-w48_simcc_coco-256x192.pth --from simcc`'),
     'hrnet-w48': Model(
         'pose/hrnet-w48_coco-256x192.py',

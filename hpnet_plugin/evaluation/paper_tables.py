@@ -5,36 +5,50 @@ A table is a folder of ``configs/ablations`` with a ``table.yml``::
     title: What the table compares
     benchmarks:             # the first is the default
       ntu120: {metric: top1}
-    weights: {hpnet: 6}     # of rows in a fusion, 1 if not named; or a
-                            # number a benchmark: {hpnet: {ntu120: 6}}
+    weights: {hpnet: 6}     # of rows in a fusion, 1 if not named; or
+                            # "published": those of the benchmark's facts
     softmax: [hpnet]        # rows that are fused as probabilities
     rows:
-      - id: hpj             # a config, {benchmark} filled in; below configs/
-        name: HPJ
-        config: streams/{benchmark}/hpj_ctrgcn_{benchmark}.py
+      - id: hp_j            # a recipe and its settings; a setting may differ
+        name: HPJ           # by benchmark: tap: {ntu120: …, nw_ucla: …}
+        recipe: stream
+        settings: {stream: hp_j, net: ctrgcn}
         published: {ntu120: 86.1}
+      - id: film            # what no setting says, as --cfg-options do
+        recipe: hpnet
+        options: {model.cls_head.fusion.type: FiLM}
       - id: both            # scores of other rows, added
-        fuse: [hpj, hpb]
+        fuse: [hp_j, hp_b]
       - id: writing         # one class of another row
-        of: hpj
+        of: hp_j
         class: 12           # number from 1, or name
       - id: dark            # another row on a list of clips
-        of: hpj
+        of: hp_j
         clips: FILE
       - id: parameters      # parameters, M, or multiply-adds, G
-        config: …
+        recipe: …
         cost: parameters    # or macs
+      - id: pixels          # another way to the number of a row above
+        recipe: …
+        published: hp_j
       - id: other           # only published
 
     per_class:              # many rows of "of" and "class" in short
       - benchmark: ntu120
-        rows: [pose_j, hpj]
+        rows: [pose_j, hp_j]
         published: {12: [64.0, 71.3]}
+        also: {pixels: pose_j}  # beside the numbers of another
 """
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os.path import basename
 from pathlib import Path
 
 import yaml
+
+from ..facts import benchmark_facts
 
 ROMAN = {f'{ten * "X"}{one}': 10 * ten + unit
          for ten in (0, 1)
@@ -44,9 +58,10 @@ ROMAN = {f'{ten * "X"}{one}': 10 * ten + unit
 METRICS = ('top1', 'top5', 'mean_class_accuracy')
 TABLE_KEYS = {'title', 'note', 'benchmarks', 'weights', 'softmax', 'rows',
               'per_class'}
-ROW_KEYS = {'id', 'name', 'config', 'published', 'fuse', 'of', 'class',
-            'clips', 'cost', 'benchmarks'}
+ROW_KEYS = {'id', 'name', 'recipe', 'settings', 'options', 'published',
+            'fuse', 'of', 'class', 'clips', 'cost', 'benchmarks'}
 COSTS = ('parameters', 'macs')
+PUBLISHED = 'published'
 
 
 class TableError(ValueError):
@@ -62,7 +77,11 @@ class Row:
         name (str): What it shows.
         published (float, optional): The paper's number, of the table's
             ``reference``.
-        config (str, optional): Config below ``configs/``.
+        beside (str, optional): Id of the row whose number that is, if the
+            paper does not have this one.
+        recipe (str, optional): A recipe of :mod:`hpnet_plugin.recipes`.
+        settings (dict): Of the recipe, ``benchmark`` among them.
+        options (dict): Dotted keys of the config to values.
         fuse (tuple[tuple]): Id, weight and whether it is fused as
             probability, of each row that is added.
         of (str, optional): Id of the row that is looked at.
@@ -74,12 +93,38 @@ class Row:
     id: str
     name: str
     published: float | None = None
-    config: str | None = None
+    beside: str | None = None
+    recipe: str | None = None
+    settings: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
     fuse: tuple = ()
     of: str | None = None
     label: int | str | None = None
     clips: str | None = None
     cost: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """str: A name of the training, the same for the same training."""
+        settings = dict(self.settings)
+        parts = [settings.pop(key) for key in ('stream', 'volumes', 'net')
+                 if key in settings]
+        if self.recipe != 'stream':
+            parts.insert(0, self.recipe)
+        benchmark = settings.pop('benchmark', None)
+        if 'data_root' in settings:
+            settings['data_root'] = basename(settings['data_root'])
+        changes = [
+            f'{key.rpartition(".")[2]}-{_text(value).strip("[]")}'
+            for key, value in (*settings.items(), *self.options.items())]
+        stem = '_'.join(map(str, [*parts, benchmark, *changes]))
+        return ''.join(c if c.isalnum() or c in '._-@' else '-' for c in stem)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """tuple[str]: ``--cfg-options`` that make it of its recipe."""
+        return tuple(f'{key}={_text(value)}' for key, value in (
+            *self.settings.items(), *self.options.items()))
 
 
 @dataclass(frozen=True)
@@ -108,12 +153,12 @@ class Table:
     rows: tuple
     folder: Path
 
-    def __getitem__(self, row):
+    def __getitem__(self, row: str) -> Row:
         """Row: By its id."""
         return next(r for r in self.rows if r.id == row)
 
 
-def table_number(name):
+def table_number(name: str | int) -> int:
     """int: ``'9'``, ``'IX'`` or ``'table09'`` as a number.
 
     Raises:
@@ -127,14 +172,15 @@ def table_number(name):
     raise TableError(f'{name!r} names no table: say 9, IX or table09')
 
 
-def list_tables(configs):
+def list_tables(configs: str | Path) -> dict[int, Path]:
     """dict[int, Path]: Numbers and folders of the tables that there are."""
     folders = sorted(Path(configs, 'ablations').glob('table[0-9][0-9]'))
     return {int(folder.name[5:]): folder for folder in folders
             if (folder / 'table.yml').is_file()}
 
 
-def read_table(configs, name, benchmark=None):
+def read_table(configs: str | Path, name: str | int,
+               benchmark: str | None = None) -> Table:
     """Read a table.
 
     Args:
@@ -166,41 +212,72 @@ def read_table(configs, name, benchmark=None):
     if metric not in METRICS:
         raise TableError(f'{path}: metric must be one of {METRICS}, '
                          f'got {metric!r}')
-    blocks = [block['benchmark'] for block in content.get('per_class', ())]
-    reference = benchmark if benchmark in blocks or any(
-        benchmark in item.get('published', {}) for item in content['rows']) \
-        else next(iter(known))
-    rows = [_row(path, content, item, benchmark, reference)
-            for item in content['rows']
+    items = {}
+    for item in content['rows']:
+        _check_keys(path, item, ROW_KEYS, ('id', ))
+        if item['id'] in items:
+            raise TableError(f'{path}: ids of rows must be unique, '
+                             f'{item["id"]!r} is not')
+        items[item['id']] = item
+    reference = benchmark if _is_published(content, benchmark) else \
+        next(iter(known))
+    weights = _weights(content, benchmark)
+    rows = [_row(path, items, item, benchmark, reference, weights,
+                 content.get('softmax', ()))
+            for item in items.values()
             if benchmark in item.get('benchmarks', known)]
     rows += _per_class(content, rows, benchmark)
-    ids = [row.id for row in rows]
+    ids = {row.id for row in rows}
     for row in rows:
         for other in (*(part for part, _, _ in row.fuse), row.of):
             if other is not None and other not in ids:
                 raise TableError(f'{path}: row {row.id!r} is made of '
                                  f'{other!r}, which is no row')
-    if len(set(ids)) < len(ids):
-        raise TableError(f'{path}: ids of rows must be unique, got {ids}')
     return Table(number, content['title'], content.get('note', '').strip(),
                  benchmark, tuple(known), reference, metric, tuple(rows),
                  path.parent)
 
 
-def _row(path, content, item, benchmark, reference):
-    _check_keys(path, item, ROW_KEYS, ('id', ))
+def _is_published(content: dict, benchmark: str) -> bool:
+    numbers = [item['published'] for item in content['rows']
+               if isinstance(item.get('published'), dict)]
+    return any(benchmark in found for found in numbers) or any(
+        block['benchmark'] == benchmark
+        for block in content.get('per_class', ()))
+
+
+def _weights(content: dict, benchmark: str) -> dict[str, float]:
+    weights = content.get('weights', {})
+    return benchmark_facts(benchmark).fusion if weights == PUBLISHED \
+        else weights
+
+
+def _row(path, items, item, benchmark, reference, weights, softmax) -> Row:
     cost = item.get('cost')
     if cost is not None and cost not in COSTS:
         raise TableError(f'{path}: cost of row {item["id"]!r} must be one of '
                          f'{COSTS}, got {cost!r}')
-    config, label = item.get('config'), item.get('class')
-    softmax = content.get('softmax', ())
+    published, beside = item.get('published', {}), None
+    if isinstance(published, str):
+        beside, published = published, items.get(published, {}).get(
+            'published')
+        if not isinstance(published, dict):
+            raise TableError(f'{path}: row {item["id"]!r} has the number of '
+                             f'{beside!r}, which has none')
+    settings = {key: _of_benchmark(value, benchmark) for key, value in
+                item.get('settings', {}).items()}
+    if item.get('recipe'):
+        settings['benchmark'] = benchmark
+    label = item.get('class')
     return Row(
         id=item['id'],
         name=item.get('name', item['id']),
-        published=item.get('published', {}).get(reference),
-        config=config and config.format(benchmark=benchmark),
-        fuse=tuple((part, _weight(content, part, benchmark), part in softmax)
+        published=published.get(reference),
+        beside=beside,
+        recipe=item.get('recipe'),
+        settings=settings,
+        options=item.get('options', {}),
+        fuse=tuple((part, float(weights.get(part, 1)), part in softmax)
                    for part in item.get('fuse', ())),
         of=item.get('of'),
         label=label - 1 if isinstance(label, int) else label,
@@ -208,28 +285,36 @@ def _row(path, content, item, benchmark, reference):
         cost=cost)
 
 
-def _weight(content, part, benchmark):
-    weight = content.get('weights', {}).get(part, 1.)
-    if isinstance(weight, dict):
-        weight = weight.get(benchmark, weight.get('default', 1.))
-    return float(weight)
+def _of_benchmark(value, benchmark: str):
+    return value[benchmark] if isinstance(value, dict) else value
 
 
-def _per_class(content, rows, benchmark):
+def _per_class(content: dict, rows: list[Row],
+               benchmark: str) -> Iterator[Row]:
     """Rows of single classes, written in short."""
     names = {row.id: row.name for row in rows}
     for block in content.get('per_class', ()):
         if block['benchmark'] != benchmark:
             continue
         for label, numbers in block['published'].items():
-            for of, number in zip(block['rows'], numbers):
+            found = dict(zip(block['rows'], numbers))
+            beside = block.get('also', {})
+            for of in (*found, *beside):
                 yield Row(
                     id=f'{of}:{label}', name=f'{label}, {names.get(of, of)}',
-                    published=number, of=of,
+                    published=found[beside.get(of, of)],
+                    beside=of in beside and f'{beside[of]}:{label}' or None,
+                    of=of,
                     label=label - 1 if isinstance(label, int) else label)
 
 
-def _check_keys(path, item, allowed, needed):
+def _text(value) -> str:
+    """A value as ``--cfg-options`` takes it."""
+    return f'[{",".join(map(str, value))}]' \
+        if isinstance(value, (list, tuple)) else str(value)
+
+
+def _check_keys(path, item, allowed, needed) -> None:
     for key in needed:
         if not isinstance(item, dict) or key not in item:
             raise TableError(f'{path}: {item!r:.60} has no {key!r}')

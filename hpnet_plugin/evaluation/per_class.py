@@ -1,5 +1,6 @@
-"""Accuracy a class, in the log of a test."""
+"""Metrics of a test: accuracy, and accuracy a class, of labelled clips."""
 import numpy as np
+from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -7,6 +8,20 @@ from mmengine.logging import print_log
 from ..datasets.sources import read_classes
 from .metrics import confusion_matrix, mean_class_accuracy
 from .tables import class_table, format_table
+
+
+@METRICS.register_module()
+class LabelledAccMetric(AccMetric):
+    """mmaction2's AccMetric, of the clips that have a label.
+
+    AccMetric counts a prediction of a clip without label (-1) as wrong.
+    PerClassAccuracy says how many there are.
+    """
+
+    def compute_metrics(self, results):
+        """See AccMetric; empty if no clip has a label."""
+        kept = [result for result in results if np.min(result['label']) >= 0]
+        return super().compute_metrics(kept) if kept else {}
 
 
 @METRICS.register_module()
@@ -57,11 +72,25 @@ class PerClassAccuracy(BaseMetric):
             results (list[tuple]): What :meth:`process` kept.
 
         Returns:
-            dict[str, float]: ``mean_class``.
+            dict[str, float]: ``mean_class``; empty if no clip has a label.
 
         Raises:
             ValueError: Another number of class names than of scores.
         """
+        kept = [(score, label) for score, label in results if label >= 0]
+        if not kept:
+            print_log(
+                f'None of the {len(results)} clips has a label: there is no '
+                'accuracy. Their predictions are kept by --dump FILE.pkl',
+                logger='current')
+            return {}
+        if len(kept) < len(results):
+            missing = len(results) - len(kept)
+            print_log(f'{missing} of {len(results)} clips '
+                      + ('has no label: it does' if missing == 1 else
+                         'have no label: they do') + ' not count',
+                      logger='current')
+        results = kept
         scores = np.stack([score for score, _ in results])
         labels = np.array([label for _, label in results])
         if self.table:

@@ -260,6 +260,8 @@ def _from_samples(samples, stream, clips, path):
                 raise ScoreError(f'{path}: {name} has {label.size} labels, '
                                  'expected one')
             labels.append(int(label[0]))
+    if set(labels) == {-1}:  # of a folder without labels
+        labels = []
     if labels and len(labels) != len(samples):
         raise ScoreError(f'{path}: {len(samples) - len(labels)} of '
                          f'{len(samples)} clips have no gt_label')

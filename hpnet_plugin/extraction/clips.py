@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..datasets.sources import Clip, name_problem
+from ..datasets.clips import Clip, name_problem
 from ..estimation.assembly import AssembledClip, ClipAssembler
 from ..estimation.video import Limits, VideoReader
 from ..resampling import linear_weights, resize

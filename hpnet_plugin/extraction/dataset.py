@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from ..datasets.annotations import write_annotations
-from ..datasets.sources import Clip
+from ..datasets.clips import Clip
+from ..datasets.splitting import DIVIDED, SPLITS
+from ..facts import Facts, describe, write_facts
 from ..files import locked, write_whole
 from ..store import FeatureStore
 
@@ -17,8 +19,14 @@ RECORD = 'extraction.json'
 
 def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
                   classes: list[str] | None, splits: dict[str, list[str]],
-                  failures: dict[str, str], record: dict) -> dict:
-    """Write annotations.pkl with its list, classes.txt, extraction.json.
+                  failures: dict[str, str], record: dict,
+                  rule: dict | None = None,
+                  source: Facts | None = None) -> dict:
+    """Write all files of a dataset folder beside its features.
+
+    These are annotations.pkl with its list, classes.txt, dataset.json (what
+    training must know: :mod:`hpnet_plugin.facts`), extraction.json (what
+    made it), and splits.json if this package divided the clips.
 
     Safe to call from several processes that fill one folder: each writes
     what all have stored so far.
@@ -31,6 +39,9 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
         splits (dict[str, list[str]]): Split to clip names, may be empty.
         failures (dict[str, str]): Failed clips.
         record (dict): What made the features, and anything else to note.
+        rule (dict, optional): How the clips were divided, see
+            :class:`Division`. Defaults to ``dict(by='given')``.
+        source (Facts, optional): Of the benchmark whose clips they are.
 
     Returns:
         dict: What extraction.json holds.
@@ -39,38 +50,55 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
         OSError: If a file cannot be written.
         StoreError: If the store cannot be read.
     """
-    features = osp.join(out, 'features')
+    rule = rule or dict(by='given')
     with locked(osp.join(out, 'dataset.lock')):
-        store = FeatureStore(features)
-        names = store.names
+        store = FeatureStore(osp.join(out, 'features'))
         write_annotations(
             store, osp.join(out, 'annotations.pkl'), labels, splits)
         if classes:
             write_whole(osp.join(out, 'classes.txt'),
                         ('\n'.join(classes) + '\n').encode())
+        if rule['by'] in DIVIDED:
+            _write_json(osp.join(out, SPLITS), splits)
         known = {clip.name for clip in clips}
         failures = {name: why for name, why in failures.items()
                     if name in known and name not in store}
-        shapes = [store.shape(name, 'keypoint') for name in names]
-        infos = [store.info(name) for name in names]
+        shapes = [store.shape(name, 'keypoint') for name in store.names]
+        infos = [store.info(name) for name in store.names]
+        counts = dict(
+            found=len(clips),
+            stored=len(store),
+            nobody=sum(bool(info.get('nobody')) for info in infos),
+            damaged=sum('damage' in info for info in infos),
+            failed=len(failures))
+        stored = {split: sum(name in store for name in members)
+                  for split, members in splits.items()}
         content = dict(
             record,
             versions=versions(),
-            clips=dict(
-                found=len(clips),
-                stored=len(store),
-                nobody=sum(bool(info.get('nobody')) for info in infos),
-                damaged=sum('damage' in info for info in infos),
-                failed=len(failures)),
+            clips=counts,
             frames=sum(shape[1] for shape in shapes),
             people=sum(shape[0] for shape, info in zip(shapes, infos)
                        if not info.get('nobody')),
-            splits={split: sum(name in store for name in members)
-                    for split, members in splits.items()},
+            splits=stored,
             failures=dict(sorted(failures.items())))
-        write_whole(osp.join(out, RECORD),
-                    (json.dumps(content, indent=1) + '\n').encode())
+        _write_json(osp.join(out, RECORD), content)
+        if labels and not classes:
+            classes = list(map(str, range(max(labels.values()) + 1)))
+        facts = describe(
+            out, classes if labels else None, stored, dict(store.taps),
+            max((shape[0] for shape in shapes), default=1),
+            [shape[1] for shape in shapes], record.get('length'), source)
+        write_facts(out, facts, split_rule=rule, clips=counts,
+                    **{key: record[key] for key in ('pose', 'detector')
+                       if key in record},
+                    settings={key: value for key, value in record.items()
+                              if key not in ('taps', 'pose', 'detector')})
     return content
+
+
+def _write_json(path, content):
+    write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
 def versions() -> dict[str, str]:

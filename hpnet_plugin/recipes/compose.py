@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..benchmark_files import closest
 from ..facts import Facts
-from . import hpnet, streams
+from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
 from .settings import (
     Recipe,
-    SettingError,
     Source,
     checked,
     find_facts,
@@ -19,7 +17,8 @@ from .settings import (
 )
 
 # A new recipe is registered here, by its module.
-RECIPES: dict[str, Recipe] = {**streams.RECIPES, **hpnet.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    **streams.RECIPES, **hpnet.RECIPES, **posec3d.RECIPES, **released.RECIPES}
 
 
 def compose(recipe: str, **settings: Any) -> dict[str, Any]:
@@ -62,13 +61,12 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
         config (dict): A config, whole.
 
     Returns:
-        dict: The config that its settings describe; the same if none was
-        changed or it was not composed.
+        dict: The config that its settings describe; the same dict if none
+        was changed or it was not composed.
 
     Raises:
         SettingError: If a setting does not exist or cannot be.
     """
-    config = dict(config)
     record = config.get('composed')
     if not record:
         return config
@@ -87,7 +85,6 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     if not changed:
         return config
     wanted = changed.pop('recipe', recipe)
-    _refuse_foreign(changed, wanted)
     kept = {name: value for name, value in record.items()
             if wanted in RECIPES and name in RECIPES[wanted].defaults()}
     settings = checked(RECIPES, wanted, {**kept, **changed})
@@ -105,17 +102,6 @@ def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name, value in record.items()
             if name != 'facts' and name in config
             and not same(config[name], value)}
-
-
-def _refuse_foreign(changed, recipe):
-    """A setting that the recipe does not have would be lost."""
-    if recipe not in RECIPES:
-        raise SettingError(f'no recipe {recipe!r}' + closest(recipe, RECIPES))
-    for name in changed:
-        known = RECIPES[recipe].defaults()
-        if name not in known:
-            raise SettingError(f'recipe {recipe!r} has no setting {name!r}'
-                               + closest(name, known))
 
 
 def _recorded(facts):

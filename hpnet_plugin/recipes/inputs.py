@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ..datasets.clip_list import clip_list_path
 from ..facts import HRNET_TAPS, FactsError, where_to_get
-from .reading import PHASES, folder_datasets, graph_channels, walk
+from .reading import PHASES, folder_datasets, pooled_channels, walk
 from .settings import read_folder
 
 # what distinguishes folders of the same videos, by the end of their name
@@ -76,7 +76,8 @@ def missing_inputs(config: Mapping,
     """
     found = []
     for dataset in folder_datasets(config, phases):
-        found += _of_dataset(dataset, graph_channels(config))
+        found += _of_dataset(
+            dataset, pooled_channels(config, dataset['pipeline']))
     weights = config.get('load_from')
     if weights and '://' not in weights and not osp.isfile(weights):
         where = XCLIP.format(weights) if 'xclip' in weights \
@@ -91,8 +92,6 @@ def _of_dataset(dataset, channels):
     loads = [step for step in steps if step['type'] == 'LoadPooledFeature']
     kinds = {step['type'] for step in steps}
     crops = bool({'LoadPersonCrops', 'MMDecodeCrops'} & kinds)
-    if 'GenerateHeatmapVolume' in kinds:
-        channels = None  # the net sees volumes, a channel a joint
     ann_file = osp.join(root, dataset['ann_file'])
     listed = dataset['type'] == 'PooledDataset' and osp.isfile(
         clip_list_path(ann_file))

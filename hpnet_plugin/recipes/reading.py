@@ -44,6 +44,18 @@ def graph_channels(config: Mapping) -> int | None:
     return graph_net_of(config).get('in_channels')
 
 
+def pooled_channels(config: Mapping, pipeline: Iterable[Mapping]
+                    ) -> int | None:
+    """Channels that a pipeline's features must have; None if any will do."""
+    kinds = {step['type'] for step in walk(pipeline)}
+    channels = graph_channels(config)
+    if 'GenerateHeatmapVolume' in kinds:
+        return None  # the net sees volumes, a channel a joint
+    if channels and 'AppendKeypoint' in kinds:
+        return channels - 2  # x and y come behind the features
+    return channels
+
+
 def num_classes(config: Mapping) -> int | None:
     """Classes of the model; None if its head does not say it."""
     return (config['model'].get('cls_head') or {}).get('num_classes')

@@ -68,7 +68,7 @@ def sgd(name: str, epochs: int | None = None) -> Schedule:
                 weight_decay=4e-4,
                 nesterov=True)),
         # one epoch of warm-up would start at the full rate
-        [rise, fall] if warm > 1 else [fall],
+        [rise] * (warm > 1) + [fall] * (epochs > warm),
         epochs,
         10 if name == 'small' else 5,
         batch_size)
@@ -138,7 +138,9 @@ def _from_scratch():
     """For small models on small datasets."""
     return dict(
         type='OptimWrapper',
+        constructor='FlatDecayFree',
         optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        # what mmengine needs to look at parameters one by one
         paramwise_cfg=dict(flat_decay_mult=0.))
 
 

@@ -72,8 +72,21 @@ def _rgb(settings, facts):
     return _pooled((tap, ), facts.taps.get(tap, channels))
 
 
+def _rgb_pose(settings, facts):
+    """Colours of a joint and its position, together (Table XI)."""
+    colours = _rgb(settings, facts)
+    return colours._replace(
+        load=[*colours.load, *_pose(settings, facts).load,
+              dict(type='AppendKeypoint')],
+        channels=colours.channels + 2,
+        # PooledDataset does not read joints beside features
+        dataset=dict(colours.dataset, type='PoseDataset'))
+
+
 def _pose(settings, facts):
-    return Kind([dict(type='NormalizeKeypoint')], 2, 'keypoint')
+    # in pixels, as the released code has it, only by request
+    load = 'NormalizeKeypoint' if settings['normalize'] else 'RequireJoints'
+    return Kind([dict(type=load)], 2, 'keypoint')
 
 
 def _pose3d(settings, facts):
@@ -87,7 +100,8 @@ def _pose3d(settings, facts):
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any], Facts], Kind]] = dict(
-    hp=_hp, pose=_pose, pose3d=_pose3d, simcc=_simcc, rgb=_rgb)
+    hp=_hp, pose=_pose, pose3d=_pose3d, simcc=_simcc, rgb=_rgb,
+    rgb_pose=_rgb_pose)
 STREAMS = tuple(f'{kind}_{part}' for kind in KINDS for part in PARTS)
 
 
@@ -95,7 +109,8 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of a stream: a graph network on one kind of input.
 
     Args:
-        settings (dict): ``stream``, ``net`` and the common ones; see
+        settings (dict): ``stream``, ``net``, ``normalize`` (whether 2D pose
+            is centred and scaled) and the common ones; see
             :class:`~hpnet_plugin.recipes.settings.Recipe`.
         facts (Facts): The dataset.
 
@@ -153,4 +168,6 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
 
 
 RECIPES = dict(
-    stream=Recipe(stream, dict(stream=STREAMS, net=tuple(NETS))))
+    stream=Recipe(
+        stream,
+        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False))))

@@ -18,7 +18,7 @@ float32, a float16 array (M, T, V, C) a tap, and ``timestamp`` (T,) float64,
 seconds, if times are known.
 
 Stores of format 1, whose indices are JSON (``<prefix>NNNNN.json``), are read
-and resumed as well; ``tools/verify_store.py --upgrade`` turns the indices.
+and resumed as well; ``hpnet verify --upgrade`` turns the indices.
 
 Nothing here imports torch or mmaction.
 """

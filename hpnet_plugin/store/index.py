@@ -182,7 +182,7 @@ def duplicate(name: str, first: str, second: str) -> StoreError:
 
 def damaged(path: str, why: str) -> StoreError:
     """The error for a damaged index, with what to do about it."""
-    again = 'tools/verify_store.py --upgrade makes it' \
+    again = 'hpnet verify --upgrade makes it' \
         if osp.basename(path) == TABLE else 'the extraction makes its clips'
     return StoreError(f'{path} is damaged: {why}; remove it, and {again} '
                       'again')

@@ -202,7 +202,7 @@ class FeatureStore:
                 raise StoreError(
                     f'{path}: clip {name!r}, {key or next(iter(self.taps))!r} '
                     'is damaged: its checksum is not the one that was '
-                    'written; tools/verify_store.py names all that is')
+                    'written; hpnet verify names all that is')
         if first and (self.check or not partly):
             sound[place.number] = 1
         return array

@@ -142,7 +142,7 @@ def _consolidated(root: str, problems: list[str]) -> list[str]:
         parts = [part for part in parts_of(root) if part.stem in listed]
         if data != b''.join(build(parts)):
             return [f'{path} is not what the indices of the shards say: '
-                    'remove it, and tools/verify_store.py --upgrade makes it '
+                    'remove it, and hpnet verify --upgrade makes it '
                     'again']
     except (StoreError, json.JSONDecodeError) as error:
         return [str(error)]

@@ -10,6 +10,7 @@ from mmaction.datasets import PoseDataset
 from hpnet_plugin.datasets import imports
 from hpnet_plugin.datasets.imports import ImportedPosesError, read_poses
 from hpnet_plugin.estimation.people import PeopleError
+from hpnet_plugin.facts import read_facts
 
 A, B = 'S001C001P001R001A001', 'S001C001P002R001A050'
 
@@ -65,6 +66,13 @@ def test_the_tool(pyskl, tmp_path, root, capsys):
     splits.write_text(json.dumps(dict(test=[f'{A}_rgb'])))
     assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 0
     assert 'test: 1' in capsys.readouterr().out
+    assert not (tmp_path / 'dataset.json').exists()
+    # a folder of poses alone describes itself, too
+    assert tool.main([pyskl, '--out', str(tmp_path / 'p/annotations.pkl'),
+                      '--splits', str(splits)]) == 0
+    facts = read_facts(str(tmp_path / 'p'))
+    assert (facts.taps, facts.splits) == ({}, dict(test=1))
+    assert (facts.people, len(facts.classes)) == (2, 50)
     splits.write_text(json.dumps(dict(test=['other'])))
     assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 2
     assert 'none of the clips of the splits' in capsys.readouterr().err

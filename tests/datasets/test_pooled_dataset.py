@@ -140,7 +140,7 @@ class TestAnnotations:
         write_annotations(FeatureStore(str(tmp_path / 'f')),
                           str(tmp_path / 'annotations.pkl'), {}, {})
         assert unpickle(tmp_path / 'annotations.pkl') == dict(
-            split=dict(train=[], test=[]), annotations=[])
+            split={}, annotations=[])
 
 
 class TestPooledDataset:
@@ -294,5 +294,5 @@ class TestClipList:
         path = clip_list_path(folder / 'annotations.pkl')
         with open(path, 'wb') as file:
             file.write(content)
-        with pytest.raises(ClipListError, match='tools/extract.py again'):
+        with pytest.raises(ClipListError, match='hpnet extract again'):
             build('PooledDataset', folder)

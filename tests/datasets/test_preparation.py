@@ -6,6 +6,7 @@ import re
 import pytest
 
 from hpnet_plugin.datasets import preparation, sources
+from hpnet_plugin.facts import read_facts
 
 
 @pytest.fixture(scope='module')
@@ -144,8 +145,62 @@ def test_folder_by_chance(folder):
         first.labels)
     again = preparation.prepare('folder', ['random'], folder, test=0.3)
     assert again.splits == first.splits
+    assert again.rule == dict(by='chance', seed=0)
     other = preparation.prepare('folder', [], folder, test=0.3, seed=1)
     assert other.splits != first.splits
+
+
+def test_folder_by_names(tmp_path):
+    """By person, as hpnet extract does; 'random' divides by chance."""
+    for kind in ('bow', 'wave'):
+        touch(tmp_path / 'mine' / kind, [
+            f'person{p:02d}_{kind}{i}' for p in range(10) for i in range(2)],
+            '.mp4')
+    prepared = preparation.prepare('folder', [], str(tmp_path / 'mine'))
+    assert prepared.rule == dict(by='name', field='person', seed=0)
+    assert any('by person, as names tell' in note for note in prepared.notes)
+    people = {part: {name[:8] for name in members}
+              for part, members in prepared.splits.items()}
+    assert [len(people[part]) for part in ('train', 'val', 'test')] == [
+        7, 1, 2]
+    assert not people['train_full'] & people['test']
+    assert preparation.prepare('folder', ['random'], str(
+        tmp_path / 'mine')).rule == dict(by='chance', seed=0)
+
+
+def test_prepared_again_with_more_clips(folder, tmp_path, main):
+    """Clips that are added move none; another seed divides anew."""
+    out = tmp_path / 'lists'
+
+    def splits(*more):
+        assert main(['folder', folder, '--out', str(out), *more]) == 0
+        return json.loads((out / 'splits.json').read_text())
+
+    first = splits()
+    touch(tmp_path / 'mine/bow', [f'bow{i}' for i in range(100, 130)], '.mp4')
+    second = splits()
+    for part, names in first.items():
+        assert set(names) < set(second[part])
+    assert len(second['test']) == 8 + 4
+    third = splits('--seed', '1')
+    assert not set(first['test']) <= set(third['test'])
+    assert splits('--seed', '1') == third
+
+
+def test_facts_are_written(folder, ntu, tmp_path, main):
+    assert main(['ntu60', 'xview', 'xsub', ntu, '--out',
+                 str(tmp_path / 'ntu')]) == 0
+    facts = read_facts(str(tmp_path / 'ntu'))
+    assert (facts.name, facts.people) == ('ntu60_xview', 2)
+    assert facts.use == dict(train='xview_train_full', val='xview_test',
+                             test='xview_test')
+    assert facts.fusion['hpnet'] == 3 and facts.fusion_published
+    splits = json.loads((tmp_path / 'ntu/splits.json').read_text())
+    assert facts.splits == {name: len(m) for name, m in splits.items()}
+    assert main(['folder', folder, '--out', str(tmp_path / 'f')]) == 0
+    facts = read_facts(str(tmp_path / 'f'))
+    assert (facts.classes, facts.benchmark) == (('bow', 'wave'), None)
+    assert facts.use == dict(train='train', val='val', test='test')
 
 
 def test_folders_of_splits(tmp_path):

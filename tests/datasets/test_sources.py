@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from hpnet_plugin.datasets import clips as clip_names
 from hpnet_plugin.datasets import sources
 from hpnet_plugin.datasets.sources import Clip, SourceError
 
@@ -226,7 +227,7 @@ def test_lines_of_a_list(tmp_path):
     ('', 'empty'),
 ])
 def test_names(name, problem):
-    found = sources.name_problem(name)
+    found = clip_names.name_problem(name)
     if problem is None:
         assert found is None
     else:
@@ -238,7 +239,7 @@ def test_names_that_are_no_text_can_be_printed(tmp_path):
     path = tmp_path / os.fsdecode(b'\xff.mp4')
     path.touch()
     clip, = sources.find_clips(str(tmp_path))
-    assert sources.name_problem(clip.name)
+    assert clip_names.name_problem(clip.name)
     with pytest.raises(SourceError, match=r'\\udcff.txt: no such') as error:
         sources.find_clips(str(path.with_suffix('.txt')))
     str(error.value).encode()

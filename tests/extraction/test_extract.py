@@ -12,6 +12,7 @@ import pytest
 
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.demo import people
+from hpnet_plugin.facts import read_facts, read_record
 from hpnet_plugin.store import FeatureStore
 
 TAP = 'backbone.stage4.0.branches.1'
@@ -41,7 +42,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def main(root):
-    """main() of tools/extract.py."""
+    """main() of hpnet extract."""
     spec = importlib.util.spec_from_file_location('extract_tool',
                                                   root / 'tools/extract.py')
     module = importlib.util.module_from_spec(spec)
@@ -143,9 +144,44 @@ def test_running_again_changes_nothing(root, videos, main, dataset):
 
 
 def test_other_settings_are_refused(root, videos, main, dataset, capsys):
-    assert main(arguments(root, videos, dataset, '--tap', SECOND, '--region',
-                          '3')) == 2
+    assert main(arguments(root, videos, dataset, *labelled(videos), '--tap',
+                          SECOND, '--region', '3')) == 2
     assert 'region' in capsys.readouterr().err
+
+
+def test_splits_must_be_given_again(root, videos, main, dataset, capsys):
+    """Not to be divided anew: clips would go from test to train."""
+    before = (dataset / 'annotations.clips.json').read_bytes()
+    no_splits = labelled(videos)[:4]
+    assert main(arguments(root, videos, dataset, *no_splits)) == 2
+    error = capsys.readouterr().err
+    assert 'was given splits (splits.json); give them again' in error
+    assert main(arguments(root, videos, dataset)) == 2
+    assert 'was given labels; give them again' in capsys.readouterr().err
+    # of a version that had no dataset.json
+    facts = dataset / 'dataset.json'
+    content = facts.read_bytes()
+    facts.unlink()
+    assert main(arguments(root, videos, dataset, *no_splits)) == 2
+    facts.write_bytes(content)
+    assert (dataset / 'annotations.clips.json').read_bytes() == before
+
+
+def test_facts_of_the_folder(dataset):
+    facts = read_facts(str(dataset))
+    assert facts.classes == tuple(people.CLASSES)
+    assert (facts.people, facts.frames) == (2, 16)
+    assert facts.taps == {TAP: 32, SECOND: 48}
+    assert facts.splits == dict(train=7, test=3)
+    assert facts.use == dict(train='train', val='test', test='test')
+    assert (facts.schedule, facts.benchmark) == ('short', None)
+    assert facts.name == dataset.name
+    record = read_record(str(dataset))
+    assert record['split_rule'] == {'by': 'given', 'from': 'splits.json'}
+    assert record['clips']['stored'] == 10
+    assert record['detector']['name'].startswith('boxes')
+    assert len(record['pose']['sha256']) == 64
+    assert record['settings']['max_people'] == 2
 
 
 def test_transform_gives_what_the_store_has(root, videos, dataset):

@@ -30,7 +30,7 @@ def video(tmp_path_factory):
 
 @pytest.fixture(scope='module', autouse=True)
 def imported():
-    """Before any fork, as tools/extract.py does."""
+    """Before any fork, as hpnet extract does."""
     import mmpose.apis  # noqa: F401
 
 

@@ -1,4 +1,4 @@
-"""The command line of tools/analyze.py: every file it writes."""
+"""The command line of hpnet analyze: every file it writes."""
 import csv
 import importlib.util
 import io

@@ -1,4 +1,4 @@
-"""tools/benchmark.py: every command measures, prints and writes numbers."""
+"""hpnet benchmark: every command measures, prints and writes numbers."""
 import importlib.util
 import json
 import os

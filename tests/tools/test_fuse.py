@@ -1,4 +1,4 @@
-"""The command line of tools/fuse.py."""
+"""The command line of hpnet fuse."""
 import importlib.util
 import json
 import pickle

@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 
 from hpnet_plugin.apis.inputs import missing_inputs
 from hpnet_plugin.datasets.classes import class_names
+from hpnet_plugin.facts import read_facts
 from hpnet_plugin.store import FeatureStore
 from hpnet_plugin.store.released import read_released
 
@@ -117,6 +118,10 @@ def test_hpnet_trains_on_the_authors_files(files, main, root, capsys):
         assert main(command) == 0
     shown = capsys.readouterr().out
     assert '1 show nobody' in shown and '1 have no crops' in shown
+    facts = read_facts(str(out))
+    assert (facts.benchmark, facts.people, facts.frames) == ('ntu120', 2, 64)
+    assert facts.taps == dict(released=96) and len(facts.classes) == 120
+    assert facts.use['train'] == 'xsub_train_full'
     assert json.loads((out / 'extraction.json').read_text())['crops'] == dict(
         imported=True)
     cfg = Config.fromfile(root / 'configs/released/hpnet_released.py')

@@ -1,5 +1,4 @@
 """A small table, reproduced by the tool from nothing to the numbers."""
-import importlib.util
 import json
 import os
 import re

@@ -1,4 +1,4 @@
-"""Sections from real files, and tools/report.py, which puts them together."""
+"""Sections from real files, and hpnet report, which puts them together."""
 import importlib.util
 import json
 

@@ -1,5 +1,12 @@
 # Table VI: features of HRNet with heatmaps, in a folder of their own.
-_base_ = '../../streams/ntu120/hpj_mixformer_ntu120.py'
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/ntu120_hrnet'))
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose(
+        'stream',
+        stream='hp_j',
+        net='mixformer',
+        benchmark='ntu120',
+        data_root='data/ntu120_hrnet'))

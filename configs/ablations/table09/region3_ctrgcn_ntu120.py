@@ -1,6 +1,12 @@
 # Table IX: regions of 3 x 3 cells.
-_base_ = '../../streams/ntu120/hpj_ctrgcn_ntu120.py'
+_base_ = '../../_base_/default_runtime.py'
 
-load = dict(type='LoadPooledFeature', tap='backbone.stage4.0.branches.1@3')
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(pipeline=[load, *_base_.hp.j.dataset.pipeline[1:]]))
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose(
+        'stream',
+        stream='hp_j',
+        net='ctrgcn',
+        benchmark='ntu120',
+        tap='backbone.stage4.0.branches.1@3'))

@@ -1,10 +1,7 @@
 # Table IX: HP-Net, regions of 5 x 5 cells.
-_base_ = '../../hpnet_ntu120.py'
+_base_ = '../../_base_/default_runtime.py'
 
-features = dict(_base_.features, tap='backbone.stage4.0.branches.1@5')
-train_dataloader = dict(
-    dataset=dict(pipeline=[
-        _base_.crops, features, *_base_.augment, *_base_.pack
-    ]))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(pipeline=[_base_.middle, features, *_base_.pack]))
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('hpnet', benchmark='ntu120', tap='backbone.stage4.0.branches.1@5'))

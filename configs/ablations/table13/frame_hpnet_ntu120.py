@@ -1,5 +1,7 @@
 # Table XIII: the whole frame in place of a detected person.
-_base_ = '../../hpnet_ntu120.py'
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/ntu120_frame'))
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose('hpnet', benchmark='ntu120', data_root='data/ntu120_frame'))

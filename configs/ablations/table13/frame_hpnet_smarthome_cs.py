@@ -1,5 +1,10 @@
 # Table XIII: the whole frame in place of a detected person.
-_base_ = '../../hpnet_smarthome_cs.py'
+_base_ = '../../_base_/default_runtime.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/smarthome_frame'))
+from hpnet_plugin.recipes import compose
+
+globals().update(
+    compose(
+        'hpnet',
+        benchmark='smarthome_cs',
+        data_root='data/smarthome_frame'))

@@ -215,7 +215,7 @@ def split_names(benchmark, split, names, holdout=True):
     set, wherever the validation split is cut from it: fusion weights and
     epochs are chosen on clips that nothing was trained on. Results for the
     tables are trained on the published training set in full: that is
-    ``train`` with ``holdout=False``, and what ``tools/prepare.py`` writes as
+    ``train`` with ``holdout=False``, and what ``hpnet prepare`` writes as
     ``train_full``.
 
     Who trains, tests and validates stands in the benchmarks' files. The
@@ -278,7 +278,7 @@ def published_clips(folder: str, split: str | None) -> int | None:
     Args:
         folder (str): The dataset folder. It is named after the benchmark, as
             ``data/ntu120``, ``data/smarthome_cv`` or ``data/ntu60_hrnet``.
-        split (str, optional): A split and its part, as ``tools/prepare.py``
+        split (str, optional): A split and its part, as ``hpnet prepare``
             names them: ``'xsub_test'``, ``'csv1_train_full'``.
 
     Returns:

@@ -9,7 +9,7 @@ from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
 from .heatmaps import GenerateHeatmapVolume
 from .images import EachImage
-from .joints import RequireJoints
+from .joints import AppendKeypoint, RequireJoints
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
 from .resampling import ResizeTemporal
@@ -17,7 +17,8 @@ from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
 
 __all__ = [
-    'CentrePooled', 'DropFrames', 'DropJoints', 'EachImage', 'FlipJoints',
+    'AppendKeypoint', 'CentrePooled', 'DropFrames',
+    'DropJoints', 'EachImage', 'FlipJoints',
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',

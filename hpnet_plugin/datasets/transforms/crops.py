@@ -14,14 +14,14 @@ from .clip import clip_name, split_name
 class LoadPersonCrops(BaseTransform):
     """Load frames of a person-centred clip, spread over its length.
 
-    The clip, written by ``tools/extract.py --crops``, has a frame for each
+    The clip, written by ``hpnet extract --crops``, has a frame for each
     frame of the pooled features: both share one timeline. It is cut into
     ``num_frames`` equal segments, and of each a frame is taken: a random one
     in training, the middle one in testing (X-CLIP's sampling). Only these are
     decoded. Clips with fewer frames repeat them.
 
     Crops on a timeline of their own, such as the authors' images beside
-    their features of 64 frames, are those that ``tools/import_released.py
+    their features of 64 frames, are those that ``hpnet import-released
     --crops`` has counted, clip by clip (``frames.json`` in their folder).
     They are cut into segments by themselves: the whole of them shows what
     the whole of the features does. Any other crops whose number is not that
@@ -142,13 +142,13 @@ class LoadPersonCrops(BaseTransform):
                     f'{clip_name(results)}: {crops.path} has {crops.frames} '
                     f'frames, the annotation {stored}; both must come from '
                     'the same extraction. (Crops that others cut are taken '
-                    'by tools/import_released.py --crops FOLDER)')
+                    'by hpnet import-released --crops FOLDER)')
             if own is not None:
                 if crops.frames != own:
                     raise ValueError(
                         f'{clip_name(results)}: {crops.path} has '
                         f'{crops.frames} frames, and had {own} when '
-                        'tools/import_released.py took it: run that again')
+                        'hpnet import-released took it: run that again')
                 # the stretch that RandomTemporalCrop has left
                 end = -(-(start + frames) * own // stored)
                 start = start * own // stored

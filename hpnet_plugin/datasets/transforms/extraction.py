@@ -23,7 +23,7 @@ class PooledHeatmapExtraction(BaseTransform):
     """Estimate poses and pool the pose net's feature maps at the joints.
 
     For inference on a video, or to look at features; training reads them
-    from a store (``LoadPooledFeature``), which ``tools/extract.py`` writes
+    from a store (``LoadPooledFeature``), which ``hpnet extract`` writes
     with the same code, :class:`ClipAssembler`. The pose net is built in the
     process that first calls the transform, so it works with
     ``num_workers=0`` on any device and in CPU workers.

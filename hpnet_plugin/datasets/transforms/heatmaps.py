@@ -12,7 +12,7 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
 
     The stock ``GeneratePoseTarget`` draws a Gaussian of one width at each
     joint. This one puts the joint's own heatmap there, as
-    ``tools/extract.py --tap heatmap`` kept it: an uncertain joint stays wide
+    ``hpnet extract --tap heatmap`` kept it: an uncertain joint stays wide
     or double. Its size follows what ``PoseCompact``, ``Resize``, crops and
     ``Flip`` did to the joints. Several people are joined by the maximum and
     absent joints (score 0) left out, as in the stock transform.

@@ -37,8 +37,50 @@ class RequireJoints(BaseTransform):
             raise ValueError(
                 f'{clip_name(results)} shows people, and its joints are '
                 'unknown: feature files hold none. Give '
-                'tools/import_released.py --poses FOLDER, or extract the '
-                'videos by tools/extract.py --preset released')
+                'hpnet import-released --poses FOLDER, or extract the '
+                'videos by hpnet extract --preset released')
+        return results
+
+    def __repr__(self):
+        return f'{self.__class__.__name__}()'
+
+
+@TRANSFORMS.register_module()
+class AppendKeypoint(BaseTransform):
+    """Put the positions of joints behind their pooled features.
+
+    Table XI: colours sampled at the joints, and the pose, in one net.
+
+    Required Keys:
+
+        - pooled_feat ((M, T, V, C))
+        - keypoint ((M, T, V, D))
+
+    Modified Keys:
+
+        - pooled_feat ((M, T, V, C + D), of the same type as before)
+    """
+
+    def transform(self, results):
+        """Append.
+
+        Args:
+            results (dict): The results dict.
+
+        Returns:
+            dict: The same, with wider ``pooled_feat``.
+
+        Raises:
+            ValueError: If they are not of the same people, frames and joints.
+        """
+        features, joints = results['pooled_feat'], results['keypoint']
+        if features.shape[:-1] != joints.shape[:-1]:
+            raise ValueError(
+                f'{results.get("frame_dir", "a clip")}: features are of '
+                f'{features.shape[:-1]} people, frames and joints, positions '
+                f'of {joints.shape[:-1]}: append before anything is cut')
+        results['pooled_feat'] = np.concatenate(
+            [features, joints.astype(features.dtype)], -1)
         return results
 
     def __repr__(self):

@@ -14,7 +14,7 @@ from .clip import clip_name, split_name
 class MMDecodeCrops(BaseTransform):
     """``MMDecode`` for the crops of a dataset folder.
 
-    The crops, of ``tools/extract.py --crops``, have a frame for each frame of
+    The crops, of ``hpnet extract --crops``, have a frame for each frame of
     the annotation and say which window of the original frame each shows:
     joints are moved into the crops by these.
 
@@ -56,7 +56,7 @@ class MMDecodeCrops(BaseTransform):
         if not osp.isfile(path):
             raise FileNotFoundError(
                 f'{clip_name(results)} has no crops, {path} is not there: '
-                'run tools/extract.py as for the features, with --crops')
+                'run hpnet extract as for the features, with --crops')
         frames, length = results['total_frames'], probe(path).frames
         if length != frames:
             raise ValueError(
@@ -111,5 +111,5 @@ def crop_windows(path):
         raise ValueError(
             f'{path} does not say which windows it shows: it was made by an '
             'earlier version, or changed; remove it and run '
-            'tools/extract.py again, with --crops')
+            'hpnet extract again, with --crops')
     return windows

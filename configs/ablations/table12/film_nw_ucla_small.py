@@ -1,4 +1,0 @@
-# Table XII: FPM + FiLM.
-_base_ = './trmm_nw_ucla_small.py'
-
-model = dict(cls_head=dict(fusion=dict(type='FiLM')))

@@ -1,6 +1,0 @@
-# NTU RGB+D 120, cross-subject: limb volumes, light C3D.
-_base_ = './posec3d_limb_slowonly_ntu120.py'
-
-model = dict(
-    backbone=dict(_delete_=True, type='C3DLight'),
-    cls_head=dict(in_channels=256))

@@ -1,9 +1,0 @@
-# NTU RGB+D 60, cross-subject: joint volumes.
-_base_ = '../_base_/volumes.py'
-
-model = dict(cls_head=dict(num_classes=60))
-train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(data_root='data/ntu60', split='xsub_train_full')))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(data_root='data/ntu60', split='xsub_test'))

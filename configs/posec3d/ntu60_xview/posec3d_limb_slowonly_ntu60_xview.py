@@ -1,6 +1,0 @@
-# NTU RGB+D 60, cross-view: limb volumes.
-_base_ = './posec3d_joint_slowonly_ntu60_xview.py'
-
-train_dataloader = dict(dataset=dict(dataset=_base_.limb.train))
-val_dataloader = dict(dataset=_base_.limb.val)
-test_dataloader = dict(dataset=_base_.limb.test)

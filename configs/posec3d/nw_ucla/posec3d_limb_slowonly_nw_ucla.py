@@ -1,6 +1,0 @@
-# NW-UCLA: limb volumes.
-_base_ = './posec3d_joint_slowonly_nw_ucla.py'
-
-train_dataloader = dict(dataset=dict(dataset=_base_.limb.train))
-val_dataloader = dict(dataset=_base_.limb.val)
-test_dataloader = dict(dataset=_base_.limb.test)

@@ -1,6 +1,0 @@
-# UAV-Human, cross-subject 1: limb volumes.
-_base_ = './posec3d_joint_slowonly_uav_human_csv1.py'
-
-train_dataloader = dict(dataset=dict(dataset=_base_.limb.train))
-val_dataloader = dict(dataset=_base_.limb.val)
-test_dataloader = dict(dataset=_base_.limb.test)

@@ -1,0 +1,73 @@
+"""A clip, and what its name may be."""
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+FILE_NAME_BYTES = 255
+LONGEST_SUFFIX = '.mp4'  # of the files that are named after a clip
+
+
+class SourceError(ValueError):
+    """Clips, labels or splits do not fit together; the message says where."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+class Clip(NamedTuple):
+    """One video.
+
+    Attributes:
+        name (str): Name that is unique in the dataset, ``frame_dir`` of the
+            annotations: the file's name without its suffix, and where
+            several folders have it, with the folder's before it.
+        path (str): The video.
+        label (str, optional): What the source says that it shows, a class
+            name or a number.
+    """
+    name: str
+    path: str
+    label: str | None = None
+
+
+def printable(text: str) -> str:
+    """A text that any terminal and any file takes, on one line.
+
+    Names of files need not be text: what cannot be shown, bytes that are no
+    text among it, is written as backslash and number.
+    """
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def name_problem(name: str) -> str | None:
+    """What keeps the name of a clip from being a key and a file name.
+
+    Args:
+        name (str): Of :class:`Clip`.
+
+    Returns:
+        str | None: What is wrong with it, in ASCII; None if nothing is.
+    """
+    if not name or name in ('.', '..'):
+        return f'the name {name!r} is empty'
+    for character in name:
+        kind = unicodedata.category(character)
+        if kind == 'Cs':
+            found = 'a byte that is not UTF-8'
+        elif kind == 'Cc':
+            found = 'a control character (tab, line break, ...)'
+        elif kind in ('Cf', 'Zl', 'Zp'):
+            found = 'a character that cannot be seen'
+        elif character == '/':
+            found = 'a slash'
+        else:
+            continue
+        return (f'its name {ascii(name)} holds {found}, '
+                f'{ascii(character)}: rename the video')
+    size = len((name + LONGEST_SUFFIX).encode())
+    if size > FILE_NAME_BYTES:
+        return (f'its name {ascii(name[:20])}... makes file names of {size} '
+                f'bytes; a file system takes {FILE_NAME_BYTES}: rename the '
+                'video')
+    return None

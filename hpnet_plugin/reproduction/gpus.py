@@ -1,0 +1,83 @@
+"""The same recipe on one GPU or several, and in which precision."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mmengine.config import Config
+
+# torch reads it when it starts: TF32 in matrix products, not in convolutions
+# alone, where cuDNN has it on by default
+TF32 = dict(TORCH_ALLOW_TF32_CUBLAS_OVERRIDE='1')
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What of the hardware decides a training.
+
+    Attributes:
+        gpus (int): GPUs of a training.
+        amp (bool): Automatic mixed precision, float16 (``--amp``).
+        tf32 (bool): TF32 for matrix products.
+    """
+    gpus: int = 1
+    amp: bool = False
+    tf32: bool = False
+
+    @property
+    def precision(self) -> str:
+        """str: ``'float16'``, ``'tf32'`` or ``'float32'``."""
+        return 'float16' if self.amp else 'tf32' if self.tf32 else 'float32'
+
+    @property
+    def arguments(self) -> list[str]:
+        """list[str]: Of ``mim train``."""
+        found = ['--gpus', str(self.gpus), '--launcher', 'pytorch'] \
+            if self.gpus > 1 else []
+        return found + ['--amp'] * self.amp
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """dict[str, str]: Environment variables of ``mim train``."""
+        return dict(TF32) if self.tf32 else {}
+
+    def record(self) -> dict:
+        """dict: For ``run.json``."""
+        return asdict(self)
+
+    def options(self, cfg: Config) -> tuple[str, ...]:
+        """Options that keep the clips of an update what the recipe says.
+
+        A recipe says them as ``auto_scale_lr.base_batch_size`` clips a step
+        times ``accumulative_counts`` steps; its learning rate is for these.
+
+        Args:
+            cfg (Config): As it trains on one GPU.
+
+        Returns:
+            tuple[str]: ``--cfg-options``. Where GPUs share the steps of an
+            update, each normalises over its own clips, as one GPU does in
+            one step after the other. Where they share the clips of a step,
+            batch norm looks at those of all.
+
+        Raises:
+            ValueError: If the GPUs cannot share an update evenly.
+        """
+        batch = cfg.train_dataloader.batch_size
+        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+        base = cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
+        update = base * counts
+        if update % (batch * self.gpus) == 0:
+            steps = update // (batch * self.gpus)
+            found = [f'optim_wrapper.accumulative_counts={steps}'] \
+                if steps != counts else []
+            return tuple(found + ['sync_bn=None'] * (
+                self.gpus > 1 and cfg.get('sync_bn') is not None))
+        if counts == 1 and batch % self.gpus == 0 and update == batch:
+            return (f'train_dataloader.batch_size={batch // self.gpus}',
+                    'sync_bn=torch')
+        shares = [n for n in range(1, 65) if update % (batch * n) == 0
+                  or counts == 1 and update == batch and batch % n == 0]
+        raise ValueError(
+            f'an update is of {update} clips, {batch} a step: {self.gpus} '
+            'GPUs cannot share it evenly; take '
+            + ' or '.join(map(str, shares)))

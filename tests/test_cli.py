@@ -1,0 +1,74 @@
+"""The command hpnet, and its thin callers in tools/."""
+import ast
+
+import pytest
+
+from hpnet_plugin.cli import COMMANDS, main
+from hpnet_plugin.version import __version__
+
+# names of tools that are not those of their subcommand
+TOOLS = {'convert_checkpoint': 'convert', 'model_cost': 'cost',
+         'verify_store': 'verify'}
+# tools that are no subcommands: for developers, or run without the package
+OTHERS = ('doctor', 'soak', 'train_tiny_pose', 'train', 'test')
+
+
+def test_usage(capsys):
+    assert main(['--help']) == 0
+    text = capsys.readouterr().out
+    assert all(f'\n  {name} ' in text for name in COMMANDS)
+    assert main([]) == 2
+    assert main(['--version']) == 0
+    assert capsys.readouterr().out.endswith(f'hpnet_plugin {__version__}\n')
+
+
+def test_a_wrong_name(capsys):
+    assert main(['extrct', 'videos']) == 2
+    assert "no command 'extrct'; closest: extract" in capsys.readouterr().err
+
+
+def test_a_tool_calls_its_command(root):
+    tools = {path.stem: path.read_text()
+             for path in (root / 'tools').glob('*.py')}
+    for name, text in tools.items():
+        if name in OTHERS:
+            continue
+        command = TOOLS.get(name, name)
+        imported = next(node.module for node in ast.parse(text).body
+                        if isinstance(node, ast.ImportFrom))
+        assert imported == f'hpnet_plugin.commands.{command}'
+        assert COMMANDS[command.replace('_', '-')] == f'commands.{command}'
+
+
+@pytest.mark.parametrize('words, text', [
+    # tuple metavars of positionals end argparse's help in a traceback
+    (['analyze', 'gains', 'a.pkl', '--out', 'x'], 'required: SECOND'),
+    (['train'], 'required: NAME'),
+    (['train', 'hp_j', '--bogus'], 'unrecognized arguments: --bogus'),
+    (['test', 'run', '--dump', 'x.csv'], 'score dumps are .pkl files'),
+])
+def test_wrong_usage(words, text, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_help_of_gains(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['analyze', 'gains', '--help'])
+    assert end.value.code == 0
+    assert 'FIRST SECOND' in capsys.readouterr().out
+
+
+def test_a_weight_that_is_no_number(tmp_path, capsys):
+    path = tmp_path / 'x.pkl'
+    path.touch()
+    assert main(['fuse', f'{path}:abc']) == 2
+    assert f"the weight 'abc' of {path} is no number" in \
+        capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there(capsys):
+    assert main(['cost', 'hp_j', '--time', '--device', 'gpu']) == 2
+    assert "device 'gpu' is unknown" in capsys.readouterr().err
