@@ -10,8 +10,9 @@ from mmengine.config import Config
 
 from hpnet_plugin import stock
 from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.commands.settled import stock_options
 from hpnet_plugin.facts import read_facts
-from hpnet_plugin.recipes import compose
+from hpnet_plugin.recipes import SettingError, compose
 
 STOCK = Path(mmaction.__file__).parent / '.mim/configs/skeleton'
 POSEC3D = 'slowonly_r50_8xb16-u48-240e_ntu60-xsub-keypoint.py'
@@ -84,6 +85,14 @@ def test_a_phase_without_a_split_is_dropped(folder):
     assert changed['train_dataloader'] is changed['val_evaluator'] is None
     assert changed['test_dataloader.dataset.split'] == 'test'
     assert 'model.cls_head.num_classes' not in changed
+
+
+def test_hpnet_train_asks_for_the_same(folder):
+    facts = read_facts(str(folder))
+    config = config_of(STGCNPP)
+    assert stock_options(config, facts) == stock.settings(config, facts)
+    with pytest.raises(SettingError, match='reads no PoseDataset'):
+        stock_options(dict(model=dict()), facts)
 
 
 @pytest.mark.parametrize('name', [POSEC3D, STGCNPP])
