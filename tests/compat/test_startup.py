@@ -1,4 +1,5 @@
 """What every Python of an installation runs at its start."""
+import os
 import subprocess
 import sys
 
@@ -12,17 +13,18 @@ print(*sorted(name for name in set(sys.modules) - before
 """
 
 
-def python(root, program):
+def python(root, program, **environment):
     return subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', program], cwd=root,
-        check=True, capture_output=True, text=True).stdout.strip()
+        env=os.environ | environment, check=True, capture_output=True,
+        text=True).stdout.strip()
 
 
 def test_other_programs_meet_nothing_of_it(root):
     assert python(root, COUNT.format(more='numpy, torch')) == ''
 
 
-def test_it_costs_what_the_smallest_module_costs(root):
+def test_it_costs_what_the_smallest_module_costs(root, tmp_path):
     program = """
 import time
 def cost(name):
@@ -31,7 +33,11 @@ def cost(name):
     return time.process_time() - start
 print(cost('hpnet_plugin_startup') / cost('colorsys'))
 """
-    assert min(float(python(root, program)) for _ in range(5)) < 4
+    # the first run writes the bytecode that an installation has
+    environment = dict(PYTHONPYCACHEPREFIX=str(tmp_path),
+                       PYTHONDONTWRITEBYTECODE='')
+    costs = [float(python(root, program, **environment)) for _ in range(9)]
+    assert min(costs[1:]) < 4
 
 
 def test_stock_packages_import_whole_without_the_plugins_help(root):
