@@ -37,7 +37,7 @@ def work(root, tmp_path_factory):
         '--labels', source / 'labels.txt', '--classes', source / 'classes.txt',
         '--splits', source / 'splits.json', '--pose',
         root / 'configs/pose/tiny_hrnet.py', '--checkpoint',
-        root / 'hpnet_plugin/demo/tiny_pose.pth', '--tap',
+        root / 'hpnet_plugin/estimation/tiny_pose.pth', '--tap',
         'backbone.stage4.0.branches.1', '--detector',
         f'boxes:{source / "boxes.json"}', '--max-people', '1', '--crops',
         '--crop-size', '64', '--out', work / 'work_dirs/demo/data', cwd=work)

@@ -10,7 +10,7 @@ from hpnet_plugin.demo import pose_training
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', help='checkpoint to write, e.g. '
-                        'hpnet_plugin/demo/tiny_pose.pth')
+                        'hpnet_plugin/estimation/tiny_pose.pth')
     parser.add_argument('--config', default='configs/pose/tiny_hrnet.py')
     parser.add_argument('--steps', type=int, default=3000)
     parser.add_argument('--batch', type=int, default=32)

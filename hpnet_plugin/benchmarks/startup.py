@@ -121,13 +121,12 @@ def cpu_seconds(command: Sequence[str], env: Mapping[str, str] = {}) -> float:
 
 def trainings(repeat: int) -> list[dict]:
     """Rows of the trainings."""
-    from mmengine.config import Config
-
     from ..apis.synthetic import write_synthetic
-    from ..recipes import compose
+    from ..commands.names import find_config
+    from ..commands.settled import settle
     with tempfile.TemporaryDirectory() as folder:
-        config = Config(compose(
-            'stream', benchmark='nw_ucla_small', size='small'))
+        config = settle(find_config('hp_j'), dict(
+            benchmark='nw_ucla_small', size='small')).config
         write_synthetic(config, osp.join(folder, 'data'))
         config.merge_from_dict(dict(
             custom_imports=dict(imports=['hpnet_plugin', 'end_early']),

@@ -71,7 +71,9 @@ POSES = {
         # 192 x 32 x 24: the cells of the paper's map
         ('backbone.stage2', )),
     'tiny': Model(
-        'pose/tiny_hrnet.py', str(PACKAGE / 'demo/tiny_pose.pth'), 'mmpose',
+        'pose/tiny_hrnet.py',
+        str(PACKAGE / 'estimation/tiny_pose.pth'),
+        'mmpose',
         'a tiny HRNet of this package, trained on synthetic people alone: '
         'for trying out the commands, not for results', (HRNET_TAP, )),
 }

@@ -41,7 +41,7 @@ def build(root):
         transform = TRANSFORMS.build(dict(
             type='PooledHeatmapExtraction',
             pose=str(root / 'configs/pose/tiny_hrnet.py'),
-            checkpoint=str(root / 'hpnet_plugin/demo/tiny_pose.pth'),
+            checkpoint=str(root / 'hpnet_plugin/estimation/tiny_pose.pth'),
             taps=[TAP, SECOND], batch=8, **options))
         if first:
             transform._extractor = first[0].extractor

@@ -8,7 +8,7 @@ import torch
 from hpnet_plugin.demo import people, pose_training
 
 CONFIG, WEIGHTS = ('configs/pose/tiny_hrnet.py',
-                   'hpnet_plugin/demo/tiny_pose.pth')
+                   'hpnet_plugin/estimation/tiny_pose.pth')
 
 
 @pytest.fixture(scope='module')

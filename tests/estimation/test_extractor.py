@@ -124,7 +124,7 @@ def test_names_of_a_real_net(root):
     """Regions and colours by name, through a net of the package."""
     tap = 'backbone.stage4.0.branches.1'
     config = str(root / 'configs/pose/tiny_hrnet.py')
-    weights = str(root / 'hpnet_plugin/demo/tiny_pose.pth')
+    weights = str(root / 'hpnet_plugin/estimation/tiny_pose.pth')
     extractor = build_extractor(
         config, weights, [tap, f'{tap}@3', 'rgb', 'heatmap'])
     assert extractor.taps == {tap: 32, f'{tap}@3': 32, 'rgb': 75,
@@ -139,7 +139,7 @@ TINY = 'backbone.stage4.0.branches.1'
 def tiny(root, **options):
     return build_extractor(
         str(root / 'configs/pose/tiny_hrnet.py'),
-        str(root / 'hpnet_plugin/demo/tiny_pose.pth'),
+        str(root / 'hpnet_plugin/estimation/tiny_pose.pth'),
         [TINY, 'rgb', 'heatmap'], **options)
 
 

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import torch
 
+from hpnet_plugin import places
 from hpnet_plugin.estimation import zoo
 from hpnet_plugin.estimation.zoo import Model, WeightsError
 
@@ -102,7 +103,8 @@ def test_taps_are_there(root):
 def test_names_and_files(root, hub):
     choice = zoo.choose_pose('tiny')
     assert choice.file == str(root / 'configs/pose/tiny_hrnet.py')
-    assert choice.checkpoint == str(root / 'hpnet_plugin/demo/tiny_pose.pth')
+    assert choice.checkpoint == str(
+        root / 'hpnet_plugin/estimation/tiny_pose.pth')
     assert choice.taps == (zoo.HRNET_TAP, )
     assert 'synthetic people' in choice.note
     own = zoo.choose_pose('hrnet-w48', 'mine.pth')
@@ -181,7 +183,7 @@ def test_downloads_that_fail(server, hub, file, message):
 
 
 def test_weights_without_an_address(hub):
-    with pytest.raises(WeightsError, match='Google Drive.*convert_checkpoint'
+    with pytest.raises(WeightsError, match='Google Drive.*hpnet convert'
                        '.*put hrnet-w48_simcc_coco-256x192.pth into'):
         zoo.choose_pose('hrnet-w48-simcc')
 
@@ -189,7 +191,8 @@ def test_weights_without_an_address(hub):
 def test_configs_of_an_installed_package(tmp_path, monkeypatch):
     package = tmp_path / 'site-packages/hpnet_plugin'
     (package / '.mim/configs/pose').mkdir(parents=True)
-    monkeypatch.setattr(zoo, 'PACKAGE', package)
+    monkeypatch.setattr(places, 'PACKAGE', package)
+    (package / '.mim/configs/model-index.yml').touch()
     with pytest.raises(FileNotFoundError, match='pose/tiny_hrnet.py'):
         zoo.config_file('pose/tiny_hrnet.py')
     path = package / '.mim/configs/pose/tiny_hrnet.py'

@@ -154,7 +154,7 @@ def extract(root, videos, out, *more):
         str(videos / 'videos'), '--labels', str(videos / 'labels.txt'),
         '--classes', str(videos / 'classes.txt'), '--pose',
         str(root / 'configs/pose/tiny_hrnet.py'), '--checkpoint',
-        str(root / 'hpnet_plugin/demo/tiny_pose.pth'), '--tap',
+        str(root / 'hpnet_plugin/estimation/tiny_pose.pth'), '--tap',
         'backbone.stage4.0.branches.1', '--detector',
         f'boxes:{videos / "boxes.json"}', '--max-people', '1', '--out',
         str(out), *more])

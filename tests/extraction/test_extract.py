@@ -54,7 +54,7 @@ def arguments(root, videos, out, *more):
     return [
         str(videos / 'videos'), '--out', str(out), '--pose',
         str(root / 'configs/pose/tiny_hrnet.py'), '--checkpoint',
-        str(root / 'hpnet_plugin/demo/tiny_pose.pth'), '--tap', TAP,
+        str(root / 'hpnet_plugin/estimation/tiny_pose.pth'), '--tap', TAP,
         '--detector', f'boxes:{videos / "boxes.json"}', '--batch', '16', *more
     ]
 
@@ -197,7 +197,7 @@ def test_transform_gives_what_the_store_has(root, videos, dataset):
         dict(
             type='PooledHeatmapExtraction',
             pose=str(root / 'configs/pose/tiny_hrnet.py'),
-            checkpoint=str(root / 'hpnet_plugin/demo/tiny_pose.pth'),
+            checkpoint=str(root / 'hpnet_plugin/estimation/tiny_pose.pth'),
             taps=[TAP, SECOND]),
     ])
     store = FeatureStore(dataset / 'features')

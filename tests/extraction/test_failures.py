@@ -87,7 +87,7 @@ def extract(root, tmp_path):
             source.folder = tmp_path / 'videos'
             extractor = build_extractor(
                 str(root / 'configs/pose/tiny_hrnet.py'),
-                str(root / 'hpnet_plugin/demo/tiny_pose.pth'), [TAP])
+                str(root / 'hpnet_plugin/estimation/tiny_pose.pth'), [TAP])
             return source, NanExtractor(extractor) if harmful_net \
                 else extractor
 

@@ -34,7 +34,7 @@ def extract(root):
         return main([
             str(source), '--out', str(out), '--pose',
             str(root / 'configs/pose/tiny_hrnet.py'), '--checkpoint',
-            str(root / 'hpnet_plugin/demo/tiny_pose.pth'), '--tap', TAP,
+            str(root / 'hpnet_plugin/estimation/tiny_pose.pth'), '--tap', TAP,
             '--detector', 'frame', '--workers', '0', *more])
 
     return run

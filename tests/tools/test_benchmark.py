@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hpnet_plugin.benchmarks import common, inputs, store
+from hpnet_plugin.cli import COMMANDS
 from hpnet_plugin.estimation.video import VideoReader
 
 
@@ -129,3 +130,17 @@ def test_a_long_video_with_its_boxes(tmp_path):
     assert image.shape == (108, 192, 3)
     x1, y1, x2, y2, _ = np.array(rows[0][0])
     assert -1 <= x1 < x2 <= 193 and -1 <= y1 < y2 <= 109
+
+
+def test_startup(measure):
+    """Without the trainings, which tests/commands runs."""
+    (imports, helps), printed = measure('startup', '--no-train', '--repeat',
+                                        '1')
+    rows = {row['what']: row for row in imports}
+    assert rows['import mmaction, hpnet_plugin']['beside'] == \
+        'import mmaction'
+    assert 'ratio' not in rows['import mmaction']
+    assert rows['import hpnet_plugin.store']['ratio']['median'] > 0
+    assert {f'hpnet {name} --help' for name in COMMANDS} < {
+        row['what'] for row in helps}
+    assert 'python -c pass' in printed
