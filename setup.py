@@ -9,6 +9,7 @@ import os
 import re
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -28,6 +29,14 @@ MIM = {
 STARTUP = 'hpnet_plugin_startup'
 PTH = (f"import sys; exec('try:\\n    import {STARTUP}\\n"
        "except ImportError:\\n    pass')\n")
+
+SCRIPT = f"""#!{sys.executable}
+import sys
+
+from hpnet_plugin.cli import main
+
+sys.exit(main())
+"""
 
 
 class BuildPy(build_py):
@@ -64,6 +73,14 @@ class Develop(develop):
             pth.unlink(missing_ok=True)
         else:
             pth.write_text(PTH)
+
+    def install_wrapper_scripts(self, dist):
+        """Write ``hpnet`` as pip does.
+
+        The script of setuptools does not start where the requirements of any
+        package, mmengine's opencv-python for one, are not met to the letter.
+        """
+        self.write_script('hpnet', SCRIPT)
 
 
 def read_version():

@@ -1,5 +1,6 @@
 """A wheel carries all that mim and the package need, and nothing else."""
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -7,6 +8,9 @@ from collections import Counter
 
 import pytest
 import yaml
+
+from hpnet_plugin.compat.doctor import in_range
+from hpnet_plugin.compat.packages import OPENMMLAB, OPTIONAL, OWN
 
 
 @pytest.fixture(scope='module')
@@ -40,8 +44,54 @@ def test_wheel_holds_the_package_with_its_mim_folder(root, wheel):
     for folder in ('configs', 'tools'):
         expected |= {f'hpnet_plugin/.mim/{folder}/{name}'
                      for name in tracked(root / folder)}
-    expected.add('hpnet_plugin/.mim/model-index.yml')
+    expected |= {'hpnet_plugin/.mim/model-index.yml',
+                 'hpnet_plugin_startup.py', 'hpnet_plugin_startup.pth'}
     assert names == expected
+
+
+def metadata_of(wheel, name):
+    """A file of the wheel's metadata, as text."""
+    with zipfile.ZipFile(wheel) as archive:
+        path, = (path for path in archive.namelist()
+                 if path.endswith(f'.dist-info/{name}'))
+        return archive.read(path).decode()
+
+
+def test_pip_is_asked_only_for_what_it_can_resolve(root, wheel):
+    """What is left out, "hpnet doctor --fix" installs by itself."""
+    lines = metadata_of(wheel, 'METADATA').splitlines()
+    assert 'Requires-Python: >=3.11' in lines
+    asked = {re.match(r'Requires-Dist: ([\w.-]+)', line)[1].lower()
+             for line in lines if line.startswith('Requires-Dist: ')}
+    assert asked >= {'torch', 'mmengine', 'open_clip_torch', 'pycocotools'}
+    assert not asked & {
+        'mmaction2', 'mmcv', 'mmcv-lite', 'mmpose', 'mmdet', 'openmim',
+        'xtcocotools', 'chumpy', 'decord'}
+    # mim takes the first line for the folder with .mim
+    assert metadata_of(wheel, 'top_level.txt').split() == [
+        'hpnet_plugin', 'hpnet_plugin_startup']
+    assert 'hpnet = hpnet_plugin.cli:main' in metadata_of(
+        wheel, 'entry_points.txt')
+
+
+def test_the_lock_is_what_the_ranges_allow(root):
+    """Each pin has hashes, and is in the range of the package's table."""
+    text = (root / 'requirements/lock.txt').read_text()
+    pins = [entry.split() for entry in text.replace('\\\n', ' ').splitlines()]
+    assert all(any(word.startswith('--hash=sha256:') for word in entry)
+               for entry in pins)
+    named = [entry[0].partition('==')[::2] for entry in pins]
+    source = (root / 'requirements/lock.in').read_text()
+    assert {name for name, _ in named} == {
+        name.lower().replace('_', '-').replace('.', '-')
+        for name in re.findall(r'(?m)^([\w.-]+)==', source)}
+    table = {name.lower().replace('_', '-'): package
+             for package in (*OWN, *OPENMMLAB, *OPTIONAL)
+             for name in package.names}
+    checked = [name for name, version in named
+               if name in table and in_range(table[name], version)]
+    assert len(set(checked)) == len(OWN + OPENMMLAB + OPTIONAL)
+    assert len(checked) == sum(name in table for name, _ in named)
 
 
 def test_mim_finds_the_installed_wheel_from_any_folder(wheel, tmp_path):
@@ -56,8 +106,20 @@ def test_mim_finds_the_installed_wheel_from_any_folder(wheel, tmp_path):
             cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(site)),
             check=True, capture_output=True, text=True).stdout
 
+    # The installation's start-up file, which a site-packages folder runs.
+    done = subprocess.run(
+        [sys.executable, '-c', 'import site, sys\n'
+         f'site.addsitedir({str(site)!r})\n'
+         'print("hpnet_plugin_startup" in sys.modules, '
+         '"hpnet_plugin" in sys.modules)\n'
+         'import mmcv\nprint("hpnet_plugin.compat" in sys.modules)'],
+        check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ['True', 'False', 'True']
+    assert (site / 'bin/hpnet').is_file()
+
     found = mim('search', 'hpnet_plugin', '--valid-config')
     assert 'hp_j_ctrgcn_ntu120' in found
+    assert 'hpnet_ntu120' in found
     shown = mim('run', 'hpnet_plugin', 'doctor')
     assert str(site / 'hpnet_plugin/.mim/tools/doctor.py') in shown
     assert 'The main job can run.' in shown

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .. import stock
 from ..facts import Facts, FactsError, read_facts
 from ..files import write_whole
 from ..recipes import SettingError, recompose
@@ -17,7 +18,6 @@ from ..recipes.inputs import MissingInputError, refuse_missing
 from .names import Named, UnknownNameError
 from .options import config_options
 
-PHASES = ('train', 'val', 'test')
 # what a user can mend; said in a line, with exit status 2
 REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
             SettingError, UnknownNameError)
@@ -98,36 +98,12 @@ def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     if facts.classes is None:
         raise SettingError(f'{facts.folder} has no labels: nothing can be '
                            'trained or tested on it')
-    found = {}
-    for phase in PHASES:
-        place, dataset = _dataset(config, phase)
-        if dataset is None:
-            continue
-        if dataset['type'] != 'PoseDataset':
-            raise SettingError(
-                f'{phase}_dataloader reads {dataset["type"]}; --data fills '
-                'in the folder of configs on PoseDataset (skeleton/…)')
-        if phase not in facts.use:
-            if phase == 'val':
-                found.update((f'val_{part}', None) for part in
-                             ('dataloader', 'cfg', 'evaluator'))
-            continue
-        found[f'{place}.ann_file'] = f'{facts.folder}/annotations.pkl'
-        found[f'{place}.split'] = facts.use[phase]
-    if config['model'].get('cls_head', {}).get('num_classes') is not None:
-        found['model.cls_head.num_classes'] = len(facts.classes)
+    found = stock.settings(config, facts)
+    if not found:
+        raise SettingError(
+            'the config reads no PoseDataset; --data fills in the folder of '
+            'configs on PoseDataset (skeleton/…)')
     return found
-
-
-def _dataset(config, phase):
-    """Dotted place and config of a phase's dataset, without wrappers."""
-    loader = config.get(f'{phase}_dataloader')
-    if loader is None:
-        return '', None
-    place, dataset = f'{phase}_dataloader.dataset', loader['dataset']
-    while 'dataset' in dataset:
-        place, dataset = f'{place}.dataset', dataset['dataset']
-    return place, dataset
 
 
 def _work_dir(named, given, config):
