@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from .compat.packages import OPENMMLAB
 from .version import __version__
 
 # title -> subcommand -> module of this package, what it does
@@ -44,6 +45,7 @@ GROUPS = {
         'demo': ('commands.demo', 'the whole job on a small made-up dataset'),
     },
 }
+STOCK = tuple(package.module for package in OPENMMLAB)
 COMMANDS = {name: module for group in GROUPS.values()
             for name, (module, _) in group.items()}
 
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         int: The exit status, that of the subcommand; 2 if there is none of
-        that name.
+        that name, 1 if a stock package is missing.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ('-h', '--help', 'help'):
@@ -88,8 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
               + '"hpnet --help" lists all', file=sys.stderr)
         return 2
     sys.argv = [f'hpnet {name}', *rest]  # for the usage lines
-    module = import_module(f'.{COMMANDS[name]}', __package__)
-    return module.main(rest) or 0
+    try:
+        module = import_module(f'.{COMMANDS[name]}', __package__)
+        return module.main(rest) or 0
+    except ModuleNotFoundError as error:
+        if error.name not in STOCK:
+            raise
+        print(f'hpnet {name}: {error.name} is not installed; pip cannot '
+              'resolve it, "hpnet doctor --fix" installs it',
+              file=sys.stderr)
+        return 1
 
 
 if __name__ == '__main__':
