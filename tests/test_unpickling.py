@@ -294,8 +294,8 @@ sys.modules['hpnet_plugin'] = package
 compat = types.ModuleType('hpnet_plugin.compat')
 compat.__path__ = [{path!r} + '/compat']
 sys.modules['hpnet_plugin.compat'] = compat
-from hpnet_plugin.compat import checkpoints
-checkpoints.apply()
+from hpnet_plugin.compat.checkpoint_contents import contents
+torch.serialization.add_safe_globals(contents())
 """.format(path=str(ROOT / 'hpnet_plugin'))
 
 

@@ -99,10 +99,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import hpnet_plugin  # noqa: F401  registers the models
     from ..apis.cost import clips_per_second, model_cost
+    from ..estimation.devices import device_of
     from ..evaluation.tables import format_table
     from ..files import write_whole
     from .settled import REFUSALS
     costs, speeds = {}, {}
+    try:
+        device_of(args.device)
+    except ValueError as error:
+        print(f'cost: {error}', file=sys.stderr)
+        return 2
     for spec in args.configs:
         try:
             name, cfg = load(spec)

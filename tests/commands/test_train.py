@@ -107,7 +107,7 @@ def test_a_stock_config_takes_the_folder(folder):
     assert job.work_dir.endswith('_mine')
     with DefaultScope.overwrite_default_scope('mmaction'):
         assert len(DATASETS.build(test)) == 4
-    with pytest.raises(SettingError, match='reads VideoDataset'):
+    with pytest.raises(SettingError, match='reads no PoseDataset'):
         settled.settle(find_config(
             'mmaction::recognition/tsn/tsn_imagenet-pretrained-r50_8xb32-'
             '1x1x3-100e_kinetics400-rgb'), dict(data_root=folder))
