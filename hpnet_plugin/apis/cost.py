@@ -80,7 +80,7 @@ def model_cost(cfg):
     Returns:
         Cost: Matrix products and convolutions are counted.
     """
-    model, batch = _one_clip(cfg)
+    model, batch = _one_clip(cfg, 'meta')
     model = model.to('meta').train()
     inputs = _map(model.data_preprocessor(batch)['inputs'],
                   lambda tensor: tensor.to('meta'))
@@ -151,13 +151,19 @@ def clips_per_second(cfg, device='cpu', seconds=3.):
     return number / passes(number)
 
 
-def _one_clip(cfg):
-    """The model of a config, and a batch of a clip of noise."""
+def _one_clip(cfg, device='cpu'):
+    """The model of a config, and a batch of a clip of noise.
+
+    On the meta device no weights are drawn, which would take most of the
+    time.
+    """
     with DefaultScope.overwrite_default_scope('mmaction'), \
             tempfile.TemporaryDirectory() as folder:
         write_synthetic(cfg, folder, clips=1)
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
-        return MODELS.build(cfg.model), pseudo_collate([dataset[0]])
+        batch = pseudo_collate([dataset[0]])
+        with torch.device(device):
+            return MODELS.build(cfg.model), batch
 
 
 def _map(inputs, function):
