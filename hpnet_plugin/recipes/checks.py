@@ -120,9 +120,8 @@ def _of_people(config, phases):
     net = graph_net_of(config)
     expected = net.get('num_person')
     return [
-        f'the pipeline makes {people} people a clip (num_person of '
-        f'FormatPooledInput), {net["type"]} takes {expected}: change both by '
-        f'people={people}'
+        f'FormatPooledInput has num_person={people}, {net["type"]} has '
+        f'num_person={expected}: change both by people={people}'
         for people in map(_persons, folder_datasets(config, phases))
         if people and expected and people != expected]
 

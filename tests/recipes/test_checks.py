@@ -91,7 +91,8 @@ def test_people(data):
     config = compose('stream', data_root=str(data))
     config['model']['backbone']['num_person'] = 2
     found, = disagreements(config)
-    assert 'the pipeline makes 1 people' in found and 'takes 2' in found
+    assert 'FormatPooledInput has num_person=1, CTRGCN has num_person=2' in (
+        found)
 
 
 def test_blending(data):
