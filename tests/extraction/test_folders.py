@@ -143,7 +143,8 @@ def test_clips_without_labels_are_predicted(root, unlabelled, tmp_path,
     cfg = Config.fromfile(root / 'configs/stream.py')
     cfg.merge_from_dict(dict(
         data_root=str(unlabelled), stream=stream, size='small',
-        work_dir=str(tmp_path)))
+        # loggers of the same name and second are one
+        experiment_name=stream, work_dir=str(tmp_path)))
     cfg.test_evaluator = [*cfg.test_evaluator, dict(
         type='DumpResults', out_file_path=str(tmp_path / 'scores.pkl'))]
     metrics = RUNNERS.get(cfg.runner_type).from_cfg(cfg).test()
