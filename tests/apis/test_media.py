@@ -181,7 +181,7 @@ class TestSources:
                 ('b.mp4', ['b.mp4']), (tree / 'b.mp4', ['b.mp4']),
                 (str(tree), everything), ('deep', everything[2:]),
                 (['b.mp4', 'deep'], ['b.mp4', 'deep/er/c.avi']),
-                ('*.mp4', ['b.mp4']), ('**/*', everything),
+                ('*.mp4', ['b.mp4']), ('deep/**', everything[2:]),
                 ('list', ['b.mp4', 'deep/er/c.avi']),
                 # no suffix says so, but it is no text
                 ('without', ['without']), ('0.txt', ['0.txt'])):
