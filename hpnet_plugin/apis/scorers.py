@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..evaluation.metrics import softmax
 from .description import ModelDescription
 from .results import ClipInput
 
@@ -20,9 +21,14 @@ class Scorer(Protocol):
         description: What it is.
         needs: What it reads of a clip: some of ``'features'``,
             ``'keypoint'`` and ``'crops'``.
+        taps: Features that it reads, none where it reads none.
+        pose: File of pose net, taps and pooling, where it was exported with
+            them.
     """
     description: ModelDescription
     needs: frozenset[str]
+    taps: tuple[str, ...]
+    pose: str | None
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         """Scores (N, K) float32 of N clips, as a test would dump them."""
@@ -39,6 +45,8 @@ class TorchScorer:
         ValueError: If the device is not there, or the pipeline reads
             something that a clip in memory has not.
     """
+
+    pose = None
 
     def __init__(self, trained: Trained, device: str = 'cpu') -> None:
         from mmengine.dataset import Compose
@@ -62,11 +70,13 @@ class TorchScorer:
                 f'{self.description.name} reads {foreign[0]}, which a video '
                 'has no file for; models of joints, of pooled features and '
                 'of person crops can be asked about a new video')
-        loads = any(isinstance(step, LoadPooledFeature) for step in steps)
+        taps = [_taps(step.tap, self.description) for step in steps
+                if isinstance(step, LoadPooledFeature)]
         crops = any(isinstance(step, LoadPersonCrops) for step in steps)
         self.needs = frozenset(
-            ('features', ) * loads + ('crops', ) * crops
+            ('features', ) * bool(taps) + ('crops', ) * crops
             or ('keypoint', ))
+        self.taps = tuple(dict.fromkeys(tap for some in taps for tap in some))
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         """See :class:`Scorer`."""
@@ -85,6 +95,13 @@ class TorchScorer:
 # transforms that read a file of 3D joints or of the whole video
 _FROM_FILES = ('PreNormalize3D', 'DecordInit', 'PyAVInit', 'OpenCVInit',
                'RawFrameDecode', 'MMDecode')
+
+
+def _taps(tap, description):
+    """Features that a step loads."""
+    if tap is None:  # the store's only one
+        return list(description.extraction.get('taps') or ())[:1]
+    return [tap] if isinstance(tap, str) else list(tap)
 
 
 def _steps(transforms):
@@ -116,22 +133,29 @@ class FusedScorer:
 
     Args:
         scorers: The models, of one list of classes.
-        weights: One each.
-        description: Of the fusion.
+        description: Of the fusion; its ``members`` say the weight of each,
+            and what it is of.
     """
 
-    def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float],
+    def __init__(self, scorers: Sequence[Scorer],
                  description: ModelDescription) -> None:
-        self.scorers, self.weights = list(scorers), list(weights)
-        self.description = description
+        self.scorers, self.description = list(scorers), description
         self.needs = frozenset().union(*(s.needs for s in scorers))
+        self.taps = tuple(dict.fromkeys(
+            tap for scorer in scorers for tap in scorer.taps))
+        self.pose = next(
+            (scorer.pose for scorer in scorers if scorer.pose), None)
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         """See :class:`Scorer`."""
-        scores = [scorer(clips).astype(np.float64)
-                  for scorer in self.scorers]
-        return sum(weight * score for weight, score in
-                   zip(self.weights, scores)).astype(np.float32)
+        total = np.zeros((len(clips), len(self.description.classes)))
+        for scorer, member in zip(self.scorers, self.description.members):
+            scores = scorer(clips).astype(np.float64)
+            if (member.get('scores') == 'probability'
+                    and scorer.description.output == 'logit'):
+                scores = softmax(scores)
+            total += member['weight'] * scores
+        return total.astype(np.float32)
 
 
 def probabilities(raw: np.ndarray, description: ModelDescription
@@ -148,6 +172,5 @@ def probabilities(raw: np.ndarray, description: ModelDescription
     raw = np.asarray(raw, np.float64)
     if description.output == 'probability':
         raw = np.log(np.maximum(raw, 1e-12))
-    raw = raw / (description.calibration or {}).get('temperature', 1.)
-    raw = np.exp(raw - raw.max(1, keepdims=True))
-    return (raw / raw.sum(1, keepdims=True)).astype(np.float32)
+    temperature = (description.calibration or {}).get('temperature', 1.)
+    return softmax(raw / temperature).astype(np.float32)

@@ -147,12 +147,13 @@ class Person(NamedTuple):
     Attributes:
         track: The person's number.
         together: Numbers of the others that the model sees.
-        row: Which of the M people of ``clip`` it is.
+        row: Which of the M people of ``arrays`` it is.
         first: First frame of the window that the clip shows.
         start: Of the stretch that the clip shows, in s.
         end: Likewise.
         clip: What the model is given.
         boxes: (T, 4), NaN where absent.
+        arrays: ``keypoint``, … of the T frames, as they were seen.
     """
     track: int
     together: tuple[int, ...]
@@ -162,6 +163,7 @@ class Person(NamedTuple):
     end: float
     clip: ClipInput
     boxes: np.ndarray
+    arrays: dict[str, np.ndarray]
 
 
 def people_of(window: Window,
@@ -279,7 +281,7 @@ def _shown(window, chosen, arrays, ids, group, cutter, once, name):
                 boxes[t] = frames[t].seen.boxes[k, :4]
         others = tuple(ids[n] for n in group if n != m)
         people.append(Person(ids[m], others, row, int(first), start, end,
-                             clip, boxes))
+                             clip, boxes, clip.arrays))
     return people
 
 
