@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..datasets.crops import Crops
-from ..estimation import tracking
 from ..estimation.assembly import NoPersonError, NotFiniteError
 from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
@@ -458,13 +457,12 @@ class HPNetInferencer:
 
     def _view(self, name, seen: SeenFrame, known, hold):
         people = []
-        believed = tracking.believed(seen.scores[:, None],
-                                     self._nets.source.evidence)
+        evidence = self._nets.source.evidence
         for k, track in enumerate(seen.tracks.tolist()):
             last = known.get(track)
             if last and seen.time > last.end + hold:
                 last = None
-            if last is None and not believed[k]:
+            if last is None and seen.scores[k].mean() < evidence:
                 continue  # a mistake of the detector
             people.append(_person_view(track, seen.boxes[k, :4],
                                        seen.joints[k], seen.scores[k], last))
