@@ -76,11 +76,11 @@ def export_pose_net(model, kept, size, key):
     except ExportError as error:
         raise ValueError(f"{error}: leave out backend='onnxruntime'"
                          ) from None
-    difference = _difference(data, names, images, expected)
-    if difference > TOLERANCE:
+    off = _difference(data, names, images, expected)
+    if off > TOLERANCE:
         raise ValueError(
             "this net's export to ONNX computes something else than the net "
-            f'(by {difference:.1e} of the largest value): leave out '
+            f'(by {off:.1e} of the largest value): leave out '
             "backend='onnxruntime'")
     try:
         write_whole(path, data)
