@@ -59,6 +59,7 @@ class OnnxDetector(PersonSource):
             raise FileNotFoundError(f'{path}: no such ONNX detector')
         with open(path, 'rb') as file:
             content = file.read()
+        self.path = path
         self.kind = kind or _told_kind(path, content)
         self.session = open_session(content, path, device)
         inputs = self.session.get_inputs()
