@@ -167,10 +167,16 @@ def _around(net, extractor, outputs):
         model.ir_version = before.ir_version
         merged = compose.merge_models(
             before, model, [('before/images', net.session.input)])
+        links = {f'after/value{i}': name for i, name in enumerate(net.names)}
+        links['after/seen'] = 'before/seen'
+        # colours alone are taken from the crops themselves; the exporter
+        # drops an input that nothing reads
+        used = {entry.name for entry in after.graph.input} & set(links)
+        for entry in list(merged.graph.output):
+            if entry.name not in {links[name] for name in used}:
+                merged.graph.output.remove(entry)
         merged = compose.merge_models(
-            merged, after, [('before/seen', 'after/seen'), *(
-                (name, f'after/value{i}')
-                for i, name in enumerate(net.names))])
+            merged, after, [(links[name], name) for name in sorted(used)])
     except Exception as error:
         reason = str(error).strip().partition('\n')[0]
         raise ExportError('this ONNX net cannot be joined with its pooling '
