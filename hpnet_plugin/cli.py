@@ -40,6 +40,8 @@ GROUPS = {
                  'a trained model, or a fusion, as a folder with its card'),
         'config': ('commands.config', 'print a composed config'),
         'convert': ('commands.convert', 'convert a published checkpoint'),
+        'export': ('commands.export',
+                   'export a trained model to ONNX, with its pose net'),
         'cost': ('commands.cost', 'parameters, multiply-adds and memory'),
     },
     'This installation': {
