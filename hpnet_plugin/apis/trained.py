@@ -173,8 +173,10 @@ def from_pretrained(folder: str | os.PathLike) -> Trained:
         return Trained(description, folder, None, dict)
     path = osp.join(folder, WEIGHTS)
     if not osp.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file; {FILE} beside it '
-                                'describes a model whose weights it holds')
+        raise FileNotFoundError(
+            f'{path}: no such file; it holds the weights of the model that '
+            f'{FILE} describes. What hpnet export wrote runs by onnxruntime '
+            'alone: take the model that it was made of')
     return Trained(description, folder, path, lambda: _read_weights(path))
 
 
@@ -312,8 +314,21 @@ def _stream(about):
         else None
 
 
-def fusion_description(models, members, name, calibration):
-    """The description of a fusion."""
+def fusion_description(models: Sequence[Trained], members: Sequence[Member],
+                       name: str, calibration: dict[str, Any] | None = None
+                       ) -> ModelDescription:
+    """The description of a fusion.
+
+    Args:
+        models: Its members.
+        members: The part of each.
+        name: Of the fusion.
+        calibration: Of its fused scores.
+
+    Raises:
+        TrainedError: If they are fusions, or do not know the same classes, or
+            need different pose nets.
+    """
     first = models[0].description
     for model, member in zip(models, members):
         about = model.description
@@ -337,10 +352,8 @@ def fusion_description(models, members, name, calibration):
                 'video cannot serve both. hpnet fuse fuses their score files')
         extraction = {**about.extraction, **extraction, 'taps': {
             **extraction.get('taps', {}), **about.extraction.get('taps', {})}}
-    windows = {key: (max if key == 'longest' else min)(
-        about.windows[key] for about in
-        (model.description for model in models) if key in about.windows)
-        for key in first.windows}
+    windows = next((model.description.windows for model in models
+                    if model.description.windows), {})
     return ModelDescription(
         name=name, classes=first.classes, facts=first.facts,
         extraction=extraction, windows=windows, calibration=calibration,
