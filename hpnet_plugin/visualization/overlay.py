@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ..apis.paths import paths
-from ..apis.results import UNKNOWN, Prediction, VideoResult
+from ..apis.results import Prediction, VideoResult
 from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS
