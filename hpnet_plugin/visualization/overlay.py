@@ -5,17 +5,16 @@ Imports neither torch nor mmaction.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ..apis.paths import paths
-from ..apis.results import Prediction, VideoResult
+from ..apis.paths import People
+from ..apis.results import FrameView, PersonView, VideoResult
 from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS
@@ -28,18 +27,6 @@ TOP = 3  # actions beside a person, where there is room
 SHOWN = .05  # from this probability on, but for the best
 _DARK = (18, 20, 24)
 _SHIFT = 4  # cv2 draws at 1/16 pixel
-
-
-class _Person(NamedTuple):
-    """A person in a frame, as :class:`hpnet_plugin.apis.results.PersonView`
-    has it."""
-    track: int
-    box: np.ndarray
-    joints: np.ndarray
-    scores: np.ndarray
-    label: str | None
-    score: float
-    topk: list[tuple[str, float]]
 
 
 def draw_video(path: str | os.PathLike, result: VideoResult,
@@ -64,7 +51,7 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
         ValueError: If the result is one of frames of another size.
         OSError: If the file cannot be written.
     """
-    people = _People(result)
+    people = People(result)
     with VideoReader(os.fspath(path), damaged='mark', threads=0) as reader:
         overlay = bar = None
         with video_writer(out, reader.info.fps) as write:
@@ -97,11 +84,12 @@ def _bar(result, shape, names, duration):
                        text_size(factor * shape[0], factor * shape[1]), names)
 
 
-def draw_frame(view, names: dict[str, str] | None = None) -> np.ndarray:
+def draw_frame(view: FrameView, names: dict[str, str] | None = None
+               ) -> np.ndarray:
     """Draw the people of one frame, for live display.
 
     Args:
-        view (hpnet_plugin.apis.results.FrameView): The frame and its people.
+        view: The frame and its people.
         names: Label to how it is written, of :attr:`Overlay.names`; labels
             are written as they are without.
 
@@ -132,13 +120,13 @@ class Overlay:
             zip(classes, printable_names(classes)))
         self._sides: dict[int, int] = {}
 
-    def draw(self, image: np.ndarray, people, bar: TimelineBar | None = None,
-             time: float = 0.) -> np.ndarray:
+    def draw(self, image: np.ndarray, people: Sequence[PersonView],
+             bar: TimelineBar | None = None, time: float = 0.) -> np.ndarray:
         """Draw people on a frame.
 
         Args:
             image: (H, W, 3) uint8 RGB; stays as it is.
-            people (Sequence[PersonView]): Who is in it.
+            people: Who is in it.
             bar: To stand below the frame.
             time: Of the frame in s, for the bar.
 
@@ -319,43 +307,6 @@ def _block(track, rows, size, most):
         put_text(image, text, wide - pad - text_width(text, big, holds),
                  y + line / 2, big, ink, holds)
     return image
-
-
-class _People:
-    """Who is where and does what at any time of a video."""
-
-    def __init__(self, result: VideoResult) -> None:
-        self.paths = paths(result)
-        self.timelines = {t.track: t for t in result.timelines}
-        self.windows: dict[int, list[Prediction]] = {}
-        for prediction in result.predictions:
-            self.windows.setdefault(prediction.track, []).append(prediction)
-
-    def at(self, time: float) -> list[_Person]:
-        people = []
-        for path in self.paths:
-            place = path.at(time)
-            if place is not None:
-                people.append(_Person(path.track, *place,
-                                      *self._action(path.track, time)))
-        return people
-
-    def _action(self, track, time):
-        """Label, its probability and the best classes."""
-        timeline = self.timelines.get(track)
-        segment = timeline.at(time) if timeline else None
-        # of the windows around a time that whose middle is nearest, and of
-        # these one that says what the timeline says
-        window = min(
-            (w for w in self.windows[track] if w.start <= time < w.end),
-            key=lambda w: (segment is not None and w.label != segment.label,
-                           abs(w.start + w.end - 2 * time)), default=None)
-        if segment is None:
-            return (None, 0., []) if window is None else (
-                window.label, window.score, window.topk)
-        if window is None or window.label != segment.label:
-            return segment.label, segment.score, []
-        return window.label, window.score, window.topk
 
 
 @contextmanager
