@@ -40,9 +40,6 @@ from .windows import (
     timelines,
 )
 
-# A video that is no longer than this many times the longest training clip
-# is looked at as a whole, as in training.
-WHOLE = 1.5
 WINDOW = 3.  # s, where the length of the training clips is not known
 RATE = 15.  # frames a second, likewise
 HELD = 1.  # strides for which a label is shown after its window
@@ -103,8 +100,8 @@ class HPNetInferencer:
         detector: In place of the one that the features were made with.
         det_checkpoint: Its weights.
         window: Length of a window in s; ``'clip'``: the whole video at once;
-            ``'auto'``: at once if the video is no longer than 1.5 times the
-            longest training clip, else windows as long as the median one.
+            ``'auto'``: at once if the video is no longer than the longest
+            training clip, else windows as long as the median one.
         stride: From the beginning of one window to that of the next, in s.
             By default half a window.
         hold: For how many s after its window a label is shown in
@@ -164,8 +161,7 @@ class HPNetInferencer:
                                max_people=max_people).items():
             if isinstance(value, (int, float)) and not value > 0:
                 raise ValueError(f'{key} must be above 0, got {value}')
-        self._scorer: Scorer = build_scorer(model, weights, device, backend,
-                                            threads)
+        self._scorer: Scorer = build_scorer(model, weights, device, backend)
         self.description = self._scorer.description
         self.classes = tuple(self.description.classes)
         self.name = self.description.name
@@ -274,7 +270,7 @@ class HPNetInferencer:
         if window == 'auto':
             longest = known.get('longest') or WINDOW
             window = median if media.live or \
-                media.info.duration > WHOLE * longest else 'clip'
+                media.info.duration > longest else 'clip'
         if window == 'clip':
             if media.live:
                 raise ValueError(f'{media.name} has no end, so that there is '

@@ -1,6 +1,7 @@
 """Models as functions of clips in memory."""
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +13,9 @@ from .results import ClipInput
 
 if TYPE_CHECKING:
     from .trained import Trained
+
+
+BACKENDS = ('torch', 'onnx')
 
 
 class Scorer(Protocol):
@@ -59,9 +63,8 @@ class TorchScorer:
         self.device = device_of(device)
         init_default_scope('mmaction')
         self._model = trained.build(self.device)
-        config = trained.config
-        self._pipeline = Compose(
-            innermost(config.test_dataloader.dataset).pipeline)
+        loader = self._model.cfg.test_dataloader
+        self._pipeline = Compose(innermost(loader.dataset).pipeline)
         steps = list(_steps(self._pipeline.transforms))
         foreign = [type(step).__name__ for step in steps
                    if type(step).__name__ in _FROM_FILES]
@@ -156,6 +159,54 @@ class FusedScorer:
                 scores = softmax(scores)
             total += member['weight'] * scores
         return total.astype(np.float32)
+
+
+def build_scorer(model: str | Sequence[str],
+                 weights: Sequence[float] | None = None,
+                 device: str = 'cpu',
+                 backend: str | None = None) -> Scorer:
+    """A model, or the fusion of several, as a function of clips.
+
+    Args:
+        model: See :func:`hpnet_plugin.apis.trained.load_trained`; or several
+            of these.
+        weights: One a model, see
+            :func:`hpnet_plugin.apis.trained.default_members`.
+        device: Where torch runs it.
+        backend: ``'torch'`` or ``'onnx'``; by default what the folder has.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it cannot be built.
+    """
+    if backend not in (None, *BACKENDS):
+        raise ValueError(f'backend={backend!r}: expected one of {BACKENDS}')
+    paths = [model] if isinstance(model, (str, os.PathLike)) else list(model)
+    if weights is not None and len(weights) != len(paths):
+        raise ValueError(f'{len(weights)} weights for {len(paths)} models')
+    found = [_build(path, device, backend) for path in paths]
+    if len(found) == 1:
+        return found[0][1]
+    from .trained import default_members, fusion_description
+    models = [trained for trained, _ in found]
+    members = default_members(models, weights)
+    name = ' + '.join(trained.description.name for trained in models)
+    return FusedScorer([scorer for _, scorer in found],
+                       fusion_description(models, members, name, None))
+
+
+def _build(path, device, backend):
+    """What a path holds, and its scorer."""
+    from .trained import load_trained
+    trained = load_trained(path)
+    if trained.description.members:
+        return trained, FusedScorer(
+            [_build(member.folder, device, backend)[1]
+             for member, _ in trained.members], trained.description)
+    if backend == 'onnx' or not trained.checkpoint:
+        from .onnx_scorer import OnnxScorer
+        return trained, OnnxScorer(trained.folder)
+    return trained, TorchScorer(trained, device)
 
 
 def probabilities(raw: np.ndarray, description: ModelDescription
