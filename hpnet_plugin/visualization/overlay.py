@@ -31,7 +31,8 @@ _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 def draw_video(path: str | os.PathLike, result: VideoResult,
                out: str | os.PathLike, *,
-               progress: Callable[[int, int], None] | None = None) -> None:
+               progress: Callable[[int, int], None] | None = None,
+               names: dict[str, str] | None = None) -> None:
     """Draw what was predicted of a video on all of its frames.
 
     The frames are decoded again, one after the other, and those between two
@@ -45,6 +46,7 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
         result: What was predicted of it.
         out: The file to write; it appears when it is complete.
         progress: Told the frames that are drawn, and their number.
+        names: Label to how it is written, of :attr:`Overlay.names`.
 
     Raises:
         VideoError: If the video cannot be decoded.
@@ -60,7 +62,7 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
                 for time, image in zip(chunk.times, chunk.images):
                     if overlay is None:
                         _check_shape(path, result, image.shape[:2])
-                        overlay = Overlay(result.classes)
+                        overlay = Overlay(result.classes, names)
                         bar = _bar(result, image.shape[:2], overlay.names,
                                    max(result.duration, reader.times[-1]))
                     write(overlay.draw(image, people.at(time), bar, time),
