@@ -187,7 +187,7 @@ def run_tsne(args):
 
 def run_timeline(args):
     """Accuracy and segment F1 of each video and of all."""
-    counts = {}
+    counts = []
     for path, truth_path in zip(args.pred, args.truth):
         result, truth = VideoResult.from_json(path), read_truth(truth_path)
         strange = {s.label for s in truth} - set(result.classes)
@@ -196,10 +196,11 @@ def run_timeline(args):
                 f'{truth_path} has labels that the model does not know: '
                 f'{", ".join(sorted(strange))}; it knows '
                 f'{", ".join(result.classes)}')
-        counts[path] = compare_timelines(result.timelines, truth,
-                                         result.fps or FPS)
-    total = reduce(operator.add, counts.values())
-    rows = [dict(video=path, **one.record()) for path, one in counts.items()]
+        counts.append(compare_timelines(result.timelines, truth,
+                                        result.fps or FPS))
+    total = reduce(operator.add, counts)
+    rows = [dict(video=path, **one.record())
+            for path, one in zip(args.pred, counts)]
     if len(rows) > 1:
         rows.append(dict(video='all', **total.record()))
     if args.out:

@@ -167,7 +167,7 @@ class Overlay:
         Where it covers least: no other block, no head, no body.
         """
         height, width = frame.shape[:2]
-        most = min(max(9 * size, round(.45 * width)), 18 * size)
+        most = min(max(9 * size, round(.45 * width)), 22 * size)
         rows = tuple(self._rows(person))
         x1, y1, x2, y2 = np.round(box).astype(int).tolist()
         gap, found = size // 4, []
