@@ -34,6 +34,7 @@ from hpnet_plugin.visualization.timeline_bar import (
     clock,
     label_colors,
     person_color,
+    person_colors,
 )
 
 CLASSES = ('drink', 'wave', 'Ελληνικά', 'élève')
@@ -262,7 +263,8 @@ def test_chinese_names_are_drawn_or_numbered(video, tmp_path, result_of):
 def test_texts_are_cut_and_clipped():
     text = 'élève très fatigué, qui marche lentement'
     cut = shorten(text, 100, 20)
-    assert cut.endswith('…') and text_width(cut, 20) <= 100
+    assert text_width(cut, 20) <= 100
+    assert cut.startswith('élè') and '…' in cut and cut.endswith('nt')
     assert shorten('wave', 100, 20) == 'wave'
     image = np.zeros((20, 30, 3), np.uint8)
     for x, y in ((-20, 10), (25, 10), (5, -3), (5, 19), (90, 90)):
@@ -306,6 +308,13 @@ def test_the_bar_of_nobody_and_of_unknown():
     assert drawn(empty, 2).shape == (empty.height, 320, 3)
     bar = TimelineBar(timelines([(0, 5, UNKNOWN)]), 5, 320, 11)
     assert share(drawn(bar, 0)[8:12], (176, 176, 176), 5) > .5
+
+
+def test_people_who_follow_each_other_differ():
+    """Numbers of tracks have gaps."""
+    given = [Timeline(7 * i, [Segment(0, 1, 'drink', 0, 1)])
+             for i in range(4)]
+    assert len(set(person_colors(given).values())) == 4
 
 
 def test_a_long_video_is_shown_by_the_minute():
