@@ -447,7 +447,9 @@ class HPNetInferencer:
 
         duration = 0. if media.live else media.info.duration
         with contextlib.closing(media.chunks(plan.fps)) as chunks:
-            for seen in follower.follow(media.name, chunks):
+            # files of boxes go by the clip's name, as in _whole
+            name = osp.splitext(osp.basename(media.name))[0]
+            for seen in follower.follow(name, chunks):
                 part = cutter.part(seen.image, seen.boxes) if cutter else None
                 kept = KeptFrame(seen._replace(image=None),
                                  seen.image.shape[:2], part)

@@ -64,9 +64,8 @@ def test_a_folder(clips, call, models, drawn, capsys):
 
 
 def test_windows_are_said_as_they_come(clips, call, capsys):
-    assert call(clips / 'cup_000.mp4', '--window', '.25', '--detector',
-                'frame', '--json', 'a.json', '--json-poses', '--csv',
-                'a.csv') == 0
+    assert call(clips / 'cup_000.mp4', '--window', '.25', '--json', 'a.json',
+                '--json-poses', '--csv', 'a.csv') == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith('0:00.0–0:00.2  person 0  ')
     assert said[-2].startswith('cup_000.mp4: 1 person, 5 predictions; ')
