@@ -230,7 +230,9 @@ class _Reception:
             except av.error.InvalidDataError:
                 continue  # lost on the way; the next may be whole
             for frame in frames:
-                if not frame.is_corrupt:
+                # FFmpeg does not know when the first frame of RTSP is shown
+                if not frame.is_corrupt and not (timed
+                                                 and frame.time is None):
                     yield frame.time if timed else None, frame
 
     def _take(self, stamp, frame):
