@@ -49,7 +49,7 @@ def scene(count: int, width: int = WIDTH, height: int = HEIGHT,
     rng = np.random.default_rng([count, width, height])
     body = figure.pose(people.ACTIONS[label].motion(
         rng, np.arange(count) / people.FPS), figure.Build.sample(rng))
-    actor = people._inside(rng, body, .8 * height, width, height)
+    actor = people.put_inside(rng, body, .8 * height, width, height)
     wear, room = drawing.wardrobe(rng), drawing.room(rng, width, height)
     for i in range(count):
         image = room.copy()
@@ -68,7 +68,7 @@ def crowd(count: int, size: int = 12) -> Iterable[np.ndarray]:
     for i in range(size):
         body = figure.pose(figure.wave(rng, np.arange(count) / people.FPS),
                            figure.Build.sample(rng), bool(i % 2))
-        actors.append((people._place(
+        actors.append((people.place(
             body, 95, (60 * (i % columns) + 30,
                        120 * (i // columns) + 112)), drawing.wardrobe(rng)))
     for i in range(count):
