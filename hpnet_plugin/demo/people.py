@@ -119,7 +119,9 @@ def room_for(rng, reach, unit, width, height):
     left, top, right, bottom = reach
     unit = min(unit, .98 * width / (right - left),
                .98 * height / (bottom - top))
-    x = rng.uniform(.01 * width - left * unit, .99 * width - right * unit)
+    low = .01 * width - left * unit
+    # where it only just fits, rounding may leave less than nothing
+    x = rng.uniform(low, max(low, .99 * width - right * unit))
     low, high = .01 * height - top * unit, .99 * height - bottom * unit
     return unit, (x, low + (high - low) * rng.uniform(.5, 1))
 
