@@ -76,13 +76,13 @@ def crowd(count: int, size: int = 12) -> Iterable[np.ndarray]:
 def _crowd(count, size):
     rng = np.random.default_rng(size)
     columns = -(-size // 2)
-    room = drawing.room(rng, 60 * columns, 240)
+    room = drawing.room(rng, 60 * columns + 20, 240)
     actors = []
     for i in range(size):
         body = figure.pose(figure.wave(rng, np.arange(count) / people.FPS),
                            figure.Build.sample(rng), bool(i % 2))
         actors.append((people.place(
-            body, 95, (60 * (i % columns) + 30,
+            body, 95, (60 * (i % columns) + 40,
                        120 * (i // columns) + 112)), drawing.wardrobe(rng)))
     return room, actors
 
@@ -164,7 +164,7 @@ ODD = {
     'black': Odd('black.mp4', black, even(30), people=0),
     'one frame': Odd('one.mp4', lambda path: write(path, scene(1)), [0.]),
     'crowded': Odd('crowd.mp4', lambda path: write(path, crowd(20)),
-                   even(20), (240, 360), people=12),
+                   even(20), (240, 380), people=12),
     'cut off': Odd('cut.mkv', cut, even(60), damaged=True),
     'rotated': Odd(
         'rotated.mp4', lambda path: write(
