@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -188,7 +188,9 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     A model gives ``hpnet.json``, ``model.safetensors`` and ``README.md``, a
     model card; a fusion gives a folder a member, ``hpnet.json`` and
     ``README.md``. Nothing of the folder is needed from elsewhere. Files of
-    these names are replaced.
+    these names are replaced. Of absolute paths, such as that of the dataset
+    folder, only the last name is written: a folder that is shared does not
+    tell where it was made.
 
     Args:
         trained: A model or a fusion; or several models, for a fusion.
@@ -217,7 +219,8 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     if not several:
         _write_model(trained, folder)
         return from_pretrained(folder)
-    description = fusion_description(models, members, name, calibration)
+    description = _shareable(
+        fusion_description(models, members, name, calibration))
     parts = [_write_model(model, osp.join(folder, member.name))
              for model, member in zip(models, members)]
     # last: a folder with hpnet.json is whole
@@ -240,7 +243,7 @@ def write_calibration(trained: Trained, found: dict[str, Any]) -> str:
     about = trained.description
     path = osp.join(trained.folder, FILE)
     if osp.isfile(path):
-        about = replace(about, calibration=found)
+        about = _shareable(replace(about, calibration=found))
         write_card(trained.folder, about, [
             member.description for member, _ in trained.members])
         write_description(about, trained.folder)
@@ -382,6 +385,7 @@ def _write_model(trained, folder):
         else []
     if results:
         about = replace(about, training=dict(about.training, results=results))
+    about = _shareable(about)
     # tensors that share memory are written apart
     state = {name: value.detach().contiguous().clone()
              for name, value in trained.state().items()}
@@ -389,6 +393,24 @@ def _write_model(trained, folder):
     write_card(folder, about)
     write_description(about, folder)
     return about
+
+
+def _shareable(about):
+    """A description that does not tell where its files were."""
+    return replace(about, **{
+        key: _without_places(getattr(about, key))
+        for key in ('facts', 'config', 'calibration', 'training')})
+
+
+def _without_places(value):
+    """The same without this machine's folders: names of absolute paths."""
+    if isinstance(value, Mapping):
+        return {key: _without_places(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_without_places, value))
+    if isinstance(value, str) and osp.isabs(value):
+        return osp.basename(osp.normpath(value))
+    return value
 
 
 def _read_weights(path):

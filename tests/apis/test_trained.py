@@ -39,8 +39,9 @@ def run(trained, tmp_path):
     return shutil.copytree(trained.run, tmp_path / 'hp_j_mine')
 
 
-def scores(model):
-    """Raw scores of the test clips, by the config alone."""
+def scores(model, folder):
+    """Raw scores of the test clips of a folder, by the config alone."""
+    model.cfg.test_dataloader.dataset.data_root = str(folder)
     with DefaultScope.overwrite_default_scope('mmaction'):
         data = DATASETS.build(model.cfg.test_dataloader.dataset)
     with torch.no_grad():
@@ -93,12 +94,13 @@ def test_the_toolbox_gives_the_same_scores(trained, run, tmp_path):
     dumped = np.stack([dumped[f'test{i}'] for i in range(12)])
     found = load_trained(run)
     order = np.argsort([f'test{i}' for i in range(12)])
-    direct = scores(found.build())
+    direct = scores(found.build(), trained.folder)
     np.testing.assert_allclose(direct, dumped[order], atol=1e-5)
     saved = save_pretrained(found, tmp_path / 'model')
     shutil.rmtree(run)
     again = from_pretrained(tmp_path / 'model')
-    np.testing.assert_array_equal(scores(again.build()), direct)
+    np.testing.assert_array_equal(
+        scores(again.build(), trained.folder), direct)
     # the results of its run, the test's as well, which the checkpoint lacks
     results = {(r['part'], r.get('epoch')): r
                for r in saved.description.training['results']}
@@ -112,8 +114,13 @@ def test_the_toolbox_gives_the_same_scores(trained, run, tmp_path):
                  f'{EPOCHS} of {EPOCHS} epochs'):
         assert text in card, text
     assert again.description == saved.description
-    config = found.description.config
-    assert repr(again.description.config) == repr(config)
+    # nothing else changed than where the folder was
+    text = (tmp_path / 'model/hpnet.json').read_text() + card
+    assert str(tmp_path) not in text and str(trained.folder) not in text
+    config = repr(found.description.config).replace(
+        str(trained.folder), 'mine')
+    assert repr(again.description.config) == config.replace(
+        str(trained.run), 'hp_j_mine')
     assert again.description.classes == trained.classes
 
 
@@ -252,10 +259,11 @@ def test_a_fusion(trained, tmp_path):
     moved = (tmp_path / 'fusion').rename(tmp_path / 'moved')
     copied = save_pretrained(load_trained(moved), tmp_path / 'copied')
     assert copied.description == saved.description
-    expected = scores(one.build())
+    expected = scores(one.build(), trained.folder)
     for member, weight in copied.members:
         assert weight == .1
-        np.testing.assert_array_equal(scores(member.build()), expected)
+        np.testing.assert_array_equal(
+            scores(member.build(), trained.folder), expected)
     assert '| 0.1 | logits |' in (
         tmp_path / 'copied/README.md').read_text()
     shutil.rmtree(tmp_path / 'copied/hp_j_mine_1')

@@ -42,7 +42,8 @@ def test_by_the_test_of_the_toolbox(run, capfd):
     assert (found['split'], found['on'], found['clips']) == (
         'val', 'validation', 12)
     assert main(['save', run, '--out', 'model']) == 0
-    assert load_trained('model').description.calibration == found
+    assert load_trained('model').description.calibration == dict(
+        found, data='mine')
     assert 'temperature' in open('model/README.md').read()
     assert main(['calibrate', 'model', '--scores', 'val.pkl']) == 0
     again = load_trained('model').description.calibration
