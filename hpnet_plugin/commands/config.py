@@ -9,33 +9,33 @@ such config, or settings that cannot be.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
+from .options import command_parser
+from .refusal import run_command
 from .train import add_config_options, add_settings, settings_of
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('name', metavar='NAME')
+    parser = command_parser(__doc__)
+    parser.add_argument('name', metavar='NAME',
+                        help='model or config, as for hpnet train')
     add_settings(parser)
     add_config_options(parser)
     return parser.parse_args(argv)
 
 
+def run(args: argparse.Namespace) -> None:
+    """Print the config."""
+    from .names import find_config
+    from .settled import settle
+    job = settle(find_config(args.name), settings_of(args), args.cfg_options)
+    print(job.config.pretty_text, end='')
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from .names import find_config
-    from .settled import REFUSALS, settle
-    try:
-        job = settle(find_config(args.name), settings_of(args),
-                     args.cfg_options)
-    except REFUSALS as error:
-        print(f'config: {error}', file=sys.stderr)
-        return 2
-    print(job.config.pretty_text, end='')
-    return 0
+    from .settled import REFUSALS
+    return run_command('config', lambda: run(args), *REFUSALS)
