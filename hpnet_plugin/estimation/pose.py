@@ -534,7 +534,14 @@ def local_file(checkpoint):
         path = osp.join(folder, osp.basename(checkpoint))
         if not osp.isfile(path):
             os.makedirs(folder, exist_ok=True)
-            torch.hub.download_url_to_file(checkpoint, path)
+            try:
+                torch.hub.download_url_to_file(checkpoint, path)
+            except OSError as error:
+                raise ValueError(
+                    f'{checkpoint} cannot be downloaded '
+                    f'({getattr(error, "reason", error)}): get it elsewhere '
+                    f'and put it at {path}, or give the file as the '
+                    'checkpoint') from None
         return path
     if not osp.isfile(checkpoint):
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint')

@@ -48,7 +48,7 @@ class ModuleTaps:
             if name not in modules or not name:
                 raise unknown_tap(name, [n for n in modules if n],
                                   'module path', pose)
-            modules[name].register_forward_hook(self._keeper(name))
+            modules[name].register_forward_hook(self._keeper(name, pose))
 
     def take(self):
         """dict[str, Tensor]: Maps of the last forward, in order of name."""
@@ -59,14 +59,15 @@ class ModuleTaps:
                                'pass: name a module that the pose net uses')
         return {name: maps[name] for name in self.names}
 
-    def _keeper(self, name):
+    def _keeper(self, name, pose):
 
         def keep(module, inputs, output):
             if not isinstance(output, torch.Tensor) or output.ndim != 4:
                 got = tuple(output.shape) if isinstance(
                     output, torch.Tensor) else type(output).__name__
                 raise TapError(f'tap {name!r} gives {got}; a feature map '
-                               '(N, C, h, w) is needed: name a module inside')
+                               '(N, C, h, w) is needed: name a module inside '
+                               f'it, "hpnet taps {pose}" lists them')
             # A later module may overwrite its input in place (HRNet's
             # fusion does), hence the copy.
             self.maps[name] = output.detach().clone()
