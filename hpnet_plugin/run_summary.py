@@ -142,9 +142,9 @@ def summary(runner: Runner) -> Iterator[str]:
         names.append(net if isinstance(net, str) else net.__name__)
     size = sum(p.numel() for p in model.parameters())
     learn = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    frozen = '' if learn == size else f' ({learn / 1e6:.2f} M of them learn)'
-    yield (f'model: {" with ".join(names)}, {size / 1e6:.2f} M parameters'
-           f'{frozen}')
+    size, learn = f'{size / 1e6:.2f} M', f'{learn / 1e6:.2f} M'
+    frozen = '' if learn == size else f' ({learn} of them learn)'
+    yield f'model: {" with ".join(names)}, {size} parameters{frozen}'
     if config.get('load_from') and not config.get('resume'):
         yield f'starts from: {config.load_from}'
     yield f'device: {_device(runner)}'

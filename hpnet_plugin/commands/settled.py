@@ -83,6 +83,8 @@ def settle(named: Named,
                 "package's own configs")
         if folder:
             config.merge_from_dict(stock_options(config, read_facts(folder)))
+        # it says in a line what is wrong, and little else
+        config.setdefault('runner_type', 'CheckedRunner')
         config.merge_from_dict(own)
     return Job(config, _work_dir(named, given, config))
 

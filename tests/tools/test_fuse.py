@@ -124,7 +124,8 @@ def test_annotations_name_what_pyskl_wrote(fuse, files, capsys):
 def test_refusals_exit_2_and_write_nothing(fuse, files, capsys):
     assert fuse(['j_test.pkl', 'b_val.pkl', '--json', 'r.json']) == 2
     error = capsys.readouterr().err
-    assert error.startswith('fuse: b_val.pkl misses clips of j_test.pkl: 4')
+    assert error.startswith(
+        'hpnet fuse: b_val.pkl misses clips of j_test.pkl: 4')
     assert not (files / 'r.json').exists()
     assert fuse(['absent.pkl']) == 2
     assert fuse(['j_test.pkl', '--labels', 'absent.txt']) == 2
