@@ -50,7 +50,8 @@ def problem(checkpoint: str, error: Exception, model: str) -> str:
     """
     if isinstance(error, FileNotFoundError):
         return f'{checkpoint}: no such checkpoint'
-    # mmengine's own words about names and shapes; all else is the reader's
-    if isinstance(error, RuntimeError) and 'state dict' in str(error):
+    # names and shapes; of a damaged archive torch raises a RuntimeError, too
+    if isinstance(error, (RuntimeError, ValueError)) and not isinstance(
+            error, UnicodeError) and 'PytorchStreamReader' not in str(error):
         return unfit(checkpoint, error, model)
     return unreadable(checkpoint, error) + '; give the .pth file of a training'

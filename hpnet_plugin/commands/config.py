@@ -1,10 +1,11 @@
-"""Print a config as it trains, with everything that it is made of.
+"""Print the whole config that a training would use.
 
     hpnet config hp_j --data data/mine
     hpnet config hpnet_ntu120 --cfg-options train_cfg.max_epochs=10
 
-NAME and the options are those of hpnet train. Exit status: 0 printed, 2 no
-such config, or settings that cannot be.
+NAME and the options are those of hpnet train.
+
+Exit status: 0 printed, 2 there is no such config, or a setting is impossible.
 """
 from __future__ import annotations
 
