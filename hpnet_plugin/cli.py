@@ -29,16 +29,26 @@ GROUPS = {
         'train': ('commands.train', 'train a model by its name or config'),
         'test': ('commands.test', 'test a trained model and write its scores'),
         'fuse': ('commands.fuse', 'fuse the scores of several streams'),
+        'calibrate': ('commands.calibrate',
+                      'fit how sure a model is, and when it says "unknown"'),
         'analyze': ('commands.analyze',
                     'tables and figures: classes, gains, Fisher scores, '
-                    't-SNE'),
+                    't-SNE, timelines'),
         'report': ('commands.report',
                    'write trainings, scores and data to an HTML page'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),
     },
+    'Prediction': {
+        'predict': ('commands.predict', 'say what people in new videos do'),
+    },
     'Models': {
+        'save': ('commands.save',
+                 'save a trained model, or a fusion, as a folder with its '
+                 'card'),
         'config': ('commands.config', 'print a whole config'),
         'convert': ('commands.convert', 'convert a published checkpoint'),
+        'export': ('commands.export',
+                   'export a trained model to ONNX, with its pose net'),
         'cost': ('commands.cost',
                  'count parameters, multiply-adds and memory'),
     },

@@ -21,7 +21,7 @@ from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
 from ..resampling import weighted_frames
 from .estimators import Estimators, build_estimators
-from .media import ArrayMedia, Media, VideoMedia, open_media
+from .media import ArrayMedia, Media, MediaInfo, VideoMedia, open_media
 from .results import (
     UNKNOWN,
     ClipInput,
@@ -43,6 +43,9 @@ from .windows import (
 WINDOW = 3.  # s, where the length of the training clips is not known
 RATE = 15.  # frames a second, likewise
 HELD = 1.  # strides for which a label is shown after its window
+LOOK = 1.  # s from one look of a detector to the next, in windows
+# People whose last prediction is kept, and s after which it is not
+REMEMBERED, FORGOTTEN = 64, 60.
 CROP = 256  # side of person crops, where the model's folder does not say it
 ERRORS = (VideoError, PeopleError, NoPersonError, NotFiniteError, OSError,
           ValueError)
@@ -113,7 +116,8 @@ class HPNetInferencer:
             By default it does where the whole video is looked at, and sees
             each person alone in windows.
         detect_every: Frames of the video from one detection to the next. By
-            default the detector's own.
+            default the detector's own; in windows, where the joints carry a
+            person's box from frame to frame, those of a second.
         max_people: People at most. By default 10 in windows where each is
             looked at alone, else as in training.
         threshold: Below this probability the label is ``'unknown'``. By
@@ -233,34 +237,50 @@ class HPNetInferencer:
              on_prediction: Callable[[Prediction], None] | None = None
              ) -> VideoResult:
         """All that is known of one video; see :meth:`__call__`."""
-        begin, found = time.monotonic(), []
-        status, message, info = 'ok', '', None
+        begin, found, failed = time.monotonic(), [], ''
         try:
-            info = media.info
             for prediction in self.predictions(media, on_frame, progress):
                 found.append(prediction)
                 if on_prediction:
                     on_prediction(prediction)
         except ERRORS as error:
-            status, message = 'failed', str(error)
+            failed = str(error)
         except KeyboardInterrupt:
             if not media.live:
                 raise
         finally:
             media.close()
-        if status == 'ok':
-            message = media.damage or ''
-            status = 'damaged' if message else 'ok' if found else 'no_person'
-            if not found and not message:
-                message = 'nobody was found'
+        return self.result_of(media, found, time.monotonic() - begin, failed)
+
+    def result_of(self,
+                  media: Media,
+                  found: list[Prediction],
+                  seconds: float = 0.,
+                  failed: str = '',
+                  stopped: str = '') -> VideoResult:
+        """What the predictions of a video amount to.
+
+        Args:
+            media: The video.
+            found: Its predictions.
+            seconds: What they took.
+            failed: Why there is nothing, or nothing more.
+            stopped: Why the video was not looked at to its end.
+        """
+        message = failed or stopped or media.damage or ''
+        status = 'failed' if failed else 'damaged' if message else \
+            'ok' if found else 'no_person'
+        if status == 'no_person':
+            message = 'nobody was found'
+        try:
             info = media.info
-        facts = {} if info is None else dict(
-            fps=info.fps, duration=info.duration, frames=info.frames,
-            shape=(info.height, info.width))
+        except ERRORS:
+            info = MediaInfo()
         return VideoResult(
             media.name, status, message, found,
             timelines(found, self.classes, self.threshold), self.classes,
-            seconds=time.monotonic() - begin, model=self.name, **facts)
+            info.fps, info.duration, info.frames, (info.height, info.width),
+            seconds, self.name)
 
     def plan(self, media: Media) -> Plan:
         """How a video will be looked at."""
@@ -321,7 +341,7 @@ class HPNetInferencer:
                     progress(min(duration, duration * done[0]
                                  / max(len(reader.numbers), 1)), duration)
 
-            name = osp.splitext(osp.basename(media.name))[0]
+            name = _clip_name(media)
             clip = extraction.see(name, reader, report,
                                   recorder.add if recorder else None)
             found = clip.found
@@ -402,7 +422,7 @@ class HPNetInferencer:
         if 'crops' in self._scorer.needs:
             crops = self._settings().crops
             cutter = CropCutter(**crops, max_people=together or 1)
-        follower = Follower(source, extractor, self.detect_every,
+        follower = Follower(source, extractor, self._every(media),
                             # as many candidates as in the extraction
                             max_people + 2, max_gap)
         cut = Windows(plan.window, plan.stride, max_gap)
@@ -418,11 +438,16 @@ class HPNetInferencer:
             found = self._predict_each(media.name, people)
             for prediction in found:
                 known[prediction.track] = prediction
+            if len(known) > REMEMBERED:  # of a camera, most have gone
+                latest = max(p.end for p in known.values())
+                for track in [track for track, p in known.items()
+                              if p.end < latest - FORGOTTEN]:
+                    del known[track]
             return found
 
         duration = 0. if media.live else media.info.duration
         with contextlib.closing(media.chunks(plan.fps)) as chunks:
-            for seen in follower.follow(media.name, chunks):
+            for seen in follower.follow(_clip_name(media), chunks):
                 part = cutter.part(seen.image, seen.boxes) if cutter else None
                 kept = KeptFrame(seen._replace(image=None),
                                  seen.image.shape[:2], part)
@@ -433,6 +458,14 @@ class HPNetInferencer:
                     progress(seen.time, duration)
         yield from predict(list(cut.end()))
 
+    def _every(self, media):
+        """Frames of the video from one look of the detector to the next."""
+        every = self._nets.source.every
+        if self.detect_every or every == 1:  # it costs nothing, then
+            return self.detect_every or every
+        # the joints carry a person's box
+        return max(every, round(LOOK * (media.info.fps or RATE)))
+
     def _seen_at_once(self):
         """People that the model sees at once."""
         return (self.description.input or {}).get(
@@ -440,10 +473,13 @@ class HPNetInferencer:
 
     def _view(self, name, seen: SeenFrame, known, hold):
         people = []
+        evidence = self._nets.source.evidence
         for k, track in enumerate(seen.tracks.tolist()):
             last = known.get(track)
             if last and seen.time > last.end + hold:
                 last = None
+            if last is None and seen.scores[k].mean() < evidence:
+                continue  # a mistake of the detector
             people.append(_person_view(track, seen.boxes[k, :4],
                                        seen.joints[k], seen.scores[k], last))
         return FrameView(name, seen.number, seen.time, seen.image, people)
@@ -543,6 +579,11 @@ class _ArrayReader:
             yield FrameChunk(part.tolist(),
                              self.times[start:start + 8].tolist(),
                              [self._frames[number] for number in part])
+
+
+def _clip_name(media):
+    """What files of boxes and joints call a video."""
+    return osp.splitext(osp.basename(media.name))[0]
 
 
 def _boxes(found, m):

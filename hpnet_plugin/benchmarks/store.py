@@ -44,8 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--descriptors', type=positive, default=256,
                         help='number of files that a process may open '
                         '(default 256)')
-    parser.add_argument('--folder', help='folder to write to (default: that of '
-                        'temporary files)')
+    parser.add_argument('--folder', help='folder to write to (default: '
+                        'that of temporary files)')
     add_repeat(parser, 5)
 
 

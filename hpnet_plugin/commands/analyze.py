@@ -4,14 +4,17 @@
     hpnet analyze gains FIRST SECOND --out FOLDER
     hpnet analyze fisher data/mine --out FOLDER
     hpnet analyze tsne CONFIG CHECKPOINT [CONFIG CHECKPOINT …] --out FOLDER
+    hpnet analyze timeline --pred RESULT.json --truth TRUTH.json
 
 classes: accuracy of each class and the confusion matrix. gains: the classes
 that gain and lose most from one stream to another (Table V, Fig. 5), and how
 the most accurate and the most confused classes change (Table XVI). fisher:
 how well each tap tells classes apart (Fig. 7). tsne: features of trained
 models as points in the plane, with measures of how well the classes are
-separated (Fig. 6). DUMP, FIRST and SECOND are score files of any kind that
-hpnet fuse reads, also the one that it writes with --out.
+separated (Fig. 6). timeline: compares what hpnet predict --json wrote for a
+video with the true actions and their times: frame-wise accuracy and segment
+F1. DUMP, FIRST and SECOND are score files of any kind that hpnet fuse reads,
+also the one that it writes with --out.
 
 Exit status: 0 done, 2 the usage is wrong or a file cannot be used, 1 the
 results cannot be written (the disk is full).
@@ -39,11 +42,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = command_parser(__doc__)
     commands = parser.add_subparsers(required=True, metavar='ANALYSIS')
 
-    def command(name, about):
+    def command(name, about, writes=True):
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(analysis=name)
         sub.add_argument(
-            '--out', required=True, metavar='FOLDER',
+            '--out', required=writes, metavar='FOLDER',
             type=lambda text: Path(output_folder(text)),
             help='folder of the tables (CSV, JSON) and figures (PNG, SVG)')
         return sub
@@ -102,7 +105,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                      help='change these settings of all configs, as in mim '
                      'test')
 
+    sub = command('timeline', 'predicted timelines and true segments',
+                  writes=False)
+    sub.add_argument('--pred', nargs='+', required=True, metavar='RESULT',
+                     help='JSON file that hpnet predict --json wrote')
+    sub.add_argument('--truth', nargs='+', required=True, metavar='TRUTH',
+                     help='true actions of the same videos, in the same '
+                     'order: JSON, [{"start": s, "end": s, "label": name}, …]')
+
     args = parser.parse_args(argv)
+    if args.analysis == 'timeline' and len(args.pred) != len(args.truth):
+        parser.error(f'--pred names {len(args.pred)} files and --truth '
+                     f'{len(args.truth)}: give one of each for every video')
     if args.analysis == 'tsne':
         if len(args.models) % 2:
             parser.error('tsne takes pairs: CONFIG CHECKPOINT')
@@ -116,7 +130,8 @@ def run(args: argparse.Namespace) -> None:
     """Do the analysis that was asked for."""
     from . import analyses
     getattr(analyses, f'run_{args.analysis}')(args)
-    print(f'wrote {args.out}')
+    if args.out:
+        print(f'wrote {args.out}')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

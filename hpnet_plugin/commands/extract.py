@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-import signal
 import sys
 import time
 import warnings
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .extract_options import add_options, apply_preset, check
 from .options import command_parser
 from .refusal import run_command
+from .stopping import until_stopped
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
-STOPPED = 'stopped; what is done is stored, run the same command again to ' \
-    'resume'
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -62,33 +60,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: stop as Ctrl-C does."""
-
-
-def _terminate(number, frame):
-    # a second one while the first is obeyed must not cut that short
-    signal.signal(number, signal.SIG_IGN)
-    raise _Terminated
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _terminate)
-    except ValueError:
-        pass  # not the main thread: whoever calls decides
-
-    def work() -> int:
-        try:
-            return run(args)
-        except _Terminated:
-            print(f'\nhpnet extract: {STOPPED}', file=sys.stderr)
-            return 143
-
-    return run_command('extract', work, ValueError, stopped=STOPPED)
+    return run_command('extract', lambda: until_stopped(
+        lambda: run(args), 'hpnet extract: stopped; what is done is stored, '
+        'run the same command again to resume'), ValueError)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -112,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
         workers = cores()
         if devices != ['cpu']:  # each holds its nets in a GPU's memory
             workers = min(workers, 4 * len(devices))
-    extraction = Extraction(builder(args, source.joints), settings,
-                            devices, workers, args.timeout)
+    build, names = builder(args, source.joints)
+    extraction = Extraction(build, settings, devices, workers, args.timeout)
     part, parts = args.part
     start = time.time()
     failures = extraction(
@@ -124,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
             write_names(args.out, source.clips, args.source),
             say_estimate(estimate, args)))
     record = dict(extraction.record, crops=crop_settings(args.out))
+    # the store itself does without: it can be resumed by a file as well
+    for key, name in names.items():
+        record[key] = dict(record[key], zoo=name)
     content = write_dataset(
         args.out, source.clips, source.labels, source.classes,
         source.splits, failures, record, source.rule, source.facts)
@@ -260,8 +240,13 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 def builder(args: argparse.Namespace, joints: GivenJoints | None
-            ) -> Callable[[str], tuple]:
-    """What builds source of people and extractor, on a device."""
+            ) -> tuple[Callable[[str], tuple], dict[str, str]]:
+    """What builds source of people and extractor, on a device.
+
+    Returns:
+        tuple[Callable, dict[str, str]]: It, and the names of ``'pose'`` and
+        ``'detector'`` where they were chosen by one, or by default.
+    """
     from ..estimation import zoo
     from ..estimation.detectors import build_detector
     from ..estimation.extractor import build_extractor
@@ -290,7 +275,13 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
             args.region, args.grid, args.aspect, args.backend,
             args.precision, args.threads)
 
-    return build
+    names = {}
+    if pose.name in zoo.POSES and not args.checkpoint:
+        names['pose'] = pose.name
+    if detector and not args.det_checkpoint and \
+            detector.name in (*zoo.DETECTORS, 'hog', 'frame'):
+        names['detector'] = detector.name
+    return build, names
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
