@@ -29,6 +29,8 @@ GROUPS = {
         'fuse': ('commands.fuse', 'fuse the scores of several streams'),
         'analyze': ('commands.analyze',
                     'classes, gains, Fisher scores, t-SNE: numbers, figures'),
+        'visualize': ('commands.visualize',
+                      'feature maps, detectors, and what moved a score'),
         'report': ('commands.report',
                    'write an HTML page of trainings, scores and data'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),

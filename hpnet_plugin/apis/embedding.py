@@ -128,6 +128,33 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     loader = Runner.build_dataloader(
         dict(config.test_dataloader, dataset=dataset,
              sampler=dict(type='DefaultSampler', shuffle=False)))
+    model = load_model(config, checkpoint).to(device)
+    values = []
+    with torch.no_grad():
+        for batch in progress(loader):
+            data = model.data_preprocessor(batch, False)
+            found = pooled_features(model, data['inputs'])
+            clips = len(data['data_samples'])
+            found = found.float().reshape(clips, -1, found.shape[1]).mean(1)
+            values.append(found.cpu().numpy())
+    return Features([names[i] for i in kept], labels[kept],
+                    np.concatenate(values))
+
+
+def load_model(config, checkpoint):
+    """The model of a config with trained weights, in eval mode.
+
+    Args:
+        config (Config): See :func:`read_config`.
+        checkpoint (str): Weights of its model, all of them.
+
+    Returns:
+        BaseRecognizer: On the CPU.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: A checkpoint that does not fit.
+    """
     model = MODELS.build(config.model)
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
@@ -140,17 +167,7 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
         reason = textwrap.shorten(str(error), 500, placeholder=' …')
         raise ValueError(f'{checkpoint}: does not fit the model of '
                          f'{config.filename}: {reason}') from None
-    model.to(device).eval()
-    values = []
-    with torch.no_grad():
-        for batch in progress(loader):
-            data = model.data_preprocessor(batch, False)
-            found = pooled_features(model, data['inputs'])
-            clips = len(data['data_samples'])
-            found = found.float().reshape(clips, -1, found.shape[1]).mean(1)
-            values.append(found.cpu().numpy())
-    return Features([names[i] for i in kept], labels[kept],
-                    np.concatenate(values))
+    return model.eval()
 
 
 def pooled_features(model, inputs):

@@ -122,7 +122,7 @@ class CropRecorder:
         x1, y1, x2, y2 = 0, 0, width, height
         if len(boxes):
             windows = np.array([
-                self._window(_union(some))
+                self.window(_union(some))
                 for number in range(1, self.max_people + 1)
                 for some in combinations(boxes, number)])
             x1, y1 = np.maximum(
@@ -175,7 +175,7 @@ class CropRecorder:
                 image = cv2.imdecode(
                     np.frombuffer(self._file.read(length), np.uint8),
                     cv2.IMREAD_COLOR)
-                image = self._cut(image, window - np.tile(corner, 2))
+                image = self.cut(image, window - np.tile(corner, 2))
                 frame = av.VideoFrame.from_ndarray(image, format='bgr24')
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
@@ -185,9 +185,9 @@ class CropRecorder:
         """What each frame shows, (T, 4)."""
         present = np.flatnonzero((chosen >= 0).any(0))
         if not len(present):
-            return np.tile(self._window(np.array([0, 0, *self._size])),
+            return np.tile(self.window(np.array([0, 0, *self._size])),
                            (len(self._kept), 1))
-        unions = {t: self._window(_union([boxes[t][k] for k in chosen[:, t]
+        unions = {t: self.window(_union([boxes[t][k] for k in chosen[:, t]
                                           if k >= 0])) for t in present}
         frames = np.arange(len(self._kept))
         after = np.searchsorted(present, frames).clip(max=len(present) - 1)
@@ -196,16 +196,24 @@ class CropRecorder:
         near = present[np.where(earlier, before, after)]
         return np.array([unions[t] for t in near])
 
-    def _window(self, box):
-        """Part of the frame that is shown, x1, y1, x2, y2."""
+    def window(self, box: np.ndarray) -> np.ndarray:
+        """What is shown around a box, both x1, y1, x2, y2 in pixels."""
         centre, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
         if self.fit == 'keep':
             size = np.full(2, size.max())
         size = np.maximum(size * self.margin, 1)
         return np.concatenate((centre - size / 2, centre + size / 2))
 
-    def _cut(self, image, window):
-        """A window of an image as a square, black beyond the image."""
+    def cut(self, image: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """A window of an image as a square, black beyond the image.
+
+        Args:
+            image (np.ndarray): (H, W, 3) uint8.
+            window (np.ndarray): x1, y1, x2, y2 in its pixels.
+
+        Returns:
+            np.ndarray: (size, size, 3) uint8.
+        """
         zoom = self.size / (window[2:] - window[:2])
         # warpAffine has no averaging: it cuts out a multiple of the size
         times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
