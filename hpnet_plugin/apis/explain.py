@@ -156,13 +156,14 @@ def stream_parts(feats: torch.Tensor, linear: nn.Linear) -> StreamParts:
     Returns:
         Its parts.
     """
-    feats, weight = feats.double().mean(0), linear.weight.double()
+    feats = feats.detach().double().mean(0)
+    weight = linear.weight.detach().double()
     people, _, length, joints = feats.shape
     cells = torch.einsum('kc,mctv->kmtv', weight, feats)
     cells = cells / (people * length * joints)
     bias = cells.new_zeros(len(cells)) if linear.bias is None \
-        else linear.bias.double()
-    logits = linear(feats.mean((0, 2, 3)).to(linear.weight)).double()
+        else linear.bias.detach().double()
+    logits = weight @ feats.mean((0, 2, 3)) + bias
     return StreamParts(*map(_array, (logits, bias, cells)))
 
 

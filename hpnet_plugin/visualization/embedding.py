@@ -86,16 +86,22 @@ def _numbers(axis, points, labels, side):
         size = np.array([3 + 2.8 * len(str(label)), 5.5])  # half of it
         places = at[own][medoid] + _PLACES
         inside = (np.abs(places - side / 2) < side / 2).all(1)
-        hidden = (np.abs(places[:, None] - taken) < size + 3).all(-1).sum(1)
+        near = taken[(np.abs(taken - at[own][medoid])
+                      < _PLACES.max() + size + 3).all(1)]
+        hidden = (np.abs(places[:, None] - near) < size + 3).all(-1).sum(1)
         # what is hidden counts most, then how far away the number is
         cost = hidden + .01 * np.linalg.norm(_PLACES, axis=1) \
             + len(at) * ~inside
         place = _PLACES[cost.argmin()]
-        halo(axis.annotate(
+        line = dict(arrowstyle='-', color=INK, alpha=.6, linewidth=.7,
+                    shrinkA=4, shrinkB=1)
+        number = axis.annotate(
             str(label), points[own][medoid], place, ha='center', va='center',
             textcoords='offset points', fontsize=8, fontweight='bold',
-            color=INK, arrowprops=dict(arrowstyle='-', color=INK, alpha=.6,
-                                       linewidth=.7, shrinkA=4, shrinkB=1)))
+            color=INK, arrowprops=line if np.linalg.norm(place) > 12
+            else None)
+        number.set_in_layout(False)  # it is inside; this saves time
+        halo(number)
         # others keep away from this number more than from a point
         corners = size * ((-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0))
         taken = np.concatenate([taken, np.repeat(

@@ -97,8 +97,11 @@ def contribution_figure(parts: dict[str, np.ndarray], name: str,
         axis.axvline(0, color=MUTED, linewidth=.8)
         span = float(np.abs(values).max()) or 1.
         low, high = min(values.min(), 0.), max(values.max(), 0.)
-        axis.set_xlim(low - .32 * span * (low < 0), high + .32 * span)
         digits = max(0, 1 - int(np.floor(np.log10(span / 2))))
+        # room for the numbers, of a panel that is about 2.2 inches wide
+        share = (.07 * len(f'{span:+.{digits}f}') + .06) / 2.2
+        room = share * (high - low) / (1 - share * (1 + (low < 0)))
+        axis.set_xlim(low - room * (low < 0), high + room)
         for v, value in enumerate(values):
             shown = round(float(value), digits) + 0.  # no -0.00
             axis.annotate(
