@@ -18,22 +18,22 @@ Two ways, for two kinds of parts:
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.models import GCNHead, RecognizerGCN
 from mmaction.registry import DATASETS
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..estimation.devices import device_of
 from ..models import TRMM, XCLIPRecognizer
 from ..recipes.reading import innermost
-from .embedding import clips_of, load_model
+from .embedding import clips_of
 
 
 class UnexplainedError(ValueError):
@@ -104,44 +104,38 @@ class Explanation:
     text: TextParts | None = None
 
 
-def explain(config: Config, checkpoint: str, clips: Sequence[str],
-            device: str = 'cpu') -> Iterator[Explanation]:
+def explain(model: nn.Module, dataset: Mapping[str, Any],
+            clips: Sequence[str]) -> Iterator[Explanation]:
     """Explain the scores of some clips.
 
     Args:
-        config: See :func:`hpnet_plugin.apis.embedding.read_config`. Clips of
-            any split of its test dataset can be explained, by its test
-            pipeline.
-        checkpoint: Weights of its model, all of them.
+        model: A stream or HP-Net with its weights, in eval mode.
+        dataset: Config of the dataset that tests it. Clips of any of its
+            splits can be explained.
         clips: Names of clips.
-        device: Where the model runs.
 
     Yields:
         Of each clip, in the order asked.
 
     Raises:
-        FileNotFoundError: No such checkpoint.
         KeyError: The dataset has no such clip.
         UnexplainedError: A model without graph networks.
-        ValueError: A device that is not there, or a checkpoint that does not
-            fit.
     """
-    device = device_of(device)
-    model = load_model(config, checkpoint).to(device)
     parts_of = _way(model)
-    settings = innermost(config.test_dataloader.dataset)
-    dataset = DATASETS.build(dict(settings, split=None, test_mode=True))
-    names, labels = clips_of(dataset)
+    dataset = innermost(dataset)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        built = DATASETS.build(dict(dataset, split=None, test_mode=True))
+    names, labels = clips_of(built)
     for clip in clips:
         if clip not in names:
             raise KeyError(
-                f'{settings.get("data_root") or settings["ann_file"]} has no '
+                f'{dataset.get("data_root") or dataset["ann_file"]} has no '
                 f'clip {clip!r}; its {len(names)} clips are {names[0]} to '
                 f'{names[-1]}')
         at = names.index(clip)
         with torch.no_grad():
             data = model.data_preprocessor(
-                pseudo_collate([dataset[at]]), False)
+                pseudo_collate([built[at]]), False)
             yield Explanation(clip, int(labels[at]),
                               *parts_of(model, data['inputs']))
 

@@ -10,7 +10,7 @@ import torch
 
 from ..estimation.assembly import ClipAssembler
 from ..estimation.video import VideoReader, read_frames_at
-from ..extraction.crops import CropRecorder
+from ..extraction.crops import CropCutter
 
 if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
@@ -133,16 +133,16 @@ def rgb_inputs(people: Sequence[Person], size: int = 224
         ``hpnet extract --crops`` cuts them out, (size, size, 3) uint8; and
         the part of each that the person's box covers.
     """
-    images, shares = [], []
+    cutter, images, shares = CropCutter(size), [], []
     for person in people:
-        recorder = CropRecorder('', size)  # cuts, writes nothing
-        height, width = person.image.shape[:2]
-        windows = [recorder.window(np.asarray(box, np.float64))
-                   for box in ((0, 0, width, height), person.box)]
-        area = np.prod(person.box[2:] - person.box[:2])
-        images.append([recorder.cut(person.image, window)
+        box = np.asarray(person.box, np.float32)
+        windows = [cutter.windows([box[None]], np.array([[chosen]]),
+                                  person.image.shape[:2])[0]
+                   for chosen in (-1, 0)]  # nobody: the whole frame
+        images.append([cutter.cut(person.image, window)
                        for window in windows])
-        shares.append([float(area / np.prod(window[2:] - window[:2]))
+        shares.append([float(np.prod(box[2:] - box[:2])
+                             / np.prod(window[2:] - window[:2]))
                        for window in windows])
     return images, shares
 

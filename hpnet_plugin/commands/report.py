@@ -26,7 +26,8 @@ def parse_args(argv=None):
     parser.add_argument('--title', default='HP-Net report')
     parser.add_argument(
         '--work-dirs', nargs='+', default=[], metavar='DIR',
-        help='work folders of mim train: curves and best epochs')
+        help='work folders of mim train: curves and best epochs, and what '
+        'hpnet calibrate found')
     parser.add_argument(
         '--scores', nargs='+', default=[], metavar='FILE[:WEIGHT]',
         help='scores of streams, as hpnet fuse takes them')
@@ -70,6 +71,7 @@ def sections(args):
     from hpnet_plugin.datasets.sources import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
     from hpnet_plugin.store import FeatureStore
+    from hpnet_plugin.visualization.calibration import calibration_sections
     from hpnet_plugin.visualization.sections import (
         clip_section,
         dataset_section,
@@ -88,6 +90,7 @@ def sections(args):
         parts += scores_sections(*streams, classes)
     if args.work_dirs:
         parts.append(training_section(args.work_dirs))
+        parts += calibration_sections(args.work_dirs)
     if args.data:
         parts.append(dataset_section(args.data))
         store = FeatureStore(Path(args.data) / 'features')
@@ -105,12 +108,13 @@ def sections(args):
 
 def explanations(args, classes=None):
     """A section a clip: what moved its score in each trained model."""
+    from hpnet_plugin.apis.checkpoints import CheckpointError
     from hpnet_plugin.apis.explain import UnexplainedError
+    from hpnet_plugin.apis.trained import TrainedError
     from hpnet_plugin.visualization.sections import (
         explanation_section,
         short_names,
     )
-    from .settled import REFUSALS
     from .visualize import open_run
     found = {clip: [] for clip in args.clips}
     for name, run in zip(short_names(args.work_dirs), args.work_dirs):
@@ -119,7 +123,8 @@ def explanations(args, classes=None):
             for part in parts:
                 found[part.clip].append((name, part, classes or names,
                                          duration(part.clip)))
-        except (*REFUSALS, UnexplainedError) as error:
+        except (OSError, CheckpointError, TrainedError,
+                UnexplainedError) as error:
             # a work dir need not hold more than logs
             for clip in found:
                 found[clip].append((name, f'not explained: {error}', None, 0))

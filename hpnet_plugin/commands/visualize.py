@@ -25,8 +25,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .train import add_config_options
-
 if TYPE_CHECKING:
     from ..apis.explain import Explanation
     from ..apis.feature_maps import Person
@@ -74,14 +72,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
     sub = command('scores', 'what moved the scores of clips', run_scores)
     sub.add_argument('runs', nargs='+', metavar='RUN',
-                     help='work dirs of trainings')
+                     help='work dirs of trainings, checkpoints, or folders '
+                     'of hpnet save')
     sub.add_argument('--clips', nargs='+', required=True, metavar='NAME')
     sub.add_argument('--data', metavar='FOLDER',
                      help='another dataset folder than the one tested')
     sub.add_argument('--class', dest='label', metavar='NAME',
                      help='the class whose score is explained (default: the '
                      'one that the model predicts)')
-    add_config_options(sub)
 
     args = parser.parse_args(argv)
     if getattr(args, 'checkpoint', None) and len(args.pose) > 1:
@@ -161,8 +159,8 @@ def run_scores(args: argparse.Namespace) -> None:
     from ..visualization.style import save_figure
     found: dict[str, dict[str, Any]] = {clip: {} for clip in args.clips}
     for name, run in zip(short_names(args.runs), args.runs):
-        classes, explanations, duration = open_run(
-            run, args.data, args.clips, args.cfg_options)
+        classes, explanations, duration = open_run(run, args.data,
+                                                   args.clips)
         label = class_number(args.label, classes)
         for explanation in explanations:
             clip = explanation.clip
@@ -223,42 +221,35 @@ def find_all(args: argparse.Namespace, extractor: PooledExtractor
         args.max_people)]
 
 
-def open_run(run: str, data: str | None, clips: Sequence[str],
-             options: Sequence[str] = ()
-             ) -> tuple[list[str] | None, Iterator[Explanation],
+def open_run(run: str, data: str | None, clips: Sequence[str]
+             ) -> tuple[Sequence[str], Iterator[Explanation],
                         Callable[[str], float]]:
     """A trained model and what it says of clips.
 
     Args:
-        run: Work dir of a training.
+        run: See :func:`hpnet_plugin.apis.trained.load_trained`.
         data: Another dataset folder than the one it tested.
         clips: Names of clips.
-        options: As of ``--cfg-options``.
 
     Returns:
-        Class names, or None where the folder has none; the explanations; and
-        a function of a clip to its length in s, 0 where it is not known.
+        Class names; the explanations; and a function of a clip to its length
+        in s, 0 where it is not known.
 
     Raises:
-        Exception: One of ``REFUSALS`` or ValueError, KeyError.
+        OSError: If something is not there.
+        ValueError: If it is no trained model, or a fusion of several.
     """
-    from ..apis.embedding import read_config
     from ..apis.explain import explain
-    from ..facts import folder_classes
+    from ..apis.trained import load_trained
     from ..recipes.reading import innermost
-    from .names import find_config
-    from .options import config_options
-    from .test import find_run
-    path, checkpoint = find_run(run, None)
-    config = read_config(find_config(path).path,
-                         options=config_options(options))
-    dataset = innermost(config.test_dataloader.dataset)
+    trained = load_trained(run)
+    dataset = dict(innermost(
+        trained.description.config['test_dataloader']['dataset']))
     if data is not None:
-        # the data alone: the model stays what was trained
         dataset.update(data_root=data, ann_file='annotations.pkl')
-    root = dataset.get('data_root') or str(Path(dataset.ann_file).parent)
-    return (folder_classes(root), explain(config, checkpoint, clips),
-            duration_of(root))
+    root = dataset.get('data_root') or str(Path(dataset['ann_file']).parent)
+    return (trained.description.classes,
+            explain(trained.build(), dataset, clips), duration_of(root))
 
 
 def duration_of(root: str) -> Callable[[str], float]:
@@ -277,17 +268,14 @@ def duration_of(root: str) -> Callable[[str], float]:
     return duration
 
 
-def class_number(name: str | None, classes: Sequence[str] | None
-                 ) -> int | None:
-    """The class of a name or a number; None where none is named."""
+def class_number(name: str | None, classes: Sequence[str]) -> int | None:
+    """The class of a name; None where none is named."""
     if name is None:
         return None
-    if classes and name in classes:
-        return classes.index(name)
-    if name.isdecimal() and (not classes or int(name) < len(classes)):
-        return int(name)
-    raise ValueError(f'no class {name!r}; there are '
-                     f'{", ".join(classes or ["numbers from 0"])}')
+    if name not in classes:
+        raise ValueError(f'no class {name!r}; there are '
+                         f'{", ".join(classes)}')
+    return classes.index(name)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
@@ -299,10 +287,9 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from .settled import REFUSALS
     try:
         args.run(args)
-    except (*REFUSALS, OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         # a KeyError's text is its argument, in quotes
         message = error.args[0] if isinstance(error, KeyError) else error
         print(f'visualize: {message}', file=sys.stderr)

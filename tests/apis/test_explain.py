@@ -65,16 +65,15 @@ def runs(tmp_path_factory):
 
 
 def opened(runs, name):
-    """Config, checkpoint, and what the toolbox's own test says of the clip."""
+    """Dataset, model, and what the toolbox's own test says of the clip."""
     config = read_config(runs / name / f'{name}.py')
-    checkpoint = str(runs / name / 'epoch_1.pth')
-    model = load_model(config, checkpoint)
+    model = load_model(config, str(runs / name / 'epoch_1.pth'))
     dataset = DATASETS.build(config.test_dataloader.dataset)
     sample, = (sample for sample in map(dataset.__getitem__, range(2))
                if sample['data_samples'].frame_dir == CLIP)
     with torch.no_grad():
         tested, = model.test_step(pseudo_collate([sample]))
-    return config, checkpoint, model, sample, tested
+    return config.test_dataloader.dataset, model, sample, tested
 
 
 def test_parts_of_views_add_up():
@@ -93,8 +92,8 @@ def test_parts_of_views_add_up():
 
 
 def test_stream(runs):
-    config, checkpoint, _, _, tested = opened(runs, 'hp_b')
-    found, = explain(config, checkpoint, [CLIP])
+    dataset, model, _, tested = opened(runs, 'hp_b')
+    found, = explain(model, dataset, [CLIP])
     assert found.clip == CLIP and found.label == int(tested.gt_label)
     np.testing.assert_allclose(found.scores, tested.pred_score, **CLOSE)
     parts = found.streams['']
@@ -104,15 +103,15 @@ def test_stream(runs):
         rtol=1e-5, atol=1e-4)
     assert found.text is None
     # a clip of another split, and one that is not there
-    other, = explain(config, checkpoint, ['train_0'])
+    other, = explain(model, dataset, ['train_0'])
     assert other.clip == 'train_0'
     with pytest.raises(KeyError, match="no clip 'none'"):
-        next(explain(config, checkpoint, ['none']))
+        next(explain(model, dataset, ['none']))
 
 
 def test_hpnet(runs):
-    config, checkpoint, model, sample, tested = opened(runs, 'hpnet')
-    found, = explain(config, checkpoint, [CLIP])
+    dataset, model, sample, tested = opened(runs, 'hpnet')
+    found, = explain(model, dataset, [CLIP])
     np.testing.assert_allclose(found.scores, tested.pred_score, **CLOSE)
     assert list(found.streams) == ['j', 'b', 'jm']
     for name, parts in found.streams.items():
@@ -165,9 +164,9 @@ def test_a_hidden_joint_has_the_mean_of_its_person():
 
 
 def test_models_without_joints_are_refused(runs):
-    config = read_config(runs / 'posec3d/posec3d.py')
+    dataset, model, _, _ = opened(runs, 'posec3d')
     with pytest.raises(UnexplainedError, match='no graph network'):
-        next(explain(config, str(runs / 'posec3d/epoch_1.pth'), [CLIP]))
+        next(explain(model, dataset, [CLIP]))
 
 
 def test_command(runs, tmp_path, capsys):
