@@ -89,7 +89,7 @@ def test_wrong_use(videos, tmp_path, capsys):
             ([*good[:2], 'none.mp4', *good[3:], '--pose', 'tiny'],
              'none.mp4'),
             (['visualize', 'scores', str(tmp_path), '--clips', 'a', '--out',
-              'x'], 'holds no config')):
+              'x'], 'holds no checkpoint')):
         assert cli.main(wrong) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / 'x').exists()
