@@ -161,7 +161,7 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
         data = _exported(graph, shapes, about)
         worst = _compare(data, graph, model, about)
     return with_metadata(data, dict(
-        description_facts(about), reads={
+        description_facts(_portable(about)), reads={
             name: 'float32 ' + str(tuple(
                 FREE[name].get(axis, size) for axis, size in
                 enumerate(shape)))
