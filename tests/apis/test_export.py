@@ -52,6 +52,7 @@ def made(recipe, folder, **settings):
         config.model.text.arch = config.model.backbone.arch = TOWERS
         # the quickest to export; CTR-GCN is looked at as a stream
         net, width = graph_net('stgcn', 96, 2, 'small')
+        config.model.topology.pop('model')
         config.model.topology.update(model=net, feat_channels=width)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
@@ -183,7 +184,8 @@ def test_free_clips_and_frames(tmp_path, net):
 
 
 def test_what_the_file_says(tmp_path):
-    trained, _ = made('stream', tmp_path / 'noise', stream='hp_jm', net='stgcn')
+    trained, _ = made('stream', tmp_path / 'noise', stream='hp_jm',
+                      net='stgcn')
     export_trained(trained, str(tmp_path / 'out'))
     file = tmp_path / 'out/model.onnx'
     facts = onnxruntime.InferenceSession(
