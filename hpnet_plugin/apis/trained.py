@@ -215,7 +215,7 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     if not several:
         _write_model(trained, folder)
         return from_pretrained(folder)
-    description = _fusion(models, members, name, calibration)
+    description = fusion_description(models, members, name, calibration)
     parts = [_write_model(model, osp.join(folder, member.name))
              for model, member in zip(models, members)]
     # last: a folder with hpnet.json is whole
@@ -312,7 +312,7 @@ def _stream(about):
         else None
 
 
-def _fusion(models, members, name, calibration):
+def fusion_description(models, members, name, calibration):
     """The description of a fusion."""
     first = models[0].description
     for model, member in zip(models, members):
