@@ -7,6 +7,7 @@
     hpnet benchmark tracking
     hpnet benchmark memory
     hpnet benchmark startup
+    hpnet benchmark onnx
 
 Without further options each takes a minute or two and needs nothing but
 this package: it draws its videos and runs the tiny pose net. Printed are
@@ -25,6 +26,7 @@ COMMANDS = {
     'store': 'the feature store beside a .npy file a clip and a JSON index',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
+    'onnx': 'exported nets in onnxruntime beside torch',
     'startup': 'imports, --help and mim train beside import mmaction',
 }
 

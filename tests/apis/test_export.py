@@ -201,6 +201,8 @@ def test_what_the_file_says(tmp_path):
         scorer = OnnxScorer(path)
         assert scorer.description.classes == about.classes
         assert scorer.needs == {'features'}
+    # usual weights in a fusion are found by it
+    assert scorer.description.config['stream'] == 'hp_jm'
     # neither the file nor its description names this machine
     for path in (tmp_path / 'out').iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
