@@ -8,6 +8,8 @@
     hpnet benchmark memory
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark predict
+    hpnet benchmark predict MODEL --video VIDEO
 
 Without further options each takes a minute or two and needs nothing but
 this package: it draws its videos and runs the tiny pose net. Printed are
@@ -28,6 +30,7 @@ COMMANDS = {
     'memory': 'long videos, clips that fail, frames that are too large',
     'onnx': 'exported nets in onnxruntime beside torch',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'predict': 'a long video through the inferencer: memory, speed, delay',
 }
 
 
