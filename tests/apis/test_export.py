@@ -15,12 +15,14 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from hpnet_plugin.apis.describing import describe
+from hpnet_plugin.apis.description import read_description
+from hpnet_plugin.apis.estimators import build_estimators
 from hpnet_plugin.apis.export import export_scores, export_trained
 from hpnet_plugin.apis.onnx_scorer import OnnxScorer, is_exported
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.apis.trained import Member, Trained, save_pretrained
 from hpnet_plugin.cli import main
-from hpnet_plugin.onnx_export import ExportError, difference
+from hpnet_plugin.onnx_export import ExportError, difference, to_onnx
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.recipes.nets import NETS, graph_net
 from hpnet_plugin.store import FeatureStore
@@ -255,6 +257,13 @@ def test_what_cannot_be_exported(tmp_path):
         export_scores(trained)
 
 
+class Detector(nn.Module):
+    """One person, of any image."""
+
+    def forward(self, images):
+        return images.mean() * 0 + torch.tensor([[[1., 2., 30., 40., .9]]])
+
+
 def test_command(tmp_path, capsys):
     """With the pose net of the features, by name, and a detector."""
     trained, _ = made('stream', tmp_path / 'noise', stream='hp_j', tap=TAP,
@@ -263,18 +272,26 @@ def test_command(tmp_path, capsys):
     about.extraction.update(pose=dict(zoo='tiny', norm='eval'), region=3,
                             grid='corners', aspect='frame')
     save_pretrained(trained, tmp_path / 'saved')
-    out = tmp_path / 'out'
+    out, file = tmp_path / 'out', tmp_path / 'mine.onnx'
+    file.write_bytes(to_onnx(Detector().eval(), [torch.zeros(1, 3, 64, 64)],
+                             dict(images={}), dict(dets={})))
     assert main(['export', str(tmp_path / 'saved'), '--out', str(out),
-                 '--detector', 'frame']) == 0
+                 '--detector', f'yolox:{file}']) == 0
     said = capsys.readouterr().out
     assert '2 people a clip (fixed); trained with 16 frames' in said
     assert said.count('differs from PyTorch by') == 2
     made_of = json.loads((out / 'hpnet.json').read_text())['extraction']
     assert made_of['taps'] == {TAP: 32} and made_of['grid'] == 'corners'
     assert made_of['pose']['zoo'] == 'tiny' and made_of['region'] == 3
-    assert made_of['detector']['name'] == 'frame'
+    assert made_of['detector']['name'] == 'mine'
     assert {path.name for path in out.iterdir()} == {
-        'hpnet.json', 'model.onnx', 'pose.onnx'}
+        'hpnet.json', 'model.onnx', 'pose.onnx', 'detector_yolox.onnx'}
+    assert (out / 'detector_yolox.onnx').read_bytes() == file.read_bytes()
+    # the inferencer looks with these eyes
+    built = build_estimators(read_description(out), [TAP],
+                             exported=str(out / 'pose.onnx'))
+    assert built.source.path == str(out / 'detector_yolox.onnx')
+    assert built.extractor.taps == {TAP: 32}
     # a pose net of other weights is another net
     about.extraction['pose']['sha256'] = '0' * 64
     save_pretrained(trained, tmp_path / 'saved')
