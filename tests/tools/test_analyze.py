@@ -105,6 +105,8 @@ def test_gains(analyze, dumps, capsys):
     check_figure(out / 'gains')
     check_figure(out / 'extremes')
     assert 'second gains most' in capsys.readouterr().out
+    # T8: of three classes, none is among the best and among the worst
+    assert [r['class'] for r in record['confused']] == ['wave']
     # Nothing gained, nothing lost.
     assert analyze(['gains', 'first.pkl', 'first.pkl', '--out', 'same',
                     '--names', 'one', 'other']) == 0
@@ -125,7 +127,8 @@ def test_wrong_use(analyze, dumps, capsys):
             (['tsne', 'a.py', '--out', 'x'], 'pairs'),
             (['tsne', 'a.py', 'a.pth', '--names', 'a', 'b', '--out', 'x'],
              '2 --names for 1 models'),
-            (['gains', 'a', 'b', '--top', '0', '--out', 'x'], 'at least 1')):
+            (['gains', 'a', 'b', '--top', '0', '--out', 'x'],
+             '0 is not a whole number, 1 or more')):
         with pytest.raises(SystemExit) as error:
             analyze(args)
         assert error.value.code == 2
