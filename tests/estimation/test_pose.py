@@ -492,7 +492,7 @@ class TestWhatIsWrong:
         with pytest.raises(TapError, match='the closest: .* "hpnet taps'):
             build_pose_net(shared / 'data/simplepose/simplepose.onnx',
                            taps=['ZZZ'])
-        with pytest.raises(TapError, match='the closest: .*backbone'):
+        with pytest.raises(TapError, match='the closest: .*head.final'):
             build_pose_net(config, checkpoint, ['ZZZ'])
 
 
