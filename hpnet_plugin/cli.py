@@ -34,6 +34,8 @@ GROUPS = {
         'analyze': ('commands.analyze',
                     'tables and figures: classes, gains, Fisher scores, '
                     't-SNE, timelines'),
+        'visualize': ('commands.visualize',
+                      'feature maps, detectors, and what moved a score'),
         'report': ('commands.report',
                    'write trainings, scores and data to an HTML page'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),

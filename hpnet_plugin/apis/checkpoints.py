@@ -44,8 +44,9 @@ def newest_checkpoint(folder: str | os.PathLike) -> str:
         raise FileNotFoundError(f'{folder} holds no checkpoint: the training '
                                 'did not get that far')
     path = Path(note.read_text(encoding='utf-8').strip())
-    # the folder may have been moved since
-    return str(path if path.is_file() else folder / path.name)
+    # the folder may have been moved since, or be a copy
+    beside = folder / path.name
+    return str(beside if beside.is_file() else path)
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:

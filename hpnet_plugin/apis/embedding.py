@@ -134,13 +134,7 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     loader = Runner.build_dataloader(
         dict(config.test_dataloader, dataset=dataset,
              sampler=dict(type='DefaultSampler', shuffle=False)))
-    model = MODELS.build(config.model)
-    try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except Exception as error:
-        raise CheckpointError(problem(checkpoint, error, config.filename)
-                              ) from None
-    model.to(device).eval()
+    model = load_model(config, checkpoint).to(device)
     values = []
     with torch.no_grad():
         for batch in progress(loader):
@@ -151,6 +145,29 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
             values.append(found.cpu().numpy())
     return Features([names[i] for i in kept], labels[kept],
                     np.concatenate(values))
+
+
+def load_model(config, checkpoint):
+    """The model of a config with trained weights, in eval mode.
+
+    Args:
+        config (Config): See :func:`read_config`.
+        checkpoint (str): Weights of its model, all of them.
+
+    Returns:
+        BaseRecognizer: On the CPU.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: A checkpoint that does not fit.
+    """
+    model = MODELS.build(config.model)
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except Exception as error:
+        raise CheckpointError(problem(checkpoint, error, config.filename)
+                              ) from None
+    return model.eval()
 
 
 def pooled_features(model, inputs):

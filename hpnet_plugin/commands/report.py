@@ -6,7 +6,10 @@ dataset folder.
 
     hpnet report --out report.html --work-dirs work_dirs/hp_j work_dirs/hp_b \\
         --scores hp_j.pkl hp_b.pkl:0.5 --classes data/mine/classes.txt \\
-        --data data/mine --videos videos
+        --data data/mine --videos videos --clips NAME NAME
+
+With --clips and --work-dirs the page also shows what moved the scores of
+these clips, in each of the trained models; see hpnet visualize.
 
 Exit status: 0 done, 2 the usage is wrong or a file cannot be used, 1 the page
 cannot be written (the disk is full).
@@ -54,10 +57,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='folder of its videos, to show joints on frames')
     parser.add_argument(
         '--clips', nargs='+', metavar='NAME',
-        help='clips of the dataset to show (default: three of them)')
+        help='clips of the dataset to show (default: three of them), and '
+        'whose scores to explain')
     parser.add_argument(
-        '--tap', help='tap to show, if the dataset folder has several')
+        '--tap', help='features to show, where the dataset has several')
+    parser.add_argument(
+        '--pose', nargs='+', metavar=('NET', 'TAP'),
+        help='show the feature maps of this pose net over the people of '
+        '--videos, as hpnet visualize maps')
     args = parser.parse_args(argv)
+    if args.pose and not (args.data and args.videos):
+        parser.error('--pose shows people of --data in --videos: give both')
     if not (args.work_dirs or args.scores or args.data):
         parser.error('nothing to report: give --work-dirs, --scores or '
                      '--data')
@@ -93,9 +103,41 @@ def sections(args: argparse.Namespace) -> list[Any]:
         parts.append(dataset_section(args.data))
         store = FeatureStore(Path(args.data) / 'features')
         names = args.clips or store.names[::-(-len(store) // 3)][:3]
-        parts += [clip_section(store, name, args.videos, args.tap)
-                  for name in names]
+        extractor = None
+        if args.pose:
+            from .visualize import build_extractors
+            extractor, = build_extractors([args.pose], None).values()
+        parts += [clip_section(store, name, args.videos, args.tap,
+                               extractor=extractor) for name in names]
+    if args.work_dirs and args.clips:
+        parts += explanations(args, classes)
     return parts
+
+
+def explanations(args, classes=None):
+    """A section a clip: what moved its score in each trained model."""
+    from hpnet_plugin.apis.checkpoints import CheckpointError
+    from hpnet_plugin.apis.explain import UnexplainedError
+    from hpnet_plugin.apis.trained import TrainedError
+    from hpnet_plugin.visualization.sections import (
+        explanation_section,
+        short_names,
+    )
+    from .visualize import open_run
+    found = {clip: [] for clip in args.clips}
+    for name, run in zip(short_names(args.work_dirs), args.work_dirs):
+        try:
+            names, parts, duration = open_run(run, args.data, args.clips)
+            for part in parts:
+                found[part.clip].append((name, part, classes or names,
+                                         duration(part.clip)))
+        except (OSError, CheckpointError, TrainedError,
+                UnexplainedError) as error:
+            # a work dir need not hold more than logs
+            for clip in found:
+                found[clip].append((name, f'not explained: {error}', None, 0))
+    return [explanation_section(clip, parts)
+            for clip, parts in found.items()]
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -182,6 +183,28 @@ def test_facts_of_the_folder(dataset):
     assert record['detector']['name'].startswith('boxes')
     assert len(record['pose']['sha256']) == 64
     assert record['settings']['max_people'] == 2
+    # all of them have 12 frames, at the rate of people.save_video
+    fps = FeatureStore(dataset / 'features').info('c0')['fps']
+    assert record['fps'] == fps
+    assert record['clips']['seconds'] == dict.fromkeys(
+        ('median', 'longest'), 12 / fps)
+
+
+def test_nets_by_name(root, videos, main, dataset, tmp_path):
+    """A folder that was begun with files goes on with their names."""
+    out = shutil.copytree(dataset, tmp_path / 'data')
+    meta = (out / 'features/meta.json').read_bytes()
+    args = arguments(root, videos, out, *labelled(videos), '--tap', SECOND,
+                     '--workers', '0')
+    args[args.index('--pose') + 1] = 'tiny'
+    at = args.index('--checkpoint')
+    assert 'zoo' not in read_record(str(out))['pose']
+    assert main(args[:at] + args[at + 2:]) == 0
+    assert (out / 'features/meta.json').read_bytes() == meta
+    for record in (read_record(str(out)), json.loads(
+            (out / 'extraction.json').read_text())):
+        assert record['pose']['zoo'] == 'tiny'
+        assert 'zoo' not in record['detector']
 
 
 def test_transform_gives_what_the_store_has(root, videos, dataset):

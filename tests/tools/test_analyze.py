@@ -205,6 +205,12 @@ def test_tsne(analyze, models, tmp_path, capsys):
     assert len(rows) == 12 and rows[0]['clip'].startswith('xview_train')
     assert {row['class'] for row in rows} == {'drink', 'read'}
 
+    # Without a file of names: those of the dataset folder.
+    assert analyze(['tsne', *pairs[:2], '--perplexity', '4', '--out',
+                    str(out)]) == 0
+    assert {row['class'] for row in table(out / 'tsne.csv')} == {
+        'pick up with one hand', 'pick up with two hands', 'drop trash'}
+
 
 def test_tsne_refuses_other_names(analyze, models, tmp_path, capsys):
     pair = [str(models / 'hp_j.py'), str(models / 'hp_j.pth')]
