@@ -75,12 +75,18 @@ def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Write the config and run mmaction2's script on it; its exit status."""
+    from ..config_text import read_config
+    from ..recipes import model_settings
     from .names import find_config
     from .scripts import run_script
     from .settled import settle
     config, checkpoint = find_run(args.run, args.checkpoint)
     named = find_config(config)
-    job = settle(named, settings_of(args), args.cfg_options, ('test', ))
+    given = settings_of(args)
+    if 'data_root' in given or 'benchmark' in given:
+        # other data are shown to the same model
+        given = {**model_settings(read_config(named.path)), **given}
+    job = settle(named, given, args.cfg_options, ('test', ))
     folder = args.work_dir or str(
         Path(args.run if Path(args.run).is_dir() else job.work_dir, 'test'))
     words = [job.write(folder, named.name), checkpoint, '--work-dir', folder]

@@ -5,8 +5,14 @@ returns a whole config as a dict. It holds its settings as top-level keys,
 and :func:`recompose` makes it anew when one of them is changed, by a child
 config or on the command line. Nothing here imports torch or mmaction2.
 """
-from .compose import RECIPES, changed_settings, compose, recompose
+from .compose import (
+    RECIPES,
+    changed_settings,
+    compose,
+    model_settings,
+    recompose,
+)
 from .settings import Recipe, SettingError
 
 __all__ = ['RECIPES', 'Recipe', 'SettingError', 'changed_settings', 'compose',
-           'recompose']
+           'model_settings', 'recompose']

@@ -72,12 +72,8 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     record = config.get('composed')
     if not record:
         return config
-    record = dict(record)
-    facts = record.pop('facts')
-    recipe = record.pop('recipe')
-    record = checked(RECIPES, recipe, record)
-    source = Source(_recorded(facts), True, record.get('benchmark')) \
-        if facts else find_facts(record)
+    recipe = record['recipe']
+    record, source = _composed_of(record)
     old = _compose(recipe, record, source)
     changed = changed_settings(config)
     epochs = (config.get('train_cfg') or {}).get('max_epochs')
@@ -94,6 +90,42 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     record = new['composed']
     return {**merge3(old, config, new), 'composed': record,
             **{name: record[name] for name in record if name != 'facts'}}
+
+
+def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that give the same model on another dataset.
+
+    Args:
+        config (dict): A config, whole.
+
+    Returns:
+        dict: What the config's own dataset said of people, frames, features
+        and size; empty if the config was not composed.
+
+    Raises:
+        SettingError: If its settings cannot be.
+    """
+    record = config.get('composed')
+    if not record:
+        return {}
+    settings, source = _composed_of(record)
+    found = resolved(settings, source.facts, source.stored)
+    taps = found['taps']
+    if taps:
+        found['tap'] = taps[0] if len(taps) == 1 else list(taps)
+    return {name: found[name] for name in
+            ('people', 'frames', 'size', 'schedule', 'tap')
+            if name in settings and found.get(name) is not None}
+
+
+def _composed_of(record):
+    """Settings of a record of a composed config, and its dataset."""
+    record = dict(record)
+    facts = record.pop('facts')
+    settings = checked(RECIPES, record.pop('recipe'), record)
+    source = Source(_recorded(facts), True, settings.get('benchmark')) \
+        if facts else find_facts(settings)
+    return settings, source
 
 
 def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,13 @@ from dataclasses import replace
 import pytest
 from mmengine.config import Config
 
-from hpnet_plugin.facts import benchmark_facts, write_facts
-from hpnet_plugin.recipes import SettingError, compose, recompose
+from hpnet_plugin.facts import Facts, benchmark_facts, write_facts
+from hpnet_plugin.recipes import (
+    SettingError,
+    compose,
+    model_settings,
+    recompose,
+)
 from hpnet_plugin.recipes.checks import ConfigError
 from hpnet_plugin.recipes.merge import merge3, same
 from hpnet_plugin.runner import current_config
@@ -219,3 +224,23 @@ def test_misspelt_keys(key, message):
 def test_settings_of_other_recipes():
     with pytest.raises(ConfigError, match="tap: recipe 'xclip' has no such"):
         current_config(Config({**compose('xclip'), 'tap': 'x'}))
+
+
+def test_other_data_are_shown_to_the_same_model(tmp_path):
+    """What a folder says of people, frames and size is the model's then."""
+    folders = []
+    for name, people, frames, size, taps in (
+            ('mine', 1, 16, 'small', dict(a=8)),
+            ('others', 3, 64, 'full', dict(b=4, a=8))):
+        folders.append(str(tmp_path / name))
+        (tmp_path / name).mkdir()
+        write_facts(folders[-1], Facts(
+            name, name, folders[-1], ('walk', 'run'), people, frames, taps,
+            dict(train=9, test=9), dict(train='train', test='test'),
+            size=size))
+    for recipe, settings in (('stream', dict(stream='hp_j')), ('hpnet', {})):
+        trained = compose(recipe, data_root=folders[0], **settings)
+        shown = recompose({**trained, **model_settings(trained),
+                           'data_root': folders[1]})
+        assert shown['model'] == trained['model']
+        assert shown['test_dataloader']['dataset']['data_root'] == folders[1]
