@@ -84,8 +84,10 @@ class LiveMedia(Media):
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
         self.close()
-        self._reception = reception = _Reception(self, fps)
+        # before the thread begins: it imports av, too, and two threads that
+        # import parts of it at the same time may wait for each other
         upright = UprightImages(self.name, self.limits)
+        self._reception = reception = _Reception(self, fps)
         self.dropped, self.damage = 0, None
         try:
             while (received := reception.newest()) is not None:

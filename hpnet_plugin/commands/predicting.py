@@ -246,8 +246,9 @@ class Predicting:
             result.to_json(files.json, self.outputs.poses)
             written.append(files.json)
         if files.csv:
-            if not media.live:
-                self._add_windows(files, result)
+            # the rows of a stream are there already
+            self._add_windows(files, replace(result, predictions=[])
+                              if media.live else result)
             segments = osp.splitext(files.csv)[0] + '.timeline.csv'
             self.outputs.add_rows(segments, result.segment_rows(),
                                   SEGMENT_COLUMNS)
