@@ -8,7 +8,7 @@ import os.path as osp
 import re
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -96,7 +96,7 @@ def list_clips(source: str,
     elif _is_video(source):
         clips = [_clip(source)]
     elif osp.isfile(source):
-        clips = list(_read_list(source))
+        clips = list(read_list(source))
     else:
         raise SourceError(f'{source}: no such video, folder or list file')
     if not clips:
@@ -170,7 +170,19 @@ def _is_clip(path, skipped):
     return False
 
 
-def _read_list(path):
+def read_list(path: str) -> Iterator[Clip]:
+    """Videos of a list file, in its order; see :func:`list_clips`.
+
+    Args:
+        path (str): The list file.
+
+    Yields:
+        Clip: A video, whether it exists or not; relative paths have the
+        folder of the list file before them.
+
+    Raises:
+        SourceError: If a line names no video, or the file is no text.
+    """
     for number, line in _lines(path):
         if line.startswith('#'):
             continue

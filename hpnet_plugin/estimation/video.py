@@ -254,6 +254,30 @@ def spread_times(times: np.ndarray, most: int) -> np.ndarray:
     return np.unique(after - nearer)
 
 
+def frames_at_rate(times: np.ndarray, fps: float) -> np.ndarray:
+    """Indices of the frames that are nearest to 0, 1 / fps, 2 / fps, ... s.
+
+    Between two that are as near the earlier one is taken. No frame is taken
+    twice, so that a video of fewer frames a second is taken as a whole.
+
+    Args:
+        times (np.ndarray): (T,) ascending, when each frame appears, in
+            seconds from the first.
+        fps (float): Frames a second that are wanted.
+
+    Returns:
+        np.ndarray: Ascending.
+    """
+    if len(times) < 2:
+        return np.arange(len(times))
+    gaps = np.diff(times)
+    # what each frame is nearest to; the last is shown for as long as most
+    ends = np.append(times[:-1] + gaps / 2, times[-1] + np.median(gaps) / 2)
+    # times of files are rounded to at best a microsecond
+    reached = np.floor(ends * fps + 1e-6)
+    return np.flatnonzero(np.diff(reached, prepend=-1) > 0)
+
+
 class VideoReader:
     """The wanted frames of one video.
 
@@ -264,7 +288,11 @@ class VideoReader:
             is not constant. Defaults to None: all.
         length (int, optional): Keep the frames that a linear resampling of
             all frames to this length would blend, at most twice as many.
-            Excludes ``max_frames``. Defaults to None: all.
+            Defaults to None: all.
+        fps (float, optional): Keep the frames nearest to each of so many
+            instants a second, see :func:`frames_at_rate`. Defaults to None:
+            all. At most one of ``max_frames``, ``length`` and ``fps`` can be
+            given.
         damaged (str): What becomes of a video that is cut off or holds
             frames that cannot be decoded. ``'refuse'``: a VideoError;
             ``'mark'``: what can be decoded is given out, broken frames as
@@ -298,15 +326,11 @@ class VideoReader:
                  path: str,
                  max_frames: int | None = None,
                  length: int | None = None,
+                 fps: float | None = None,
                  damaged: str = 'refuse',
                  limits: Limits = LIMITS,
                  threads: int = 1) -> None:
-        if max_frames is not None and length is not None:
-            raise ValueError('max_frames and length exclude each other: got '
-                             f'{max_frames} and {length}')
-        for name, value in dict(max_frames=max_frames, length=length).items():
-            if value is not None and value < 1:
-                raise ValueError(f'{name} must be 1 or more, got {value}')
+        _check_choice(max_frames, length, fps)
         if damaged not in DAMAGED:
             raise ValueError(
                 f'damaged must be one of {DAMAGED}, got {damaged!r}')
@@ -320,12 +344,32 @@ class VideoReader:
             raise VideoError(f'{path} holds no frame that can be decoded')
         if self.damage and damaged == 'refuse':
             raise VideoError(f'{path} is {self.damage}')
+        self.choose(max_frames, length, fps)
+
+    def choose(self,
+               max_frames: int | None = None,
+               length: int | None = None,
+               fps: float | None = None) -> None:
+        """Choose the wanted frames anew; the file is not looked at again.
+
+        Args:
+            max_frames (int, optional): See the class.
+            length (int, optional): See the class.
+            fps (float, optional): See the class.
+
+        Raises:
+            ValueError: If one is out of range, or several are given.
+        """
+        _check_choice(max_frames, length, fps)
+        table = self._table
         if length is not None:
-            self.numbers = weighted_frames(self.count, length)
+            self.numbers = weighted_frames(table.count, length)
+        elif fps is not None:
+            self.numbers = frames_at_rate(table.times, fps)
         elif max_frames is not None and not table.constant:
             self.numbers = spread_times(table.times, max_frames)
         else:
-            self.numbers = spread(self.count, max_frames)
+            self.numbers = spread(table.count, max_frames)
         self.times = table.times[self.numbers]
 
     def __enter__(self) -> 'VideoReader':
@@ -378,6 +422,20 @@ class VideoReader:
         self.count = decoding.count
         self.numbers = np.array(done, np.int64)
         self.times = np.array([_time(times, n) for n in done])
+
+
+def _check_choice(max_frames, length, fps):
+    given = {name: value for name, value in dict(
+        max_frames=max_frames, length=length, fps=fps).items()
+        if value is not None}
+    if len(given) > 1:
+        raise ValueError(f'{" and ".join(given)} exclude each other: got '
+                         f'{" and ".join(map(str, given.values()))}')
+    for name, value in given.items():
+        if name == 'fps' and not 0 < value < float('inf'):
+            raise ValueError(f'fps must be above 0, got {value}')
+        if name != 'fps' and value < 1:
+            raise ValueError(f'{name} must be 1 or more, got {value}')
 
 
 def _time(times, number):
@@ -462,7 +520,7 @@ class _Decoding:
         self.everything = len(wanted) == table.count
         self.count, self.damages = table.count, []
         self.done = -1  # the frame given out last
-        self.image = _Images(path, limits)
+        self.image = UprightImages(path, limits)
 
     def frames(self, opened=None):
         """Yield (number, image) of the wanted frames.
@@ -643,20 +701,29 @@ class _Decoding:
                                 f'be decoded: {errors[0]}')
 
 
-class _Images:
+class UprightImages:
     """Pixels of frames, all of one size.
 
     A converter that is kept and has no threads of its own costs a fifth of
     what ``frame.to_ndarray(format='rgb24')`` costs, and gives the same.
+
+    Args:
+        path (str): Of the video, for messages.
+        limits (Limits): Above these a frame is refused.
     """
 
-    def __init__(self, path, limits):
+    def __init__(self, path: str, limits: Limits = LIMITS) -> None:
         from av.video.reformatter import VideoReformatter
         self.path, self.limits, self.size = path, limits, None
         self.converter = VideoReformatter()
 
-    def __call__(self, frame):
-        """RGB pixels (H, W, 3), turned as the display matrix says."""
+    def __call__(self, frame) -> np.ndarray:
+        """RGB pixels (H, W, 3) of an av.VideoFrame, turned upright.
+
+        Raises:
+            VideoError: If the frame is above the limits, or its pixels
+                cannot be converted.
+        """
         with _named(self.path):
             _check_size(self.path, frame.width, frame.height, self.limits)
             # a stream may change its size on the way: the first stays

@@ -1,0 +1,348 @@
+"""Where frames come from: files, folders, lists, arrays, cameras, streams."""
+from __future__ import annotations
+
+import glob
+import os
+import os.path as osp
+import re
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..datasets.clips import SourceError
+from ..datasets.sources import read_list
+from ..estimation.video import (
+    CHUNK_BYTES,
+    LIMITS,
+    FrameChunk,
+    Limits,
+    VideoReader,
+    frames_at_rate,
+)
+from ..files import VIDEO_SUFFIXES
+
+CHUNK = 8  # frames handed out at once, fewer where they are very large
+SCHEMES = ('rtsp', 'rtsps', 'http', 'https')
+_ADDRESS = re.compile(r'[a-zA-Z][a-zA-Z0-9+.-]*://')
+
+
+class MediaInfo(NamedTuple):
+    """What is known of a medium; a number that is not known is 0.
+
+    Attributes:
+        fps (float): Frames a second.
+        duration (float): In s; the last frame's own duration is included.
+        frames (int): Number of frames.
+        height (int): In pixels, upright.
+        width (int): In pixels, upright.
+    """
+    fps: float = 0.
+    duration: float = 0.
+    frames: int = 0
+    height: int = 0
+    width: int = 0
+
+
+class Media(ABC):
+    """Frames of one video, array, camera or stream.
+
+    Nothing is opened before it is asked for: a file that cannot be read
+    raises its error from ``info`` or :meth:`chunks`, and does not keep the
+    other files of a folder from being read.
+
+    Attributes:
+        name (str): The source as the user named it; an address without the
+            password.
+        live (bool): Whether frames come at their own pace and without an
+            end.
+        dropped (int): Frames of a live source that came while the caller
+            was busy with others, and are lost; 0 of files and arrays.
+        damage (str | None): What is wrong with the source, as far as it was
+            read; right when :meth:`chunks` has ended.
+    """
+    live = False
+
+    def __init__(self, name: str) -> None:
+        self.name, self.dropped = name, 0
+        self.damage: str | None = None
+
+    def __enter__(self) -> Media:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.name!r})'
+
+    @property
+    @abstractmethod
+    def info(self) -> MediaInfo:
+        """What is known by now.
+
+        Raises:
+            VideoError: If a file is no video that can be read.
+        """
+
+    @abstractmethod
+    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+        """The frames, in order, a few at a time.
+
+        Args:
+            fps (float, optional): Frames a second that are wanted: of a file
+                or an array the frames nearest to 0, 1 / fps, 2 / fps, ... s,
+                of a live source the first that comes near each of these
+                times. Defaults to None: all.
+
+        Yields:
+            FrameChunk: Numbers in the source, times in s from its first
+            frame, and upright RGB images (H, W, 3) uint8.
+
+        Raises:
+            VideoError: If nothing (more) can be read.
+            ValueError: If ``fps`` is not above 0.
+        """
+
+    def close(self) -> None:  # noqa: B027  a file needs nothing
+        """Let go of what is open; an iteration under way ends."""
+
+
+class VideoMedia(Media):
+    """A video file.
+
+    What can be decoded of a damaged or cut-off file is given out, and
+    ``damage`` says what is wrong. A file never opens another file or the
+    network, whatever is in it.
+
+    Args:
+        path (str): The file.
+        limits (Limits): Above these it is refused.
+    """
+
+    def __init__(self, path: str, limits: Limits = LIMITS) -> None:
+        super().__init__(path)
+        self.limits = limits
+        self._reader: VideoReader | None = None
+        self._info = MediaInfo()
+
+    @property
+    def info(self) -> MediaInfo:
+        self._opened()
+        return self._info
+
+    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+        reader = self._opened()
+        reader.choose(fps=fps)
+        try:
+            yield from reader.chunks(CHUNK)
+        finally:
+            self.damage = reader.damage
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def _opened(self):
+        if self._reader is None:
+            reader = VideoReader(self.name, damaged='mark',
+                                 limits=self.limits)
+            rate, count = _rate(reader), reader.count
+            # how frames are turned is known when one is decoded
+            first = next(reader.chunks(1)).images[0]
+            reader.close()
+            self._info = MediaInfo(*rate, count, *first.shape[:2])
+            self._reader, self.damage = reader, reader.damage
+        return self._reader
+
+
+def _rate(reader):
+    """Frames a second and seconds of a video."""
+    fps, (first, last) = reader.info.fps, reader.times[[0, -1]]
+    if last > first:
+        measured = (reader.count - 1) / (last - first)
+        # times of files are rounded, and headers may be wrong
+        if not fps or abs(measured / fps - 1) > 0.01:
+            fps = measured
+    return float(fps), float(last + (1 / fps if fps else 0))
+
+
+class ArrayMedia(Media):
+    """Frames that are in memory.
+
+    Args:
+        frames (np.ndarray): (T, H, W, 3) uint8 RGB, upright.
+        rate (float): Frames a second. Defaults to 30.
+
+    Raises:
+        SourceError: If the array is something else.
+    """
+
+    def __init__(self, frames: np.ndarray, rate: float = 30.) -> None:
+        super().__init__('array')
+        if frames.dtype != np.uint8 or frames.ndim != 4 or \
+                frames.shape[-1] != 3:
+            raise SourceError(
+                f'an array of shape {frames.shape} and type {frames.dtype} '
+                'holds no video: expected (frames, height, width, 3) uint8, '
+                'RGB')
+        if 0 in frames.shape:
+            raise SourceError(
+                f'an array of shape {frames.shape} holds no frame')
+        if not 0 < rate < float('inf'):
+            raise SourceError('the rate of an array must be above 0 frames a '
+                              f'second, got {rate}')
+        self.frames, self.rate = frames, rate
+
+    @property
+    def info(self) -> MediaInfo:
+        count, height, width = self.frames.shape[:3]
+        return MediaInfo(float(self.rate), count / self.rate, count, height,
+                         width)
+
+    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+        if fps is not None and not 0 < fps < float('inf'):
+            raise ValueError(f'fps must be above 0, got {fps}')
+        times = np.arange(len(self.frames)) / self.rate
+        numbers = np.arange(len(times)) if fps is None else \
+            frames_at_rate(times, fps)
+        size = max(1, min(CHUNK, CHUNK_BYTES // self.frames[0].nbytes))
+        for start in range(0, len(numbers), size):
+            part = numbers[start:start + size]
+            yield FrameChunk(part.tolist(), times[part].tolist(),
+                             [self.frames[number] for number in part])
+
+
+def open_media(source: Any, rate: float = 30.) -> list[Media]:
+    """The media of whatever a user names.
+
+    =================================  ====================================
+    source                             media
+    =================================  ====================================
+    a path of a video                  the video
+    a folder                           its videos and those of the folders
+                                       in it, in order of name
+    ``'clips/*.mp4'``                  the videos that match
+    a text file                        the videos that it lists, a line a
+                                       video, see
+                                       :func:`hpnet_plugin.datasets.sources`
+    (T, H, W, 3) uint8 array           its frames, RGB
+    ``0``, ``'0'``, ``'/dev/video0'``  the first camera
+    ``'rtsp://...'``, ``'http://...'`` a live stream
+    a list of these                    all of them
+    =================================  ====================================
+
+    Only a stream that is named by its address is ever read from the network.
+
+    Args:
+        source: See the table; media are passed on.
+        rate (float): Frames a second of arrays. Defaults to 30.
+
+    Returns:
+        list[Media]: At least one; nothing is opened.
+
+    Raises:
+        SourceError: If there is no such source, or no video in it.
+    """
+    if isinstance(source, Media):
+        return [source]
+    if isinstance(source, np.ndarray):
+        return [ArrayMedia(source, rate)]
+    if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
+        return [_camera(int(source))]
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return _named(os.fsdecode(source))
+    if not isinstance(source, Sequence):
+        raise SourceError(
+            f'a source of type {type(source).__name__} is not known: give a '
+            'video, a folder, a pattern, a list file, a (frames, height, '
+            'width, 3) array, the number of a camera, the address of a '
+            'stream, or a list of these')
+    if not source:
+        raise SourceError('the list of sources is empty')
+    return [media for one in source for media in open_media(one, rate)]
+
+
+def _named(text):
+    """Media of a text: what is there counts before what it looks like."""
+    if re.fullmatch('[0-9]+', text):
+        return [_camera(int(text))]
+    if osp.isdir(text):
+        return [VideoMedia(path) for path in _walk(text)]
+    if osp.exists(text):
+        mode = os.stat(text).st_mode
+        if stat.S_ISCHR(mode):
+            return [_camera(text)]
+        if not stat.S_ISREG(mode):
+            raise SourceError(f'{text} is no ordinary file; a video must be '
+                              'one, which can be read twice')
+        if text.lower().endswith(VIDEO_SUFFIXES) or not _is_text(text):
+            return [VideoMedia(text)]
+        videos = [VideoMedia(clip.path) for clip in read_list(text)]
+        if not videos:
+            raise SourceError(f'{text} lists no video')
+        return videos
+    if text.startswith('/dev/video'):
+        return [_camera(text)]
+    if _ADDRESS.match(text):
+        return [_stream(text)]
+    if glob.has_magic(text):
+        found = sorted(path for path in glob.glob(text, recursive=True)
+                       if _is_video(path))
+        if not found:
+            raise SourceError(f'{text}: no video matches; looked for files '
+                              f'ending in {", ".join(VIDEO_SUFFIXES)}')
+        return [VideoMedia(path) for path in found]
+    raise SourceError(f'{text}: no such video, folder or list file')
+
+
+def _camera(which):
+    from .live import open_camera
+    return open_camera(which)
+
+
+def _stream(address):
+    scheme = address.partition('://')[0].lower()
+    if scheme not in SCHEMES:
+        raise SourceError(
+            f'{scheme}:// is no kind of stream that is read; kinds: '
+            + ', '.join(f'{kind}://' for kind in SCHEMES))
+    from .live import open_stream
+    return open_stream(address)
+
+
+def _is_video(path):
+    return (osp.isfile(path) and path.lower().endswith(VIDEO_SUFFIXES)
+            and not osp.basename(path).startswith('.'))
+
+
+def _walk(folder):
+    """Videos in a folder and in all below it; hidden ones are passed over."""
+    found, seen = [], set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        # a link may lead back
+        if osp.realpath(root) in seen:
+            folders.clear()
+            continue
+        seen.add(osp.realpath(root))
+        folders[:] = sorted(name for name in folders
+                            if not name.startswith('.'))
+        found += [osp.join(root, name) for name in sorted(names)
+                  if _is_video(osp.join(root, name))]
+    if not found:
+        raise SourceError(
+            f'{folder} holds no video, nor does a folder in it; looked for '
+            f'files ending in {", ".join(VIDEO_SUFFIXES)}')
+    return found
+
+
+def _is_text(path):
+    """Whether a file begins like a text; videos have zero bytes early."""
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise SourceError(f'{path}: {error.strerror}') from None
+    return bool(head) and b'\0' not in head
