@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import os.path as osp
@@ -37,27 +38,49 @@ def write_whole(path: str | os.PathLike,
     Raises:
         OSError: If it cannot be written; nothing is left behind.
     """
-    folder, name = osp.split(os.fspath(path))
-    os.makedirs(folder or '.', exist_ok=True)
     chunks = [data] if isinstance(data, (bytes, bytearray, memoryview)) \
         else data
     size = 0
+    try:
+        with open_whole(path) as file:
+            for chunk in chunks:
+                size += memoryview(chunk).nbytes
+                write_all(file.fileno(), [chunk])
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise no_space(path, size, error) from None
+        raise
+
+
+@contextlib.contextmanager
+def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
+    """A new file that appears under its name when the block has ended.
+
+    Args:
+        path: The file; its folder is made if need be.
+
+    Yields:
+        io.FileIO: To be written to; its ``name`` is that of the file as long
+        as it is temporary, for libraries that open files themselves.
+
+    Raises:
+        OSError: If it cannot be written. If the block raises anything,
+            nothing is left behind, and a file of that name stays.
+    """
+    folder, name = osp.split(os.fspath(path))
+    os.makedirs(folder or '.', exist_ok=True)
     partial, fd = _open_partial(folder, name)
     try:
         try:
-            for chunk in chunks:
-                size += memoryview(chunk).nbytes
-                write_all(fd, [chunk])
-            os.fsync(fd)
-            os.replace(partial, path)
+            with io.FileIO(partial, 'r+', opener=lambda *_: fd) as file:
+                yield file
+                os.fsync(fd)
+                os.replace(partial, path)
         finally:
-            os.close(fd)
             _MINE.discard(partial)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(partial)
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
-            raise no_space(path, size, error) from None
         raise
     sync_folder(folder)
 

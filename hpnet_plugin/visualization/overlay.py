@@ -1,0 +1,397 @@
+"""What people do, drawn on the frames of a video.
+
+Imports neither torch nor mmaction.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..apis.paths import paths
+from ..apis.results import UNKNOWN, Prediction, VideoResult
+from ..estimation.video import VideoReader
+from ..files import open_whole
+from .joints import JOINTS, LIMBS
+from .text import printable_names, put_text, shorten, text_width
+from .timeline_bar import TimelineBar, person_color
+
+LEAST = .2  # joints of a lower score are not drawn
+SMALL = 240  # frames whose shorter side is below are drawn at twice the size
+TOP = 3  # actions beside a person, where there is room
+SHOWN = .05  # from this probability on, but for the best
+_DARK = (18, 20, 24)
+_SHIFT = 4  # cv2 draws at 1/16 pixel
+
+
+class _Person(NamedTuple):
+    """A person in a frame, as :class:`hpnet_plugin.apis.results.PersonView`
+    has it."""
+    track: int
+    box: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
+    label: str | None
+    score: float
+    topk: list[tuple[str, float]]
+
+
+def draw_video(path: str | os.PathLike, result: VideoResult,
+               out: str | os.PathLike, *,
+               progress: Callable[[int, int], None] | None = None) -> None:
+    """Draw what was predicted of a video on all of its frames.
+
+    The frames are decoded again, one after the other, and those between two
+    that were looked at get boxes and joints in between. The file is an mp4
+    (H.264, yuv420p) with the times of the video's frames and without sound;
+    below the frames is a bar with the timelines. Frames smaller than 240
+    pixels are drawn at twice their size.
+
+    Args:
+        path: The video.
+        result: What was predicted of it.
+        out: The file to write; it appears when it is complete.
+        progress: Told the frames that are drawn, and their number.
+
+    Raises:
+        VideoError: If the video cannot be decoded.
+        ValueError: If the result is one of frames of another size.
+        OSError: If the file cannot be written.
+    """
+    people = _People(result)
+    with VideoReader(os.fspath(path), damaged='mark', threads=0) as reader:
+        overlay = bar = None
+        with video_writer(out, reader.info.fps) as write:
+            done = 0
+            for chunk in reader.chunks(4):
+                for time, image in zip(chunk.times, chunk.images):
+                    if overlay is None:
+                        _check_shape(path, result, image.shape[:2])
+                        overlay = Overlay(result.classes)
+                        bar = _bar(result, image.shape[:2], overlay.names,
+                                   max(result.duration, reader.times[-1]))
+                    write(overlay.draw(image, people.at(time), bar, time),
+                          time)
+                done += len(chunk.images)
+                if progress:
+                    progress(done, reader.count)
+
+
+def _check_shape(path, result, shape):
+    if any(result.shape) and tuple(result.shape) != tuple(shape):
+        raise ValueError(
+            f'{path} has frames of {shape[1]}x{shape[0]} pixels, the result '
+            f'is of {result.source} with {result.shape[1]}x{result.shape[0]}: '
+            'draw a result on the video that it was made of')
+
+
+def _bar(result, shape, names, duration):
+    factor = _factor(shape)
+    return TimelineBar(result.timelines, duration, factor * shape[1],
+                       text_size(factor * shape[0], factor * shape[1]), names)
+
+
+def draw_frame(view, names: dict[str, str] | None = None) -> np.ndarray:
+    """Draw the people of one frame, for live display.
+
+    Args:
+        view (hpnet_plugin.apis.results.FrameView): The frame and its people.
+        names: Label to how it is written, of :attr:`Overlay.names`; labels
+            are written as they are without.
+
+    Returns:
+        np.ndarray: (H, W, 3) uint8 RGB, at twice the frame's size if that
+        is small.
+    """
+    return Overlay(names=names).draw(view.image, view.people)
+
+
+class Overlay:
+    """Draws people on the frames of one video, one after the other.
+
+    It remembers on which side of a person the text stood, so that it does
+    not jump.
+
+    Args:
+        classes: Names of the classes in label order.
+        names: Label to how it is written, instead of ``classes``.
+
+    Attributes:
+        names: Label to how it is written.
+    """
+
+    def __init__(self, classes: tuple[str, ...] = (),
+                 names: dict[str, str] | None = None) -> None:
+        self.names = names if names is not None else dict(
+            zip(classes, printable_names(classes)))
+        self._sides: dict[int, int] = {}
+
+    def draw(self, image: np.ndarray, people, bar: TimelineBar | None = None,
+             time: float = 0.) -> np.ndarray:
+        """Draw people on a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; stays as it is.
+            people (Sequence[PersonView]): Who is in it.
+            bar: To stand below the frame.
+            time: Of the frame in s, for the bar.
+
+        Returns:
+            np.ndarray: (H, W, 3) uint8 RGB, a copy.
+        """
+        factor = _factor(image.shape)
+        height, width = factor * image.shape[0], factor * image.shape[1]
+        canvas = np.empty((height + (bar.height if bar else 0), width, 3),
+                          np.uint8)
+        frame = canvas[:height]
+        if factor == 1:
+            frame[:] = image
+        else:
+            cv2.resize(image, (width, height), dst=frame,
+                       interpolation=cv2.INTER_CUBIC)
+        if bar:
+            bar.draw(canvas[height:], time)
+        size = text_size(height, width)
+        # who stands further down is nearer, and drawn last
+        people = sorted(people, key=lambda p: p.box[3])
+        for person in people:
+            _draw_body(frame, person, factor, size)
+        taken = []
+        for person in sorted(people, key=lambda p: p.track):
+            self._draw_text(frame, person, factor, size, taken)
+        return canvas
+
+    def _draw_text(self, frame, person, factor, size, taken):
+        """Track and actions in a block beside the box, clear of others."""
+        height, width = frame.shape[:2]
+        rows = self._rows(person)
+        if not np.isfinite(person.box).all():
+            return
+        block = _block(person.track, tuple(rows), size,
+                       max(8 * size, round(.45 * width)))
+        if block.shape[0] > .3 * height:
+            block = _block(person.track, tuple(rows[:1]), size,
+                           max(8 * size, round(.45 * width)))
+        rise, wide = block.shape[:2]
+        x1, y1, x2, y2 = (factor * person.box).round().astype(int)
+        gap = size // 4
+        spots = [(x1, y1 - rise - gap), (x1, y2 + gap), (x2 + gap, y1),
+                 (x1 - wide - gap, y1), (x1, y1 + gap), (x1, y2 - rise - gap)]
+        spots = [(min(max(x, 0), max(width - wide, 0)), y) for x, y in spots]
+        last = self._sides.get(person.track, 0)
+        order = sorted(range(len(spots)), key=lambda i: i != last)
+        side = next((i for i in order if _is_free(
+            (*spots[i], wide, rise), frame.shape, taken)), None)
+        if side is None:  # over others, but in the picture
+            x, y = spots[0]
+            y = min(max(y, 0), max(height - rise, 0))
+        else:
+            self._sides[person.track] = side
+            x, y = spots[side]
+        taken.append((x, y, wide, rise))
+        block = block[:height - y, :width - x]
+        frame[y:y + block.shape[0], x:x + block.shape[1]] = block
+
+    def _rows(self, person):
+        """(text, probability, whether it holds) of the actions."""
+        if person.label is None:
+            return []
+        name = self.names.get(person.label, person.label)
+        rows = [(name, person.score, True)]
+        for label, score in person.topk:
+            if len(rows) < TOP and score >= SHOWN and label != person.label:
+                rows.append((self.names.get(label, label), score, False))
+        return rows
+
+
+def _factor(shape):
+    return 2 if min(shape[:2]) < SMALL else 1
+
+
+def text_size(height: int, width: int) -> int:
+    """Size of text in pixels that can be read in frames of a size."""
+    return max(11, round(.026 * min(height, width)))
+
+
+def _is_free(spot, shape, taken):
+    x, y, wide, rise = spot
+    if y < 0 or y + rise > shape[0] or x + wide > shape[1]:
+        return False
+    return all(x >= a + c or a >= x + wide or y >= b + d or b >= y + rise
+               for a, b, c, d in taken)
+
+
+def _draw_body(frame, person, factor, size):
+    """Box and skeleton in the colour of the person, with a dark rim."""
+    color = person_color(person.track)
+    thick = max(1, round(size / 9))
+    if np.isfinite(person.box).all():
+        corners = [_point(factor * v) for v in (person.box[:2],
+                                                person.box[2:])]
+        for extra, shade in ((max(1, thick // 2), _DARK), (0, color)):
+            cv2.rectangle(frame, *corners, shade, thick + 2 * extra,
+                          cv2.LINE_AA, _SHIFT)
+    joints, found = factor * np.asarray(person.joints, float), \
+        np.asarray(person.scores) >= LEAST
+    limbs = LIMBS if len(joints) == len(JOINTS) else ()
+    limbs = [(a, b) for a, b in limbs if found[a] and found[b]]
+    light = tuple(round(.45 * v + .55 * 255) for v in color)
+    for extra, shade in ((max(1, thick // 2), _DARK), (0, light)):
+        for a, b in limbs:
+            cv2.line(frame, _point(joints[a]), _point(joints[b]), shade,
+                     thick + 2 * extra, cv2.LINE_AA, _SHIFT)
+    # the joints of small people shall not hide them
+    tall = np.ptp(joints[found][:, 1]) if found.any() else 0
+    radius = min(1.1 * thick, max(.012 * tall, 1))
+    for joint in joints[found]:
+        for extra, shade in ((max(1, thick // 3), _DARK), (0, color)):
+            cv2.circle(frame, _point(joint),
+                       round((radius + extra) * 2**_SHIFT), shade,
+                       cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _point(xy):
+    return tuple(round(float(v) * 2**_SHIFT) for v in xy)
+
+
+@lru_cache(256)
+def _block(track, rows, size, most):
+    """The text beside a person, as an image.
+
+    A chip with the number of the track, the label and its probability; below
+    it other actions with a bar as long as their probability.
+    """
+    color = person_color(track)
+    pad, line = round(.4 * size), round(1.55 * size)
+    small = max(10, round(.85 * size))
+    chip = text_width(str(track), size, True) + 2 * pad
+    texts = []
+    for i, (name, score, holds) in enumerate(rows):
+        text, big = f'{100 * score:.0f} %', size if holds else small
+        room = most - 3 * pad - text_width(text, big, holds) - (
+            chip if i == 0 else 0)
+        texts.append((shorten(name, room, big, holds), text, big))
+    wide = chip
+    for i, (name, text, big) in enumerate(texts):
+        holds = rows[i][2]
+        wide = max(wide, 3 * pad + text_width(name, big, holds) + text_width(
+            text, big, holds) + (chip if i == 0 else 0))
+    image = np.full((line * max(1, len(rows)), wide, 3), _DARK, np.uint8)
+    image[:line, :chip] = color
+    put_text(image, str(track), pad, line / 2, size, (0, 0, 0), True)
+    for i, ((name, text, big), (_, score, holds)) in enumerate(
+            zip(texts, rows)):
+        left, y = chip if i == 0 else 0, i * line
+        if i:
+            low = y + line - max(2, line // 9)
+            image[low:y + line, :] = (52, 56, 62)
+            image[low:y + line, :round(wide * min(score, 1))] = color
+        ink = (255, 255, 255) if holds else (205, 208, 212)
+        put_text(image, name, left + pad, y + line / 2, big, ink, holds)
+        put_text(image, text, wide - pad - text_width(text, big, holds),
+                 y + line / 2, big, ink, holds)
+    return image
+
+
+class _People:
+    """Who is where and does what at any time of a video."""
+
+    def __init__(self, result: VideoResult) -> None:
+        self.paths = paths(result)
+        self.timelines = {t.track: t for t in result.timelines}
+        self.windows: dict[int, list[Prediction]] = {}
+        for prediction in result.predictions:
+            self.windows.setdefault(prediction.track, []).append(prediction)
+
+    def at(self, time: float) -> list[_Person]:
+        people = []
+        for path in self.paths:
+            place = path.at(time)
+            if place is not None:
+                people.append(_Person(path.track, *place,
+                                      *self._action(path.track, time)))
+        return people
+
+    def _action(self, track, time):
+        """Label, its probability and the best classes."""
+        timeline = self.timelines.get(track)
+        segment = timeline.at(time) if timeline else None
+        # of the windows around a time that whose middle is nearest, and of
+        # these one that says what the timeline says
+        window = min(
+            (w for w in self.windows[track] if w.start <= time < w.end),
+            key=lambda w: (segment is not None and w.label != segment.label,
+                           abs(w.start + w.end - 2 * time)), default=None)
+        if segment is None:
+            return (None, 0., []) if window is None else (
+                window.label, window.score, window.topk)
+        if window is None or window.label != segment.label:
+            return segment.label, segment.score, []
+        return window.label, window.score, window.topk
+
+
+@contextmanager
+def video_writer(out: str | os.PathLike, fps: float = 0.
+                 ) -> Iterator[Callable[[np.ndarray, float], None]]:
+    """Encode frames as H.264; the file appears when the block has ended.
+
+    Args:
+        out: The file, an mp4.
+        fps: Frames a second, as far as known; players go by the times.
+
+    Yields:
+        Called with a frame, (H, W, 3) uint8 RGB, all of one size, and its
+        time in s, ascending. An odd height or width grows by a pixel.
+
+    Raises:
+        ValueError: If no frame was written, or sizes differ.
+        OSError: If the file cannot be written.
+    """
+    import av
+    from av.video.reformatter import ColorRange, Colorspace
+    ticks = 90_000
+    with open_whole(out) as file, av.open(
+            file.name, 'w', format='mp4',
+            options=dict(movflags='faststart')) as container:
+        stream = container.add_stream(
+            'libx264', rate=Fraction(fps or 25).limit_denominator(1001),
+            options=dict(crf='23', preset='veryfast'))
+        context = stream.codec_context
+        context.time_base = stream.time_base = Fraction(1, ticks)
+        stream.pix_fmt = 'yuv420p'
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = 1
+        size, last = None, -1
+
+        def write(image: np.ndarray, time: float) -> None:
+            nonlocal size, last
+            height, width = image.shape[:2]
+            if size is None:
+                size = image.shape
+                stream.height = height + height % 2
+                stream.width = width + width % 2
+            if image.shape != size:
+                raise ValueError(
+                    f'a video has frames of one size: the first had '
+                    f'{size[1]}x{size[0]} pixels, this has {width}x{height}')
+            if height % 2 or width % 2:
+                image = np.pad(image, ((0, height % 2), (0, width % 2),
+                                       (0, 0)), 'edge')
+            frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+            frame = frame.reformat(
+                format='yuv420p', dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG)
+            last = max(round(time * ticks), last + 1)
+            frame.pts, frame.time_base = last, Fraction(1, ticks)
+            container.mux(stream.encode(frame))
+
+        yield write
+        if size is None:
+            raise ValueError(f'{out}: no frame to write')
+        container.mux(stream.encode())
