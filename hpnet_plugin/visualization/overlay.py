@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..apis.media import Media, MediaInfo
 from ..apis.paths import paths
 from ..apis.results import UNKNOWN, Prediction, VideoResult
 from ..estimation.video import VideoReader
@@ -42,7 +43,7 @@ class _Person(NamedTuple):
     topk: list[tuple[str, float]]
 
 
-def draw_video(path: str | os.PathLike, result: VideoResult,
+def draw_video(source: str | os.PathLike | Media, result: VideoResult,
                out: str | os.PathLike, *,
                progress: Callable[[int, int], None] | None = None) -> None:
     """Draw what was predicted of a video on all of its frames.
@@ -54,7 +55,7 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
     pixels are drawn at twice their size.
 
     Args:
-        path: The video.
+        source: The video, or a medium that can be read again.
         result: What was predicted of it.
         out: The file to write; it appears when it is complete.
         progress: Told the frames that are drawn, and their number.
@@ -65,28 +66,40 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
         OSError: If the file cannot be written.
     """
     people = _People(result)
-    with VideoReader(os.fspath(path), damaged='mark', threads=0) as reader:
+    with _opened(source) as (info, chunks):
         overlay = bar = None
-        with video_writer(out, reader.info.fps) as write:
+        with video_writer(out, info.fps) as write:
             done = 0
-            for chunk in reader.chunks(4):
+            for chunk in chunks:
                 for time, image in zip(chunk.times, chunk.images):
                     if overlay is None:
-                        _check_shape(path, result, image.shape[:2])
+                        _check_shape(source, result, image.shape[:2])
                         overlay = Overlay(result.classes)
                         bar = _bar(result, image.shape[:2], overlay.names,
-                                   max(result.duration, reader.times[-1]))
+                                   max(result.duration, info.duration))
                     write(overlay.draw(image, people.at(time), bar, time),
                           time)
                 done += len(chunk.images)
                 if progress:
-                    progress(done, reader.count)
+                    progress(done, info.frames)
 
 
-def _check_shape(path, result, shape):
+@contextmanager
+def _opened(source):
+    """What is known of a video, and its frames."""
+    if isinstance(source, Media):
+        yield source.info, source.chunks()
+        return
+    with VideoReader(os.fspath(source), damaged='mark', threads=0) as reader:
+        yield MediaInfo(reader.info.fps, float(reader.times[-1]),
+                        reader.count), reader.chunks(4)
+
+
+def _check_shape(source, result, shape):
     if any(result.shape) and tuple(result.shape) != tuple(shape):
+        name = getattr(source, 'name', source)
         raise ValueError(
-            f'{path} has frames of {shape[1]}x{shape[0]} pixels, the result '
+            f'{name} has frames of {shape[1]}x{shape[0]} pixels, the result '
             f'is of {result.source} with {result.shape[1]}x{result.shape[0]}: '
             'draw a result on the video that it was made of')
 

@@ -1,0 +1,26 @@
+// A click on a stretch of a timeline plays the video from there, and a line
+// on every timeline follows the video.
+(() => {
+  const player = () => document.querySelector('#hp-overlay video');
+  document.addEventListener('click', (event) => {
+    const stretch = event.target.closest('[data-seek]');
+    const video = player();
+    if (!stretch || !video) return;
+    video.currentTime = Number(stretch.dataset.seek);
+    video.play().catch(() => {});
+    const box = video.getBoundingClientRect();
+    if (box.bottom < 80 || box.top > window.innerHeight - 80)
+      video.scrollIntoView({ behavior: 'smooth', block: 'center' });
+  });
+  const follow = () => {
+    const video = player();
+    const lines = document.querySelector('.hp-timelines');
+    if (video && lines) {
+      const share = video.currentTime / Number(lines.dataset.duration);
+      for (const head of lines.querySelectorAll('.hp-head'))
+        head.style.left = `${100 * Math.min(share, 1)}%`;
+    }
+    requestAnimationFrame(follow);
+  };
+  follow();
+})();

@@ -1,0 +1,326 @@
+"""The page itself: Gradio's blocks, and what happens when a video comes.
+
+A video goes through two steps. :meth:`Page.take` runs at once, beside the
+queue, and gives it a folder of its own. :meth:`Page.look` waits in the queue,
+one video at a time, because one video keeps the models busy.
+"""
+from __future__ import annotations
+
+import errno
+import os
+import os.path as osp
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import gradio as gr
+
+from ..apis.results import VideoResult
+from ..demo import people
+from ..estimation.video import VideoError
+from ..files import write_whole
+from ..visualization.overlay import draw_video
+from . import panels
+from .limited import DecodingLimits, LimitedVideo
+from .visits import Visit, VisitorLeftError, Visits
+
+WAITING = 20  # videos that wait at most
+EXAMPLES = (0, 1, 4, 7)  # labels of hpnet_plugin.demo.people.ACTIONS
+KINDS = 'mp4, mov, mkv, webm, avi, mpg, wmv, flv or gif'
+
+HINT = panels.notice(
+    'hint', 'No video yet.', 'Drop one, record one with the camera, or take '
+    'an example.')
+WAIT = panels.notice(
+    'busy', 'Your video is here.', 'One video is looked at at a time; it '
+    'begins as soon as it is its turn.')
+NOBODY = panels.notice(
+    'empty', 'Nobody was found in this video.',
+    'People should be seen whole, or nearly so, for a second or more.')
+GONE = panels.notice(
+    'refused', 'This video is no longer here.', 'Please drop it again.')
+OURS = panels.notice(
+    'refused', 'Something went wrong here, and not with you.',
+    'Whoever runs this page finds the reason in its log.')
+
+from gradio.events import Dependency
+
+class Upload(gr.Video):
+    """A video of the visitor, which the server fetches from nowhere else."""
+
+    def get_block_name(self) -> str:
+        return 'video'
+
+    def move_resource_to_block_cache(self, url_or_file_path):
+        return super().move_resource_to_block_cache(_local(url_or_file_path))
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path):
+        return await super().async_move_resource_to_block_cache(
+            _local(url_or_file_path))
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def _local(path):
+    if path is not None and '://' in str(path):
+        raise gr.Error('Only files are taken, no addresses.')
+    return path
+
+
+class Page:
+    """The page of one model.
+
+    Args:
+        inferencer (HPNetInferencer): Holds the models.
+        max_mb (float): Size of an upload in MB (10^6 bytes). Default: 100.
+        max_seconds (float): Of a video that are looked at. Default: 60.
+
+    Attributes:
+        visits (Visits): What is stored.
+        blocks (gr.Blocks): The page.
+    """
+
+    def __init__(self, inferencer: Any, max_mb: float = 100.,
+                 max_seconds: float = 60.) -> None:
+        self.inferencer = inferencer
+        self.max_bytes = round(1e6 * max_mb)
+        self.limits = DecodingLimits(
+            seconds=max_seconds, processor=round(60 + 4 * max_seconds))
+        self.visits = Visits()
+        # Gradio keeps uploads where this says, and nowhere else
+        os.environ['GRADIO_TEMP_DIR'] = self.visits.root
+        try:
+            self.examples = draw_examples(self.visits.examples)
+            self.blocks = self._build()
+        except BaseException:
+            self.visits.close()
+            raise
+
+    def launch(self, host: str = '127.0.0.1', port: int = 7860,
+               share: bool = False) -> str:
+        """Serve the page, in threads of this process.
+
+        Args:
+            host: Address to listen at.
+            port: Likewise; 0 takes a free one.
+            share: Whether to give it a public address through Gradio's
+                service, which gets to see all that visitors send.
+
+        Returns:
+            str: Its address.
+
+        Raises:
+            OSError: If the port is taken.
+        """
+        files = resources.files(__package__)
+        script = (files / 'page.js').read_text(encoding='utf-8')
+        self.blocks.queue(max_size=WAITING, default_concurrency_limit=1)
+        _, local, public = self.blocks.launch(
+            server_name=host, server_port=port or None, share=share,
+            prevent_thread_lock=True, quiet=True, max_file_size=self.max_bytes,
+            ssr_mode=False, enable_monitoring=False, run_history=False,
+            footer_links=[], theme=_theme(),
+            css=(files / 'page.css').read_text(encoding='utf-8'),
+            head=f'<script>{script}</script>')
+        return public or local
+
+    def close(self) -> None:
+        """End it, and remove all that is stored."""
+        self.blocks.close(verbose=False)
+        self.visits.close()
+
+    def _build(self):
+        name = getattr(self.inferencer, 'name', '') or 'HP-Net'
+        classes = len(self.inferencer.classes)
+        with gr.Blocks(title=f'hpnet: {name}',
+                       analytics_enabled=False) as blocks:
+            gr.HTML('<div class="hp-title"><h1>What do the people in this '
+                    'video do?</h1><p>The model tells '
+                    f'{classes} actions apart, person by person.</p></div>')
+            with gr.Row():
+                with gr.Column(scale=2, min_width=300):
+                    upload = Upload(
+                        label='Your video', sources=['upload', 'webcam'],
+                        include_audio=True, interactive=True,
+                        elem_id='hp-upload', height=260)
+                    samples = gr.Dataset(
+                        label='Examples', components=[upload],
+                        samples=[[path] for path in self.examples],
+                        type='index', elem_id='hp-examples')
+                    gr.HTML(
+                        '<p class="hp-limits">Up to '
+                        f'{self.max_bytes / 1e6:g} MB; of longer videos the '
+                        f'first {self.limits.seconds:g} s are looked at. One '
+                        f'video at a time, {WAITING} may wait. Your video is '
+                        'removed when you leave the page.</p>')
+                with gr.Column(scale=3, min_width=300):
+                    status = gr.HTML(HINT, elem_id='hp-status')
+                    with gr.Column(visible=False) as results:
+                        overlay = gr.Video(
+                            label='People, joints and actions',
+                            elem_id='hp-overlay', interactive=False,
+                            autoplay=True, buttons=['download'])
+                        details = gr.HTML(elem_id='hp-details')
+                        download = gr.DownloadButton(
+                            'Download as JSON', elem_id='hp-json')
+            shown = [results, status, overlay, details, download]
+            private = dict(api_visibility='private')
+            for listen, source in ((upload.upload, upload),
+                                   (upload.stop_recording, upload),
+                                   (samples.click, samples)):
+                listen(self.take, source, [upload, *shown], queue=False,
+                       show_progress='hidden', **private).then(
+                           self.look, None, shown, show_progress='full',
+                           show_progress_on=status, **private)
+            blocks.unload(self.leave)
+        return blocks
+
+    def take(self, video: str | int | None, request: gr.Request) -> list:
+        """Give a video a folder of its own, and make room for the next.
+
+        Args:
+            video: The uploaded file, or the number of an example.
+            request: Of the visitor.
+
+        Returns:
+            list: What the page shows until the result is there.
+        """
+        visitor = request.session_hash
+        if video is None or not visitor:
+            return [None, *_only(HINT)]
+        path = self.examples[video] if isinstance(video, int) else video
+        try:
+            self.visits.begin(visitor, path, osp.basename(path))
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EPERM):
+                raise
+            return [None, *_only(GONE)]
+        return [None, *_only(WAIT)]
+
+    def look(self, request: gr.Request, progress=gr.Progress()  # noqa: B008
+             ) -> Any:
+        """Predict what is done in the video of a visitor."""
+        visit = self.visits.of(request.session_hash)
+        if visit is None:
+            return gr.skip()
+        try:
+            with visit:
+                return self.answer(visit, progress)
+        except VisitorLeftError:
+            return gr.skip()
+        except VideoError as error:
+            return _only(refusal(visit.name, str(error)))
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return _only(OURS)
+
+    def answer(self, visit: Visit, progress: Callable) -> list:
+        """Everything that the page shows of a video.
+
+        Args:
+            visit: The video.
+            progress: Told a share and what is being done.
+
+        Raises:
+            VideoError: If the file is no video that can be read.
+            VisitorLeftError: If nobody waits any more.
+        """
+        video = LimitedVideo(visit.video, visit.name, self.limits)
+        duration = max(video.info.duration, 1e-3)
+        stills = panels.Stills()
+
+        def seen(view):
+            visit.check()
+            stills.add(view.number, view.image)
+            progress(.8 * min(view.time / duration, 1), desc='Looking at '
+                     f'{view.time:.0f} of {duration:.0f} s')
+
+        def drawn(done, frames):
+            visit.check()
+            progress(.8 + .2 * min(done / max(frames, 1), 1),
+                     desc='Drawing')
+
+        with video:
+            result, = self.inferencer(video, on_frame=seen)
+            if result.status == 'failed':
+                raise VideoError(result.message)
+            if result.status == 'no_person' or not result.timelines:
+                return _only(NOBODY)
+            overlay = osp.join(visit.folder, 'overlay.mp4')
+            draw_video(video, result, overlay, progress=drawn)
+        stem = osp.splitext(visit.name)[0]
+        numbers = osp.join(visit.folder, f'{stem}.json')
+        write_whole(numbers, result.to_json().encode())
+        return [gr.update(visible=True),
+                panels.summary(result, self.remarks(video, result)),
+                overlay,
+                panels.timelines(result) + panels.actions(result)
+                + panels.energies(result, stills.kept),
+                gr.update(value=numbers)]
+
+    def remarks(self, video: LimitedVideo, result: VideoResult) -> list[str]:
+        """What a visitor must know to read the result."""
+        remarks = []
+        if video.whole > 1.02 * self.limits.seconds:
+            remarks.append(
+                f'The video has {video.whole:.0f} s; the first '
+                f'{self.limits.seconds:g} s were looked at.')
+        if result.status == 'damaged':
+            remarks.append('The video is damaged; what could be decoded was '
+                           'looked at.')
+        return remarks
+
+    def leave(self, request: gr.Request) -> None:
+        """Remove what is stored of a visitor."""
+        self.visits.leave(request.session_hash)
+
+
+def refusal(name: str, reason: str) -> str:
+    """What a visitor reads whose file is not taken.
+
+    Args:
+        name: Of the file.
+        reason: Of the decoder, which may say too much.
+    """
+    if 'limit' in reason or 'than it may' in reason or 'memory' in reason:
+        return panels.notice(
+            'refused', f'{name} is too much for this page.',
+            'Its frames are too large or too many, or they take too long to '
+            'decode. A video of 1080p or less always works.')
+    return panels.notice(
+        'refused', f'{name} cannot be read as a video.',
+        f'It may be damaged or of another kind. Please take a file of the '
+        f'kind {KINDS}.')
+
+
+def draw_examples(folder: str) -> list[str]:
+    """Draw a few short clips of synthetic people.
+
+    Returns:
+        list[str]: Their files.
+    """
+    paths = []
+    for label in EXAMPLES:
+        paths.append(osp.join(folder, f'{people.ACTIONS[label].short}.mp4'))
+        people.save_video(paths[-1],
+                          people.make_clip(label, 3, length=48).frames)
+    return paths
+
+
+def _only(status):
+    """Nothing is shown but the status."""
+    return [gr.update(visible=False), status, None, '', None]
+
+
+def _theme():
+    """Gradio's plain theme, with the fonts of the visitor's system."""
+    return gr.themes.Base(
+        primary_hue='blue', neutral_hue='slate', radius_size='lg',
+        font=['system-ui', '-apple-system', 'Segoe UI', 'Roboto',
+              'sans-serif'],
+        font_mono=['ui-monospace', 'Consolas', 'monospace'])
