@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
@@ -52,6 +53,7 @@ class CheckedRunner(Runner):
 
     def __init__(self, *args, **kwargs):
         self._levels = {}
+        self._description = self._validated = None
         super().__init__(*args, **kwargs)
         for handler, level in self._levels.items():
             handler.setLevel(level)
@@ -66,6 +68,51 @@ class CheckedRunner(Runner):
                 self._levels[handler] = handler.level
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        """See mmengine's ``Runner.call_hook``; results are kept, too."""
+        if fn_name == 'after_val_epoch' and kwargs.get('metrics'):
+            from .apis.describing import json_data
+            self._validated = dict(epoch=self.epoch,
+                                   metrics=json_data(kwargs['metrics']))
+        super().call_hook(fn_name, **kwargs)
+
+    @master_only
+    def save_checkpoint(self, *args, meta: dict | None = None,
+                        **kwargs) -> None:
+        """See mmengine's ``Runner.save_checkpoint``.
+
+        ``meta['hpnet']`` is the description of the model
+        (:mod:`hpnet_plugin.apis.description`), as JSON data.
+        """
+        super().save_checkpoint(
+            *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
+
+    def _described(self):
+        """What a checkpoint says of its model; a training goes on without.
+        """
+        try:
+            if self._description is None:
+                # when it is first needed: a start need not wait for it
+                from .apis.describing import (
+                    describe,
+                    installed_versions,
+                    run_name,
+                )
+                self._description = describe(
+                    self.cfg.to_dict(), run_name(self.work_dir),
+                    dict(epochs=self.max_epochs, seed=self.seed,
+                         versions=installed_versions())).to_json()
+            training = self._description['training']
+            results = [dict(part='val', split=training['splits'].get('val'),
+                            **self._validated)] if self._validated else []
+            return dict(self._description,
+                        training=dict(training, results=results))
+        except Exception as error:
+            self.logger.warning(
+                'the checkpoint carries no description of its model: '
+                f'{type(error).__name__}: {error}')
+            return None
 
     def train(self):
         """See mmengine's ``Runner.train``."""

@@ -6,11 +6,23 @@ neither torch nor mmaction.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import math
+import os
+import os.path as osp
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from ..files import write_whole
 
 FILE = 'hpnet.json'
 FORMAT, VERSION = 'hpnet_plugin model', 1
+OUTPUTS = ('logit', 'probability')
+
+
+class DescriptionError(ValueError):
+    """No description of a model; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +35,32 @@ class ModelDescription:
         facts: :class:`hpnet_plugin.facts.Facts` of the training data, as
             JSON data.
         extraction: What made its features: ``extraction.json`` without
-            counts and splits: ``pose`` and ``detector`` with their sha256,
-            ``taps``, ``region``, ``max_frames``, ….
+            counts and splits: ``pose`` and ``detector`` with their sha256
+            and, where one was chosen by a name of
+            :mod:`hpnet_plugin.estimation.zoo`, that name as ``zoo``;
+            ``taps``, ``region``, ``max_frames``, …. Empty where the folder
+            does not say it.
         windows: How long the training clips are, in s: ``median``,
-            ``longest``; and ``fps``, the median rate of their frames.
+            ``longest``; and ``fps``, the median rate of their frames, as
+            they are stored. Empty where it is not known.
         input: What the model reads, for who prepares it without mmaction
             (:mod:`hpnet_plugin.apis.inputs`): ``kind`` (``'graph'`` or
             ``'hpnet'``), ``key`` (``'pooled_feat'`` or ``'keypoint'``),
             ``taps``, ``stream``, ``layout``, ``frames``, ``people``,
             ``normalize``, and for HP-Net ``crops``, ``side``, ``mean``,
             ``std``. None where its pipeline is another.
-        output: ``'logit'`` or ``'probability'``: what its scores are.
-        config: The whole config, as JSON data.
+        output: ``'logit'`` or ``'probability'``: what its scores are. A
+            fusion's are sums, which the softmax turns into probabilities.
+        config: The whole config, as JSON data. Empty of a fusion.
         calibration: Of ``hpnet calibrate``: ``temperature``, ``threshold``
             and how they were found. None where it was not.
-        training: Where it comes from: epochs, seed, results, versions.
-        members: Of a fusion: ``path`` (relative) and ``weight`` of each.
+        training: Where it comes from: ``epoch``, ``epochs``, ``seed``,
+            ``versions``, ``splits`` (of each phase), and ``results``, a list
+            of ``part``, ``split``, ``epoch`` and ``metrics``.
+        members: Of a fusion: of each member its ``path``, relative to the
+            folder, its ``weight``, and as ``scores`` what the weight is of:
+            ``'logit'`` or ``'probability'``. Logits of a member whose
+            probabilities are wanted go through the softmax first.
     """
     name: str
     classes: tuple[str, ...]
@@ -51,3 +73,125 @@ class ModelDescription:
     calibration: dict[str, Any] | None = None
     training: dict[str, Any] = field(default_factory=dict)
     members: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON data: an object of dicts, lists, texts and numbers alone.
+
+        Raises:
+            DescriptionError: If a value is none that JSON knows.
+        """
+        content = dict(format=FORMAT, version=VERSION, **asdict(self))
+        try:
+            return json.loads(json.dumps(content))
+        except (TypeError, ValueError) as error:
+            raise DescriptionError(
+                f'the description of {self.name} is no JSON data: {error}'
+            ) from None
+
+    @classmethod
+    def from_json(cls, content: Any, source: str = 'the description'
+                  ) -> ModelDescription:
+        """The description that JSON data holds.
+
+        Args:
+            content: What :meth:`to_json` gave.
+            source: Where it comes from, for messages.
+
+        Raises:
+            DescriptionError: If it is no description, is of another version,
+                or something in it is not what it should be.
+        """
+        if not isinstance(content, Mapping):
+            raise DescriptionError(f'{source}: expected an object, found a '
+                                   f'{type(content).__name__}')
+        if content.get('format') != FORMAT:
+            raise DescriptionError(f'{source}: expected the format {FORMAT!r},'
+                                   f' found {content.get("format")!r}')
+        if content.get('version') != VERSION:
+            raise DescriptionError(
+                f'{source}: version {content.get("version")!r}, this package '
+                f'reads {VERSION}: update it')
+        known = {f.name: content[f.name] for f in fields(cls)
+                 if f.name in content}
+        for key in ('name', 'classes'):
+            if key not in known:
+                raise DescriptionError(f'{source}: {key} is missing')
+        for key, value in known.items():
+            expected, right = _CHECKS[key]
+            if not right(value):
+                raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
+                                       f'expected {expected}')
+        return cls(**{**known, 'classes': tuple(known['classes'])})
+
+
+def read_description(folder: str | os.PathLike) -> ModelDescription:
+    """The description of a folder with a ``hpnet.json``.
+
+    Args:
+        folder: The folder, or the file itself.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        DescriptionError: If it is damaged.
+    """
+    path = os.fspath(folder)
+    if osp.isdir(path):
+        path = osp.join(path, FILE)
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{path}: no such file; hpnet save and hpnet '
+                                'export write one') from None
+    except (ValueError, RecursionError) as error:
+        raise DescriptionError(f'{path} is no JSON file: {error}') from None
+    return ModelDescription.from_json(content, path)
+
+
+def write_description(description: ModelDescription,
+                      folder: str | os.PathLike) -> None:
+    """Write ``hpnet.json`` of a folder, whole or not at all.
+
+    Raises:
+        DescriptionError: If it is no JSON data.
+        OSError: If it cannot be written.
+    """
+    text = json.dumps(description.to_json(), indent=1) + '\n'
+    write_whole(osp.join(folder, FILE), text.encode())
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and \
+        not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_object(value):
+    return isinstance(value, Mapping)
+
+
+def _is_member(value):
+    """A member's folder must be below that of the fusion."""
+    path = value.get('path') if _is_object(value) else None
+    return isinstance(path, str) and path != '' and \
+        not osp.isabs(path) and '..' not in path.split('/') and \
+        _is_number(value.get('weight')) and value.get('scores') in OUTPUTS
+
+
+_OBJECT = 'an object', _is_object
+_OBJECT_OR_NULL = 'an object, or null', lambda v: v is None or _is_object(v)
+_CHECKS = dict(
+    name=('a text', lambda v: isinstance(v, str) and v),
+    classes=('a list of class names', lambda v: isinstance(v, (list, tuple))
+             and v and all(isinstance(name, str) for name in v)),
+    facts=_OBJECT,
+    extraction=_OBJECT,
+    windows=('an object of numbers', lambda v: _is_object(v) and all(
+        map(_is_number, v.values()))),
+    input=_OBJECT_OR_NULL,
+    output=(f'one of {OUTPUTS}', lambda v: v in OUTPUTS),
+    config=_OBJECT,
+    calibration=_OBJECT_OR_NULL,
+    training=_OBJECT,
+    members=('a list of objects with path (below this folder), weight and '
+             f'scores (one of {OUTPUTS})', lambda v: isinstance(v, list)
+             and all(map(_is_member, v))))

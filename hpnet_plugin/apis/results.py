@@ -145,3 +145,41 @@ class VideoResult:
     shape: tuple[int, int] = (0, 0)
     seconds: float = 0.
     model: str = ''
+
+
+class PersonView(NamedTuple):
+    """Somebody in a frame.
+
+    Attributes:
+        track: The person's number.
+        box: (4,) x1, y1, x2, y2 in pixels.
+        joints: (V, 2) in pixels.
+        scores: (V,) of the joints.
+        label: What the person does, None where it is not known yet.
+        score: Its probability.
+        topk: The best classes, name and probability.
+    """
+    track: int
+    box: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
+    label: str | None
+    score: float
+    topk: list[tuple[str, float]]
+
+
+class FrameView(NamedTuple):
+    """A frame that was looked at, and what is known by then.
+
+    Attributes:
+        source: The video, as it was named.
+        number: Of the frame.
+        time: In s from the first frame.
+        image: (H, W, 3) uint8, RGB.
+        people: Those in it.
+    """
+    source: str
+    number: int
+    time: float
+    image: np.ndarray
+    people: list[PersonView]

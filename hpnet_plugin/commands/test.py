@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..apis.checkpoints import newest_checkpoint, newest_config
 from .train import add_config_options, add_settings, settings_of
 
 
@@ -56,33 +57,11 @@ def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
     Raises:
         FileNotFoundError: If one of them is not there.
     """
-    folder, config = Path(run), run
-    if folder.is_dir():
-        configs = sorted(folder.glob('*.py'),
-                         key=lambda path: path.stat().st_mtime)
-        if not configs:
-            raise FileNotFoundError(f'{run} holds no config: expected the '
-                                    'work dir of a training')
-        config = str(configs[-1])
-    if checkpoint is None:
-        checkpoint = str(_newest(folder))
+    config = newest_config(run) if Path(run).is_dir() else run
+    checkpoint = checkpoint or newest_checkpoint(run)
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
     return config, checkpoint
-
-
-def _newest(folder):
-    """The checkpoint that mmengine calls the last of a work dir."""
-    note = folder / 'last_checkpoint'
-    if not folder.is_dir():
-        raise FileNotFoundError(f'{folder} is no work dir: name a checkpoint, '
-                                'too')
-    if not note.is_file():
-        raise FileNotFoundError(f'{folder} holds no checkpoint: the training '
-                                'did not get that far')
-    path = Path(note.read_text(encoding='utf-8').strip())
-    # the folder may have been moved since
-    return path if path.is_file() else folder / path.name
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 import dataclasses
 import os.path as osp
 import re
-from collections.abc import Iterable
+import statistics
+from collections.abc import Collection, Iterable
 
 from ..benchmark_files import PARTS, FactsError, class_list
 from ..facts import FILE, Facts
@@ -92,6 +93,48 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     use = {part: [prefix + name for name in names if prefix + name in splits]
            for part, names in order.items()}
     return {part: names[0] for part, names in use.items() if names}
+
+
+def clip_times(store: FeatureStore,
+               names: Collection[str] | None = None) -> dict[str, float]:
+    """How long clips are, and how many frames a second are stored of them.
+
+    A clip lasts as long as its video, by its frames and frame rate; where
+    the video does not say its rate, by the times of the stored frames.
+
+    Args:
+        store (FeatureStore): The clips.
+        names (Collection[str], optional): Some of them. Defaults to all.
+
+    Returns:
+        dict[str, float]: ``median`` and ``longest`` in s, and ``fps``, the
+        median of stored frames a second; empty if no clip has times.
+    """
+    seconds, rates = [], []
+    for name in store.names if names is None else names:
+        if name not in store:
+            continue
+        frames = store.shape(name, 'keypoint')[1]
+        duration = _duration(store, name, frames)
+        if duration:
+            seconds.append(duration)
+            rates.append(frames / duration)
+    if not seconds:
+        return {}
+    found = dict(median=statistics.median(seconds), longest=max(seconds),
+                 fps=statistics.median(rates))
+    return {key: round(value, 3) for key, value in found.items()}
+
+
+def _duration(store, name, frames):
+    info = store.info(name)
+    if info.get('fps') and info.get('num_frames'):
+        return info['num_frames'] / info['fps']
+    if 'timestamp' in store.keys(name) and frames > 1:
+        times = store.read(name, 'timestamp')
+        # the last frame lasts as long as the others on average
+        return float(times[-1] - times[0]) * frames / (frames - 1)
+    return None
 
 
 def read_old_facts(folder: str) -> Facts:

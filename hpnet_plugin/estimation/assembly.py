@@ -6,7 +6,7 @@ clip depends on its frames and the settings alone, never on other clips.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -234,40 +234,74 @@ class ClipAssembler:
 
     def _arrays(self, clip, people, chosen, numbers, crops):
         """Joints, scores and features of the chosen, gaps filled."""
-        present = chosen >= 0
-        where = [(t, chosen[m, t]) for t, m in np.argwhere(present.T)]
+        where = [(t, chosen[m, t]) for t, m in np.argwhere(chosen.T >= 0)]
         poses = crops.pose(where)
         given = people[0].joints
-        joints = self.extractor.net.num_joints if given is None \
-            else given.shape[1]
-        shape = (*chosen.shape, joints)
-        arrays = dict(keypoint=np.zeros((*shape, 2), np.float32),
-                      keypoint_score=np.zeros(shape, np.float32))
-        for tap, channels in self.extractor.taps.items():
-            arrays[tap] = np.zeros((*shape, channels), np.float16)
-        for m, t in np.argwhere(present):
-            at = t, chosen[m, t]
-            keypoint, score, pooled = poses[at]
-            if score is None:
-                score = people[t].scores[at[1]]
-            arrays['keypoint'][m, t] = keypoint
-            arrays['keypoint_score'][m, t] = score
-            for tap, value in pooled.items():
-                arrays[tap][m, t] = value
-        for key, value in arrays.items():
-            good = np.isfinite(value).reshape(*chosen.shape, -1).all(-1)
-            if not good.all():
-                t = numbers[np.argmin(good.all(0))]
-                raise NotFiniteError(
-                    f'{clip}: {key} of frame {t} is not finite: the pose net '
-                    'gives NaN, or more than float16 holds (65504); another '
-                    'tap or another pose net may do')
-        if self.source.slotted or self.persons == 'tracked':
-            for key in arrays:
-                if key != 'keypoint_score':
-                    arrays[key] = tracking.fill_gaps(
-                        arrays[key], present, self.max_gap, numbers)
-        return arrays
+        for t, k in where:
+            joints, scores, pooled = poses[t, k]
+            if scores is None:
+                poses[t, k] = joints, people[t].scores[k], pooled
+        tracked = self.source.slotted or self.persons == 'tracked'
+        return people_arrays(
+            clip, chosen, poses, self.extractor.taps,
+            self.extractor.net.num_joints if given is None
+            else given.shape[1], numbers, self.max_gap if tracked else 0)
+
+
+def people_arrays(clip: str,
+                  chosen: np.ndarray,
+                  poses: Mapping[tuple[int, int], tuple],
+                  taps: Mapping[str, int],
+                  num_joints: int,
+                  numbers: Sequence[int],
+                  max_gap: int) -> dict[str, np.ndarray]:
+    """Joints, scores and features of people who were chosen.
+
+    Args:
+        clip: Its name, for messages.
+        chosen: (M, T) int, which box of the frame each person is, -1 where
+            absent.
+        poses: Frame, from 0, and box to joints (V, 2) in pixels of the
+            frame, scores (V,) and a dict of feature to (V, C).
+        taps: Feature to channels, C.
+        num_joints: V.
+        numbers: (T,) of the frames in the video.
+        max_gap: Longest absence, in frames of the video, that is filled.
+
+    Returns:
+        ``keypoint`` (M, T, V, 2) float32, ``keypoint_score`` (M, T, V)
+        float32, 0 where a person is absent, and each feature (M, T, V, C)
+        float16.
+
+    Raises:
+        NotFiniteError: If a joint or feature is not finite.
+    """
+    present = chosen >= 0
+    shape = (*chosen.shape, num_joints)
+    arrays = dict(keypoint=np.zeros((*shape, 2), np.float32),
+                  keypoint_score=np.zeros(shape, np.float32))
+    for tap, channels in taps.items():
+        arrays[tap] = np.zeros((*shape, channels), np.float16)
+    for m, t in np.argwhere(present):
+        keypoint, score, pooled = poses[t, chosen[m, t]]
+        arrays['keypoint'][m, t] = keypoint
+        arrays['keypoint_score'][m, t] = score
+        for tap, value in pooled.items():
+            arrays[tap][m, t] = value
+    for key, value in arrays.items():
+        good = np.isfinite(value).reshape(*chosen.shape, -1).all(-1)
+        if not good.all():
+            t = numbers[np.argmin(good.all(0))]
+            raise NotFiniteError(
+                f'{clip}: {key} of frame {t} is not finite: the pose net '
+                'gives NaN, or more than float16 holds (65504); another '
+                'tap or another pose net may do')
+    if max_gap:
+        for key in arrays:
+            if key != 'keypoint_score':
+                arrays[key] = tracking.fill_gaps(
+                    arrays[key], present, max_gap, numbers)
+    return arrays
 
 
 class _Crops:

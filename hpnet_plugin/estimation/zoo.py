@@ -165,6 +165,24 @@ def choose_detector(spec: str | None = None,
                    ('.py', '.onnx'))
 
 
+def published_name(sha256: str | None, models: dict[str, Model]
+                   ) -> str | None:
+    """The name under which weights are published; None if under none.
+
+    Args:
+        sha256: Of the weights.
+        models: ``POSES`` or ``DETECTORS``.
+    """
+    for name, model in models.items():
+        if osp.isabs(model.weights):
+            known = osp.isfile(model.weights) and sha256_of(model.weights)
+        else:
+            known = _digits(model.weights)
+        if sha256 and known and sha256.startswith(known):
+            return name
+    return None
+
+
 def best_installed(models: dict[str, Model], last: str) -> str:
     """The first of the models that can be run without a download.
 

@@ -90,6 +90,22 @@ class Settings:
         return record
 
 
+class SeenClip(NamedTuple):
+    """A clip, as its video shows it.
+
+    Attributes:
+        found (AssembledClip): Who is where, before frames are resampled.
+        arrays (dict[str, np.ndarray]): See :class:`ExtractedClip`.
+        shown (np.ndarray | None): Which frames crops show, where frames are
+            resampled.
+        count (int): Frames of the video.
+    """
+    found: AssembledClip
+    arrays: dict[str, np.ndarray]
+    shown: np.ndarray | None
+    count: int
+
+
 class ClipExtraction:
     """Pose net, people and settings, as a function of a clip.
 
@@ -148,7 +164,6 @@ class ClipExtraction:
             raise ValueError(f'{ascii(clip.path)}: {problem}')
         settings = self.settings
         recorder = settings.recorder(self.out)
-        self._net.report = report
         with VideoReader(
                 clip.path,
                 max_frames=settings.max_frames,
@@ -156,29 +171,52 @@ class ClipExtraction:
                 damaged=settings.damaged,
                 limits=settings.limits,
                 threads=self.threads) as reader:
-            found = self._assembler(
-                clip.name,
-                _reported(reader.chunks(), report),
-                on_frame=recorder.add if recorder else None,
-                pose=not stored)
-            count, fps, damage = reader.count, reader.info.fps, reader.damage
+            seen = self.see(clip.name, reader, report,
+                            on_frame=recorder.add if recorder else None,
+                            pose=not stored)
         if recorder:
             # before the store has the clip: a killed run leaves no clip in
             # it whose crops are still to be written
-            recorder.write(clip.name, found.boxes, found.chosen,
-                           self._shown(found, count))
+            recorder.write(clip.name, seen.found.boxes, seen.found.chosen,
+                           seen.shown)
         if stored:
             return ExtractedClip(None, {})
         info = dict(
-            img_shape=list(found.shape),
-            fps=fps,
-            num_frames=count,
+            img_shape=list(seen.found.shape),
+            fps=reader.info.fps,
+            num_frames=seen.count,
             source=osp.basename(clip.path))
-        if found.nobody:
+        if seen.found.nobody:
             info['nobody'] = True
-        if damage:
-            info['damage'] = damage
-        return ExtractedClip(self._arrays(found, count), info)
+        if reader.damage:
+            info['damage'] = reader.damage
+        return ExtractedClip(seen.arrays, info)
+
+    def see(self,
+            name: str,
+            reader: VideoReader,
+            report: Report,
+            on_frame: Callable[[np.ndarray, np.ndarray], None] | None = None,
+            pose: bool = True) -> SeenClip:
+        """Find the people of a clip, their joints and features.
+
+        Args:
+            name (str): The clip's name.
+            reader (VideoReader): Its frames; anything with ``chunks()`` and,
+                after these, ``count``.
+            report (Report): Is told of each frame and of each batch.
+            on_frame (Callable, optional): See :class:`ClipAssembler`, as
+                ``pose``.
+            pose (bool): Likewise. Defaults to True.
+
+        Raises:
+            ValueError: If there is something wrong with the clip.
+        """
+        self._net.report = report
+        found = self._assembler(name, _reported(reader.chunks(), report),
+                                on_frame=on_frame, pose=pose)
+        return SeenClip(found, self._arrays(found, reader.count),
+                        self._shown(found, reader.count), reader.count)
 
     def _arrays(self, found: AssembledClip, count: int) -> dict:
         arrays = dict(found.arrays)

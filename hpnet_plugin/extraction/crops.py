@@ -6,6 +6,7 @@ import os.path as osp
 import tempfile
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -40,14 +41,21 @@ def crop_settings(out: str) -> dict | None:
         return json.load(file)
 
 
-class CropRecorder:
-    """Keeps what may become a clip's crops until the people are known.
+class CropPart(NamedTuple):
+    """The part of a frame that shows its candidates.
 
-    Who stays is only known at the end of a clip, and its frames are gone by
-    then. So the part of each frame that shows any candidates is kept as JPEG.
+    Attributes:
+        corner: x and y of its upper left corner in the frame.
+        data: The part as JPEG.
+    """
+    corner: tuple[int, int]
+    data: bytes
+
+
+class CropCutter:
+    """Cuts people out of frames: one square window around all of them.
 
     Args:
-        out (str): The dataset folder; clips go to ``<out>/crops``.
         size (int): Side of the clips in pixels. Defaults to 256; HP-Net
             takes 224.
         margin (float): Factor by which the window exceeds the box around the
@@ -57,6 +65,147 @@ class CropRecorder:
             without smoothing, as in the released code. Defaults to
             ``'keep'``.
         max_people (int): People kept a clip. Defaults to 2.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    def __init__(self,
+                 size: int = 256,
+                 margin: float = 1.1,
+                 fit: str = 'keep',
+                 max_people: int = 2) -> None:
+        if fit not in FITS:
+            raise ValueError(f'crop fit must be one of {FITS}, got {fit!r}')
+        if size < 16 or size % 2 or not 1 <= margin <= 3:
+            raise ValueError(
+                f'crops of {size} pixels with margin {margin}: the size must '
+                'be even and at least 16, the margin between 1 and 3')
+        self.size, self.margin, self.fit = size, margin, fit
+        self.max_people = max_people
+
+    def part(self, frame: np.ndarray, boxes: np.ndarray) -> CropPart:
+        """The part of a frame that any choice of candidates needs.
+
+        Args:
+            frame (np.ndarray): (H, W, 3) uint8, RGB.
+            boxes (np.ndarray): (K, 5), x1, y1, x2, y2, score; all of the
+                frame is kept where K is 0.
+        """
+        height, width = frame.shape[:2]
+        x1, y1, x2, y2 = 0, 0, width, height
+        if len(boxes):
+            windows = np.array([
+                self._window(_union(some))
+                for number in range(1, self.max_people + 1)
+                for some in combinations(boxes, number)])
+            x1, y1 = np.maximum(
+                np.floor(windows[:, :2].min(0)), 0).astype(int)
+            x2, y2 = np.minimum(np.ceil(windows[:, 2:].max(0)),
+                                (width, height)).astype(int)
+        part = np.ascontiguousarray(frame[y1:y2, x1:x2, ::-1])
+        _, data = cv2.imencode('.jpg', part, QUALITY)
+        return CropPart((int(x1), int(y1)), data.tobytes())
+
+    def windows(self, boxes: Sequence[np.ndarray], chosen: np.ndarray,
+                shape: tuple[int, int]) -> np.ndarray:
+        """What each of T frames shows.
+
+        Frames without a chosen person show the window of the nearest frame
+        that has one, so that crops and features keep one timeline; where
+        nobody is in the clip they show the whole frame.
+
+        Args:
+            boxes (list[np.ndarray]): Candidates of each frame, (K, 5).
+            chosen (np.ndarray): (M, T) indices into ``boxes``, -1 if absent.
+            shape (tuple[int]): Height and width of the frames.
+
+        Returns:
+            np.ndarray: (T, 4), x1, y1, x2, y2 in pixels of the frame.
+        """
+        present = np.flatnonzero((chosen >= 0).any(0))
+        if not len(present):
+            whole = self._window(np.array([0, 0, shape[1], shape[0]]))
+            return np.tile(whole, (len(boxes), 1))
+        unions = {t: self._window(_union([boxes[t][k] for k in chosen[:, t]
+                                          if k >= 0])) for t in present}
+        frames = np.arange(len(boxes))
+        after = np.searchsorted(present, frames).clip(max=len(present) - 1)
+        before = (after - 1).clip(0)
+        earlier = frames - present[before] <= np.abs(present[after] - frames)
+        near = present[np.where(earlier, before, after)]
+        return np.array([unions[t] for t in near])
+
+    def read(self, part: CropPart, window: np.ndarray) -> np.ndarray:
+        """A window of a frame, of the part that was kept; see :meth:`cut`."""
+        image = cv2.imdecode(np.frombuffer(part.data, np.uint8),
+                             cv2.IMREAD_COLOR)
+        return self.cut(image, window - np.tile(part.corner, 2))
+
+    def cut(self, image: np.ndarray, window: np.ndarray) -> np.ndarray:
+        """A window of an image as a square (size, size, 3).
+
+        What is beyond the image is black.
+        """
+        zoom = self.size / (window[2:] - window[:2])
+        # warpAffine has no averaging: it cuts out a multiple of the size
+        times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
+        times = max(1, min(times, LARGEST // self.size))
+        zoom = times * zoom
+        shift = zoom * (0.5 - window[:2]) - 0.5  # of pixel centres
+        matrix = np.column_stack((np.diag(zoom), shift))
+        side = times * self.size
+        image = cv2.warpAffine(image, matrix, (side, side))
+        return cv2.resize(
+            image, (self.size, self.size), interpolation=cv2.INTER_AREA)
+
+    def _window(self, box):
+        """Part of the frame that is shown, x1, y1, x2, y2."""
+        centre, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
+        if self.fit == 'keep':
+            size = np.full(2, size.max())
+        size = np.maximum(size * self.margin, 1)
+        return np.concatenate((centre - size / 2, centre + size / 2))
+
+
+class CutCrops:
+    """Crops of a clip whose frames are not in a file; see ``Crops``.
+
+    Args:
+        cutter (CropCutter): How they are cut.
+        parts (Sequence[CropPart]): Of each of T frames.
+        windows (np.ndarray): (T, 4), of :meth:`CropCutter.windows`.
+
+    Attributes:
+        frames (int): Number of frames, T.
+    """
+
+    def __init__(self, cutter: CropCutter, parts: Sequence[CropPart],
+                 windows: np.ndarray) -> None:
+        self.cutter, self.parts, self.windows = cutter, parts, windows
+        self.frames = len(parts)
+
+    def read(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
+        cut = {t: np.ascontiguousarray(
+            self.cutter.read(self.parts[t], self.windows[t])[..., ::-1])
+            for t in dict.fromkeys(np.asarray(frames).tolist())}
+        return [cut[t] for t in np.asarray(frames).tolist()]
+
+
+class CropRecorder(CropCutter):
+    """Keeps what may become a clip's crops until the people are known.
+
+    Who stays is only known at the end of a clip, and its frames are gone by
+    then. So the part of each frame that shows any candidates is kept as JPEG.
+
+    Args:
+        out (str): The dataset folder; clips go to ``<out>/crops``.
+        size (int): See :class:`CropCutter`, as ``margin``, ``fit`` and
+            ``max_people``. Defaults to 256.
+        margin (float): Likewise. Defaults to 1.1.
+        fit (str): Likewise. Defaults to ``'keep'``.
+        max_people (int): Likewise. Defaults to 2.
         length (int, optional): What clips are resampled to, for the record.
 
     Raises:
@@ -70,15 +219,9 @@ class CropRecorder:
                  fit: str = 'keep',
                  max_people: int = 2,
                  length: int | None = None) -> None:
-        if fit not in FITS:
-            raise ValueError(f'crop fit must be one of {FITS}, got {fit!r}')
-        if size < 16 or size % 2 or not 1 <= margin <= 3:
-            raise ValueError(
-                f'crops of {size} pixels with margin {margin}: the size must '
-                'be even and at least 16, the margin between 1 and 3')
+        super().__init__(size, margin, fit, max_people)
         self.out, self.folder = out, osp.join(out, 'crops')
-        self.size, self.margin, self.fit = size, margin, fit
-        self.max_people, self.length = max_people, length
+        self.length = length
         self._kept = []  # corner, place and length of each frame's JPEG
         self._file = tempfile.SpooledTemporaryFile(SPOOLED)
 
@@ -113,25 +256,12 @@ class CropRecorder:
         """Remember the part of a frame that shows its candidates.
 
         Args:
-            frame (np.ndarray): (H, W, 3) uint8, RGB.
-            boxes (np.ndarray): (K, 5), x1, y1, x2, y2, score; all of the
-                frame is kept where K is 0.
+            frame (np.ndarray): See :meth:`part`, as ``boxes``.
+            boxes (np.ndarray): Likewise.
         """
-        height, width = frame.shape[:2]
-        self._size = width, height
-        x1, y1, x2, y2 = 0, 0, width, height
-        if len(boxes):
-            windows = np.array([
-                self._window(_union(some))
-                for number in range(1, self.max_people + 1)
-                for some in combinations(boxes, number)])
-            x1, y1 = np.maximum(
-                np.floor(windows[:, :2].min(0)), 0).astype(int)
-            x2, y2 = np.minimum(np.ceil(windows[:, 2:].max(0)),
-                                (width, height)).astype(int)
-        part = np.ascontiguousarray(frame[y1:y2, x1:x2, ::-1])
-        _, data = cv2.imencode('.jpg', part, QUALITY)
-        self._kept.append(((x1, y1), self._file.tell(), len(data)))
+        self._shape = frame.shape[:2]
+        corner, data = self.part(frame, boxes)
+        self._kept.append((corner, self._file.tell(), len(data)))
         self._file.write(data)
 
     def write(self,
@@ -141,16 +271,14 @@ class CropRecorder:
               at: Sequence[int] | None = None) -> None:
         """Write the clip: one square frame a frame of the features.
 
-        Frames without a chosen person show the window of the nearest frame
-        that has one, so that both keep one timeline; where nobody is in the
-        clip they show the whole frame. The clip's comment is
-        the list of all windows, x1, y1, x2, y2 in pixels of the original
-        frame, for whoever wants joints in it (``MMDecodeCrops``).
+        The clip's comment is the list of all windows, x1, y1, x2, y2 in
+        pixels of the original frame, for whoever wants joints in it
+        (``MMDecodeCrops``).
 
         Args:
             name (str): The clip.
-            boxes (list[np.ndarray]): Candidates of each frame, (K, 5).
-            chosen (np.ndarray): (M, T) indices into ``boxes``, -1 if absent.
+            boxes (list[np.ndarray]): See :meth:`windows`, as ``chosen``.
+            chosen (np.ndarray): Likewise.
             at (Sequence[int], optional): Write these of the frames, where
                 features were resampled. Defaults to all.
 
@@ -158,7 +286,7 @@ class CropRecorder:
             OSError: If it cannot be written; no part of it is left behind.
         """
         import av
-        windows = self._windows(boxes, chosen)
+        windows = self.windows(boxes, chosen, self._shape)
         at = range(len(self._kept)) if at is None else at
         windows = windows[at]
         data = io.BytesIO()
@@ -172,51 +300,12 @@ class CropRecorder:
             for window, t in zip(windows, at):
                 corner, start, length = self._kept[t]
                 self._file.seek(start)
-                image = cv2.imdecode(
-                    np.frombuffer(self._file.read(length), np.uint8),
-                    cv2.IMREAD_COLOR)
-                image = self._cut(image, window - np.tile(corner, 2))
+                image = self.read(CropPart(corner, self._file.read(length)),
+                                  window)
                 frame = av.VideoFrame.from_ndarray(image, format='bgr24')
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         write_whole(self.path(name), data.getvalue())
-
-    def _windows(self, boxes, chosen):
-        """What each frame shows, (T, 4)."""
-        present = np.flatnonzero((chosen >= 0).any(0))
-        if not len(present):
-            return np.tile(self._window(np.array([0, 0, *self._size])),
-                           (len(self._kept), 1))
-        unions = {t: self._window(_union([boxes[t][k] for k in chosen[:, t]
-                                          if k >= 0])) for t in present}
-        frames = np.arange(len(self._kept))
-        after = np.searchsorted(present, frames).clip(max=len(present) - 1)
-        before = (after - 1).clip(0)
-        earlier = frames - present[before] <= np.abs(present[after] - frames)
-        near = present[np.where(earlier, before, after)]
-        return np.array([unions[t] for t in near])
-
-    def _window(self, box):
-        """Part of the frame that is shown, x1, y1, x2, y2."""
-        centre, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
-        if self.fit == 'keep':
-            size = np.full(2, size.max())
-        size = np.maximum(size * self.margin, 1)
-        return np.concatenate((centre - size / 2, centre + size / 2))
-
-    def _cut(self, image, window):
-        """A window of an image as a square, black beyond the image."""
-        zoom = self.size / (window[2:] - window[:2])
-        # warpAffine has no averaging: it cuts out a multiple of the size
-        times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
-        times = max(1, min(times, LARGEST // self.size))
-        zoom = times * zoom
-        shift = zoom * (0.5 - window[:2]) - 0.5  # of pixel centres
-        matrix = np.column_stack((np.diag(zoom), shift))
-        side = times * self.size
-        image = cv2.warpAffine(image, matrix, (side, side))
-        return cv2.resize(
-            image, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
 
 def _union(boxes):

@@ -91,7 +91,7 @@ def test_fine_patterns_are_averaged(tmp_path, fit, levels):
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[::2] = 255
     recorder = CropRecorder(tmp_path, size=64, margin=1, fit=fit)
-    cut = recorder._cut(stripes, np.array([0, .5, 256, 256.5]))
+    cut = recorder.cut(stripes, np.array([0, .5, 256, 256.5]))
     assert set(np.unique(cut[4:-4])) <= levels
 
 

@@ -36,6 +36,8 @@ class LoadPersonCrops(BaseTransform):
         - frame_dir (with the folder that ``PoseDataset`` puts before it)
         - total_frames
         - frame_start, stored_frames (optional; of ``RandomTemporalCrop``)
+        - crops (optional; in place of a file, an object with ``frames`` and
+          ``read`` of :class:`hpnet_plugin.datasets.crops.Crops`)
 
     Modified Keys:
 
@@ -128,19 +130,21 @@ class LoadPersonCrops(BaseTransform):
         frames = results['total_frames']
         start = results.get('frame_start', 0)
         stored = results.get('stored_frames', frames)
-        own = self._timeline(folder).get(name)
+        given = results.get('crops')
+        own = self._timeline(folder).get(name) if given is None else None
         if own == 0:
             imgs = [np.zeros((SIZE, SIZE, 3), np.uint8)] * len(self.sample(1))
         else:
             try:
-                crops = Crops.of(folder, name)
+                crops = Crops.of(folder, name) if given is None else given
             except FileNotFoundError as error:
                 raise FileNotFoundError(
                     f'{clip_name(results)} has no crops: {error}') from None
             if own is None and crops.frames != stored:
                 raise ValueError(
-                    f'{clip_name(results)}: {crops.path} has {crops.frames} '
-                    f'frames, the annotation {stored}; both must come from '
+                    f'{clip_name(results)}: {getattr(crops, "path", "it")} '
+                    f'has {crops.frames} frames, the annotation {stored}; '
+                    'both must come from '
                     'the same extraction. (Crops that others cut are taken '
                     'by hpnet import-released --crops FOLDER)')
             if own is not None:

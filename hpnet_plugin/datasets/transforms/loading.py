@@ -20,6 +20,8 @@ class LoadPooledFeature(BaseTransform):
         - frame_dir (its basename is the clip's name in the store)
         - total_frames, keypoint (optional; must agree with the features)
         - frame_inds (optional; only these frames are read)
+        - features (optional; feature to its array (M, T, V, C), in place of
+          a store: of a clip that is in memory)
 
     Modified Keys:
 
@@ -58,7 +60,8 @@ class LoadPooledFeature(BaseTransform):
                 joints than its annotation, or no store is named.
         """
         folder, name = split_name(results)
-        store = self._open(self.store or folder)
+        store = _Memory(results['features']) if 'features' in results \
+            else self._open(self.store or folder)
         found = store.shape(name, self.tap)[:3]
         expected = list(found)
         if 'total_frames' in results:
@@ -89,3 +92,26 @@ class LoadPooledFeature(BaseTransform):
     def __repr__(self):
         return (f'{self.__class__.__name__}(store={self.store!r}, '
                 f'tap={self.tap!r})')
+
+
+class _Memory:
+    """Features of one clip, as a store that has but this clip."""
+
+    def __init__(self, features):
+        self._features = features
+
+    def shape(self, name, tap):
+        return self.read(name, tap).shape
+
+    def read(self, name, tap, frames=None):
+        taps = [tap] if isinstance(tap, str) else tap
+        if taps is None:
+            taps = [key for key in self._features
+                    if key not in ('keypoint', 'keypoint_score')][:1]
+        lacking = [key for key in taps if key not in self._features]
+        if lacking or not taps:
+            raise KeyError(f'clip {name!r} has no features {lacking}; there '
+                           f'are {list(self._features)}')
+        found = [self._features[key] for key in taps]
+        found = found[0] if len(found) == 1 else np.concatenate(found, -1)
+        return found if frames is None else found.take(frames, 1)

@@ -1,0 +1,174 @@
+"""The README of a folder with a trained model: a model card from its run."""
+from __future__ import annotations
+
+import os
+import os.path as osp
+from collections.abc import Sequence
+
+from ..files import write_whole
+from .description import ModelDescription
+
+CARD = 'README.md'
+_HEAD = """---
+library_name: hpnet_plugin
+pipeline_tag: video-classification
+tags: [action-recognition, skeleton, mmaction2]
+---
+"""
+_LICENCE = """## Licence
+
+The licence of these weights depends on the videos that they were trained on
+and on the weights that they started from. Write it here before you share
+them.
+"""
+
+
+def write_card(folder: str | os.PathLike, description: ModelDescription,
+               members: Sequence[ModelDescription] = ()) -> None:
+    """Write the model card of a folder.
+
+    Args:
+        folder: The folder of the model.
+        description: Of the model, or of the fusion.
+        members: Of a fusion: the descriptions of its members.
+    """
+    write_whole(osp.join(folder, CARD),
+                model_card(description, members).encode())
+
+
+def model_card(description: ModelDescription,
+               members: Sequence[ModelDescription] = ()) -> str:
+    """A model card in Markdown; see :func:`write_card`."""
+    about = description
+    parts = [_HEAD, f'# {about.name}\n', _what(about, members),
+             '## Training data\n', _data(about), _classes(about),
+             '## Results\n', _results(members or [about])]
+    if about.calibration:
+        parts += ['## Calibration\n', _calibration(about.calibration)]
+    parts += ['## Prediction\n', _usage(about), _LICENCE]
+    return '\n'.join(parts)
+
+
+def _what(about, members):
+    if not members:
+        return (f'A model of hpnet_plugin for MMAction2: {_net(about)}. Its '
+                f'scores are '
+                f'{dict(logit="logits").get(about.output, "probabilities")}.'
+                f'{_training(about)}\n')
+    rows = [(f'`{m["path"]}`', _net(member), f'{m["weight"]:g}', dict(
+        logit='logits', probability='probabilities')[m['scores']])
+        for m, member in zip(about.members, members)]
+    return ('A fusion of several models of hpnet_plugin for MMAction2: the '
+            'weighted sum of their scores.\n\n'
+            + _table(('member', 'model', 'weight', 'of its'), rows))
+
+
+def _net(about):
+    """'CTRGCN on pooled features (joints)' or the like."""
+    config, model = about.config, about.config.get('model') or {}
+    net = (model.get('backbone') or {}).get('type', 'a network')
+    what = config.get('stream') or config.get('recipe')
+    if model.get('type') == 'XCLIPRecognizer':
+        net = 'HP-Net' if model.get('topology') else 'X-CLIP'
+        what = None
+    return f'{net}, stream `{what}`' if what else net
+
+
+def _training(about):
+    known = about.training
+    words = []
+    if known.get('epoch') is not None:
+        words.append(f'{known["epoch"]} of {known["epochs"]} epochs'
+                     if known.get('epochs') else f'{known["epoch"]} epochs')
+    if known.get('seed') is not None:
+        words.append(f'seed {known["seed"]}')
+    words += [f'{name} {number}'
+              for name, number in known.get('versions', {}).items()]
+    return f' It was trained for {", ".join(words)}.' if words else ''
+
+
+def _data(about):
+    facts, rows = about.facts, []
+    if facts:
+        rows.append(('dataset', facts.get('title') or facts.get('name')))
+        part = facts.get('use', {}).get('train')
+        clips = facts.get('splits', {}).get(part)
+        if part:
+            rows.append(('training split', f'{part}, {clips} clips'
+                         if clips is not None else part))
+        rows.append(('people a clip', facts.get('people')))
+    if about.windows:
+        rows.append(('length of its clips',
+                     '{median:.1f} s (median), {longest:.1f} s (longest), '
+                     '{fps:.3g} frames a second'.format_map(about.windows)))
+    for key in ('pose', 'detector'):
+        net = about.extraction.get(key)
+        if net:
+            name = net.get('zoo') or net.get('name') or net.get(
+                'onnx') or net.get('config')
+            digest = (net.get('sha256') or '')[:12]
+            rows.append((dict(pose='pose net').get(key, key),
+                         name + (f' (sha256 {digest}…)' if digest else '')))
+    taps = (about.input or {}).get('taps')
+    if taps:
+        rows.append(('feature maps', ', '.join(f'`{tap}`' for tap in taps)))
+    return _table(('', ''), rows) if rows else 'Nothing is known of it.\n'
+
+
+def _classes(about):
+    return (f'{len(about.classes)} classes, in the order of the scores: '
+            f'{", ".join(about.classes)}.\n')
+
+
+def _results(members):
+    rows = [(f'`{about.name}`', dict(
+        val='validation during training').get(found['part'], 'test'),
+        ' '.join(filter(None, (found.get('data'), found.get('split')))),
+        found.get('epoch', ''), ', '.join(
+            f'{key.rpartition("/")[2]} {_percent(value)}'
+            for key, value in found['metrics'].items()))
+        for about in members for found in about.training.get('results', ())]
+    if not rows:
+        return 'No result is known: its run was neither validated nor ' \
+            'tested.\n'
+    note = ('Where the same split validates and tests, as the paper has it, '
+            'nothing was chosen by it unless you did so.\n')
+    same = any(about.training.get('splits', {}).get('val')
+               and about.training['splits'].get('val')
+               == about.training['splits'].get('test') for about in members)
+    return _table(('model', 'what', 'split', 'epoch', 'in percent'),
+                  rows) + ('\n' + note if same else '')
+
+
+def _percent(value):
+    return f'{100 * value:.2f}' if isinstance(value, float) else value
+
+
+def _calibration(found):
+    return (f'Scores divided by the temperature {found["temperature"]:.4g} '
+            'and put through the softmax are probabilities. Below '
+            f'{found["threshold"]:.4g} the label is `unknown`. Both were '
+            f'fitted on {found["clips"]} clips of the split '
+            f'`{found["split"]}`.\n')
+
+
+def _usage(about):
+    return f"""    hpnet predict VIDEO --model FOLDER
+
+or in Python
+
+    from hpnet_plugin.apis import HPNetInferencer
+    predict = HPNetInferencer('FOLDER')
+    for result in predict('VIDEO'):
+        print(result.predictions)
+
+where FOLDER is this folder ({about.name}). hpnet_plugin installs by
+`pip install hpnet-plugin`.
+"""
+
+
+def _table(header, rows):
+    lines = [header, tuple('---' for _ in header), *rows]
+    return '\n'.join('| ' + ' | '.join(
+        str(cell).replace('|', '\\|') for cell in line) + ' |'
+        for line in lines) + '\n'

@@ -1,0 +1,227 @@
+"""Models as functions of clips in memory."""
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..evaluation.metrics import softmax
+from .description import ModelDescription
+from .results import ClipInput
+
+if TYPE_CHECKING:
+    from .trained import Trained
+
+
+BACKENDS = ('torch', 'onnx')
+
+
+class Scorer(Protocol):
+    """A model that scores clips.
+
+    Attributes:
+        description: What it is.
+        needs: What it reads of a clip: some of ``'features'``,
+            ``'keypoint'`` and ``'crops'``.
+        taps: Features that it reads, none where it reads none.
+        pose: File of pose net, taps and pooling, where it was exported with
+            them.
+    """
+    description: ModelDescription
+    needs: frozenset[str]
+    taps: tuple[str, ...]
+    pose: str | None
+
+    def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
+        """Scores (N, K) float32 of N clips, as a test would dump them."""
+
+
+class TorchScorer:
+    """A model of mmaction2 behind the test pipeline of its own config.
+
+    Args:
+        trained: The model.
+        device: Where it runs. Defaults to ``'cpu'``.
+
+    Raises:
+        ValueError: If the device is not there, or the pipeline reads
+            something that a clip in memory has not.
+    """
+
+    pose = None
+
+    def __init__(self, trained: Trained, device: str = 'cpu') -> None:
+        from mmengine.dataset import Compose
+        from mmengine.registry import init_default_scope
+
+        from ..datasets.transforms import LoadPersonCrops, LoadPooledFeature
+        from ..estimation.devices import device_of
+        from ..recipes.reading import innermost
+        self.description = trained.description
+        self.device = device_of(device)
+        init_default_scope('mmaction')
+        self._model = trained.build(self.device)
+        loader = self._model.cfg.test_dataloader
+        self._pipeline = Compose(innermost(loader.dataset).pipeline)
+        steps = list(_steps(self._pipeline.transforms))
+        foreign = [type(step).__name__ for step in steps
+                   if type(step).__name__ in _FROM_FILES]
+        if foreign:
+            raise ValueError(
+                f'{self.description.name} reads {foreign[0]}, which a video '
+                'has no file for; models of joints, of pooled features and '
+                'of person crops can be asked about a new video')
+        taps = [_taps(step.tap, self.description) for step in steps
+                if isinstance(step, LoadPooledFeature)]
+        crops = any(isinstance(step, LoadPersonCrops) for step in steps)
+        self.needs = frozenset(
+            ('features', ) * bool(taps) + ('crops', ) * crops
+            or ('keypoint', ))
+        self.taps = tuple(dict.fromkeys(tap for some in taps for tap in some))
+
+    def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
+        """See :class:`Scorer`."""
+        import torch
+        from mmengine.dataset import pseudo_collate
+        if not clips:
+            return np.zeros((0, len(self.description.classes)), np.float32)
+        batch = pseudo_collate([self._pipeline(_results(clip))
+                                for clip in clips])
+        with torch.inference_mode():
+            samples = self._model.test_step(batch)
+        return torch.stack([sample.pred_score for sample in samples]
+                           ).float().cpu().numpy()
+
+
+# transforms that read a file of 3D joints or of the whole video
+_FROM_FILES = ('PreNormalize3D', 'DecordInit', 'PyAVInit', 'OpenCVInit',
+               'RawFrameDecode', 'MMDecode')
+
+
+def _taps(tap, description):
+    """Features that a step loads."""
+    if tap is None:  # the store's only one
+        return list(description.extraction.get('taps') or ())[:1]
+    return [tap] if isinstance(tap, str) else list(tap)
+
+
+def _steps(transforms):
+    for step in transforms:
+        yield step
+        yield from _steps(getattr(step, 'transforms', ()))
+
+
+def _results(clip: ClipInput) -> dict:
+    """A clip as the dataset gives it to its pipeline."""
+    return dict(
+        frame_dir=clip.name,
+        total_frames=clip.arrays['keypoint'].shape[1],
+        # transforms write into what they are given
+        keypoint=clip.arrays['keypoint'].copy(),
+        keypoint_score=clip.arrays['keypoint_score'].copy(),
+        features=clip.arrays,
+        img_shape=tuple(clip.shape),
+        original_shape=tuple(clip.shape),
+        start_index=0,
+        modality='Pose',
+        test_mode=True,
+        label=-1,
+        **({} if clip.crops is None else dict(crops=clip.crops)))
+
+
+class FusedScorer:
+    """Several models' scores, summed with weights.
+
+    Args:
+        scorers: The models, of one list of classes.
+        description: Of the fusion; its ``members`` say the weight of each,
+            and what it is of.
+    """
+
+    def __init__(self, scorers: Sequence[Scorer],
+                 description: ModelDescription) -> None:
+        self.scorers, self.description = list(scorers), description
+        self.needs = frozenset().union(*(s.needs for s in scorers))
+        self.taps = tuple(dict.fromkeys(
+            tap for scorer in scorers for tap in scorer.taps))
+        self.pose = next(
+            (scorer.pose for scorer in scorers if scorer.pose), None)
+
+    def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
+        """See :class:`Scorer`."""
+        total = np.zeros((len(clips), len(self.description.classes)))
+        for scorer, member in zip(self.scorers, self.description.members):
+            scores = scorer(clips).astype(np.float64)
+            if (member.get('scores') == 'probability'
+                    and scorer.description.output == 'logit'):
+                scores = softmax(scores)
+            total += member['weight'] * scores
+        return total.astype(np.float32)
+
+
+def build_scorer(model: str | Sequence[str],
+                 weights: Sequence[float] | None = None,
+                 device: str = 'cpu',
+                 backend: str | None = None) -> Scorer:
+    """A model, or the fusion of several, as a function of clips.
+
+    Args:
+        model: See :func:`hpnet_plugin.apis.trained.load_trained`; or several
+            of these.
+        weights: One a model, see
+            :func:`hpnet_plugin.apis.trained.default_members`.
+        device: Where torch runs it.
+        backend: ``'torch'`` or ``'onnx'``; by default what the folder has.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it cannot be built.
+    """
+    if backend not in (None, *BACKENDS):
+        raise ValueError(f'backend={backend!r}: expected one of {BACKENDS}')
+    paths = [model] if isinstance(model, (str, os.PathLike)) else list(model)
+    if weights is not None and len(weights) != len(paths):
+        raise ValueError(f'{len(weights)} weights for {len(paths)} models')
+    found = [_build(path, device, backend) for path in paths]
+    if len(found) == 1:
+        return found[0][1]
+    from .trained import default_members, fusion_description
+    models = [trained for trained, _ in found]
+    members = default_members(models, weights)
+    name = ' + '.join(trained.description.name for trained in models)
+    return FusedScorer([scorer for _, scorer in found],
+                       fusion_description(models, members, name, None))
+
+
+def _build(path, device, backend):
+    """What a path holds, and its scorer."""
+    from .trained import load_trained
+    trained = load_trained(path)
+    if trained.description.members:
+        return trained, FusedScorer(
+            [_build(member.folder, device, backend)[1]
+             for member, _ in trained.members], trained.description)
+    if backend == 'onnx' or not trained.checkpoint:
+        from .onnx_scorer import OnnxScorer
+        return trained, OnnxScorer(trained.folder)
+    return trained, TorchScorer(trained, device)
+
+
+def probabilities(raw: np.ndarray, description: ModelDescription
+                  ) -> np.ndarray:
+    """Scores (N, K) as probabilities, calibrated where the model is.
+
+    Args:
+        raw: Logits, or probabilities, as the description says.
+        description: Its ``calibration`` has the temperature.
+
+    Returns:
+        (N, K) float32, rows sum up to 1.
+    """
+    raw = np.asarray(raw, np.float64)
+    if description.output == 'probability':
+        raw = np.log(np.maximum(raw, 1e-12))
+    temperature = (description.calibration or {}).get('temperature', 1.)
+    return softmax(raw / temperature).astype(np.float32)

@@ -1,0 +1,344 @@
+"""Windows of time over the frames of a video, and timelines of windows.
+
+Pure: imports neither torch nor mmaction. What a window holds depends on its
+own frames alone.
+"""
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..estimation import tracking
+from ..estimation.assembly import people_arrays
+from ..estimation.following import SeenFrame
+from ..extraction.crops import CropCutter, CropPart, CutCrops
+from .results import UNKNOWN, ClipInput, Prediction, Segment, Timeline
+
+# A person is looked at in a window if seen in this share of its time, or if
+# this is all that there is of the person.
+LEAST_SHARE = 0.5
+EPSILON = 1e-6  # s, of rounding
+
+
+class KeptFrame(NamedTuple):
+    """A frame without its pixels.
+
+    Attributes:
+        seen: The frame; its image is None.
+        shape: Height and width of the image.
+        part: What crops of its people are cut from; None where no model
+            asks for them.
+    """
+    seen: SeenFrame
+    shape: tuple[int, int]
+    part: CropPart | None
+
+
+class Window(NamedTuple):
+    """Some time of a video.
+
+    Attributes:
+        start: In s.
+        end: In s.
+        frames: Those in it.
+        tracks: The people who are asked for; None for all.
+        whole: Whether the video or the people end with it, so that no later
+            window shows them.
+    """
+    start: float
+    end: float
+    frames: list[KeptFrame]
+    tracks: frozenset[int] | None = None
+    whole: bool = False
+
+
+class Windows:
+    """Cuts a stream of frames into windows as they end.
+
+    Windows begin every ``stride`` s, from the first frame. When a person
+    has gone, or the stream ends, one more window shows the last ``window`` s
+    of what no window has shown yet.
+
+    Args:
+        window: Length in s.
+        stride: From one beginning to the next, in s.
+        max_gap: Frames of the video after which who is absent has gone.
+    """
+
+    def __init__(self, window: float, stride: float, max_gap: int = 30):
+        if window <= 0 or not 0 < stride <= window:
+            raise ValueError(f'a window of {window:g} s every {stride:g} s: '
+                             'both must be positive, and the stride no '
+                             'longer than the window')
+        self.window, self.stride, self.max_gap = window, stride, max_gap
+        self._frames: deque[KeptFrame] = deque()
+        self._next = 0  # number of the next window
+        self._shown = 0.  # up to here windows have shown everything
+        self._alive: dict[int, tuple[int, float]] = {}  # when last seen
+        self._gap = 0.  # s from frame to frame
+
+    def add(self, frame: KeptFrame) -> Iterator[Window]:
+        """Go on to another frame.
+
+        Yields:
+            Windows that end with it, and those of people who have gone.
+        """
+        seen = frame.seen
+        if self._frames:
+            gap = seen.time - self._frames[-1].seen.time
+            # after a pause the usual distance still holds
+            self._gap = min(gap, self._gap) if self._gap else gap
+        yield from self._gone(seen.number)
+        # a pause longer than the window ends windows without this frame
+        yield from self._ended(seen.time)
+        self._frames.append(frame)
+        for track in seen.tracks.tolist():
+            self._alive[track] = seen.number, seen.time
+        yield from self._ended(seen.time + self._gap)
+        # those who may have gone are shown once more
+        last = min((time for _, time in self._alive.values()),
+                   default=seen.time)
+        while self._frames[0].seen.time < last - self.window - EPSILON:
+            self._frames.popleft()
+
+    def end(self) -> Iterator[Window]:
+        """The last window, if there is something that none has shown."""
+        if not self._frames:
+            return
+        end = self._frames[-1].seen.time + self._gap
+        if end > self._shown + EPSILON:
+            yield self._cut(max(0., end - self.window), end, whole=True)
+
+    def _ended(self, time: float) -> Iterator[Window]:
+        while True:
+            start = self._next * self.stride
+            end = start + self.window
+            if time < end - EPSILON:
+                return
+            self._next += 1
+            found = self._cut(start, end)
+            if found.frames:
+                yield found
+            self._shown = end
+
+    def _gone(self, number: int) -> Iterator[Window]:
+        gone = [track for track, (last, _) in self._alive.items()
+                if number - last > self.max_gap]
+        for track in gone:
+            _, time = self._alive.pop(track)
+            end = time + self._gap
+            if end > self._shown + EPSILON:
+                yield self._cut(max(0., end - self.window), end,
+                                frozenset((track, )), True)
+
+    def _cut(self, start, end, tracks=None, whole=False):
+        frames = [frame for frame in self._frames
+                  if start - EPSILON <= frame.seen.time < end - EPSILON]
+        return Window(start, end, frames, tracks, whole)
+
+
+class Person(NamedTuple):
+    """Somebody in a window, as a model sees it.
+
+    Attributes:
+        track: The person's number.
+        together: Numbers of the others that the model sees.
+        row: Which of the M people of ``arrays`` it is.
+        first: First frame of the window that the clip shows.
+        start: Of the stretch that the clip shows, in s.
+        end: Likewise.
+        clip: What the model is given.
+        boxes: (T, 4), NaN where absent.
+        arrays: ``keypoint``, … of the T frames, as they were seen.
+    """
+    track: int
+    together: tuple[int, ...]
+    row: int
+    first: int
+    start: float
+    end: float
+    clip: ClipInput
+    boxes: np.ndarray
+    arrays: dict[str, np.ndarray]
+
+
+def people_of(window: Window,
+              taps: dict[str, int],
+              num_joints: int,
+              together: int,
+              max_people: int,
+              max_gap: int,
+              least: float,
+              evidence: float,
+              cutter: CropCutter | None,
+              once: frozenset[int] = frozenset(),
+              name: str = '') -> list[Person]:
+    """Who is in a window, and what a model is shown of them.
+
+    People are chosen as in the extraction of a clip that has the window's
+    frames.
+
+    Args:
+        window: Its frames.
+        taps: Feature to channels.
+        num_joints: V.
+        together: How many people a model sees at once, the most present
+            first; 0: each person alone.
+        max_people: People at most.
+        max_gap: Longest absence in frames that is filled.
+        least: See :func:`tracking.select`.
+        evidence: See :func:`tracking.believed`.
+        cutter: Cuts crops, None if no model asks for them.
+        once: Tracks that were looked at before: they need to be seen in
+            ``LEAST_SHARE`` of the window.
+        name: Of the video, for messages.
+
+    Returns:
+        The people, most present first.
+    """
+    frames = [frame.seen for frame in window.frames]
+    boxes = [seen.boxes for seen in frames]
+    numbers = [seen.number for seen in frames]
+    tracks = _tracks(frames)
+    if not tracks:
+        return []
+    chosen = tracking.select(list(tracks.values()), boxes, max_people, least,
+                             numbers)
+    poses = {(t, k): (seen.joints[k], seen.scores[k],
+                      {tap: value[k] for tap, value in seen.features.items()})
+             for t, seen in enumerate(frames) for k in chosen[:, t] if k >= 0}
+    arrays = people_arrays(name, chosen, poses, taps, num_joints, numbers,
+                           max_gap)
+    if evidence > 0 and len(chosen) > 1:
+        good = tracking.believed(arrays['keypoint_score'], evidence)
+        chosen = chosen[good]
+        arrays = {key: value[good] for key, value in arrays.items()}
+    ids = _ids(chosen, frames)
+    rows = [range(min(together, len(chosen)))] if together else [
+        range(m, m + 1) for m in range(len(chosen))]
+    people = []
+    for group in rows:
+        if window.tracks and not window.tracks & {ids[m] for m in group}:
+            continue
+        people += _shown(window, chosen, arrays, ids, list(group), cutter,
+                         once, name)
+    return people
+
+
+def _tracks(frames):
+    """Track to its (N, 2) frames and boxes, in order of the first box."""
+    tracks: dict[int, list] = {}
+    for t, seen in enumerate(frames):
+        for k, track in enumerate(seen.tracks.tolist()):
+            tracks.setdefault(track, []).append((t, k))
+    return {track: np.array(places) for track, places in tracks.items()}
+
+
+def _ids(chosen, frames):
+    """The track of each row: that of most of its frames, each once."""
+    ids = []
+    for row in chosen:
+        count = Counter(int(frames[t].tracks[k])
+                        for t, k in enumerate(row) if k >= 0)
+        order = [track for track, _ in count.most_common()]
+        ids.append(next((track for track in order if track not in ids),
+                        order[0]))
+    return ids
+
+
+def _shown(window, chosen, arrays, ids, group, cutter, once, name):
+    """The people of one input."""
+    present = chosen[group] >= 0
+    seen = np.flatnonzero(present.any(0))
+    first, last = seen[0], seen[-1]
+    frames = window.frames[first:last + 1]
+    gap = (window.end - window.start) / max(len(window.frames), 1)
+    start = max(window.start, frames[0].seen.time)
+    end = min(window.end, frames[-1].seen.time + gap)
+    share = (end - start) / (window.end - window.start)
+    if share < LEAST_SHARE and not (window.whole and any(
+            ids[m] not in once for m in group)):
+        return []
+    cut = slice(first, last + 1)
+    crops = None
+    if cutter:
+        crops = CutCrops(cutter, [frame.part for frame in frames],
+                         cutter.windows(
+                             [frame.seen.boxes for frame in frames],
+                             chosen[group, cut], frames[0].shape))
+    clip = ClipInput({key: value[group, cut]
+                      for key, value in arrays.items()},
+                     frames[0].shape, crops, name)
+    people = []
+    for row, m in enumerate(group):
+        boxes = np.full((len(frames), 4), np.nan, np.float32)
+        for t, k in enumerate(chosen[m, cut]):
+            if k >= 0:
+                boxes[t] = frames[t].seen.boxes[k, :4]
+        others = tuple(ids[n] for n in group if n != m)
+        people.append(Person(ids[m], others, row, int(first), start, end,
+                             clip, boxes, clip.arrays))
+    return people
+
+
+def timelines(predictions: Iterable[Prediction], classes: Sequence[str],
+              threshold: float = 0.) -> list[Timeline]:
+    """What each person does when, of overlapping windows.
+
+    At any time the probabilities of the windows that show it are averaged,
+    each with a weight that falls linearly from 1 in the middle of the window
+    to 0 at its ends: a window says most of its middle. Stretches of one
+    label are joined.
+
+    Args:
+        predictions: Of one video.
+        classes: Class names in label order.
+        threshold: Below this mean probability the label is ``'unknown'``.
+
+    Returns:
+        In order of the track.
+    """
+    people: dict[int, list[Prediction]] = {}
+    for prediction in predictions:
+        people.setdefault(prediction.track, []).append(prediction)
+    return [Timeline(track, _segments(people[track], classes, threshold))
+            for track in sorted(people)]
+
+
+def _segments(windows, classes, threshold):
+    windows = sorted(windows, key=lambda w: w.start)
+    starts = [w.start for w in windows]
+    longest = max(w.end - w.start for w in windows)
+    edges = sorted({time for w in windows for time in (w.start, w.end)}
+                   | {(w.start + w.end) / 2 for w in windows})
+    segments = []
+    for start, end in zip(edges, edges[1:]):
+        if end - start < EPSILON:
+            continue
+        middle = (start + end) / 2
+        weights = [(max(1 - abs(2 * middle - w.start - w.end)
+                        / (w.end - w.start), EPSILON), w)
+                   for w in windows[bisect_left(starts, middle - longest):
+                                    bisect_right(starts, middle)]
+                   if middle < w.end]
+        if not weights:
+            continue
+        mean = sum(weight * w.probabilities for weight, w in weights) / sum(
+            weight for weight, _ in weights)
+        best = int(mean.argmax())
+        score = float(mean[best])
+        known = score >= threshold
+        label = classes[best] if known else UNKNOWN
+        last = segments[-1] if segments else None
+        if last and last.label == label and start - last.end < EPSILON:
+            share = (last.end - last.start) / (end - last.start)
+            segments[-1] = last._replace(
+                end=end, score=share * last.score + (1 - share) * score)
+        else:
+            segments.append(Segment(start, end, label,
+                                    best if known else -1, score))
+    return segments
