@@ -1,12 +1,12 @@
-"""Where each person of a video is at any time."""
+"""Where each person of a video is at any time, and what the person does."""
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 import numpy as np
 
-from .results import VideoResult
+from .results import PersonView, Prediction, VideoResult
 
 
 class Place(NamedTuple):
@@ -100,3 +100,57 @@ def paths(result: VideoResult) -> list[Path]:
             np.concatenate([w.joints for w in windows])[order],
             np.concatenate([w.joint_scores for w in windows])[order], step))
     return found
+
+
+class People:
+    """Who is where and does what at any time of a video.
+
+    Args:
+        result: What was predicted of it.
+
+    Attributes:
+        paths: Where they are, in order of the track.
+    """
+
+    def __init__(self, result: VideoResult) -> None:
+        self.paths = paths(result)
+        self._timelines = {t.track: t for t in result.timelines}
+        self._windows: dict[int, list[Prediction]] = {}
+        for prediction in sorted(result.predictions, key=lambda p: p.start):
+            self._windows.setdefault(prediction.track, []).append(prediction)
+        self._starts = {track: [w.start for w in windows]
+                        for track, windows in self._windows.items()}
+        self._longest = max(
+            (p.end - p.start for p in result.predictions), default=0.)
+
+    def at(self, time: float) -> list[PersonView]:
+        """The people who are seen at a time in s.
+
+        The label is that of the timeline. The other classes are those of the
+        window whose middle is nearest, among those of the same label.
+        """
+        found = []
+        for path in self.paths:
+            place = path.at(time)
+            if place is not None:
+                found.append(PersonView(path.track, *place,
+                                        *self._action(path.track, time)))
+        return found
+
+    def _action(self, track, time):
+        """Label, its probability and the best classes."""
+        timeline = self._timelines.get(track)
+        segment = timeline.at(time) if timeline else None
+        starts, windows = self._starts[track], self._windows[track]
+        around = windows[bisect_left(starts, time - self._longest):
+                         bisect_right(starts, time)]
+        window = min(
+            (w for w in around if time < w.end),
+            key=lambda w: (segment is not None and w.label != segment.label,
+                           abs(w.start + w.end - 2 * time)), default=None)
+        if segment is None:
+            return (None, 0., []) if window is None else (
+                window.label, window.score, window.topk)
+        if window is None or window.label != segment.label:
+            return segment.label, segment.score, []
+        return segment.label, window.score, window.topk

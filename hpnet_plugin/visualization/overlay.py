@@ -5,18 +5,17 @@ Imports neither torch nor mmaction.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from ..apis.media import Media, MediaInfo
-from ..apis.paths import paths
-from ..apis.results import UNKNOWN, Prediction, VideoResult
+from ..apis.paths import People
+from ..apis.results import FrameView, PersonView, VideoResult
 from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS
@@ -29,18 +28,6 @@ TOP = 3  # actions beside a person, where there is room
 SHOWN = .05  # from this probability on, but for the best
 _DARK = (18, 20, 24)
 _SHIFT = 4  # cv2 draws at 1/16 pixel
-
-
-class _Person(NamedTuple):
-    """A person in a frame, as :class:`hpnet_plugin.apis.results.PersonView`
-    has it."""
-    track: int
-    box: np.ndarray
-    joints: np.ndarray
-    scores: np.ndarray
-    label: str | None
-    score: float
-    topk: list[tuple[str, float]]
 
 
 def draw_video(source: str | os.PathLike | Media, result: VideoResult,
@@ -65,7 +52,7 @@ def draw_video(source: str | os.PathLike | Media, result: VideoResult,
         ValueError: If the result is one of frames of another size.
         OSError: If the file cannot be written.
     """
-    people = _People(result)
+    people = People(result)
     with _opened(source) as (info, chunks):
         overlay = bar = None
         with video_writer(out, info.fps) as write:
@@ -110,11 +97,12 @@ def _bar(result, shape, names, duration):
                        text_size(factor * shape[0], factor * shape[1]), names)
 
 
-def draw_frame(view, names: dict[str, str] | None = None) -> np.ndarray:
+def draw_frame(view: FrameView, names: dict[str, str] | None = None
+               ) -> np.ndarray:
     """Draw the people of one frame, for live display.
 
     Args:
-        view (hpnet_plugin.apis.results.FrameView): The frame and its people.
+        view: The frame and its people.
         names: Label to how it is written, of :attr:`Overlay.names`; labels
             are written as they are without.
 
@@ -145,13 +133,13 @@ class Overlay:
             zip(classes, printable_names(classes)))
         self._sides: dict[int, int] = {}
 
-    def draw(self, image: np.ndarray, people, bar: TimelineBar | None = None,
-             time: float = 0.) -> np.ndarray:
+    def draw(self, image: np.ndarray, people: Sequence[PersonView],
+             bar: TimelineBar | None = None, time: float = 0.) -> np.ndarray:
         """Draw people on a frame.
 
         Args:
             image: (H, W, 3) uint8 RGB; stays as it is.
-            people (Sequence[PersonView]): Who is in it.
+            people: Who is in it.
             bar: To stand below the frame.
             time: Of the frame in s, for the bar.
 
@@ -175,41 +163,51 @@ class Overlay:
         people = sorted(people, key=lambda p: p.box[3])
         for person in people:
             _draw_body(frame, person, factor, size)
+        boxes = [factor * np.asarray(p.box) for p in people
+                 if np.isfinite(p.box).all()]
         taken = []
         for person in sorted(people, key=lambda p: p.track):
-            self._draw_text(frame, person, factor, size, taken)
+            if np.isfinite(person.box).all():
+                self._draw_text(frame, person, factor * person.box, size,
+                                boxes, taken)
         return canvas
 
-    def _draw_text(self, frame, person, factor, size, taken):
-        """Track and actions in a block beside the box, clear of others."""
+    def _draw_text(self, frame, person, box, size, boxes, taken):
+        """Track and actions in a block beside the box.
+
+        Where it covers least: no other block, no head, no body.
+        """
         height, width = frame.shape[:2]
-        rows = self._rows(person)
-        if not np.isfinite(person.box).all():
+        most = min(max(9 * size, round(.45 * width)), 18 * size)
+        rows = tuple(self._rows(person))
+        x1, y1, x2, y2 = np.round(box).astype(int).tolist()
+        gap, found = size // 4, []
+        for few in (False, True) if len(rows) > 1 else (False, ):
+            block = _block(person.track, rows[:1] if few else rows, size,
+                           most)
+            rise, wide = block.shape[:2]
+            beside = min(max(x1, 0), max(width - wide, 0))
+            for i, (x, y) in enumerate((
+                    (beside, y1 - rise - gap), (x2 + gap, y1),
+                    (x1 - wide - gap, y1), (beside, y2 + gap),
+                    (beside, min(y2, height) - rise),
+                    (beside, max(y1, 0)))):
+                spot = x, y, x + wide, y + rise
+                if not (0 <= x and 0 <= y and spot[3] <= height
+                        and spot[2] <= max(width, wide)):
+                    continue
+                side = i, few
+                cost = (_covered(spot, taken, boxes) + .03 * i + .3 * few
+                        + .2 * (side != self._sides.get(person.track, side)))
+                found.append((cost, side, spot, block))
+        if not found:  # a frame too small for any of them
             return
-        block = _block(person.track, tuple(rows), size,
-                       max(8 * size, round(.45 * width)))
-        if block.shape[0] > .3 * height:
-            block = _block(person.track, tuple(rows[:1]), size,
-                           max(8 * size, round(.45 * width)))
-        rise, wide = block.shape[:2]
-        x1, y1, x2, y2 = (factor * person.box).round().astype(int)
-        gap = size // 4
-        spots = [(x1, y1 - rise - gap), (x1, y2 + gap), (x2 + gap, y1),
-                 (x1 - wide - gap, y1), (x1, y1 + gap), (x1, y2 - rise - gap)]
-        spots = [(min(max(x, 0), max(width - wide, 0)), y) for x, y in spots]
-        last = self._sides.get(person.track, 0)
-        order = sorted(range(len(spots)), key=lambda i: i != last)
-        side = next((i for i in order if _is_free(
-            (*spots[i], wide, rise), frame.shape, taken)), None)
-        if side is None:  # over others, but in the picture
-            x, y = spots[0]
-            y = min(max(y, 0), max(height - rise, 0))
-        else:
-            self._sides[person.track] = side
-            x, y = spots[side]
-        taken.append((x, y, wide, rise))
-        block = block[:height - y, :width - x]
-        frame[y:y + block.shape[0], x:x + block.shape[1]] = block
+        _, side, spot, block = min(found, key=lambda spot: spot[0])
+        self._sides[person.track] = side
+        taken.append(spot)
+        x, y = spot[:2]
+        block = block[:, :width - x]
+        frame[y:spot[3], x:x + block.shape[1]] = block
 
     def _rows(self, person):
         """(text, probability, whether it holds) of the actions."""
@@ -232,38 +230,50 @@ def text_size(height: int, width: int) -> int:
     return max(11, round(.026 * min(height, width)))
 
 
-def _is_free(spot, shape, taken):
-    x, y, wide, rise = spot
-    if y < 0 or y + rise > shape[0] or x + wide > shape[1]:
-        return False
-    return all(x >= a + c or a >= x + wide or y >= b + d or b >= y + rise
-               for a, b, c, d in taken)
+def _covered(spot, taken, boxes):
+    """How much a block would hide, as a share of its area; texts count most,
+    then the upper parts of people."""
+    area = (spot[2] - spot[0]) * (spot[3] - spot[1])
+    hidden = 6 * sum(_common(spot, other) for other in taken)
+    for x1, y1, x2, y2 in boxes:
+        head = x1, y1, x2, y1 + .4 * (y2 - y1)
+        hidden += (.5 * _common(spot, (x1, y1, x2, y2))
+                   + 1.5 * _common(spot, head))
+    return hidden / area
+
+
+def _common(a, b):
+    """Area that two rectangles share."""
+    return (max(0, min(a[2], b[2]) - max(a[0], b[0]))
+            * max(0, min(a[3], b[3]) - max(a[1], b[1])))
 
 
 def _draw_body(frame, person, factor, size):
     """Box and skeleton in the colour of the person, with a dark rim."""
     color = person_color(person.track)
-    thick = max(1, round(size / 9))
+    thick = max(2, round(size / 8))
+    rim = max(1, thick // 3)
     if np.isfinite(person.box).all():
         corners = [_point(factor * v) for v in (person.box[:2],
                                                 person.box[2:])]
-        for extra, shade in ((max(1, thick // 2), _DARK), (0, color)):
+        for extra, shade in ((rim, _DARK), (0, color)):
             cv2.rectangle(frame, *corners, shade, thick + 2 * extra,
                           cv2.LINE_AA, _SHIFT)
     joints, found = factor * np.asarray(person.joints, float), \
         np.asarray(person.scores) >= LEAST
     limbs = LIMBS if len(joints) == len(JOINTS) else ()
+    # lines shall not hide small people
+    tall = np.ptp(joints[found][:, 1]) if found.any() else 0
+    limb = min(thick, max(1, round(.012 * tall)))
     limbs = [(a, b) for a, b in limbs if found[a] and found[b]]
     light = tuple(round(.45 * v + .55 * 255) for v in color)
-    for extra, shade in ((max(1, thick // 2), _DARK), (0, light)):
+    for extra, shade in ((rim, _DARK), (0, light)):
         for a, b in limbs:
             cv2.line(frame, _point(joints[a]), _point(joints[b]), shade,
-                     thick + 2 * extra, cv2.LINE_AA, _SHIFT)
-    # the joints of small people shall not hide them
-    tall = np.ptp(joints[found][:, 1]) if found.any() else 0
-    radius = min(1.1 * thick, max(.012 * tall, 1))
+                     limb + 2 * extra, cv2.LINE_AA, _SHIFT)
+    radius = min(1.1 * thick, max(.012 * tall, 1.2))
     for joint in joints[found]:
-        for extra, shade in ((max(1, thick // 3), _DARK), (0, color)):
+        for extra, shade in ((rim, _DARK), (0, color)):
             cv2.circle(frame, _point(joint),
                        round((radius + extra) * 2**_SHIFT), shade,
                        cv2.FILLED, cv2.LINE_AA, _SHIFT)
@@ -310,43 +320,6 @@ def _block(track, rows, size, most):
         put_text(image, text, wide - pad - text_width(text, big, holds),
                  y + line / 2, big, ink, holds)
     return image
-
-
-class _People:
-    """Who is where and does what at any time of a video."""
-
-    def __init__(self, result: VideoResult) -> None:
-        self.paths = paths(result)
-        self.timelines = {t.track: t for t in result.timelines}
-        self.windows: dict[int, list[Prediction]] = {}
-        for prediction in result.predictions:
-            self.windows.setdefault(prediction.track, []).append(prediction)
-
-    def at(self, time: float) -> list[_Person]:
-        people = []
-        for path in self.paths:
-            place = path.at(time)
-            if place is not None:
-                people.append(_Person(path.track, *place,
-                                      *self._action(path.track, time)))
-        return people
-
-    def _action(self, track, time):
-        """Label, its probability and the best classes."""
-        timeline = self.timelines.get(track)
-        segment = timeline.at(time) if timeline else None
-        # of the windows around a time that whose middle is nearest, and of
-        # these one that says what the timeline says
-        window = min(
-            (w for w in self.windows[track] if w.start <= time < w.end),
-            key=lambda w: (segment is not None and w.label != segment.label,
-                           abs(w.start + w.end - 2 * time)), default=None)
-        if segment is None:
-            return (None, 0., []) if window is None else (
-                window.label, window.score, window.topk)
-        if window is None or window.label != segment.label:
-            return segment.label, segment.score, []
-        return window.label, window.score, window.topk
 
 
 @contextmanager

@@ -38,6 +38,8 @@ def _other_font(text: str) -> tuple[str, int] | None:
     fonts = sorted(fontManager.ttflist, key=lambda font: (
         'CJK' not in font.name, font.style != 'normal', font.name))
     for font in fonts:
+        if font.name.startswith('Last Resort'):
+            continue  # a frame for any letter
         try:
             if wanted <= FT2Font(font.fname).get_charmap().keys():
                 return font.fname, getattr(font, 'index', 0)

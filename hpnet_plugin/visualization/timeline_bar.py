@@ -223,13 +223,17 @@ class TimelineBar:
             put_text(image, 'nobody', self._left, self._pad + self._row // 2,
                      self.size, MUTED)
         y = self._axis + self._line // 2
-        put_text(image, clock(page.start), self._left, y, self.size, MUTED)
-        end = clock(page.end)
+        digits = int(page.end - page.start < 10)
+        put_text(image, clock(page.start, digits), self._left, y, self.size,
+                 MUTED)
+        end = clock(page.end, digits)
         put_text(image, end, self._right - text_width(end, self.size), y,
                  self.size, MUTED)
         if page.more:
-            put_text(image, f'+{page.more}', 2 * self._pad, y, self.size,
-                     MUTED)
+            text = f'{page.more} more'
+            if 2 * self._pad + text_width(text, self.size) > self._left:
+                text = f'+{page.more}'
+            put_text(image, text, 2 * self._pad, y, self.size, MUTED)
         for row, line in enumerate(self._legends[number]):
             y = self._axis + self._line + row * self._line + self._line // 2
             half = round(.4 * self.size)
