@@ -47,24 +47,29 @@ def decode(job: dict[str, Any], out: BinaryIO) -> None:
     Args:
         job: ``path``, ``pixels`` and ``frames`` (of
             :class:`hpnet_plugin.estimation.video.Limits`), ``seconds`` (later
-            frames are left out) and ``fps``: frames a second, 0 for all, None
-            for no frame at all.
+            frames are left out), ``choice`` (arguments of
+            :meth:`hpnet_plugin.estimation.video.VideoReader.choose`) and
+            ``images``: whether frames are wanted at all.
         out: Takes the messages.
     """
     from ..apis.media import VideoMedia
-    from ..estimation.video import Limits
-    video = VideoMedia(job['path'], Limits(job['pixels'], job['frames']))
-    send(out, dict(info=video.info))
-    if job['fps'] is None:
+    from ..estimation.video import Limits, VideoReader
+    limits = Limits(job['pixels'], job['frames'])
+    if not job['images']:
+        send(out, dict(info=VideoMedia(job['path'], limits).info))
         return
-    for numbers, times, images in video.chunks(job['fps'] or None):
-        here = sum(time < job['seconds'] for time in times)
-        if here:
-            send(out, dict(numbers=numbers[:here], times=times[:here],
-                           shape=images[0].shape[:2]), images[:here])
-        if here < len(times):
-            break
-    send(out, dict(damage=video.damage))
+    with VideoReader(job['path'], damaged='mark', limits=limits,
+                     **job['choice']) as reader:
+        here = reader.times < job['seconds']
+        send(out, dict(numbers=reader.numbers[here].tolist()))
+        for numbers, times, images in reader.chunks():
+            count = sum(time < job['seconds'] for time in times)
+            if count:
+                send(out, dict(numbers=numbers[:count], times=times[:count],
+                               shape=images[0].shape[:2]), images[:count])
+            if count < len(times):
+                break
+        send(out, dict(damage=reader.damage, count=reader.count))
 
 
 def main() -> int:

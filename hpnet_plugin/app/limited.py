@@ -17,7 +17,7 @@ import numpy as np
 from ..apis.media import Media, MediaInfo
 from ..estimation.video import CHUNK_BYTES, FrameChunk, VideoError
 
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 4 << 20
 # What the child needs of the environment, and no secret of the server.
 ENVIRONMENT = ('PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH', 'LANG')
 ONE_THREAD = dict.fromkeys(
@@ -72,51 +72,114 @@ class LimitedVideo(Media):
     @property
     def info(self) -> MediaInfo:
         if self._info is None:
-            with self._decoding(None):
-                pass
+            try:
+                head = self.begin(images=False)
+            finally:
+                self.close()
+            info = MediaInfo(*map(float, head['info']))
+            self.whole = info.duration
+            cut = min(1, self.limits.seconds / max(info.duration, 1e-9))
+            self._info = info._replace(
+                duration=info.duration * cut, frames=round(info.frames * cut),
+                height=int(info.height), width=int(info.width))
         return self._info
 
     def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
-        with self._decoding(fps or 0) as child:
-            while True:
-                message, pixels = child.read()
-                if 'damage' in message:
-                    self.damage = message['damage'] and self._named(
-                        str(message['damage']))
-                    return
-                yield _chunk(message, pixels)
+        with LimitedReader(self, **({} if fps is None else dict(fps=fps))
+                           ) as reader:
+            yield from reader.chunks()
+
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> LimitedReader:
+        """The frames that stand for the whole video.
+
+        Args:
+            max_frames: See :class:`hpnet_plugin.estimation.video.VideoReader`.
+            length: Likewise.
+
+        Raises:
+            VideoError: If the video is longer than ``limits.seconds``: a
+                part is not the whole.
+        """
+        if self.info.duration < self.whole:
+            raise VideoError(f'{self.name} has {self.whole:.0f} s; the limit '
+                             f'is {self.limits.seconds:g} s')
+        return LimitedReader(self, max_frames=max_frames, length=length)
 
     def close(self) -> None:
         if self._child is not None:
             self._child.kill()
+            self._child = None
 
-    @contextlib.contextmanager
-    def _decoding(self, fps):
-        """The child, after what it says of the video."""
+    def begin(self, **job: Any) -> dict[str, Any]:
+        """Start a child, in place of the last one; its first message."""
         self.close()
-        limits = self.limits
-        child = self._child = _Child(dict(
-            limits._asdict(), path=os.path.abspath(self.path), fps=fps),
-            limits.wait)
-        try:
-            message, _ = child.read()
-            info = MediaInfo(*map(float, message['info']))
-            self.whole = info.duration
-            cut = min(1, limits.seconds / max(info.duration, 1e-9))
-            self._info = info._replace(
-                duration=info.duration * cut, frames=round(info.frames * cut),
-                height=int(info.height), width=int(info.width))
-            yield child
-        except VideoError as error:
-            raise VideoError(self._named(str(error))) from None
-        finally:
-            child.kill()
+        self._child = _Child(dict(
+            self.limits._asdict(), path=os.path.abspath(self.path), **job),
+            self.limits.wait)
+        return self.read()[0]
 
-    def _named(self, text):
+    def read(self) -> tuple[dict[str, Any], bytearray]:
+        """The next message of the child, and its pixels.
+
+        Raises:
+            VideoError: What the child says is wrong; or it ended, or hangs.
+        """
+        if self._child is None:
+            raise VideoError(f'{self.name} is closed')
+        try:
+            return self._child.read()
+        except VideoError as error:
+            raise VideoError(self.named(str(error))) from None
+
+    def named(self, text):
         """Messages name the file as the visitor does."""
         return text.replace(os.path.abspath(self.path), self.name)
+
+
+class LimitedReader:
+    """Wanted frames of a :class:`LimitedVideo`.
+
+    Args:
+        video (LimitedVideo): The video; it has one reader at a time.
+        **choice: See
+            :meth:`hpnet_plugin.estimation.video.VideoReader.choose`.
+
+    Attributes:
+        numbers (list[int]): The wanted frames.
+        count (int): Frames of the video; right at the end of :meth:`chunks`.
+        damage (str | None): What is wrong with it, likewise.
+    """
+
+    def __init__(self, video: LimitedVideo, **choice: Any) -> None:
+        self.video, self.damage = video, None
+        head = video.begin(images=True, choice=choice)
+        self.numbers: list[int] = head['numbers']
+        self.count = len(self.numbers)
+
+    def __enter__(self) -> LimitedReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.video.close()
+
+    def chunks(self) -> Iterator[FrameChunk]:
+        """The frames, a few at a time.
+
+        Raises:
+            VideoError: If nothing (more) can be read.
+        """
+        while True:
+            message, pixels = self.video.read()
+            if 'damage' in message:
+                break
+            yield _chunk(message, pixels)
+        self.count = message['count']
+        self.damage = message['damage'] and self.video.named(
+            message['damage'])
+        self.video.damage = self.damage
 
 
 class _Child:

@@ -12,6 +12,19 @@
     if (box.bottom < 80 || box.top > window.innerHeight - 80)
       video.scrollIntoView({ behavior: 'smooth', block: 'center' });
   });
+  // On a phone the answer stands below the video that was dropped.
+  let said = null;
+  const show = () => {
+    const status = document.querySelector('#hp-status');
+    const notice = status && status.querySelector('.hp-notice, .hp-summary');
+    const text = notice && notice.textContent;
+    if (said !== null && text && text !== said
+        && status.getBoundingClientRect().top > window.innerHeight / 2)
+      status.scrollIntoView({ behavior: 'smooth' });
+    if (text) said = text;
+  };
+  new MutationObserver(show).observe(
+    document.documentElement, { childList: true, subtree: true });
   const follow = () => {
     const video = player();
     const lines = document.querySelector('.hp-timelines');

@@ -6,8 +6,6 @@ one video at a time, because one video keeps the models busy.
 """
 from __future__ import annotations
 
-import errno
-import os
 import os.path as osp
 import sys
 import traceback
@@ -27,7 +25,8 @@ from .limited import DecodingLimits, LimitedVideo
 from .visits import Visit, VisitorLeftError, Visits
 
 WAITING = 20  # videos that wait at most
-EXAMPLES = (0, 1, 4, 7)  # labels of hpnet_plugin.demo.people.ACTIONS
+# of hpnet_plugin.demo.people.make_clip: label and number
+EXAMPLES = ((0, 25), (3, 34), (6, 29), (7, 33))
 KINDS = 'mp4, mov, mkv, webm, avi, mpg, wmv, flv or gif'
 
 HINT = panels.notice(
@@ -46,54 +45,27 @@ OURS = panels.notice(
     'Whoever runs this page finds the reason in its log.')
 
 
-class Upload(gr.Video):
-    """A video of the visitor, which the server fetches from nowhere else."""
-
-    def get_block_name(self) -> str:
-        return 'video'
-
-    def move_resource_to_block_cache(self, url_or_file_path):
-        return super().move_resource_to_block_cache(_local(url_or_file_path))
-
-    async def async_move_resource_to_block_cache(self, url_or_file_path):
-        return await super().async_move_resource_to_block_cache(
-            _local(url_or_file_path))
-
-
-def _local(path):
-    if path is not None and '://' in str(path):
-        raise gr.Error('Only files are taken, no addresses.')
-    return path
-
-
 class Page:
     """The page of one model.
 
     Args:
         inferencer (HPNetInferencer): Holds the models.
+        visits (Visits): What is stored; Gradio was told of it.
         max_mb (float): Size of an upload in MB (10^6 bytes). Default: 100.
         max_seconds (float): Of a video that are looked at. Default: 60.
 
     Attributes:
-        visits (Visits): What is stored.
         blocks (gr.Blocks): The page.
     """
 
-    def __init__(self, inferencer: Any, max_mb: float = 100.,
+    def __init__(self, inferencer: Any, visits: Visits, max_mb: float = 100.,
                  max_seconds: float = 60.) -> None:
-        self.inferencer = inferencer
+        self.inferencer, self.visits = inferencer, visits
         self.max_bytes = round(1e6 * max_mb)
         self.limits = DecodingLimits(
             seconds=max_seconds, processor=round(60 + 4 * max_seconds))
-        self.visits = Visits()
-        # Gradio keeps uploads where this says, and nowhere else
-        os.environ['GRADIO_TEMP_DIR'] = self.visits.root
-        try:
-            self.examples = draw_examples(self.visits.examples)
-            self.blocks = self._build()
-        except BaseException:
-            self.visits.close()
-            raise
+        self.examples = draw_examples(visits.examples)
+        self.blocks = self._build()
 
     def launch(self, host: str = '127.0.0.1', port: int = 7860,
                share: bool = False) -> str:
@@ -124,9 +96,8 @@ class Page:
         return public or local
 
     def close(self) -> None:
-        """End it, and remove all that is stored."""
+        """End it."""
         self.blocks.close(verbose=False)
-        self.visits.close()
 
     def _build(self):
         name = getattr(self.inferencer, 'name', '') or 'HP-Net'
@@ -138,10 +109,13 @@ class Page:
                     f'{classes} actions apart, person by person.</p></div>')
             with gr.Row():
                 with gr.Column(scale=2, min_width=300):
-                    upload = Upload(
+                    # without the sound Gradio would have FFmpeg encode the
+                    # file, in this process and without limits
+                    upload = gr.Video(
                         label='Your video', sources=['upload', 'webcam'],
                         include_audio=True, interactive=True,
-                        elem_id='hp-upload', height=260)
+                        elem_id='hp-upload', height=280)
+                    _refuse_addresses(upload)
                     samples = gr.Dataset(
                         label='Examples', components=[upload],
                         samples=[[path] for path in self.examples],
@@ -156,45 +130,48 @@ class Page:
                     status = gr.HTML(HINT, elem_id='hp-status')
                     with gr.Column(visible=False) as results:
                         overlay = gr.Video(
-                            label='People, joints and actions',
-                            elem_id='hp-overlay', interactive=False,
-                            autoplay=True, buttons=['download'])
+                            show_label=False, elem_id='hp-overlay',
+                            interactive=False, autoplay=True,
+                            buttons=['download'])
                         details = gr.HTML(elem_id='hp-details')
                         download = gr.DownloadButton(
                             'Download as JSON', elem_id='hp-json')
             shown = [results, status, overlay, details, download]
             private = dict(api_visibility='private')
-            for listen, source in ((upload.upload, upload),
-                                   (upload.stop_recording, upload),
-                                   (samples.click, samples)):
-                listen(self.take, source, [upload, *shown], queue=False,
+            for listen, take, source in (
+                    (upload.upload, self.take, upload),
+                    (upload.stop_recording, self.take, upload),
+                    (samples.click, self.take_example, samples)):
+                listen(take, source, [upload, *shown], queue=False,
                        show_progress='hidden', **private).then(
                            self.look, None, shown, show_progress='full',
                            show_progress_on=status, **private)
             blocks.unload(self.leave)
         return blocks
 
-    def take(self, video: str | int | None, request: gr.Request) -> list:
-        """Give a video a folder of its own, and make room for the next.
+    def take(self, video: str | None, request: gr.Request) -> list:
+        """Give an upload a folder of its own, and make room for the next.
 
         Args:
-            video: The uploaded file, or the number of an example.
+            video: The file.
             request: Of the visitor.
 
         Returns:
             list: What the page shows until the result is there.
         """
-        visitor = request.session_hash
-        if video is None or not visitor:
+        if video is None or not request.session_hash:
             return [None, *_only(HINT)]
-        path = self.examples[video] if isinstance(video, int) else video
         try:
-            self.visits.begin(visitor, path, osp.basename(path))
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EPERM):
-                raise
+            self.visits.begin(request.session_hash, video,
+                              osp.basename(video))
+        except (FileNotFoundError, PermissionError):
             return [None, *_only(GONE)]
         return [None, *_only(WAIT)]
+
+    def take_example(self, number: int, request: gr.Request) -> list:
+        """The same of an example, by its number."""
+        return self.take(self.examples[int(number) % len(self.examples)],
+                         request)
 
     def look(self, request: gr.Request, progress=gr.Progress()  # noqa: B008
              ) -> Any:
@@ -299,11 +276,27 @@ def draw_examples(folder: str) -> list[str]:
         list[str]: Their files.
     """
     paths = []
-    for label in EXAMPLES:
+    for label, number in EXAMPLES:
         paths.append(osp.join(folder, f'{people.ACTIONS[label].short}.mp4'))
-        people.save_video(paths[-1],
-                          people.make_clip(label, 3, length=48).frames)
+        people.save_video(
+            paths[-1], people.make_clip(label, number, length=48).frames)
     return paths
+
+
+def _refuse_addresses(upload):
+    """Let Gradio fetch nothing from the addresses that visitors name.
+
+    It would before any limit is looked at. A subclass would be the plain way,
+    but Gradio writes a file beside the source of each one.
+    """
+    into_cache = upload.async_move_resource_to_block_cache
+
+    async def local_only(path):
+        if path is not None and '://' in str(path):
+            raise gr.Error('Only files are taken, no addresses.')
+        return await into_cache(path)
+
+    upload.async_move_resource_to_block_cache = local_only
 
 
 def _only(status):

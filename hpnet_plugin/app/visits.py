@@ -80,13 +80,17 @@ class Visit:
 class Visits:
     """All folders of a page.
 
+    Gradio reads from the environment where uploads shall go, when it is first
+    imported: make one before.
+
     Attributes:
         root (str): The folder that holds them.
     """
 
     def __init__(self) -> None:
         remove_leftovers()
-        self.root = tempfile.mkdtemp(prefix=PREFIX)
+        self.root = osp.realpath(tempfile.mkdtemp(prefix=PREFIX))
+        os.environ['GRADIO_TEMP_DIR'] = self.root
         self._lock = FileLock(osp.join(self.root, 'lock'))
         self._lock.acquire()
         for name in OWN[1:]:
@@ -116,7 +120,10 @@ class Visits:
 
         Raises:
             FileNotFoundError: If the file is gone.
+            PermissionError: If it is none of this page.
         """
+        if not osp.realpath(video).startswith(self.root + os.sep):
+            raise PermissionError(f'{video} was not sent to this page')
         folder = osp.join(self.root, 'visits', secrets.token_urlsafe(16))
         os.mkdir(folder)
         visit = Visit(folder, name)
