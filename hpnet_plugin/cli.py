@@ -33,6 +33,9 @@ GROUPS = {
                    'write an HTML page of trainings, scores and data'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),
     },
+    'Prediction': {
+        'predict': ('commands.predict', 'say what people in new videos do'),
+    },
     'Models': {
         'config': ('commands.config', 'print a composed config'),
         'convert': ('commands.convert', 'convert a published checkpoint'),

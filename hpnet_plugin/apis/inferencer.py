@@ -21,7 +21,7 @@ from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
 from ..resampling import weighted_frames
 from .estimators import Estimators, build_estimators
-from .media import ArrayMedia, Media, VideoMedia, open_media
+from .media import ArrayMedia, Media, MediaInfo, VideoMedia, open_media
 from .results import (
     UNKNOWN,
     ClipInput,
@@ -233,34 +233,50 @@ class HPNetInferencer:
              on_prediction: Callable[[Prediction], None] | None = None
              ) -> VideoResult:
         """All that is known of one video; see :meth:`__call__`."""
-        begin, found = time.monotonic(), []
-        status, message, info = 'ok', '', None
+        begin, found, failed = time.monotonic(), [], ''
         try:
-            info = media.info
             for prediction in self.predictions(media, on_frame, progress):
                 found.append(prediction)
                 if on_prediction:
                     on_prediction(prediction)
         except ERRORS as error:
-            status, message = 'failed', str(error)
+            failed = str(error)
         except KeyboardInterrupt:
             if not media.live:
                 raise
         finally:
             media.close()
-        if status == 'ok':
-            message = media.damage or ''
-            status = 'damaged' if message else 'ok' if found else 'no_person'
-            if not found and not message:
-                message = 'nobody was found'
+        return self.result_of(media, found, time.monotonic() - begin, failed)
+
+    def result_of(self,
+                  media: Media,
+                  found: list[Prediction],
+                  seconds: float = 0.,
+                  failed: str = '',
+                  stopped: str = '') -> VideoResult:
+        """What the predictions of a video amount to.
+
+        Args:
+            media: The video.
+            found: Its predictions.
+            seconds: What they took.
+            failed: Why there is nothing, or nothing more.
+            stopped: Why the video was not looked at to its end.
+        """
+        message = failed or stopped or media.damage or ''
+        status = 'failed' if failed else 'damaged' if message else \
+            'ok' if found else 'no_person'
+        if status == 'no_person':
+            message = 'nobody was found'
+        try:
             info = media.info
-        facts = {} if info is None else dict(
-            fps=info.fps, duration=info.duration, frames=info.frames,
-            shape=(info.height, info.width))
+        except ERRORS:
+            info = MediaInfo()
         return VideoResult(
             media.name, status, message, found,
             timelines(found, self.classes, self.threshold), self.classes,
-            seconds=time.monotonic() - begin, model=self.name, **facts)
+            info.fps, info.duration, info.frames, (info.height, info.width),
+            seconds, self.name)
 
     def plan(self, media: Media) -> Plan:
         """How a video will be looked at."""

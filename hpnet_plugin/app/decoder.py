@@ -61,7 +61,8 @@ def decode(job: dict[str, Any], out: BinaryIO) -> None:
     with VideoReader(job['path'], damaged='mark', limits=limits,
                      **job['choice']) as reader:
         here = reader.times < job['seconds']
-        send(out, dict(numbers=reader.numbers[here].tolist()))
+        send(out, dict(numbers=reader.numbers[here].tolist(),
+                       times=reader.times[here].tolist()))
         for numbers, times, images in reader.chunks():
             count = sum(time < job['seconds'] for time in times)
             if count:

@@ -17,7 +17,7 @@ import numpy as np
 from ..apis.media import Media, MediaInfo
 from ..estimation.video import CHUNK_BYTES, FrameChunk, VideoError
 
-HEAD_BYTES = 4 << 20
+HEAD_BYTES = 16 << 20
 # What the child needs of the environment, and no secret of the server.
 ENVIRONMENT = ('PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH', 'LANG')
 ONE_THREAD = dict.fromkeys(
@@ -87,23 +87,22 @@ class LimitedVideo(Media):
     def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
-        with LimitedReader(self, **({} if fps is None else dict(fps=fps))
-                           ) as reader:
+        with LimitedReader(self, fps=fps) as reader:
             yield from reader.chunks()
 
     def reader(self, max_frames: int | None = None,
                length: int | None = None) -> LimitedReader:
-        """The frames that stand for the whole video.
+        """All frames, or some that stand for the whole video.
 
         Args:
             max_frames: See :class:`hpnet_plugin.estimation.video.VideoReader`.
             length: Likewise.
 
         Raises:
-            VideoError: If the video is longer than ``limits.seconds``: a
-                part is not the whole.
+            VideoError: If some shall stand for a video that is longer than
+                ``limits.seconds``.
         """
-        if self.info.duration < self.whole:
+        if self.info.duration < self.whole and (max_frames or length):
             raise VideoError(f'{self.name} has {self.whole:.0f} s; the limit '
                              f'is {self.limits.seconds:g} s')
         return LimitedReader(self, max_frames=max_frames, length=length)
@@ -148,15 +147,18 @@ class LimitedReader:
             :meth:`hpnet_plugin.estimation.video.VideoReader.choose`.
 
     Attributes:
+        info (MediaInfo): What is known of the video.
         numbers (list[int]): The wanted frames.
+        times (list[float]): When they are shown, in s.
         count (int): Frames of the video; right at the end of :meth:`chunks`.
         damage (str | None): What is wrong with it, likewise.
     """
 
     def __init__(self, video: LimitedVideo, **choice: Any) -> None:
-        self.video, self.damage = video, None
+        self.video, self.info, self.damage = video, video.info, None
         head = video.begin(images=True, choice=choice)
         self.numbers: list[int] = head['numbers']
+        self.times: list[float] = head['times']
         self.count = len(self.numbers)
 
     def __enter__(self) -> LimitedReader:
@@ -165,8 +167,11 @@ class LimitedReader:
     def __exit__(self, *error: object) -> None:
         self.video.close()
 
-    def chunks(self) -> Iterator[FrameChunk]:
+    def chunks(self, chunk: int = 8) -> Iterator[FrameChunk]:
         """The frames, a few at a time.
+
+        Args:
+            chunk: Of no use here, where the child says how many come.
 
         Raises:
             VideoError: If nothing (more) can be read.

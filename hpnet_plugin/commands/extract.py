@@ -15,11 +15,12 @@ stopped by Ctrl-C and SIGTERM.
 """
 import argparse
 import os.path as osp
-import signal
 import sys
 import time
 import warnings
 from typing import NamedTuple
+
+from hpnet_plugin.commands.stopping import until_stopped
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
@@ -221,32 +222,11 @@ def _check(parser, args):
             parser.error(f'--{name.replace("_", "-")} must not be negative')
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: stop as Ctrl-C does."""
-
-
-def _terminate(number, frame):
-    # a second one while the first is obeyed must not cut that short
-    signal.signal(number, signal.SIG_IGN)
-    raise _Terminated
-
-
 def main(argv=None):
     args = parse_args(argv)
-    try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _terminate)
-    except ValueError:
-        pass  # not the main thread: whoever calls decides
-    try:
-        return run(args)
-    except _Terminated:
-        status = 143
-    except KeyboardInterrupt:
-        status = 130
-    print('\nstopped; what is done is stored, the same command resumes',
-          file=sys.stderr)
-    return status
+    return until_stopped(
+        lambda: run(args),
+        'stopped; what is done is stored, the same command resumes')
 
 
 def run(args):

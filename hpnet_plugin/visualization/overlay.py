@@ -13,7 +13,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..apis.media import Media, MediaInfo
+from ..apis.media import Media
 from ..apis.paths import People
 from ..apis.results import FrameView, PersonView, VideoResult
 from ..estimation.video import VideoReader
@@ -30,9 +30,10 @@ _DARK = (18, 20, 24)
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
-def draw_video(source: str | os.PathLike | Media, result: VideoResult,
+def draw_video(path: str | os.PathLike | Media, result: VideoResult,
                out: str | os.PathLike, *,
-               progress: Callable[[int, int], None] | None = None) -> None:
+               progress: Callable[[int, int], None] | None = None,
+               names: dict[str, str] | None = None) -> None:
     """Draw what was predicted of a video on all of its frames.
 
     The frames are decoded again, one after the other, and those between two
@@ -42,10 +43,11 @@ def draw_video(source: str | os.PathLike | Media, result: VideoResult,
     pixels are drawn at twice their size.
 
     Args:
-        source: The video, or a medium that can be read again.
+        path: The video, or a medium that has a ``reader()`` as videos do.
         result: What was predicted of it.
         out: The file to write; it appears when it is complete.
         progress: Told the frames that are drawn, and their number.
+        names: Label to how it is written, of :attr:`Overlay.names`.
 
     Raises:
         VideoError: If the video cannot be decoded.
@@ -53,41 +55,31 @@ def draw_video(source: str | os.PathLike | Media, result: VideoResult,
         OSError: If the file cannot be written.
     """
     people = People(result)
-    with _opened(source) as (info, chunks):
+    with path.reader() if isinstance(path, Media) else VideoReader(
+            os.fspath(path), damaged='mark', threads=0) as reader:
         overlay = bar = None
-        with video_writer(out, info.fps) as write:
+        with video_writer(out, reader.info.fps) as write:
             done = 0
-            for chunk in chunks:
+            for chunk in reader.chunks(4):
                 for time, image in zip(chunk.times, chunk.images):
                     if overlay is None:
-                        _check_shape(source, result, image.shape[:2])
-                        overlay = Overlay(result.classes)
+                        _check_shape(path, result, image.shape[:2])
+                        overlay = Overlay(result.classes, names)
                         bar = _bar(result, image.shape[:2], overlay.names,
-                                   max(result.duration, info.duration))
+                                   max(result.duration, reader.times[-1]))
                     write(overlay.draw(image, people.at(time), bar, time),
                           time)
                 done += len(chunk.images)
                 if progress:
-                    progress(done, info.frames)
+                    progress(done, reader.count)
 
 
-@contextmanager
-def _opened(source):
-    """What is known of a video, and its frames."""
-    if isinstance(source, Media):
-        yield source.info, source.chunks()
-        return
-    with VideoReader(os.fspath(source), damaged='mark', threads=0) as reader:
-        yield MediaInfo(reader.info.fps, float(reader.times[-1]),
-                        reader.count), reader.chunks(4)
-
-
-def _check_shape(source, result, shape):
+def _check_shape(path, result, shape):
     if any(result.shape) and tuple(result.shape) != tuple(shape):
-        name = getattr(source, 'name', source)
         raise ValueError(
-            f'{name} has frames of {shape[1]}x{shape[0]} pixels, the result '
-            f'is of {result.source} with {result.shape[1]}x{result.shape[0]}: '
+            f'{getattr(path, "name", path)} has frames of '
+            f'{shape[1]}x{shape[0]} pixels, the result is of '
+            f'{result.source} with {result.shape[1]}x{result.shape[0]}: '
             'draw a result on the video that it was made of')
 
 
