@@ -256,9 +256,9 @@ def _shown(window, chosen, arrays, ids, group, cutter, once, name):
     seen = np.flatnonzero(present.any(0))
     first, last = seen[0], seen[-1]
     frames = window.frames[first:last + 1]
-    gap = (window.end - window.start) / max(len(window.frames), 1)
-    start = max(window.start, frames[0].seen.time)
-    end = min(window.end, frames[-1].seen.time + gap)
+    start = window.start if not first else frames[0].seen.time
+    end = window.end if last == len(window.frames) - 1 else \
+        window.frames[last + 1].seen.time
     share = (end - start) / (window.end - window.start)
     if share < LEAST_SHARE and not (window.whole and any(
             ids[m] not in once for m in group)):
@@ -315,6 +315,8 @@ def _segments(windows, classes, threshold):
     longest = max(w.end - w.start for w in windows)
     edges = sorted({time for w in windows for time in (w.start, w.end)}
                    | {(w.start + w.end) / 2 for w in windows})
+    # where two windows overlap, they weigh the same in between
+    edges = sorted({*edges, *((a + b) / 2 for a, b in zip(edges, edges[1:]))})
     segments = []
     for start, end in zip(edges, edges[1:]):
         if end - start < EPSILON:

@@ -155,7 +155,7 @@ class Follower:
 
     def _expect(self, boxes, joints, scores, looked, shape):
         """Boxes for the next frame, where the detector does not look."""
-        self._expected = np.asarray(boxes, np.float32)
+        self._expected = np.array(boxes, np.float32)  # a copy, of ours
         sure = ~_few_sure(scores)
         if looked:
             self._sure = sure
