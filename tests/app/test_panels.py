@@ -4,13 +4,13 @@ import re
 import numpy as np
 import pytest
 
-from hpnet_plugin.app import panels
 from hpnet_plugin.apis.results import (
     Prediction,
     Segment,
     Timeline,
     VideoResult,
 )
+from hpnet_plugin.app import panels
 from hpnet_plugin.demo import people
 
 EVIL = '<img src=x onerror="alert(1)">{{7*7}}${7*7}'

@@ -5,7 +5,7 @@ import tempfile
 import pytest
 
 from hpnet_plugin.app import visits as module
-from hpnet_plugin.app.visits import Visits, VisitorLeftError
+from hpnet_plugin.app.visits import VisitorLeftError, Visits
 
 
 @pytest.fixture
