@@ -27,6 +27,8 @@ GROUPS = {
         'train': ('commands.train', 'train a model, by its name or config'),
         'test': ('commands.test', 'test a trained model, dump its scores'),
         'fuse': ('commands.fuse', 'fuse the scores of several streams'),
+        'calibrate': ('commands.calibrate',
+                      'fit how sure a model is, and when it says "unknown"'),
         'analyze': ('commands.analyze',
                     'classes, gains, Fisher scores, t-SNE: numbers, figures'),
         'report': ('commands.report',
@@ -38,8 +40,12 @@ GROUPS = {
         'app': ('commands.app', 'serve a page that does so for visitors'),
     },
     'Models': {
+        'save': ('commands.save',
+                 'a trained model, or a fusion, as a folder with its card'),
         'config': ('commands.config', 'print a composed config'),
         'convert': ('commands.convert', 'convert a published checkpoint'),
+        'export': ('commands.export',
+                   'export a trained model to ONNX, with its pose net'),
         'cost': ('commands.cost', 'parameters, multiply-adds and memory'),
     },
     'This installation': {

@@ -1,7 +1,11 @@
 """Which joints are joined: graphs and bones."""
 import numpy as np
-from mmaction.models.utils import Graph
 
+# The toolbox's tree of COCO's 17 joints as (child, parent), rooted in the
+# nose: here, so that bones can be made without the toolbox.
+COCO_EDGES = ((15, 13), (13, 11), (16, 14), (14, 12), (11, 5), (12, 6),
+              (9, 7), (7, 5), (10, 8), (8, 6), (5, 0), (6, 0), (1, 0), (3, 1),
+              (2, 0), (4, 2))
 # Edges as (child, parent). The released code's graph of COCO's 17 joints:
 # the ears stand alone, nose and shoulders form a cycle, and there is no root.
 RELEASED_EDGES = ((0, 5), (1, 0), (2, 0), (5, 6), (6, 0), (7, 5), (8, 6),
@@ -15,7 +19,8 @@ LAYOUTS = ('coco', 'released', 'nturgb+d', 'openpose')
 LAYOUT_KEYS = ('num_node', 'inward', 'center')
 
 
-def _graph(layout):
+def _layout(layout):
+    """A layout as a dict, where the toolbox is not needed to know it."""
     if isinstance(layout, dict):
         missing = [key for key in LAYOUT_KEYS if key not in layout]
         if missing:
@@ -24,9 +29,15 @@ def _graph(layout):
     elif layout not in LAYOUTS:
         raise ValueError(f'layout must be one of {LAYOUTS} or a dict with '
                          f'{list(LAYOUT_KEYS)}, got {layout!r}')
-    if layout == 'released':
-        layout = dict(num_node=17, inward=list(RELEASED_EDGES), center=0)
-    return Graph(layout, mode='spatial')
+    edges = dict(coco=COCO_EDGES, released=RELEASED_EDGES)
+    if isinstance(layout, str) and layout in edges:
+        return dict(num_node=17, inward=list(edges[layout]), center=0)
+    return layout
+
+
+def _graph(layout):
+    from mmaction.models.utils import Graph
+    return Graph(_layout(layout), mode='spatial')
 
 
 def adjacency(layout='coco'):
@@ -60,9 +71,11 @@ def bone_pairs(layout='coco'):
     """
     if layout == 'released':
         return sorted(RELEASED_BONES)
-    graph = _graph(layout)
-    parents = dict(graph.inward)
-    return [(v, parents.get(v, v)) for v in range(graph.num_node)]
+    found = _layout(layout)
+    if isinstance(found, str):
+        found = vars(_graph(found))
+    parents = dict(found['inward'])
+    return [(v, parents.get(v, v)) for v in range(found['num_node'])]
 
 
 def mirror_pairs(layout='coco'):

@@ -74,8 +74,9 @@ def _sample(maps, joints, input_size, size, grid):
     if grid not in GRIDS:
         raise ValueError(f'grid must be one of {GRIDS}, got {grid!r}')
 
+    cells = tuple(map(int, maps.shape[:1:-1]))  # symbols while it is traced
     factor, shifts = _grid_constants(
-        tuple(maps.shape[:1:-1]), tuple(input_size), size, grid, maps.device)
+        cells, tuple(input_size), size, grid, maps.device)
     joints = joints.to(maps.device, torch.float32)
     at = torch.addcmul(shifts, joints[:, :, None], factor)
     # Reading the four neighbours by index takes 1.3 to 4.6 times as long on a

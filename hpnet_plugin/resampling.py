@@ -1,6 +1,8 @@
 """Clips of one length: which frames a resampled clip is made of, and how."""
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 
@@ -40,6 +42,38 @@ def weighted_frames(frames: int, length: int) -> np.ndarray:
     """
     earlier, later, _ = linear_weights(frames, length)
     return np.unique(np.concatenate((earlier, later)))
+
+
+def segments(frames: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a clip into segments of one length, as even as can be.
+
+    Args:
+        frames (int): Frames of the clip, T.
+        count (int): Segments wanted, S.
+
+    Returns:
+        tuple[np.ndarray]: First frame of each and first one after it, (S,)
+        int; the same where the clip has fewer frames than segments.
+    """
+    edges = frames * np.arange(count + 1) // count
+    return edges[:-1], edges[1:]
+
+
+def middle_frames(frames: int, count: int, views: int = 1) -> np.ndarray:
+    """The frames in the middle of a clip's segments (X-CLIP's sampling).
+
+    Args:
+        frames (int): Frames of the clip, T.
+        count (int): Segments, S.
+        views (int): Frames of each segment, evenly spread. Defaults to 1.
+
+    Returns:
+        np.ndarray: (views * S,) int, view by view.
+    """
+    low, high = segments(frames, count)
+    parts = views + 1
+    return np.concatenate([(low * (parts - view) + high * view) // parts
+                           for view in range(1, parts)])
 
 
 def resize(array: np.ndarray,
@@ -129,7 +163,9 @@ def _cast(array, dtype):
     """As ``astype`` does; numpy's casts of halves are several times slower."""
     if np.float16 not in (array.dtype, dtype) or array.dtype == dtype:
         return array.astype(dtype, copy=False)
-    import torch
+    torch = sys.modules.get('torch')
+    if torch is None:  # not worth its import, and it need not be installed
+        return array.astype(dtype)
     known = {np.dtype(np.float16): torch.float16,
              np.dtype(np.float32): torch.float32}
     return torch.from_numpy(array).to(known[np.dtype(dtype)]).numpy()

@@ -75,7 +75,7 @@ def describe(config: Mapping[str, Any], name: str,
         windows=_windows(folder, facts),
         input=json_data(model_input(config, taps)),
         output=model_output(config),
-        config=json_data(config),
+        config=_plain(config),
         training=json_data(dict(
             splits={phase: innermost(config[f'{phase}_dataloader'][
                 'dataset']).get('split') for phase in PHASES
@@ -109,6 +109,15 @@ def data_folder(config: Mapping[str, Any]) -> str | None:
 def json_data(value: Any) -> Any:
     """The same as JSON has it; what JSON does not know becomes a text."""
     return json.loads(json.dumps(value, default=str))
+
+
+def _plain(value):
+    """A config of dicts, lists, tuples and what JSON knows; else texts."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value))
+    return json_data(value)
 
 
 def installed_versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from ..files import write_whole
 
 FILE = 'hpnet.json'
 FORMAT, VERSION = 'hpnet_plugin model', 1
+_TUPLE = '__tuple__'
 OUTPUTS = ('logit', 'probability')
 
 
@@ -51,7 +52,9 @@ class ModelDescription:
             ``std``. None where its pipeline is another.
         output: ``'logit'`` or ``'probability'``: what its scores are. A
             fusion's are sums, which the softmax turns into probabilities.
-        config: The whole config, as JSON data. Empty of a fusion.
+        config: The whole config: dicts, lists, tuples, texts and numbers.
+            JSON has ``{"__tuple__": […]}`` for a tuple, since mmaction2
+            takes no list in some places. Empty of a fusion.
         calibration: Of ``hpnet calibrate``: ``temperature``, ``threshold``
             and how they were found. None where it was not.
         training: Where it comes from: ``epoch``, ``epochs``, ``seed``,
@@ -81,6 +84,7 @@ class ModelDescription:
             DescriptionError: If a value is none that JSON knows.
         """
         content = dict(format=FORMAT, version=VERSION, **asdict(self))
+        content['config'] = _encoded(self.config)
         try:
             return json.loads(json.dumps(content))
         except (TypeError, ValueError) as error:
@@ -121,6 +125,7 @@ class ModelDescription:
             if not right(value):
                 raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
                                        f'expected {expected}')
+        known['config'] = _decoded(known.get('config', {}))
         return cls(**{**known, 'classes': tuple(known['classes'])})
 
 
@@ -158,6 +163,25 @@ def write_description(description: ModelDescription,
     """
     text = json.dumps(description.to_json(), indent=1) + '\n'
     write_whole(osp.join(folder, FILE), text.encode())
+
+
+def _encoded(value):
+    if isinstance(value, Mapping):
+        return {str(key): _encoded(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return {_TUPLE: [_encoded(item) for item in value]}
+    if isinstance(value, list):
+        return [_encoded(item) for item in value]
+    return value
+
+
+def _decoded(value):
+    if isinstance(value, Mapping):
+        if list(value) == [_TUPLE]:
+            return tuple(map(_decoded, value[_TUPLE]))
+        return {key: _decoded(item) for key, item in value.items()}
+    return [_decoded(item) for item in value] if isinstance(value, list) \
+        else value
 
 
 def _is_number(value):

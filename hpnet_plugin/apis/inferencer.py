@@ -43,6 +43,9 @@ from .windows import (
 WINDOW = 3.  # s, where the length of the training clips is not known
 RATE = 15.  # frames a second, likewise
 HELD = 1.  # strides for which a label is shown after its window
+LOOK = 1.  # s from one look of a detector to the next, in windows
+# People whose last prediction is kept, and s after which it is not
+REMEMBERED, FORGOTTEN = 64, 60.
 CROP = 256  # side of person crops, where the model's folder does not say it
 ERRORS = (VideoError, PeopleError, NoPersonError, NotFiniteError, OSError,
           ValueError)
@@ -113,7 +116,8 @@ class HPNetInferencer:
             By default it does where the whole video is looked at, and sees
             each person alone in windows.
         detect_every: Frames of the video from one detection to the next. By
-            default the detector's own.
+            default the detector's own; in windows, where the joints carry a
+            person's box from frame to frame, those of a second.
         max_people: People at most. By default 10 in windows where each is
             looked at alone, else as in training.
         threshold: Below this probability the label is ``'unknown'``. By
@@ -420,7 +424,7 @@ class HPNetInferencer:
         if 'crops' in self._scorer.needs:
             crops = self._settings().crops
             cutter = CropCutter(**crops, max_people=together or 1)
-        follower = Follower(source, extractor, self.detect_every,
+        follower = Follower(source, extractor, self._every(media),
                             # as many candidates as in the extraction
                             max_people + 2, max_gap)
         cut = Windows(plan.window, plan.stride, max_gap)
@@ -436,6 +440,11 @@ class HPNetInferencer:
             found = self._predict_each(media.name, people)
             for prediction in found:
                 known[prediction.track] = prediction
+            if len(known) > REMEMBERED:  # of a camera, most have gone
+                latest = max(p.end for p in known.values())
+                for track in [track for track, p in known.items()
+                              if p.end < latest - FORGOTTEN]:
+                    del known[track]
             return found
 
         duration = 0. if media.live else media.info.duration
@@ -451,6 +460,14 @@ class HPNetInferencer:
                     progress(seen.time, duration)
         yield from predict(list(cut.end()))
 
+    def _every(self, media):
+        """Frames of the video from one look of the detector to the next."""
+        every = self._nets.source.every
+        if self.detect_every or every == 1:  # it costs nothing, then
+            return self.detect_every or every
+        # the joints carry a person's box
+        return max(every, round(LOOK * (media.info.fps or RATE)))
+
     def _seen_at_once(self):
         """People that the model sees at once."""
         return (self.description.input or {}).get(
@@ -458,10 +475,13 @@ class HPNetInferencer:
 
     def _view(self, name, seen: SeenFrame, known, hold):
         people = []
+        evidence = self._nets.source.evidence
         for k, track in enumerate(seen.tracks.tolist()):
             last = known.get(track)
             if last and seen.time > last.end + hold:
                 last = None
+            if last is None and seen.scores[k].mean() < evidence:
+                continue  # a mistake of the detector
             people.append(_person_view(track, seen.boxes[k, :4],
                                        seen.joints[k], seen.scores[k], last))
         return FrameView(name, seen.number, seen.time, seen.image, people)

@@ -5,6 +5,7 @@ import os
 import os.path as osp
 from collections.abc import Sequence
 
+from ..evaluation.calibration import summary
 from ..files import write_whole
 from .description import ModelDescription
 
@@ -131,8 +132,8 @@ def _results(members):
     if not rows:
         return 'No result is known: its run was neither validated nor ' \
             'tested.\n'
-    note = ('Where the same split validates and tests, as the paper has it, '
-            'nothing was chosen by it unless you did so.\n')
+    note = ('The same split validated and tested: its numbers are too high '
+            'wherever an epoch, a setting or a weight was chosen by them.\n')
     same = any(about.training.get('splits', {}).get('val')
                and about.training['splits'].get('val')
                == about.training['splits'].get('test') for about in members)
@@ -145,11 +146,13 @@ def _percent(value):
 
 
 def _calibration(found):
-    return (f'Scores divided by the temperature {found["temperature"]:.4g} '
-            'and put through the softmax are probabilities. Below '
-            f'{found["threshold"]:.4g} the label is `unknown`. Both were '
-            f'fitted on {found["clips"]} clips of the split '
-            f'`{found["split"]}`.\n')
+    where = ' '.join(filter(None, (found.get('data'), found.get('split'))))
+    words = (f'Fitted to {where}'
+             + (', the TEST clips' if found.get('on') == 'test' else '')
+             + '. Scores divided by the temperature and put through the '
+             'softmax are probabilities; below the threshold the answer is '
+             '`unknown`.\n\n')
+    return words + _table(('', ''), summary(found))
 
 
 def _usage(about):

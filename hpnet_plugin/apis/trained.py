@@ -17,7 +17,7 @@ import os
 import os.path as osp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..facts import FUSION
 from ..files import write_whole
@@ -224,6 +224,32 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     return from_pretrained(folder)
 
 
+def write_calibration(trained: Trained, found: dict[str, Any]) -> str:
+    """Keep what hpnet calibrate found, where :func:`load_trained` finds it.
+
+    Args:
+        trained: The model that it was found for.
+        found: JSON data, with ``temperature`` and ``threshold``.
+
+    Returns:
+        The file that has it: ``calibration.json`` of a work dir, else
+        ``hpnet.json``, whose model card is written anew, too.
+    """
+    about = trained.description
+    path = osp.join(trained.folder, FILE)
+    if osp.isfile(path):
+        about = replace(about, calibration=found)
+        write_card(trained.folder, about, [
+            member.description for member, _ in trained.members])
+        write_description(about, trained.folder)
+        return path
+    path = osp.join(trained.folder, CALIBRATION)
+    mine = {key: about.training.get(key) for key in ('checkpoint', 'saved')}
+    write_whole(path, (json.dumps(dict(mine, **found), indent=1)
+                       + '\n').encode())
+    return path
+
+
 class Member(NamedTuple):
     """A model's part in a fusion.
 
@@ -256,23 +282,34 @@ def default_members(models: Sequence[Trained],
     members = []
     for number, model in enumerate(models):
         about = model.description
-        stream = about.config.get('stream') or about.config.get('recipe') or ''
-        stream = 'hpnet' if stream.endswith('hpnet') else stream
+        stream = _stream(about)
         if weights is not None:
             weight = weights[number]
         else:
             weight = {**FUSION, **about.facts.get('fusion', {})}.get(stream)
         if weight is None:
             raise TrainedError(
-                f'{about.name} ({stream or "of a config of your own"}): there '
-                'is no usual weight of it in a fusion; give the weights of '
-                f'all, one a model (usual are those of {", ".join(FUSION)})')
+                f'{about.name} is none of {", ".join(FUSION)}: there is no '
+                'usual weight of it in a fusion; give the weights of all, '
+                'one a model')
         kind = 'probability' if stream == 'hpnet' else about.output
         members.append(Member(about.name, float(weight), kind))
     names = [member.name for member in members]
     return [member if names.count(member.name) == 1 else
             member._replace(name=f'{member.name}_{number}')
             for number, member in enumerate(members)]
+
+
+def _stream(about):
+    """What fusion weights call a model: a stream, or ``'hpnet'``."""
+    model = about.config.get('model') or {}
+    if model.get('type') == 'XCLIPRecognizer' and model.get('topology'):
+        return 'hpnet'
+    if 'stream' in about.config:
+        return about.config['stream']
+    reads = about.input or {}
+    return f'hp_{reads["stream"]}' if reads.get('key') == 'pooled_feat' \
+        else None
 
 
 def fusion_description(models, members, name, calibration):

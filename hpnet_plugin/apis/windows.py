@@ -191,7 +191,8 @@ def people_of(window: Window,
         max_people: People at most.
         max_gap: Longest absence in frames that is filled.
         least: See :func:`tracking.select`.
-        evidence: See :func:`tracking.believed`.
+        evidence: See :func:`tracking.believed`; somebody whose joints have a
+            lower mean score is nobody.
         cutter: Cuts crops, None if no model asks for them.
         once: Tracks that were looked at before: they need to be seen in
             ``LEAST_SHARE`` of the window.
@@ -213,8 +214,13 @@ def people_of(window: Window,
              for t, seen in enumerate(frames) for k in chosen[:, t] if k >= 0}
     arrays = people_arrays(name, chosen, poses, taps, num_joints, numbers,
                            max_gap)
-    if evidence > 0 and len(chosen) > 1:
-        good = tracking.believed(arrays['keypoint_score'], evidence)
+    if evidence > 0:
+        # a clip of the training shows somebody; here there may be nobody
+        scores = arrays['keypoint_score']
+        good = tracking.believed(scores, evidence) & (
+            _mean_score(scores) >= evidence)
+        if not good.any():
+            return []
         chosen = chosen[good]
         arrays = {key: value[good] for key, value in arrays.items()}
     ids = _ids(chosen, frames)
@@ -227,6 +233,12 @@ def people_of(window: Window,
         people += _shown(window, chosen, arrays, ids, list(group), cutter,
                          once, name)
     return people
+
+
+def _mean_score(scores):
+    """Mean score (M,) of the joints (M, T, V) where a person is present."""
+    present = scores.any(2)
+    return scores.mean(2).sum(1) / present.sum(1).clip(1)
 
 
 def _tracks(frames):

@@ -254,8 +254,9 @@ def run(args):
             workers = cores()
             if devices != ['cpu']:  # each holds its nets in a GPU's memory
                 workers = min(workers, 4 * len(devices))
-        extraction = Extraction(builder(args, source.joints), settings,
-                                devices, workers, args.timeout)
+        build, names = builder(args, source.joints)
+        extraction = Extraction(build, settings, devices, workers,
+                                args.timeout)
         part, parts = args.part
         start = time.time()
         failures = extraction(
@@ -266,6 +267,9 @@ def run(args):
                 write_names(args.out, source.clips, args.source),
                 say_estimate(estimate, args)))
         record = dict(extraction.record, crops=crop_settings(args.out))
+        # the store itself does without: it can be resumed by a file as well
+        for key, name in names.items():
+            record[key] = dict(record[key], zoo=name)
         content = write_dataset(
             args.out, source.clips, source.labels, source.classes,
             source.splits, failures, record, source.rule, source.facts)
@@ -419,7 +423,12 @@ def settings_of(args):
 
 
 def builder(args, joints):
-    """What builds source of people and extractor, on a device."""
+    """What builds source of people and extractor, on a device.
+
+    Returns:
+        tuple[Callable, dict[str, str]]: It, and the names of ``'pose'`` and
+        ``'detector'`` where they were chosen by one, or by default.
+    """
     from hpnet_plugin.estimation import zoo
     from hpnet_plugin.estimation.detectors import build_detector
     from hpnet_plugin.estimation.extractor import build_extractor
@@ -448,7 +457,13 @@ def builder(args, joints):
             args.region, args.grid, args.aspect, args.backend,
             args.precision, args.threads)
 
-    return build
+    names = {}
+    if pose.name in zoo.POSES and not args.checkpoint:
+        names['pose'] = pose.name
+    if detector and not args.det_checkpoint and \
+            detector.name in (*zoo.DETECTORS, 'hog', 'frame'):
+        names['detector'] = detector.name
+    return build, names
 
 
 def count(number, one, many=None):

@@ -23,7 +23,8 @@ def parse_args(argv=None):
     parser.add_argument('--title', default='HP-Net report')
     parser.add_argument(
         '--work-dirs', nargs='+', default=[], metavar='DIR',
-        help='work folders of mim train: curves and best epochs')
+        help='work folders of mim train: curves and best epochs, and what '
+        'hpnet calibrate found')
     parser.add_argument(
         '--scores', nargs='+', default=[], metavar='FILE[:WEIGHT]',
         help='scores of streams, as hpnet fuse takes them')
@@ -60,6 +61,7 @@ def sections(args):
     from hpnet_plugin.datasets.sources import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
     from hpnet_plugin.store import FeatureStore
+    from hpnet_plugin.visualization.calibration import calibration_sections
     from hpnet_plugin.visualization.sections import (
         clip_section,
         dataset_section,
@@ -78,6 +80,7 @@ def sections(args):
         parts += scores_sections(*streams, classes)
     if args.work_dirs:
         parts.append(training_section(args.work_dirs))
+        parts += calibration_sections(args.work_dirs)
     if args.data:
         parts.append(dataset_section(args.data))
         store = FeatureStore(Path(args.data) / 'features')

@@ -39,19 +39,21 @@ def decode_heatmaps(heatmaps, input_size, border='hrnet'):
     """
     if border not in BORDERS:
         raise ValueError(f'border must be one of {BORDERS}, got {border!r}')
-    n, v, h, w = heatmaps.shape
-    best, scores = _maxima(heatmaps.reshape(n * v, h * w))
+    n, v = heatmaps.shape[:2]
+    h, w = map(int, heatmaps.shape[2:])  # of no symbol in an exported graph
+    rows = heatmaps.reshape(n * v, h * w)
+    best, scores = _maxima(rows)
     xp = _module(best)
     cells = xp.stack((best % w, best // w))  # x and y, (2, N * V)
-    ends, steps, starts = _plan(n * v, h, w, _place(heatmaps))
+    ends, steps = _plan(h, w, _place(heatmaps))
     if border == 'hrnet':
         moves = (cells > 0) & (cells < ends)
     else:
         moves = (cells > 1) & (cells < ends) & (xp.stack(
             (cells[1], cells[0])) > 0)
     # where it may not move, the slope is of a cell to itself: zero
-    flat, best, steps = heatmaps.reshape(-1), best + starts, steps * moves
-    slope = flat[best + steps] - flat[best - steps]
+    steps = steps * moves
+    slope = _values(rows, best + steps) - _values(rows, best - steps)
     return _joints(_float(cells) + 0.25 * xp.sign(slope), scores,
                    (input_size[0] / w, input_size[1] / h), (n, v))
 
@@ -79,13 +81,40 @@ def decode_simcc(x, y, input_size):
                    (n, v))
 
 
+def tensor_decoder(head, input_size):
+    """The decoder of tensors alone that equals a head's own.
+
+    Covered are ``MSRAHeatmap`` without ``unbiased`` and ``SimCCLabel``
+    without ``use_dark``. It can be part of an exported graph.
+
+    Args:
+        head (nn.Module): Head of a top-down net of mmpose.
+        input_size (tuple[int]): Width and height of the net's input.
+
+    Returns:
+        Callable | None: From the head's outputs, arrays or tensors, to
+        joints (N, V, 2) in crop pixels and scores (N, V); None if the head's
+        own is needed.
+    """
+    from mmpose.codecs import MSRAHeatmap, SimCCLabel
+    from mmpose.models.heads.base_head import BaseHead
+
+    codec = head.decoder
+    if type(head).decode is not BaseHead.decode:
+        return None
+    if type(codec) is MSRAHeatmap and not codec.unbiased:
+        return lambda maps: decode_heatmaps(maps, input_size, 'mmpose')
+    if type(codec) is SimCCLabel and not codec.use_dark:
+        return lambda x, y: decode_simcc(x, y, input_size)
+    return None
+
+
 def batched_decoder(head, input_size):
     """The batched decoder that equals a head's own, where there is one.
 
-    mmpose decodes crop by crop. Covered are ``MSRAHeatmap`` without
-    ``unbiased`` and ``SimCCLabel`` without ``use_dark``, on any device, and
-    ``UDPHeatmap`` of Gaussians, on the host, where the crops' joints pass
-    mmpose's own code as if they were of one crop.
+    mmpose decodes crop by crop. Covered is what :func:`tensor_decoder` is
+    of, on any device, and ``UDPHeatmap`` of Gaussians, on the host, where
+    the crops' joints pass mmpose's own code as if they were of one crop.
 
     Args:
         head (nn.Module): Head of a top-down net of mmpose.
@@ -95,18 +124,14 @@ def batched_decoder(head, input_size):
         Callable | None: From the head's outputs, tensors, to joints (N, V, 2)
         in crop pixels and scores (N, V); None if the head's own is needed.
     """
-    from mmpose.codecs import MSRAHeatmap, SimCCLabel, UDPHeatmap
+    from mmpose.codecs import UDPHeatmap
     from mmpose.models.heads.base_head import BaseHead
 
-    codec = head.decoder
-    if type(head).decode is not BaseHead.decode:
-        return None
-    if type(codec) is MSRAHeatmap and not codec.unbiased:
-        return lambda maps: decode_heatmaps(
-            on_host(maps), input_size, 'mmpose')
-    if type(codec) is SimCCLabel and not codec.use_dark:
-        return lambda x, y: decode_simcc(on_host(x), on_host(y), input_size)
-    if type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
+    decode, codec = tensor_decoder(head, input_size), head.decoder
+    if decode is not None:
+        return lambda *answers: decode(*map(on_host, answers))
+    if type(head).decode is BaseHead.decode and \
+            type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
         return lambda maps: _decode_udp(codec, maps.float().cpu().numpy())
     return None
 
@@ -152,18 +177,25 @@ def _place(value):
 
 
 @lru_cache(64)
-def _plan(count, h, w, device):
-    """Last cells and steps of x and y, (2, 1), and where maps start.
+def _plan(h, w, device):
+    """Last cells and steps of x and y, (2, 1).
 
     Made once: a new tensor of numbers on a GPU makes the host wait for it.
     """
-    ends = np.array([[w - 1], [h - 1]])
-    steps = np.array([[1], [w]])
-    starts = np.arange(count) * (h * w)
+    ends, steps = np.array([[w - 1], [h - 1]]), np.array([[1], [w]])
     if device is None:
-        return ends, steps, starts
-    return tuple(torch.from_numpy(value).to(device)
-                 for value in (ends, steps, starts))
+        return ends, steps
+    # tensors born in inference mode could not be traced for an export later
+    with torch.inference_mode(False):
+        return tuple(torch.from_numpy(value).to(device)
+                     for value in (ends, steps))
+
+
+def _values(rows, at):
+    """Values of rows (R, K) at indices (2, R): (2, R)."""
+    if isinstance(rows, np.ndarray):
+        return rows[np.arange(len(rows)), at]
+    return rows.gather(1, at.T).T
 
 
 def _maxima(rows):

@@ -1,6 +1,5 @@
 """An mmpose net as an ONNX graph, exported once and kept."""
 import hashlib
-import io
 import json
 import os
 import os.path as osp
@@ -12,11 +11,10 @@ import torch
 from torch import nn
 
 from ..files import write_whole
+from ..onnx_export import OPSET, TOLERANCE, ExportError, difference, to_onnx
+from ..onnx_session import open_session
 from .devices import computing
 
-OPSET = 17
-# largest difference from torch, as a share of an output's largest value
-TOLERANCE = 1e-4
 # what the graph depends on beside the net
 PACKAGES = ('torch', 'mmpose', 'mmengine', 'onnx', 'onnxruntime')
 
@@ -71,12 +69,18 @@ def export_pose_net(model, kept, size, key):
             data = file.read()
         if _difference(data, names, images, expected) <= TOLERANCE:
             return data, names
-    data = _exported(graph, images[:2].to(device), names)
-    difference = _difference(data, names, images, expected)
-    if difference > TOLERANCE:
+    batch = {0: 'batch'}
+    try:
+        data = to_onnx(graph, [images[:2].to(device)], dict(images=batch),
+                       dict.fromkeys(names, batch))
+    except ExportError as error:
+        raise ValueError(f"{error}: leave out backend='onnxruntime'"
+                         ) from None
+    off = _difference(data, names, images, expected)
+    if off > TOLERANCE:
         raise ValueError(
             "this net's export to ONNX computes something else than the net "
-            f'(by {difference:.1e} of the largest value): leave out '
+            f'(by {off:.1e} of the largest value): leave out '
             "backend='onnxruntime'")
     try:
         write_whole(path, data)
@@ -93,41 +97,14 @@ def cache_folder():
     return osp.join(root, 'hpnet_plugin', 'onnx')
 
 
-def _exported(graph, images, names):
-    buffer = io.BytesIO()
-    try:
-        # not under inference mode, whose tensors the tracer cannot follow
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            torch.onnx.export(
-                graph, (images, ), buffer, dynamo=False, opset_version=OPSET,
-                input_names=['images'], output_names=names,
-                dynamic_axes={name: {0: 'batch'}
-                              for name in ('images', *names)})
-    except Exception as error:
-        reason = str(error).strip().partition('\n')[0]
-        raise ValueError(
-            'this net cannot be exported to ONNX '
-            f'({type(error).__name__}: {reason}): leave out '
-            "backend='onnxruntime'") from None
-    return buffer.getvalue()
-
-
 def _difference(data, names, images, expected):
     """Largest difference of a graph's outputs, as a share of the largest."""
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            data, options, providers=['CPUExecutionProvider'])
+        session = open_session(data, 'the exported net', threads=1)
         found = session.run(names, {'images': images.numpy()})
     except Exception:
         return np.inf
-    return max(np.inf if a.shape != b.shape
-               else float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-12))
-               for a, b in zip(found, expected))
+    return difference(found, expected)
 
 
 def _version(package):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from ..pooling import REGIONS, patch_at_joints, pool_at_joints
-from .geometry import box_to_window, to_crop, to_frame, warp, window_to_matrix
+from .geometry import crop_person, to_crop, to_frame
 from .pose import build_pose_net
 from .taps import TapError
 
@@ -137,11 +137,8 @@ class PooledExtractor:
         Returns:
             tuple[np.ndarray]: The crop (h, w, 3) and its matrix (2, 3).
         """
-        height, width = frame.shape[:2]
-        aspect = height / width if self.aspect == 'frame' else 'input'
-        window = box_to_window(box, self.net.size, self.padding, aspect)
-        matrix = window_to_matrix(*window, self.net.size, self.net.udp)
-        return warp(frame, matrix, self.net.size), matrix
+        return crop_person(frame, box, self.net.size, self.padding,
+                           self.aspect, self.net.udp)
 
     def __call__(self, crops, matrices, joints=None):
         """Joints and pooled features of crops.
@@ -178,18 +175,34 @@ class PooledExtractor:
             else:
                 at = self.net.upload(to_crop(joints, matrices))
                 answers = {}
-            pooled = {
-                name: pool_at_joints(output.maps[tap].float(), at,
-                                     self.net.size, region, self.grid)
-                for name, (tap, region) in self.features.items()}
-            if 'rgb' in self.extras:
-                pooled['rgb'] = self._rgb(images, at)
-            if 'coordinates' in self.extras:
-                pooled['coordinates'] = self._coordinates(output, at)
+            pooled = self.pool(images, output, at)
             if 'heatmap' in self.extras:
-                pooled.update(self._heatmaps(output, at, matrices))
+                pooled['heatmap_scale'] = self._scale(output, matrices)
             pooled = {name: value.half() for name, value in pooled.items()}
             return PendingFeatures(answers, pooled, matrices, joints)
+
+    def pool(self, images, output, at):
+        """Features at joints; tensors in, tensors out.
+
+        Args:
+            images (Tensor): RGB crops, (N, h, w, 3) uint8.
+            output (PoseOutput): What the net says of them.
+            at (Tensor): Joints in pixels of the crops, (N, V, 2).
+
+        Returns:
+            dict[str, Tensor]: Feature to (N, V, C), in the net's precision.
+        """
+        pooled = {
+            name: pool_at_joints(output.maps[tap].float(), at, self.net.size,
+                                 region, self.grid)
+            for name, (tap, region) in self.features.items()}
+        if 'rgb' in self.extras:
+            pooled['rgb'] = self._rgb(images, at)
+        if 'coordinates' in self.extras:
+            pooled['coordinates'] = self._coordinates(output, at)
+        if 'heatmap' in self.extras:
+            pooled['heatmap'] = self._heatmaps(output, at)
+        return pooled
 
     def _rgb(self, crops, at):
         images = crops.permute(0, 3, 1, 2).float() / 255
@@ -203,22 +216,27 @@ class PooledExtractor:
         return self._of_each_joint('coordinates',
                                    torch.cat(output.answers, -1), at)
 
-    def _heatmaps(self, output, at, matrices):
+    def _heatmaps(self, output, at):
         if len(output.answers) != 1:
             raise TapError("'heatmap' needs a pose net that gives heatmaps; "
                            'this one has a SimCC head')
         maps = self._of_each_joint('heatmap', output.answers[0].float(), at)
-        joints = maps.shape[1]
-        stride = self.net.size[0] / maps.shape[-1]
         # heatmaps are made and read so that cell i stands for pixel s * i
-        at = at + (stride - 1) / 2
+        at = at + (self._stride(maps) - 1) / 2
         patches = patch_at_joints(  # a joint's patch is of its own map
             maps.flatten(0, 1)[:, None], at.flatten(0, 1)[:, None],
             self.net.size, HEATMAP_PATCH)
+        return patches.view(-1, maps.shape[1], HEATMAP_PATCH**2)
+
+    def _stride(self, maps):
+        return self.net.size[0] / maps.shape[-1]
+
+    def _scale(self, output, matrices):
+        """Pixels of the frame a cell of the heatmap, (N, V, 1)."""
+        maps = output.answers[0]
         zoom = torch.from_numpy(np.ascontiguousarray(matrices[:, 0, 0]))
-        scale = stride / zoom
-        return dict(heatmap=patches.view(-1, joints, HEATMAP_PATCH**2),
-                    heatmap_scale=scale[:, None, None].expand(-1, joints, 1))
+        scale = self._stride(maps) / zoom
+        return scale[:, None, None].expand(-1, maps.shape[1], 1)
 
     def _of_each_joint(self, name, answer, at):
         if answer.shape[1] != at.shape[1]:

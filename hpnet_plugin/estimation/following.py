@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SURE = 0.3
 # Of somebody who is followed by so few sure joints, the detector is asked.
 FEWEST = 4
+# Joints of two boxes that are nearer, in sizes (root of the area) of the box,
+# are of one person.
+SAME = 0.1
 # A box does not change more than this from one frame to the next.
 MOST_CHANGE = 1.5
 
@@ -155,12 +158,18 @@ class Follower:
 
     def _expect(self, boxes, joints, scores, looked, shape):
         """Boxes for the next frame, where the detector does not look."""
-        self._expected = np.array(boxes, np.float32)  # a copy, of ours
         sure = ~_few_sure(scores)
-        if looked:
-            self._sure = sure
-        if self.every == 1 or not len(boxes):
+        # two boxes of one person grow together once joints carry them
+        alone = _first_of_each(joints, scores, boxes)
+        if self.source.evidence > 0:  # it often sees who is not there
+            alone &= sure
+        self._expected = np.array(boxes[alone], np.float32)  # a copy, of ours
+        self._sure = sure[alone] if looked else self._sure[alone]
+        if self.every == 1 or not alone.any():
             return
+        room = None if looked else self._room[alone]
+        boxes, joints, scores, sure = (
+            value[alone] for value in (boxes, joints, scores, sure))
         good = np.where(scores >= SURE, scores, 0)
         around, _ = joints_to_box(joints[:, None], good[:, None], shape)
         around = around[:, 0]
@@ -168,7 +177,8 @@ class Follower:
             # what the detector's box has beside the joints
             self._room = boxes[:, :4] - around
             return
-        new = around + self._room
+        self._room = room
+        new = around + room
         side = np.maximum(new[:, 2:] - new[:, :2], 1)
         before = boxes[:, 2:4] - boxes[:, :2]
         side = side.clip(before / MOST_CHANGE, before * MOST_CHANGE)
@@ -176,6 +186,23 @@ class Follower:
         # who is not seen well enough stays where the detector saw them
         self._expected[sure, :4] = np.concatenate(
             (centre - side / 2, centre + side / 2), 1)[sure]
+
+
+def _first_of_each(joints, scores, boxes):
+    """Which of K people are nobody before them, (K,) bool.
+
+    Those whose sure joints lie within ``SAME`` of the size of the box, on
+    the average, are one person.
+    """
+    alone = np.ones(len(boxes), bool)
+    for k in range(1, len(boxes)):
+        size = np.sqrt(np.prod(np.maximum(boxes[k, 2:4] - boxes[k, :2], 1)))
+        for other in np.flatnonzero(alone[:k]):
+            both = (scores[k] >= SURE) & (scores[other] >= SURE)
+            if both.sum() >= FEWEST:
+                way = joints[k, both] - joints[other, both]
+                alone[k] &= np.linalg.norm(way, axis=1).mean() > SAME * size
+    return alone
 
 
 def _few_sure(scores):

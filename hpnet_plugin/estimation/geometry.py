@@ -1,4 +1,6 @@
 """From a person's box to the pose net's input, and back."""
+from __future__ import annotations
+
 import cv2
 import numpy as np
 
@@ -57,6 +59,30 @@ def window_to_matrix(centre, extent, size, udp=False):
 def warp(frame, matrix, size):
     """Sample the net's input from a frame: (H, W, 3) -> (h, w, 3) uint8."""
     return cv2.warpAffine(frame, matrix, tuple(size), flags=cv2.INTER_LINEAR)
+
+
+def crop_person(frame: np.ndarray, box: np.ndarray, size: tuple[int, int],
+                padding: float = 1.25, aspect: str = 'input',
+                udp: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a person out of a frame, as a pose net takes it.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        box: x1, y1, x2, y2 in pixels.
+        size: Width and height of the net's input.
+        padding: Factor by which the crop exceeds the box.
+        aspect: ``'input'``: the crop has the net's aspect ratio;
+            ``'frame'``: the frame's height / width, as the released code.
+        udp: See :func:`window_to_matrix`.
+
+    Returns:
+        The crop (h, w, 3) and its matrix (2, 3).
+    """
+    height, width = frame.shape[:2]
+    ratio = height / width if aspect == 'frame' else 'input'
+    matrix = window_to_matrix(*box_to_window(box, size, padding, ratio), size,
+                              udp)
+    return warp(frame, matrix, size), matrix
 
 
 def to_frame(joints, matrices):

@@ -6,6 +6,7 @@ import os.path as osp
 import numpy as np
 
 from ..files import sha256_of
+from ..onnx_session import open_session
 from .people import People, PersonSource, best_first
 
 KINDS = ('yolox', 'rtmdet')
@@ -58,8 +59,9 @@ class OnnxDetector(PersonSource):
             raise FileNotFoundError(f'{path}: no such ONNX detector')
         with open(path, 'rb') as file:
             content = file.read()
+        self.path = path
         self.kind = kind or _told_kind(path, content)
-        self.session = _session(path, content, device)
+        self.session = open_session(content, path, device)
         inputs = self.session.get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or \
                 inputs[0].shape[1] != 3:
@@ -171,26 +173,3 @@ def _told_kind(path, content):
             f'{path}: neither its name nor its weights tell whether this is '
             f'YOLOX or RTMDet: write yolox:{path} or rtmdet:{path}')
     return kinds[0]
-
-
-def _session(path, content, device):
-    import onnxruntime
-    import torch
-    device = torch.device(device)
-    provider = 'CPUExecutionProvider'
-    if device.type != 'cpu':
-        provider = 'CUDAExecutionProvider', {'device_id': device.index or 0}
-        if provider[0] not in onnxruntime.get_available_providers():
-            raise ValueError(f'onnxruntime cannot run on {device}: '
-                             'pip install onnxruntime-gpu, or use the CPU')
-    options = onnxruntime.SessionOptions()
-    # a worker process that computes in one thread stays in one
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    try:
-        # of the content, so that no other file is read
-        return onnxruntime.InferenceSession(content, options,
-                                            providers=[provider])
-    except Exception as error:  # onnxruntime has a class for each
-        raise ValueError(f'{path} is no ONNX file that can be run: {error}'
-                         ) from None

@@ -555,27 +555,48 @@ def use_crop_statistics(model):
             module.forward = forward.__get__(module)
 
 
+def tapped_graph(path, taps):
+    """The graph of an ONNX pose net that gives its taps out as well.
+
+    Args:
+        path (str | Path): The file.
+        taps (Sequence[str]): Names of tensors.
+
+    Returns:
+        tuple: The ``onnx.ModelProto``, whose batch is free; the names of the
+        net's own outputs; the sha256 of the file.
+
+    Raises:
+        TapError: If a tap is not there.
+        ValueError: If it is no ONNX file, or a damaged one.
+    """
+    graph, sha256 = load_onnx(path)
+    with _reading(path):
+        free_batch(graph)
+        _mend_norms(graph)
+        answers = [value.name for value in graph.graph.output]
+        names = _tensor_names(graph)
+        for tap in taps:
+            if tap not in names:
+                raise unknown_tap(tap, names, 'tensor')
+        _expose(graph, taps)
+    return graph, answers, sha256
+
+
 class OnnxPoseNet(PoseNet):
     """A pose net in an ONNX file; see :func:`build_pose_net`."""
 
     layout = 'coco'
 
     def __init__(self, path, taps, device, precision='fp32', threads=1):
-        graph, sha256 = load_onnx(path)
+        graph, self.answers, sha256 = tapped_graph(path, taps)
         with _reading(path):
-            free_batch(graph)
-            _mend_norms(graph)
-            self.answers = [value.name for value in graph.graph.output]
-            names = _tensor_names(graph)
-            for tap in taps:
-                if tap not in names:
-                    raise unknown_tap(tap, names, 'tensor')
-            _expose(graph, taps)
             serialised = graph.SerializeToString()
         if len(self.answers) not in (1, 2):
             raise ValueError(
                 f'{path} has the outputs {self.answers}; one (heatmaps) or '
                 'two (SimCC x and y) are understood')
+        self.path = str(path)
         self.device, self.precision, self.threads = device, precision, threads
         self.session = OnnxSession(serialised, device, path, threads,
                                    precision == 'tf32')
@@ -600,8 +621,7 @@ class OnnxPoseNet(PoseNet):
 
     def run(self, images):
         """See :meth:`PoseNet.run`."""
-        inputs = _planes(images).mul_(self.scale).add_(self.shift)
-        outputs = self.session(self.names, inputs)
+        outputs = self.session(self.names, self.normalize(images))
         answers = tuple(outputs[name] for name in self.answers)
         if len(answers) == 1 and answers[0].ndim == 4:
             decode = decode_heatmaps
@@ -616,6 +636,11 @@ class OnnxPoseNet(PoseNet):
             decode(*map(on_host, answers), self.size))
         return PoseOutput(joints, scores,
                           {tap: outputs[tap] for tap in self.taps}, answers)
+
+    def normalize(self, images):
+        """The net's input (N, 3, h, w) of crops (N, h, w, 3) uint8."""
+        return _planes(images).mul_(self.scale).add_(self.shift).to(
+            self.session.dtype)
 
     def _check_batches(self, path):
         """A freed batch is only worth it if the graph keeps crops apart."""

@@ -224,6 +224,29 @@ def fuse(scores, weights):
                      scores)
 
 
+def fuse_members(scores, outputs, members):
+    """The fused scores of a fusion's members.
+
+    Args:
+        scores (Sequence[np.ndarray]): (N, K) of each member, as it gives
+            them.
+        outputs (Sequence[str]): What they are, ``'logit'`` or
+            ``'probability'``.
+        members (Sequence[dict]): ``weight`` of each, and ``scores``, what
+            the weight is of; see
+            :class:`hpnet_plugin.apis.description.ModelDescription`.
+
+    Returns:
+        np.ndarray: (N, K), their weighted sum.
+    """
+    return fuse(
+        np.stack([
+            softmax(s) if (member['scores'], output) == (
+                'probability', 'logit') else s
+            for s, output, member in zip(scores, outputs, members)]),
+        [member['weight'] for member in members])
+
+
 def fused(joined, weights):
     """The fusion of joined streams as scores of their own.
 

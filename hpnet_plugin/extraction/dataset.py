@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ..datasets.annotations import write_annotations
 from ..datasets.clips import Clip
-from ..datasets.folder import describe
+from ..datasets.folder import clip_times, describe
 from ..datasets.splitting import DIVIDED, SPLITS
 from ..facts import Facts, write_facts
 from ..files import locked, write_whole
@@ -26,8 +26,10 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
     """Write all files of a dataset folder beside its features.
 
     These are annotations.pkl with its list, classes.txt, dataset.json (what
-    training must know: :mod:`hpnet_plugin.facts`), extraction.json (what
-    made it), and splits.json if this package divided the clips.
+    training must know: :mod:`hpnet_plugin.facts`; and how long the training
+    clips are, ``clips.seconds``, at how many stored frames a second,
+    ``fps``), extraction.json (what made it), and splits.json if this package
+    divided the clips.
 
     Safe to call from several processes that fill one folder: each writes
     what all have stored so far.
@@ -92,6 +94,12 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
             [shape[1] for shape in shapes], record.get('length'), source)
         named = {key: record[key] for key in ('pose', 'detector')
                  if key in record}
+        trained = splits.get(facts.use.get('train'))
+        times = clip_times(store, trained or None)
+        if times:
+            counts = dict(counts, seconds={
+                key: times[key] for key in ('median', 'longest')})
+            named['fps'] = times['fps']
         write_facts(out, facts, split_rule=rule, clips=counts, **named,
                     settings={key: value for key, value in record.items()
                               if key not in (*named, 'taps')})

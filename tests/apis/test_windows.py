@@ -126,6 +126,11 @@ def test_short_absence_is_filled_and_marked():
     assert (score == 0).nonzero()[0].tolist() == [4, 5]
 
 
+def test_boxes_without_sure_joints_are_nobody():
+    window, = cut([frame(t, {0: 10}) for t in range(10)])
+    assert people(window, evidence=.7) and not people(window, evidence=.9)
+
+
 def test_who_is_hardly_there_waits_for_another_window():
     window, *_ = cut([frame(t, {0: 10, **({1: 200} if t >= 7 else {})})
                       for t in range(20)])

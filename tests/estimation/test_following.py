@@ -117,6 +117,11 @@ def test_who_comes_back_after_the_gap_is_another():
         assert seen[-1].tracks.tolist() == [last]
 
 
+def test_two_boxes_of_one_person_are_not_carried_on():
+    _, seen = follow(lambda n: [10, 18] if not n else [10], 4)
+    assert [len(frame.boxes) for frame in seen] == [2, 1, 1, 1]
+
+
 def test_no_more_people_than_asked_for():
     _, seen = follow(lambda n: [10, 100, 300], 5, max_people=2)
     assert all(len(frame.boxes) == 2 for frame in seen)

@@ -337,9 +337,9 @@ class TestExported:
         args = (config, checkpoint, TestMMPose.TAPS)
         images = crops(2, (96, 128))
         first = bits(build_pose_net(*args, backend='onnxruntime')(images))
-        made = export._exported
+        made = export.to_onnx
         calls = []
-        monkeypatch.setattr(export, '_exported', lambda *a: (
+        monkeypatch.setattr(export, 'to_onnx', lambda *a: (
             calls.append(1), made(*a))[1])
         again = bits(build_pose_net(*args, backend='onnxruntime')(images))
         assert not calls and len(list(cache.iterdir())) == 1

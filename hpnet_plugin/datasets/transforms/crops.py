@@ -6,6 +6,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from ...resampling import middle_frames, segments
 from ..crops import SIZE, Crops, read_timelines
 from .clip import clip_name, split_name
 
@@ -99,13 +100,9 @@ class LoadPersonCrops(BaseTransform):
         Returns:
             np.ndarray: (num_views * T,), view by view.
         """
-        edges = frames * np.arange(self.num_frames + 1) // self.num_frames
-        low, high = edges[:-1], edges[1:]
-        if not self.test_mode:
-            return self._draw(low, high)
-        parts = self.num_views + 1
-        return np.concatenate([(low * (parts - view) + high * view) // parts
-                               for view in range(1, parts)])
+        if self.test_mode:
+            return middle_frames(frames, self.num_frames, self.num_views)
+        return self._draw(*segments(frames, self.num_frames))
 
     def transform(self, results):
         """Add the images.

@@ -3,6 +3,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...persons import PADS, fill_people
 from .clip import clip_name
 
 
@@ -43,8 +44,8 @@ class FormatPooledInput(BaseTransform):
                  key='pooled_feat',
                  pad='repeat',
                  out='keypoint'):
-        if pad not in ('repeat', 'zero'):
-            raise ValueError(f"pad must be 'repeat' or 'zero', got {pad!r}")
+        if pad not in PADS:
+            raise ValueError(f'pad must be one of {PADS}, got {pad!r}')
         self.num_person = num_person
         self.key = key
         self.pad = pad
@@ -70,14 +71,9 @@ class FormatPooledInput(BaseTransform):
         if frames % clips:
             raise ValueError(f'{clip_name(results)}: {frames} frames cannot '
                              f'be {clips} clips of one length')
-        out = np.zeros((clips, self.num_person, frames // clips, joints,
-                        channels), array.dtype)
-        slots = self.num_person if self.pad == 'repeat' else \
-            min(people, self.num_person)
-        for slot in range(slots):
-            out[:, slot] = array[slot % people].reshape(
-                clips, -1, joints, channels)
-        results[self.out] = out
+        filled = fill_people(array, self.num_person, self.pad)
+        results[self.out] = np.ascontiguousarray(filled.reshape(
+            self.num_person, clips, -1, joints, channels).swapaxes(0, 1))
         return results
 
     def __repr__(self):

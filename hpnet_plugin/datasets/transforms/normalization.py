@@ -3,16 +3,14 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...persons import normalize_pose
+
 
 @TRANSFORMS.register_module()
 class NormalizeKeypoint(BaseTransform):
     """Centre a clip's pose and scale it by the size of its people.
 
-    One centre and one scale for the whole clip, so that motion, and where
-    people stand to each other, survive. The centre is the mean of all
-    joints; the scale is the root mean square distance of the joints to the
-    middle of their own person in their own frame, which walking does not
-    change. Joints that are absent, zero in all coordinates, stay so.
+    See :func:`hpnet_plugin.persons.normalize_pose`.
 
     Required Keys:
 
@@ -37,15 +35,8 @@ class NormalizeKeypoint(BaseTransform):
         Returns:
             dict: The same, with the keys above.
         """
-        keypoint = results['keypoint'].astype(np.float32)
-        present = np.any(keypoint != 0, -1, keepdims=True)
-        number = present.sum(2, keepdims=True)
-        middle = keypoint.sum(2, keepdims=True) / np.maximum(number, 1)
-        centre = keypoint.sum((0, 1, 2)) / max(number.sum(), 1)
-        spread = ((keypoint - middle)**2 * present).sum()
-        scale = float(np.sqrt(spread / max(number.sum(), 1))) or 1.
-        results['keypoint'] = (keypoint - centre) / scale * present
-        results['keypoint_centre'], results['keypoint_scale'] = centre, scale
+        (results['keypoint'], results['keypoint_centre'],
+         results['keypoint_scale']) = normalize_pose(results['keypoint'])
         return results
 
     def __repr__(self):

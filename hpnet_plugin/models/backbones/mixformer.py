@@ -174,7 +174,9 @@ class TemporalAttention(nn.Module):
     def project(self, x):
         """The map over time, (N, T) -> (N, T)."""
         given, frames = x.shape[1], self.linear.in_features
-        if given == frames:
+        # an exported graph takes any number: it stretches every clip, which
+        # changes nothing of one of this length
+        if given == frames and not torch.onnx.is_in_onnx_export():
             return self.linear(x)
         there, back = _stretch(given, frames, x), _stretch(frames, given, x)
         return self.linear(x @ there) @ back

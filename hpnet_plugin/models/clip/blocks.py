@@ -43,7 +43,8 @@ class CrossFrameBlock(ResidualAttentionBlock):
 
     def forward(self, x):
         """(B * T, L, W) -> (B * T, L, W)."""
-        message = self.message_fc(x[:, 0]).unflatten(0, (-1, self.frames))
+        message = self.message_fc(x[:, 0])
+        message = message.reshape(-1, self.frames, message.shape[-1])
         normed = self.message_ln(message)
         message = message + self.drop_path(
             self.message_attn(normed, normed, normed, need_weights=False)[0])

@@ -124,15 +124,17 @@ class XCLIPVision(BaseModule):
             else:
                 x = block(x)
         classes = self.visual.ln_post(x[:, 0]) @ self.visual.proj
-        classes = classes.unflatten(0, (-1, frames))
+        # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
+        classes = classes.reshape(-1, frames, classes.shape[-1])
         return VideoFeatures(
-            self.mit(classes), classes, x[:, 1:].unflatten(0, (-1, frames)))
+            self.mit(classes), classes,
+            x[:, 1:].reshape(-1, frames, x.shape[1] - 1, x.shape[2]))
 
     def _tokens(self, imgs):
         """(N, 3, H, W) -> (N, 1 + g * g, W), the class token first."""
         vit = self.visual
         x = vit.conv1(imgs).flatten(2).transpose(1, 2)
-        cls = vit.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        cls = vit.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
         x = torch.cat([cls, x], 1)
         return vit.ln_pre(x + vit.positional_embedding.to(x.dtype))
 

@@ -1,0 +1,298 @@
+"""A trained model as a folder of ONNX files, which runs without torch.
+
+See :func:`export_trained`; who runs it is
+:class:`hpnet_plugin.apis.onnx_scorer.OnnxScorer` and
+:class:`hpnet_plugin.estimation.onnx_extractor.OnnxExtractor`.
+"""
+from __future__ import annotations
+
+import os
+import os.path as osp
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..files import write_whole
+from ..onnx_export import (
+    TOLERANCE,
+    ExportError,
+    difference,
+    to_onnx,
+    with_metadata,
+)
+from ..onnx_session import open_session
+from .description import ModelDescription, write_description
+from .inputs import FEATURES, IMAGES
+from .onnx_scorer import MODEL, POSE, SCORES, description_facts
+from .trained import Trained
+
+if TYPE_CHECKING:
+    from ..estimation.extractor import PooledExtractor
+
+FREE = {FEATURES: {0: 'clips', 2: 'frames'}, IMAGES: {0: 'clips'},
+        SCORES: {0: 'clips'}}
+CLIPS = 2  # of the example; the exporter takes sizes of 1 for fixed
+
+
+class Exported(NamedTuple):
+    """What was exported.
+
+    Attributes:
+        file: In the folder.
+        what: For people.
+        difference: Largest difference from torch; None of a copy.
+    """
+    file: str
+    what: str
+    difference: float | None = None
+
+
+def export_trained(trained: Trained, folder: str,
+                   extractor: PooledExtractor | None = None,
+                   detector: str | None = None,
+                   done: Callable[[Exported], None] = lambda part: None
+                   ) -> list[Exported]:
+    """Export a trained model into a folder, whole or not at all.
+
+    The folder holds ``hpnet.json``, the description; ``model.onnx``, of a
+    fusion one in a folder a member; and ``pose.onnx``, pose net, decoding
+    and pooling.
+
+    Args:
+        trained: A stream of a graph network, HP-Net, or a fusion of these.
+        folder: A new folder, or an empty one.
+        extractor: What makes the features, on the CPU; its graph becomes
+            ``pose.onnx``. None leaves it out.
+        detector: What finds people: the path of an ONNX file, as
+            ``build_detector`` takes it, which is copied; or a detector
+            without a file (``'hog'``). By default that of the training
+            features is named.
+        done: Called after each file.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ExportError: If a model cannot be exported, or ONNX gives other
+            scores than torch. Nothing is left behind.
+        FileExistsError: If the folder holds something.
+        OSError: If it cannot be written.
+    """
+    folder = osp.abspath(folder)
+    if osp.exists(folder) and (not osp.isdir(folder) or os.listdir(folder)):
+        raise FileExistsError(f'{folder} is there already and not empty: '
+                              'remove it, or name another folder')
+    os.makedirs(osp.dirname(folder), exist_ok=True)
+    parts = []
+
+    def note(*part):
+        parts.append(Exported(*part))
+        done(parts[-1])
+
+    with tempfile.TemporaryDirectory(
+            prefix='.tmp-' + osp.basename(folder), dir=osp.dirname(folder)
+            ) as partial:
+        os.chmod(partial, 0o755)
+        about = _portable(trained.description)
+        # the quick parts first
+        if detector is not None:
+            about = replace(about, extraction=dict(
+                about.extraction, detector=_detector(detector, partial,
+                                                     note)))
+        if extractor is not None:
+            from ..estimation.pose_graph import export_extractor
+            graph, worst = export_extractor(extractor)
+            write_whole(osp.join(partial, POSE), graph)
+            note(POSE, 'pose net, decoding and pooling', worst)
+            record, pose = extractor.record, about.extraction.get('pose', {})
+            about = replace(about, extraction=dict(
+                about.extraction, **dict(
+                    record, pose=dict(pose, **record['pose']))))
+        for path, model in _models(trained):
+            graph, worst = export_scores(model)
+            write_whole(osp.join(partial, path, MODEL), graph)
+            if path:
+                write_description(_portable(model.description),
+                                  osp.join(partial, path))
+            note(osp.join(path, MODEL), model.description.name, worst)
+        write_description(about, partial)
+        if osp.isdir(folder):
+            os.rmdir(folder)
+        os.rename(partial, folder)
+        os.mkdir(partial)  # what the context removes
+    return parts
+
+
+def export_scores(trained: Trained) -> tuple[bytes, float]:
+    """The ONNX graph of one model, its description in the metadata.
+
+    Clips and frames are free, people are not: a graph network has an input
+    norm for each. The text features of HP-Net's classes are constants.
+
+    Args:
+        trained: A stream of a graph network, or HP-Net.
+
+    Returns:
+        The graph, and its largest difference from torch's scores, measured
+        with other numbers of clips and frames than those it was exported
+        with: plain, or as a share of the largest score where that is above
+        1.
+
+    Raises:
+        ExportError: If it cannot be exported, or differs by more than 1e-4.
+    """
+    about = trained.description
+    if about.input is None:
+        raise ExportError(
+            f'{about.name}: its test pipeline is not one that can be made '
+            'without mmaction; streams of graph networks (hp_*, pose_*, '
+            'simcc_*, rgb_*) and HP-Net can be exported')
+    with torch.inference_mode(False):
+        model = trained.build()
+        graph = _Scores(model, about).eval()
+        frames = about.input['frames']
+        shapes = _shapes(model, about, CLIPS, frames)
+        data = _exported(graph, shapes, about)
+        worst = _compare(data, graph, model, about)
+    return with_metadata(data, dict(
+        description_facts(about), reads={
+            name: 'float32 ' + str(tuple(
+                FREE[name].get(axis, size) for axis, size in
+                enumerate(shape)))
+            for name, shape in shapes.items()},
+        difference=worst)), worst
+
+
+def _exported(graph, shapes, about):
+    examples = _noise(shapes)
+    try:
+        return to_onnx(graph, list(examples.values()),
+                       {name: FREE[name] for name in examples},
+                       {SCORES: FREE[SCORES]})
+    except ExportError as error:
+        raise ExportError(f'{about.name}: {error}') from None
+
+
+def _compare(data, graph, model, about):
+    session = open_session(data, f'{about.name}.onnx', threads=1)
+    frames, worst = about.input['frames'], 0.
+    for clips, length in ((1, frames), (3, frames + 5),
+                          (2, max(frames // 2, 8) + 1)):
+        inputs = _noise(_shapes(model, about, clips, length))
+        with torch.no_grad():
+            expected = graph(*inputs.values()).numpy()
+        where = f'{about.name}: with {clips} clips of {length} frames'
+        try:
+            found = session.run([SCORES], {
+                name: value.numpy() for name, value in inputs.items()})
+        except Exception as error:
+            reason = str(error).strip().partition('\n')[0]
+            raise ExportError(f'{where} the ONNX graph, which was exported '
+                              f'with {CLIPS} of {frames}, fails: {reason}'
+                              ) from None
+        off = difference(found, [expected], least=1.)
+        if not off <= TOLERANCE:
+            raise ExportError(
+                f'{where} the scores of the ONNX graph, which was exported '
+                f'with {CLIPS} of {frames}, differ from those of PyTorch by '
+                f'{off:.1e}; {TOLERANCE:.0e} is allowed')
+        worst = max(worst, off)
+    return worst
+
+
+def _shapes(model, about, clips, frames):
+    """Shapes of the inputs, of the model and not of its description."""
+    spec = about.input
+    backbone = model.topology.models[0] if spec['kind'] == 'hpnet' else \
+        model.backbone
+    people, joints, channels = _input_shape(backbone, spec)
+    shapes = {FEATURES: (clips, people, frames, joints, channels)}
+    if spec['kind'] == 'hpnet':
+        shapes[IMAGES] = (clips, spec['crops'], 3, spec['side'],
+                          spec['side'])
+    return shapes
+
+
+def _input_shape(backbone, spec):
+    """People, joints and channels that a graph network reads."""
+    if hasattr(backbone, 'input_shape'):
+        return backbone.input_shape
+    # STGCN and AAGCN of the toolbox: a norm of joints times channels
+    from ..graph import bone_pairs
+    joints = len(bone_pairs(spec['layout']))
+    size = backbone.data_bn.num_features
+    if backbone.data_bn_type == 'MVC':
+        size //= spec['people']
+    return spec['people'], joints, size // joints
+
+
+def _noise(shapes):
+    rng = np.random.RandomState(0)
+    return {name: torch.from_numpy(rng.standard_normal(shape).astype(
+        np.float32)) for name, shape in shapes.items()}
+
+
+class _Text(nn.Module):
+    """The text features of the classes, computed once."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.register_buffer('features', features)
+
+    def forward(self):
+        return self.features
+
+
+class _Scores(nn.Module):
+    """What ``mim test --dump`` holds, of the inputs of a model."""
+
+    def __init__(self, model, about):
+        super().__init__()
+        self.model, self.output = model, about.output
+        if about.input['kind'] == 'hpnet':
+            with torch.no_grad():
+                model.text = _Text(model.text().clone())
+
+    def forward(self, features, imgs=None):
+        if imgs is None:
+            scores = self.model.cls_head(self.model.backbone(features))
+        else:
+            scores = self.model._forward(dict(
+                imgs=imgs, pooled_feat=features[:, None])).fused
+        return scores.softmax(-1) if self.output == 'probability' else scores
+
+
+def _models(trained: Trained) -> Iterator[tuple[str, Trained]]:
+    """Folder and model of each member; of one model, its own folder."""
+    if not trained.description.members:
+        yield '', trained
+    for member, (model, _) in zip(trained.description.members,
+                                  trained.members):
+        yield member['path'], model
+
+
+def _portable(about: ModelDescription) -> ModelDescription:
+    """A description without what is of the training and this machine."""
+    facts = {key: value for key, value in about.facts.items()
+             if key != 'folder'}
+    return replace(about, facts=facts, config={})
+
+
+def _detector(spec, folder, note) -> Mapping[str, Any]:
+    """Record of a detector, whose ONNX file is copied."""
+    from ..estimation.detectors import build_detector
+    from ..estimation.onnx_detector import OnnxDetector
+    source = build_detector(spec)
+    if not isinstance(source, OnnxDetector):
+        return dict(source.record)
+    # its kind may be told by nothing but its name
+    file = f'detector_{source.kind}.onnx'
+    shutil.copyfile(source.path, osp.join(folder, file))
+    note(file, f'detector, a copy of {osp.basename(source.path)}')
+    return dict(source.record, file=file)

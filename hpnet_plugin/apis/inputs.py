@@ -1,0 +1,115 @@
+"""What a model reads of a clip: the test pipeline of its config, in numpy.
+
+The arrays are those of the pipeline to the bit. Nothing here needs torch or
+mmaction; OpenCV is imported where crops have to be scaled.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph import bone_pairs
+from ..persons import fill_people, normalize_pose
+from ..resampling import middle_frames, resize
+from ..streams import stream
+from .results import ClipInput
+
+KINDS = ('graph', 'hpnet')
+# names of a model's inputs
+FEATURES, IMAGES = 'features', 'imgs'
+
+
+class InputError(ValueError):
+    """A clip lacks what a model reads; the message names both."""
+
+
+def input_needs(spec: Mapping[str, Any]) -> frozenset[str]:
+    """What a model reads of a clip.
+
+    Args:
+        spec: ``input`` of a :class:`ModelDescription`.
+
+    Returns:
+        Some of ``'features'``, ``'keypoint'`` and ``'crops'``.
+    """
+    key = 'keypoint' if spec['key'] == 'keypoint' else 'features'
+    return frozenset({key, 'crops'} if spec['kind'] == 'hpnet' else {key})
+
+
+def model_inputs(clips: Sequence[ClipInput],
+                 spec: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The inputs of a model for a batch of N clips.
+
+    Args:
+        clips: One or more.
+        spec: ``input`` of a :class:`ModelDescription`.
+
+    Returns:
+        ``'features'`` (N, M, T, V, C) float32, pooled features or joints of
+        the people and frames that the model was trained with; and for HP-Net
+        ``'imgs'`` (N, frames, 3, side, side) float32, normalised RGB.
+
+    Raises:
+        InputError: If a clip lacks a feature, or crops, or has nobody.
+        ValueError: If the description is of another kind of model.
+    """
+    if spec['kind'] not in KINDS:
+        raise ValueError(f'the model reads a {spec["kind"]!r}; known are '
+                         f'{KINDS}')
+    inputs = {FEATURES: np.stack([_features(clip, spec) for clip in clips])}
+    if spec['kind'] == 'hpnet':
+        inputs[IMAGES] = np.stack([_images(clip, spec) for clip in clips])
+    return inputs
+
+
+def _features(clip, spec):
+    """(M, T, V, C) float32 of the model's people and frames."""
+    array = _loaded(clip, spec)
+    if not len(array) or not array.shape[1]:
+        raise InputError(
+            f'{clip.name or "a clip"}: (people, frames) are '
+            f'{array.shape[:2]}; a model needs one of each at least')
+    array = resize(array, spec['frames'])
+    if spec['kind'] == 'graph':
+        array = stream(array, spec['stream'], bone_pairs(spec['layout']))
+    return fill_people(array, spec['people']).astype(np.float32)
+
+
+def _loaded(clip, spec):
+    """Joints, or the taps side by side, as they are stored."""
+    keys = ['keypoint'] if spec['key'] == 'keypoint' else spec['taps']
+    lacking = [key for key in keys if key not in clip.arrays]
+    if lacking or not keys:
+        raise InputError(
+            f'{clip.name or "a clip"} has {sorted(clip.arrays)}, the model '
+            f'reads {lacking or "features that nothing names"}: extract it '
+            'by the pose net and taps that the model was trained with')
+    if spec['key'] == 'keypoint':
+        joints = clip.arrays['keypoint']
+        return normalize_pose(joints)[0] if spec['normalize'] else joints
+    arrays = [clip.arrays[key] for key in keys]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, -1)
+
+
+def _images(clip, spec):
+    """(frames, 3, side, side) float32 of person-centred crops."""
+    if clip.crops is None:
+        raise InputError(f'{clip.name or "a clip"} has no person-centred '
+                         'crops, which HP-Net reads')
+    side = spec['side']
+    images = []
+    for image in clip.crops.read(
+            middle_frames(clip.crops.frames, spec['crops'])):
+        if image.shape[:2] != (side, side):
+            import cv2
+            image = cv2.resize(image, (side, side),
+                               interpolation=cv2.INTER_LINEAR)
+        images.append(image)
+    images = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32)
+    if spec['mean'] is None:
+        return images
+    mean, std = (np.array(spec[key], np.float32).reshape(-1, 1, 1)
+                 for key in ('mean', 'std'))
+    return (images - mean) / std

@@ -1,0 +1,141 @@
+"""Scores of clips by exported models: numpy and onnxruntime alone."""
+from __future__ import annotations
+
+import json
+import os
+import os.path as osp
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.metrics import softmax
+from ..onnx_session import open_session
+from .description import (
+    FILE,
+    FORMAT,
+    DescriptionError,
+    ModelDescription,
+    read_description,
+)
+from .inputs import input_needs, model_inputs
+from .results import ClipInput
+
+# files of a folder that hpnet export wrote
+MODEL, POSE = 'model.onnx', 'pose.onnx'
+SCORES = 'scores'
+# what a graph's metadata need not say
+LEFT_OUT = ('config', 'training', 'members')
+
+
+def is_exported(folder: str | os.PathLike) -> bool:
+    """Whether a folder is one that ``hpnet export`` wrote."""
+    folder = os.fspath(folder)
+    if not osp.isfile(osp.join(folder, FILE)):
+        return False
+    if osp.isfile(osp.join(folder, MODEL)):
+        return True
+    members = read_description(folder).members
+    return bool(members) and all(
+        osp.isfile(osp.join(folder, member['path'], MODEL))
+        for member in members)
+
+
+def description_facts(about: ModelDescription) -> dict[str, Any]:
+    """A description as the metadata of a graph, a key a part."""
+    return {key: value for key, value in about.to_json().items()
+            if key not in LEFT_OUT}
+
+
+class OnnxScorer:
+    """Scores of an exported stream, HP-Net or fusion.
+
+    Args:
+        path: The folder that ``hpnet export`` wrote, or the ``model.onnx``
+            of one model, whose metadata says all that is needed.
+        device: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
+        threads: Threads on a CPU.
+        batch: Clips that are computed at once.
+
+    Attributes:
+        description: What the model is.
+        needs: What it reads of a clip: some of ``'features'``,
+            ``'keypoint'`` and ``'crops'``.
+
+    Raises:
+        FileNotFoundError: If something is not there.
+        ValueError: If a file is no exported model.
+    """
+
+    def __init__(self, path: str | os.PathLike, device: str = 'cpu',
+                 threads: int = 1, batch: int = 16):
+        path = os.fspath(path)
+        self._batch = batch
+        if osp.isdir(path):
+            self.description = read_description(path)
+            members = self.description.members
+            self._models = [
+                (_Model(osp.join(path, member['path'], MODEL), device,
+                        threads), member['weight'], member['scores'])
+                for member in members]
+        else:
+            members = []
+        if not members:
+            file = osp.join(path, MODEL) if osp.isdir(path) else path
+            model = _Model(file, device, threads)
+            if not osp.isdir(path):
+                self.description = model.description
+            self._models = [(model, 1., model.description.output)]
+        self.needs = frozenset().union(*(
+            input_needs(model.description.input)
+            for model, _, _ in self._models))
+
+    def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
+        """Score clips.
+
+        Args:
+            clips: N of them.
+
+        Returns:
+            (N, K) float32, what ``mim test --dump`` holds; of a fusion the
+            weighted sum of its members.
+
+        Raises:
+            InputError: If a clip lacks what the model reads.
+        """
+        fused = np.zeros((len(clips), len(self.description.classes)),
+                         np.float32)
+        for start in range(0, len(clips), self._batch):
+            some = slice(start, start + self._batch)
+            for model, weight, kind in self._models:
+                scores = model(clips[some])
+                if kind != model.description.output:
+                    scores = softmax(scores)
+                fused[some] += np.float32(weight) * scores
+        return fused
+
+
+class _Model:
+    """One graph."""
+
+    def __init__(self, file, device, threads):
+        if not osp.isfile(file):
+            raise FileNotFoundError(f'{file}: no such file; hpnet export '
+                                    'writes it')
+        with open(file, 'rb') as opened:
+            self._session = open_session(opened.read(), file, device, threads)
+        facts = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.description = ModelDescription.from_json(
+                {key: json.loads(value) for key, value in facts.items()},
+                file)
+        except ValueError as error:
+            raise ValueError(
+                f'{file} is no model of hpnet export, whose metadata has a '
+                f'{FORMAT!r}: {error}') from None
+        if self.description.input is None:
+            raise DescriptionError(f'{file}: it does not say what it reads')
+
+    def __call__(self, clips):
+        inputs = model_inputs(clips, self.description.input)
+        return self._session.run([SCORES], inputs)[0]

@@ -1,0 +1,161 @@
+"""Export a trained model to ONNX: a folder that runs without torch.
+
+    hpnet export work_dirs/hp_j_ctrgcn_mine --out exported
+    hpnet export RUN_1 RUN_2 --weights 1 0.5 --out exported
+
+RUN is a work dir of hpnet train or mim train, a checkpoint of one, or a
+folder with hpnet.json: a stream of a graph network, HP-Net or a fusion.
+Several become a fusion, with the weights that are usual for their dataset or
+those of --weights.
+
+The folder holds hpnet.json, which says what the model is and reads,
+model.onnx (of a fusion one a member) and pose.onnx: pose net, feature maps,
+decoding and pooling in one graph. The pose net is that of the training
+features, found by its name; --pose names it where it had none. Clips and
+frames are free, people are fixed. Each graph is compared with PyTorch at
+other sizes than those it was exported with.
+
+Exit status: 0 exported, 2 wrong usage or an input that is missing, 1 it
+cannot be exported, or ONNX and PyTorch differ by more than 1e-4; nothing is
+left behind then.
+"""
+from __future__ import annotations
+
+import argparse
+import os.path as osp
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..apis.export import Exported
+    from ..apis.trained import Trained
+    from ..estimation.extractor import PooledExtractor
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('runs', metavar='RUN', nargs='+')
+    add('--out', metavar='FOLDER', required=True,
+        help='a new folder, or an empty one')
+    add('--weights', metavar='W', type=float, nargs='+',
+        help='of the members of a fusion')
+    add('--pose', metavar='NAME|CONFIG|FILE.onnx',
+        help='the pose net of the training features, where it had no name')
+    add('--checkpoint', help='weights of an mmpose config')
+    add('--detector', metavar='FILE.onnx|hog|frame',
+        help='an ONNX detector to copy into the folder, or one that needs no '
+        'file; by default that of the training is named')
+    args = parser.parse_args(argv)
+    if args.weights and len(args.weights) != len(args.runs):
+        parser.error(f'--weights: {len(args.weights)} for {len(args.runs)} '
+                     'models; give one a model')
+    if args.weights and len(args.runs) == 1:
+        parser.error('--weights are of several models')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from ..apis.checkpoints import CheckpointError
+    from ..apis.description import DescriptionError
+    from ..apis.export import export_trained
+    from ..apis.trained import TrainedError
+    from ..onnx_export import ExportError
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            trained = _fused(args, folder)
+            extractor = _extractor(trained, args.pose, args.checkpoint)
+            export_trained(trained, args.out, extractor, args.detector, _say)
+            _summarize(args.out, trained, extractor)
+    except ExportError as error:
+        print(f'export: {error}', file=sys.stderr)
+        return 1
+    except (CheckpointError, DescriptionError, TrainedError, ValueError,
+            OSError) as error:
+        print(f'export: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def _say(part: Exported) -> None:
+    differs = '' if part.difference is None else \
+        f', differs from PyTorch by {part.difference:.1e}'
+    print(f'{part.file}: {part.what}{differs}', flush=True)
+
+
+def _summarize(out: str, trained: Trained,
+               extractor: PooledExtractor | None) -> None:
+    spec = _models(trained)[0].description.input
+    print(f'{out}: {len(trained.description.classes)} classes, '
+          f'{spec["people"]} {"person" if spec["people"] == 1 else "people"} '
+          f'a clip (fixed); trained with {spec["frames"]} frames a clip '
+          '(free, as is the number of clips)')
+    if extractor is None:
+        print('without pose.onnx: nothing says what made the training '
+              'features; name the pose net by --pose')
+
+
+def _models(trained: Trained) -> list[Trained]:
+    return [model for model, _ in trained.members] or [trained]
+
+
+def _fused(args: argparse.Namespace, folder: str) -> Trained:
+    """The model, or the fusion of several, written into a folder."""
+    from ..apis.trained import default_members, load_trained, save_pretrained
+    models = [load_trained(run) for run in args.runs]
+    if len(models) == 1:
+        return models[0]
+    name = osp.basename(osp.abspath(args.out))
+    return save_pretrained(models, osp.join(folder, name),
+                           default_members(models, args.weights))
+
+
+def _extractor(trained: Trained, pose: str | None, checkpoint: str | None
+               ) -> PooledExtractor | None:
+    """What made the features; None if nothing says what it was."""
+    from ..estimation import zoo
+    from ..estimation.extractor import build_extractor
+    from ..onnx_export import ExportError
+    made = trained.description.extraction
+    record = made.get('pose') or {}
+    if pose is None and not record:
+        return None
+    if pose is None and 'zoo' not in record:
+        raise ExportError(
+            'the features were made by '
+            f'{record.get("onnx") or record.get("config")}, a pose net '
+            'without a name: give its file by --pose')
+    choice = zoo.choose_pose(pose or record['zoo'], checkpoint)
+    # a model of joints alone reads no feature: one, for its energy
+    taps = _taps(trained) or [*choice.taps, *made.get('taps', ())][:1]
+    options = {key: made[key] for key in ('region', 'grid', 'aspect')
+               if key in made}
+    extractor = build_extractor(
+        choice.file, choice.checkpoint, taps,
+        norm=record.get('norm', 'eval'), **options)
+    found, expected = (r.get('sha256') for r in (extractor.net.record,
+                                                 record))
+    if expected and found != expected:
+        raise ExportError(
+            f'{choice.name} is another pose net than that of the training '
+            f'features: its sha256 is {found[:12]}…, expected '
+            f'{expected[:12]}… ({record.get("onnx") or record.get("config")})')
+    return extractor
+
+
+def _taps(trained: Trained) -> list[str]:
+    """Features that the models read, each once."""
+    return list(dict.fromkeys(
+        tap for model in _models(trained)
+        for tap in (model.description.input or {}).get('taps', ())))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Write a trained model into a folder that others can use, with its card.
+
+    hpnet save work_dirs/hp_j_ctrgcn_mine --out models/hp_j
+    hpnet save work_dirs/hp_j_ctrgcn_mine work_dirs/hpnet_mine --out models/all
+
+RUN is the work dir of a training, whose newest checkpoint is taken; one of
+its checkpoints; or a folder that this command wrote. Several make a fusion:
+logits of streams and probabilities of HP-Net are added, with the weights of
+their dataset (the authors', where they published them) or those of --weights.
+
+The folder has what the model is as data (hpnet.json), its weights
+(model.safetensors) and a model card (README.md) of what it was trained on and
+how it was tested. Write the licence of your data into it before you share
+it. Nothing is run when such a folder is loaded.
+
+Exit status: 0 written, 2 wrong usage, or the models cannot be used or fused.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('runs', metavar='RUN', nargs='+')
+    add('--out', required=True, metavar='FOLDER')
+    add('--weights', type=float, nargs='+', metavar='W',
+        help="of a fusion, one a RUN (default: their dataset's)")
+    args = parser.parse_args(argv)
+    if args.weights and len(args.weights) != len(args.runs):
+        parser.error(f'{len(args.weights)} weights for {len(args.runs)} '
+                     'models: give one a RUN, in the same order')
+    if args.weights and len(args.runs) == 1:
+        parser.error('--weights are for a fusion of several RUNs')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from ..apis.trained import default_members, load_trained, save_pretrained
+    try:
+        models = [load_trained(run) for run in args.runs]
+        if len(models) == 1:
+            saved = save_pretrained(models[0], args.out)
+        else:
+            saved = save_pretrained(
+                models, args.out, default_members(models, args.weights))
+    # also those of descriptions, checkpoints and models, which are ValueError
+    except (OSError, ValueError) as error:
+        print(f'save: {error}', file=sys.stderr)
+        return 2
+    for member in saved.description.members:
+        print(f'{member["path"]}: weight {member["weight"]:g} of its '
+              + dict(logit='logits', probability='probabilities')[
+                  member['scores']])
+    print(f'wrote {args.out}: {saved.description.name}, '
+          f'{len(saved.description.classes)} classes; its README.md is the '
+          'model card')
+    return 0
