@@ -17,11 +17,15 @@
   const show = () => {
     const status = document.querySelector('#hp-status');
     const notice = status && status.querySelector('.hp-notice, .hp-summary');
-    const text = notice && notice.textContent;
-    if (said !== null && text && text !== said
+    const kind = notice && notice.className;
+    if (said !== null && kind && kind !== said
         && status.getBoundingClientRect().top > window.innerHeight / 2)
       status.scrollIntoView({ behavior: 'smooth' });
-    if (text) said = text;
+    if (kind) said = kind;
+    // What the browser cannot play, an AVI for one, is looked at all the same.
+    for (const toast of document.querySelectorAll('.toast-body'))
+      if (toast.textContent.includes('not playable'))
+        toast.style.display = 'none';
   };
   new MutationObserver(show).observe(
     document.documentElement, { childList: true, subtree: true });

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os.path as osp
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
 
 import gradio as gr
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from ..apis.results import VideoResult
 from ..demo import people
@@ -25,6 +28,7 @@ from .limited import DecodingLimits, LimitedVideo
 from .visits import Visit, VisitorLeftError, Visits
 
 WAITING = 20  # videos that wait at most
+PERIOD = .3  # s from one word on the progress to the next
 # of hpnet_plugin.demo.people.make_clip: label and number
 EXAMPLES = ((0, 25), (3, 34), (6, 29), (7, 33))
 KINDS = 'mp4, mov, mkv, webm, avi, mpg, wmv, flv or gif'
@@ -51,7 +55,7 @@ class Page:
     Args:
         inferencer (HPNetInferencer): Holds the models.
         visits (Visits): What is stored; Gradio was told of it.
-        max_mb (float): Size of an upload in MB (10^6 bytes). Default: 100.
+        max_mb (float): Size of an upload in MB (2^20 bytes). Default: 100.
         max_seconds (float): Of a video that are looked at. Default: 60.
 
     Attributes:
@@ -61,7 +65,9 @@ class Page:
     def __init__(self, inferencer: Any, visits: Visits, max_mb: float = 100.,
                  max_seconds: float = 60.) -> None:
         self.inferencer, self.visits = inferencer, visits
-        self.max_bytes = round(1e6 * max_mb)
+        # Gradio's queue goes on when a visitor leaves, the models must not
+        self._turn = threading.Lock()
+        self.max_bytes = round(max_mb * 2**20)
         self.limits = DecodingLimits(
             seconds=max_seconds, processor=round(60 + 4 * max_seconds))
         self.examples = draw_examples(visits.examples)
@@ -85,12 +91,13 @@ class Page:
         """
         files = resources.files(__package__)
         script = (files / 'page.js').read_text(encoding='utf-8')
-        self.blocks.queue(max_size=WAITING, default_concurrency_limit=1)
+        self.blocks.queue(max_size=WAITING)
         _, local, public = self.blocks.launch(
             server_name=host, server_port=port or None, share=share,
             prevent_thread_lock=True, quiet=True, max_file_size=self.max_bytes,
             ssr_mode=False, enable_monitoring=False, run_history=False,
             footer_links=[], theme=_theme(),
+            app_kwargs=dict(exception_handlers={ClientDisconnect: _nobody}),
             css=(files / 'page.css').read_text(encoding='utf-8'),
             head=f'<script>{script}</script>')
         return public or local
@@ -114,7 +121,7 @@ class Page:
                     upload = gr.Video(
                         label='Your video', sources=['upload', 'webcam'],
                         include_audio=True, interactive=True,
-                        elem_id='hp-upload', height=280)
+                        elem_id='hp-upload')
                     _refuse_addresses(upload)
                     samples = gr.Dataset(
                         label='Examples', components=[upload],
@@ -122,7 +129,7 @@ class Page:
                         type='index', elem_id='hp-examples')
                     gr.HTML(
                         '<p class="hp-limits">Up to '
-                        f'{self.max_bytes / 1e6:g} MB; of longer videos the '
+                        f'{self.max_bytes / 2**20:g} MB; of longer videos the '
                         f'first {self.limits.seconds:g} s are looked at. One '
                         f'video at a time, {WAITING} may wait. Your video is '
                         'removed when you leave the page.</p>')
@@ -144,8 +151,9 @@ class Page:
                     (samples.click, self.take_example, samples)):
                 listen(take, source, [upload, *shown], queue=False,
                        show_progress='hidden', **private).then(
-                           self.look, None, shown, show_progress='full',
-                           show_progress_on=status, **private)
+                           self.look, None, shown, show_progress='minimal',
+                           show_progress_on=status, concurrency_id='look',
+                           concurrency_limit=1, **private)
             blocks.unload(self.leave)
         return blocks
 
@@ -173,15 +181,35 @@ class Page:
         return self.take(self.examples[int(number) % len(self.examples)],
                          request)
 
-    def look(self, request: gr.Request, progress=gr.Progress()  # noqa: B008
-             ) -> Any:
-        """Predict what is done in the video of a visitor."""
+    def look(self, request: gr.Request) -> Iterator[Any]:
+        """Predict what is done in the video of a visitor.
+
+        Yields:
+            list: What the page shows: how far it is, and then the result.
+        """
         visit = self.visits.of(request.session_hash)
         if visit is None:
-            return gr.skip()
+            yield gr.skip()
+            return
+        work = _Work(lambda say: self.outcome(visit, say))
         try:
-            with visit:
-                return self.answer(visit, progress)
+            said = None
+            while not work.ended(PERIOD):
+                if work.said != said:
+                    said = work.said
+                    yield [gr.skip(), panels.busy(*said), gr.skip(),
+                           gr.skip(), gr.skip()]
+            yield work.result
+        finally:
+            if not work.ended(0):
+                visit.leave()  # the visitor has gone
+
+    def outcome(self, visit: Visit, say: Callable[[str, float], None]
+                ) -> Any:
+        """What the page shows of a video at the end, come what may."""
+        try:
+            with self._turn, visit:
+                return self.answer(visit, say)
         except VisitorLeftError:
             return gr.skip()
         except VideoError as error:
@@ -190,12 +218,12 @@ class Page:
             traceback.print_exc(file=sys.stderr)
             return _only(OURS)
 
-    def answer(self, visit: Visit, progress: Callable) -> list:
+    def answer(self, visit: Visit, say: Callable[[str, float], None]) -> list:
         """Everything that the page shows of a video.
 
         Args:
             visit: The video.
-            progress: Told a share and what is being done.
+            say: Told what is being done, and the share of all that is done.
 
         Raises:
             VideoError: If the file is no video that can be read.
@@ -205,19 +233,22 @@ class Page:
         duration = max(video.info.duration, 1e-3)
         stills = panels.Stills()
 
-        def seen(view):
+        def keep(view):
             visit.check()
             stills.add(view.number, view.image)
-            progress(.8 * min(view.time / duration, 1), desc='Looking at '
-                     f'{view.time:.0f} of {duration:.0f} s')
+
+        def looked(seconds, _):
+            visit.check()
+            say(f'Looked at {seconds:.0f} of {duration:.0f} s',
+                .8 * min(seconds / duration, 1))
 
         def drawn(done, frames):
             visit.check()
-            progress(.8 + .2 * min(done / max(frames, 1), 1),
-                     desc='Drawing')
+            say('Drawing what was seen',
+                .8 + .2 * min(done / max(frames, 1), 1))
 
         with video:
-            result, = self.inferencer(video, on_frame=seen)
+            result, = self.inferencer(video, on_frame=keep, progress=looked)
             if result.status == 'failed':
                 raise VideoError(result.message)
             if result.status == 'no_person' or not result.timelines:
@@ -225,13 +256,14 @@ class Page:
             overlay = osp.join(visit.folder, 'overlay.mp4')
             draw_video(video, result, overlay, progress=drawn)
         stem = osp.splitext(visit.name)[0]
+        shown = panels.longest_seen(result)
         numbers = osp.join(visit.folder, f'{stem}.json')
         write_whole(numbers, result.to_json().encode())
         return [gr.update(visible=True),
                 panels.summary(result, self.remarks(video, result)),
                 overlay,
-                panels.timelines(result) + panels.actions(result)
-                + panels.energies(result, stills.kept),
+                panels.timelines(shown) + panels.actions(shown)
+                + panels.energies(shown, stills.kept),
                 gr.update(value=numbers)]
 
     def remarks(self, video: LimitedVideo, result: VideoResult) -> list[str]:
@@ -241,6 +273,9 @@ class Page:
             remarks.append(
                 f'The video has {video.whole:.0f} s; the first '
                 f'{self.limits.seconds:g} s were looked at.')
+        if len(result.timelines) > panels.PEOPLE:
+            remarks.append(f'Below are the {panels.PEOPLE} people who are '
+                           'seen longest; all are in the video and the JSON.')
         if result.status == 'damaged':
             remarks.append('The video is damaged; what could be decoded was '
                            'looked at.')
@@ -249,6 +284,34 @@ class Page:
     def leave(self, request: gr.Request) -> None:
         """Remove what is stored of a visitor."""
         self.visits.leave(request.session_hash)
+
+
+class _Work:
+    """A function that runs in a thread, and says how far it is.
+
+    Args:
+        function: Gets what it can say with, and gives the result.
+
+    Attributes:
+        said (tuple[str, float]): What it said last.
+        result: What it gave.
+    """
+
+    def __init__(self, function: Callable) -> None:
+        self.said, self.result = ('Opening your video', 0.), None
+        self._thread = threading.Thread(target=self._run, args=(function, ))
+        self._thread.start()
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it has ended, after waiting so long at most."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self, function):
+        self.result = function(self._say)
+
+    def _say(self, text, share):
+        self.said = text, share
 
 
 def refusal(name: str, reason: str) -> str:
@@ -297,6 +360,11 @@ def _refuse_addresses(upload):
         return await into_cache(path)
 
     upload.async_move_resource_to_block_cache = local_only
+
+
+async def _nobody(request, error):
+    """The answer to an upload that broke off, which is no trouble of ours."""
+    return Response(status_code=400)
 
 
 def _only(status):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import base64
 import html
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..visualization.report import encode
 from ..visualization.timeline_bar import clock, label_colors, person_color
 
 TOP = 5
+PEOPLE = 6  # who are shown at most
 STILLS = 4  # pictures of the energy at the joints
 STILL_HEIGHT = 260
 _KEPT = 2 * STILLS
@@ -64,6 +66,18 @@ def notice(kind: str, title: str, text: str = '') -> str:
             f'<strong>{_escape(title)}</strong>{below}</div>')
 
 
+def busy(text: str, share: float) -> str:
+    """A card that says how far it is.
+
+    Args:
+        text: What is being done.
+        share: Of all that is done, 0 to 1.
+    """
+    return (f'<div class="hp-notice hp-busy"><strong>{_escape(text)}</strong>'
+            f'<i class="hp-progress"><i style="width:{100 * share:.1f}%"></i>'
+            '</i></div>')
+
+
 def summary(result: VideoResult, remarks: list[str]) -> str:
     """The line about a video, and what is to be remarked."""
     people = len(result.timelines)
@@ -78,6 +92,15 @@ def summary(result: VideoResult, remarks: list[str]) -> str:
     return (f'<div class="hp-summary"><strong>{_escape(result.source)}'
             f'</strong><span>{_escape(" · ".join(facts))}</span></div>'
             + lines)
+
+
+def longest_seen(result: VideoResult) -> VideoResult:
+    """A result with no more people than are shown."""
+    length = {t.track: -sum(s.end - s.start for s in t.segments)
+              for t in result.timelines}
+    kept = sorted(length, key=length.get)[:PEOPLE]
+    return replace(result, timelines=[
+        t for t in result.timelines if t.track in kept])
 
 
 def timelines(result: VideoResult) -> str:

@@ -122,7 +122,8 @@ class Visits:
             FileNotFoundError: If the file is gone.
             PermissionError: If it is none of this page.
         """
-        if not osp.realpath(video).startswith(self.root + os.sep):
+        place = osp.relpath(osp.realpath(video), self.root).split(os.sep)[0]
+        if place in ('..', 'lock', 'visits'):
             raise PermissionError(f'{video} was not sent to this page')
         folder = osp.join(self.root, 'visits', secrets.token_urlsafe(16))
         os.mkdir(folder)

@@ -65,12 +65,14 @@ def test_only_what_was_sent_to_the_page_is_taken(visits, tmp_path):
     mine.write_bytes(b'video')
     link = os.path.join(visits.root, 'link.mp4')
     os.symlink(mine, link)
-    for path in (str(mine), link, f'{visits.root}/../mine.mp4'):
+    hers = visits.begin('hers', upload(visits), 'clip.mp4')
+    for path in (str(mine), link, f'{visits.root}/../mine.mp4', hers.video,
+                 f'{visits.root}/lock'):
         with pytest.raises(PermissionError):
             visits.begin('anna', path, 'clip.mp4')
     with pytest.raises(FileNotFoundError):
         visits.begin('anna', f'{visits.root}/gone.mp4', 'clip.mp4')
-    assert folders(visits) == []
+    assert folders(visits) == [os.path.basename(hers.folder)]
 
 
 def test_uploads_that_nobody_took_are_removed(visits):
