@@ -30,7 +30,7 @@ GROUPS = {
         'calibrate': ('commands.calibrate',
                       'fit how sure a model is, and when it says "unknown"'),
         'analyze': ('commands.analyze',
-                    'classes, gains, Fisher scores, t-SNE: numbers, figures'),
+                    'classes, gains, Fisher scores, t-SNE, timelines'),
         'report': ('commands.report',
                    'write an HTML page of trainings, scores and data'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),

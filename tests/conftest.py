@@ -3,6 +3,7 @@ import importlib.util
 import os
 import pathlib
 
+import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
 
@@ -36,6 +37,42 @@ def default_scope():
 def root():
     """The repository's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope='session')
+def result_of():
+    """Makes the result of a video of people whose places are known."""
+    return _result_of
+
+
+def _result_of(boxes, joints, fps, classes, windows, step=2, **facts):
+    """Result of boxes (P, T, 4) and joints (P, T, V, 2).
+
+    Every ``step``-th frame was looked at; ``windows`` are the person, start
+    and end in s, and the label.
+    """
+    from hpnet_plugin.apis.results import Prediction, VideoResult
+    from hpnet_plugin.apis.windows import timelines
+    numbers, found = np.arange(0, boxes.shape[1], step), []
+    for track, start, end, label in windows:
+        shown = numbers[(numbers / fps >= start) & (numbers / fps < end)]
+        chances = np.full(len(classes), .3 / (len(classes) - 1), np.float32)
+        chances[label] = .7
+        order = np.argsort(-chances, kind='stable')[:5]
+        seen = np.isfinite(boxes[track, shown]).all(1)
+        found.append(Prediction(
+            'video.mp4', track, start, end, classes[label], label, .7,
+            [(classes[i], float(chances[i])) for i in order], chances,
+            np.log(chances), shown, shown / fps,
+            boxes[track, shown].astype(np.float32),
+            joints[track, shown].astype(np.float32),
+            np.repeat(np.float32(seen)[:, None], joints.shape[2], 1), .9))
+    found.sort(key=lambda p: (p.end, p.track))
+    return VideoResult(**{**dict(
+        source='video.mp4', status='ok' if found else 'no_person',
+        predictions=found, timelines=timelines(found, classes),
+        classes=tuple(classes), fps=float(fps), frames=boxes.shape[1],
+        duration=boxes.shape[1] / fps, model='test'), **facts})
 
 
 @pytest.fixture(scope='session')

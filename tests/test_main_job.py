@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hpnet_plugin import cli
+from hpnet_plugin.apis import HPNetInferencer
 from hpnet_plugin.demo import people
 
 EPOCHS = 3
@@ -142,10 +143,36 @@ def test_the_whole_hpnet(work, pose_j):
                 'pred_score_jm'):
         for name, sample in found[0].items():
             np.testing.assert_array_equal(sample[key], found[1][name][key])
+    name, sample = next(iter(found[0].items()))
+    result, = HPNetInferencer(
+        str(folder), detector=f'boxes:{work / "people/boxes.json"}',
+        window='clip')(str(work / 'people/videos' / f'{name}.mp4'))
+    np.testing.assert_allclose(
+        result.predictions[0].raw, sample['pred_score'], rtol=1e-5, atol=1e-5)
     hpnet('fuse', work / 'hpnet0.pkl', f'{work / "hpnet0.pkl"}#j:0.5',
           f'{pose_j}:0.5', '--json', work / 'whole.json', cwd=work)
     result = json.loads((work / 'whole.json').read_text())
     assert len(result['streams']) == 3
+
+
+def test_new_videos_get_the_scores_of_a_test(work, hp_j, pose_j):
+    """The same clips, as videos that nobody has extracted."""
+    boxes = f'boxes:{work / "people/boxes.json"}'
+    for models, dumps, weights in (
+            (['hp_j'], [hp_j], [1.]),
+            (['hp_j', 'pose_j'], [hp_j, pose_j], [.5, 2.])):
+        samples = [read(dump) for dump in dumps]
+        expected = {name: sum(
+            weight * some[name]['pred_score'].numpy()
+            for weight, some in zip(weights, samples)) for name in samples[0]}
+        inferencer = HPNetInferencer(
+            [str(work / model) for model in models], weights=weights,
+            detector=boxes, window='clip')
+        results = inferencer([str(work / 'people/videos' / f'{name}.mp4')
+                              for name in expected])
+        for result, scores in zip(results, expected.values()):
+            np.testing.assert_allclose(result.predictions[0].raw, scores,
+                                       rtol=1e-5, atol=1e-5)
 
 
 def test_load_from_continues_from_weights(work, hp_j):

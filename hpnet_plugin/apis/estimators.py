@@ -64,7 +64,7 @@ def build_estimators(description: ModelDescription,
                        det_checkpoint, detect_every, description.name)
     if exported and pose is None:
         from ..estimation.onnx_extractor import OnnxExtractor
-        return Estimators(source, OnnxExtractor(exported, threads=threads))
+        return Estimators(source, OnnxExtractor(exported, device, threads))
     from ..estimation.extractor import build_extractor
     known = record.get('pose') or {}
     choice = _pose(known, pose, pose_checkpoint, description.name)

@@ -341,7 +341,7 @@ class HPNetInferencer:
                     progress(min(duration, duration * done[0]
                                  / max(len(reader.numbers), 1)), duration)
 
-            name = osp.splitext(osp.basename(media.name))[0]
+            name = _clip_name(media)
             clip = extraction.see(name, reader, report,
                                   recorder.add if recorder else None)
             found = clip.found
@@ -449,7 +449,7 @@ class HPNetInferencer:
 
         duration = 0. if media.live else media.info.duration
         with contextlib.closing(media.chunks(plan.fps)) as chunks:
-            for seen in follower.follow(media.name, chunks):
+            for seen in follower.follow(_clip_name(media), chunks):
                 part = cutter.part(seen.image, seen.boxes) if cutter else None
                 kept = KeptFrame(seen._replace(image=None),
                                  seen.image.shape[:2], part)
@@ -581,6 +581,11 @@ class _ArrayReader:
             yield FrameChunk(part.tolist(),
                              self.times[start:start + 8].tolist(),
                              [self._frames[number] for number in part])
+
+
+def _clip_name(media):
+    """What files of boxes and joints call a video."""
+    return osp.splitext(osp.basename(media.name))[0]
 
 
 def _boxes(found, m):

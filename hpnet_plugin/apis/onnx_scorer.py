@@ -61,6 +61,9 @@ class OnnxScorer:
         description: What the model is.
         needs: What it reads of a clip: some of ``'features'``,
             ``'keypoint'`` and ``'crops'``.
+        taps: Features that it reads.
+        pose: File of pose net, decoding and pooling; None where it was left
+            out.
 
     Raises:
         FileNotFoundError: If something is not there.
@@ -86,6 +89,11 @@ class OnnxScorer:
             if not osp.isdir(path):
                 self.description = model.description
             self._models = [(model, 1., model.description.output)]
+        self.taps = tuple(dict.fromkeys(
+            tap for model, _, _ in self._models
+            for tap in model.description.input['taps']))
+        pose = osp.join(path, POSE)
+        self.pose = pose if osp.isfile(pose) else None
         self.needs = frozenset().union(*(
             input_needs(model.description.input)
             for model, _, _ in self._models))

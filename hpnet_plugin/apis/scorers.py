@@ -197,15 +197,23 @@ def build_scorer(model: str | Sequence[str],
 
 def _build(path, device, backend):
     """What a path holds, and its scorer."""
-    from .trained import load_trained
+    from .onnx_scorer import OnnxScorer, is_exported
+    from .trained import Trained, load_trained
+    exported = is_exported(path)
+    if backend == 'onnx' and not exported:
+        raise ValueError(f'{path} is no folder of ONNX files: hpnet export '
+                         'writes one')
+    if exported:
+        if backend == 'torch':
+            raise ValueError(f'{path} holds ONNX files, which torch does not '
+                             "run: leave backend='torch' out")
+        scorer = OnnxScorer(path, device)
+        return Trained(scorer.description, os.fspath(path), None, dict), scorer
     trained = load_trained(path)
     if trained.description.members:
         return trained, FusedScorer(
             [_build(member.folder, device, backend)[1]
              for member, _ in trained.members], trained.description)
-    if backend == 'onnx' or not trained.checkpoint:
-        from .onnx_scorer import OnnxScorer
-        return trained, OnnxScorer(trained.folder)
     return trained, TorchScorer(trained, device)
 
 

@@ -1,6 +1,8 @@
 """What benchmarks work on where nothing else is given: all is drawn here."""
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import json
 import os
@@ -14,6 +16,7 @@ TINY_TAP = 'output1'  # name of the tap in the exported graph
 DRAWN = 100  # frames of a clip, about as many as one of NTU's has
 LARGE = 1920, 1080  # of a long video
 SCENE = 96  # frames of one that are drawn; they go to and fro
+ACTED = 15  # s of a video of actions that are drawn
 GRAIN = 37  # distinct frames of filling; prime, so that none is a copy
 
 
@@ -73,6 +76,74 @@ def draw_long(folder: str, frames: int, seed: int = 0,
                 options=dict(preset='veryfast', crf='23'))
     boxes = clip.boxes[:, order] * np.tile(scale, 2)
     return videos, _write(folder, dict(long=_rows(boxes)))
+
+
+def draw_actions(folder: str, minutes: int, seed: int = 0) -> str:
+    """Draw a video of one person who does one thing after the other.
+
+    Args:
+        folder (str): Gets ``actions.mp4``.
+        minutes (int): Its length. Some seconds are drawn, and repeated.
+        seed (int): Of everything.
+
+    Returns:
+        str: The video.
+    """
+    from ..demo.long_video import make_long_video
+    from ..estimation.video import read_frames
+    drawn = osp.join(folder, 'drawn')
+    rate = make_long_video(drawn, ACTED / 60, seed=seed)['fps']
+    path = osp.join(folder, 'actions.mp4')
+    images = (image for _, chunk in read_frames(osp.join(drawn, 'video.mp4'))
+              for image in chunk)
+    write_video(path, images, round(60 * minutes / ACTED),
+                dict(preset='veryfast', bf='0'), rate)
+    return path
+
+
+def untrained_model(folder: str) -> str:
+    """A small stream of pooled features, as it is before its training.
+
+    Args:
+        folder (str): Gets ``people/``, ``data/`` and ``model/``.
+
+    Returns:
+        str: The folder of the model, as ``save_pretrained`` writes it.
+    """
+    import torch
+    from mmaction.registry import MODELS
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+
+    from ..apis.describing import describe
+    from ..apis.trained import load_trained, save_pretrained
+    from ..commands import extract
+    from ..demo import people
+    from ..recipes import compose
+    drawn, data, run, model = (osp.join(folder, name) for name in (
+        'people', 'data', 'run', 'model'))
+    people.make_dataset(drawn, clips_per_class=2, length=4, test_share=.5)
+    words = [osp.join(drawn, 'videos'), '--pose', 'tiny', '--detector',
+             'boxes:' + osp.join(drawn, 'boxes.json'), '--max-people', '1',
+             '--workers', '0', '--out', data]
+    for option in ('labels.txt', 'classes.txt', 'splits.json'):
+        words += ['--' + osp.splitext(option)[0], osp.join(drawn, option)]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        if extract.main(words):
+            raise RuntimeError('the small dataset could not be extracted: '
+                               + said.getvalue())
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        config = Config(compose(recipe='stream', stream='hp_j',
+                                data_root=data, size='small', frames=16))
+        config.default_scope = 'mmaction'
+        net = MODELS.build(config.model)
+    os.makedirs(run)
+    checkpoint = osp.join(run, 'epoch_1.pth')
+    torch.save(dict(state_dict=net.state_dict(), meta=dict(hpnet=describe(
+        config.to_dict(), 'hp_j').to_json())), checkpoint)
+    save_pretrained(load_trained(checkpoint), model)
+    return model
 
 
 def fill_video(path: str, frames: int, size: tuple[int, int] = (160, 120),

@@ -2,13 +2,15 @@
 import csv
 import io
 import json
-from functools import partial
+import operator
+from functools import partial, reduce
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from hpnet_plugin.apis.results import VideoResult
 from hpnet_plugin.commands.options import config_options
 from hpnet_plugin.datasets.sources import read_classes
 from hpnet_plugin.evaluation.fisher import fisher_scores, read_clip_labels
@@ -16,6 +18,7 @@ from hpnet_plugin.evaluation.fusion import read_streams
 from hpnet_plugin.evaluation.gains import class_records, compare
 from hpnet_plugin.evaluation.metrics import confusion_matrix, summarize
 from hpnet_plugin.evaluation.tables import class_names, format_table
+from hpnet_plugin.evaluation.timelines import compare_timelines, read_truth
 from hpnet_plugin.files import write_whole
 from hpnet_plugin.store import FeatureStore
 from hpnet_plugin.visualization.classes import (
@@ -27,6 +30,8 @@ from hpnet_plugin.visualization.fisher import fisher_figure
 from hpnet_plugin.visualization.joints import JOINTS
 from hpnet_plugin.visualization.sections import short_names
 from hpnet_plugin.visualization.style import save_figure
+
+FPS = 25.  # of videos that do not say it
 
 
 def run_classes(args):
@@ -178,6 +183,34 @@ def run_tsne(args):
     _print([dict(model=name, **result) for name, result in results.items()],
            ('model', 'clips', 'classes', 'channels', 'silhouette',
             'knn_accuracy'), digits=3)
+
+
+def run_timeline(args):
+    """Accuracy and segment F1 of each video and of all."""
+    counts = []
+    for path, truth_path in zip(args.pred, args.truth):
+        result, truth = VideoResult.from_json(path), read_truth(truth_path)
+        strange = {s.label for s in truth} - set(result.classes)
+        if strange:
+            raise ValueError(
+                f'{truth_path} has labels that the model does not know: '
+                f'{", ".join(sorted(strange))}; it knows '
+                f'{", ".join(result.classes)}')
+        counts.append(compare_timelines(result.timelines, truth,
+                                        result.fps or FPS))
+    total = reduce(operator.add, counts)
+    rows = [dict(video=path, **one.record())
+            for path, one in zip(args.pred, counts)]
+    if len(rows) > 1:
+        rows.append(dict(video='all', **total.record()))
+    if args.out:
+        _write_csv(args.out / 'timeline.csv', rows)
+        _write_json(args.out / 'timeline.json', dict(
+            definition='frame-wise accuracy over frames with a true label, '
+            'and segment F1 at overlaps (IoU) in percent, both in percent; '
+            'Lea et al. 2017', videos=rows[:len(counts)],
+            all=total.record()))
+    _print(rows, tuple(rows[0]))
 
 
 def _read(args, dumps):

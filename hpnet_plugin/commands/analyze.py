@@ -4,14 +4,16 @@
     hpnet analyze gains FIRST SECOND --out FOLDER
     hpnet analyze fisher data/mine --out FOLDER
     hpnet analyze tsne CONFIG CHECKPOINT [CONFIG CHECKPOINT …] --out FOLDER
+    hpnet analyze timeline --pred RESULT.json --truth TRUTH.json
 
 classes: what happens in each class, and the confusion matrix. gains: classes
 that gain and lose most from one stream to another (Table V, Fig. 5), and what
 becomes of the most accurate and most confused classes (Table XVI). fisher:
 how well each tap tells classes apart (Fig. 7). tsne: features of trained
 models as points in the plane, with numbers that say how separate the classes
-are (Fig. 6). DUMP, FIRST and SECOND are whatever hpnet fuse takes, and what
-it writes by --out.
+are (Fig. 6). timeline: what hpnet predict --json says of a video beside what
+is done in it and when; frame-wise accuracy and segment F1. DUMP, FIRST and
+SECOND are whatever hpnet fuse takes, and what it writes by --out.
 
 Exit status 0, or 2 where the usage is wrong or a file cannot be used.
 """
@@ -27,10 +29,11 @@ def parse_args(argv=None):
         formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar='ANALYSIS')
 
-    def command(name, about):
+    def command(name, about, writes=True):
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(analysis=name)
-        sub.add_argument('--out', required=True, type=Path, metavar='FOLDER')
+        sub.add_argument('--out', required=writes, type=Path,
+                         metavar='FOLDER')
         return sub
 
     def add_classes(parser):
@@ -81,7 +84,18 @@ def parse_args(argv=None):
                      metavar='KEY=VALUE',
                      help='options of all configs, as of mim test')
 
+    sub = command('timeline', 'predicted timelines and true segments',
+                  writes=False)
+    sub.add_argument('--pred', nargs='+', required=True, metavar='RESULT',
+                     help='what hpnet predict --json wrote')
+    sub.add_argument('--truth', nargs='+', required=True, metavar='TRUTH',
+                     help='of the same videos, in the same order: JSON, '
+                     '[{"start": s, "end": s, "label": name}, …]')
+
     args = parser.parse_args(argv)
+    if args.analysis == 'timeline' and len(args.pred) != len(args.truth):
+        parser.error(f'{len(args.pred)} results --pred and '
+                     f'{len(args.truth)} files --truth: one each a video')
     if args.analysis == 'tsne':
         if len(args.models) % 2:
             parser.error('tsne takes pairs: CONFIG CHECKPOINT')
@@ -109,7 +123,8 @@ def main(argv=None):
         message = error.args[0] if isinstance(error, KeyError) else error
         print(f'analyze: {message}', file=sys.stderr)
         return 2
-    print(f'wrote {args.out}')
+    if args.out:
+        print(f'wrote {args.out}')
     return 0
 
 

@@ -7,6 +7,8 @@
     hpnet benchmark tracking
     hpnet benchmark memory
     hpnet benchmark startup
+    hpnet benchmark predict
+    hpnet benchmark predict MODEL --video VIDEO
 
 Without further options each takes a minute or two and needs nothing but
 this package: it draws its videos and runs the tiny pose net. Printed are
@@ -26,6 +28,7 @@ COMMANDS = {
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'predict': 'a long video through the inferencer: memory, speed, delay',
 }
 
 

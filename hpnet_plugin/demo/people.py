@@ -52,7 +52,7 @@ class Clip(NamedTuple):
     joints: np.ndarray  # (P, T, 17, 2) float32, pixels
 
 
-class _Actor(NamedTuple):
+class Actor(NamedTuple):
     """A body placed in the picture, all in pixels."""
     joints: np.ndarray  # (T, 17, 3)
     head: np.ndarray  # (T, 3)
@@ -78,11 +78,11 @@ class _Actor(NamedTuple):
                        self.gaze[t], self.unit, self.girth, wear, thing, hold)
 
 
-def _place(body, unit, origin):
+def place(body, unit, origin):
     """Put a figure into the picture: origin (2,) is its place on the floor."""
     shift = np.r_[origin, 0]
     floor = body.joints[:, 11:13].mean(1) * [1, 0, 0]
-    return _Actor(
+    return Actor(
         joints=body.joints * unit + shift,
         head=body.head * unit + shift,
         toes=body.toes * unit + shift,
@@ -92,20 +92,38 @@ def _place(body, unit, origin):
         floor=(floor * unit + shift)[:, :2])
 
 
-def _extent(body):
+def extent(body):
     """Left, top, right, bottom of all a figure's boxes, in body heights."""
-    boxes = _place(body, 1, np.zeros(2)).boxes()
+    boxes = place(body, 1, np.zeros(2)).boxes()
     return np.r_[boxes[:, :2].min(0), boxes[:, 2:].max(0)]
 
 
-def _inside(rng, body, unit, width, height):
+def put_inside(rng, body, unit, width, height):
     """Put a figure at random where it is in the picture all the time."""
-    left, top, right, bottom = _extent(body)
+    return place(body, *room_for(rng, extent(body), unit, width, height))
+
+
+def room_for(rng, reach, unit, width, height):
+    """Size and place at random of a figure that is to be in the picture.
+
+    Args:
+        rng (np.random.Generator): source of all chance.
+        reach (np.ndarray): (4,) what :func:`extent` gave.
+        unit (float): its height in pixels; less where it would not fit.
+        width (float): of the picture.
+        height (float): likewise.
+
+    Returns:
+        tuple: height in pixels, and the place (2,) for :func:`place`.
+    """
+    left, top, right, bottom = reach
     unit = min(unit, .98 * width / (right - left),
                .98 * height / (bottom - top))
-    x = rng.uniform(.01 * width - left * unit, .99 * width - right * unit)
+    low = .01 * width - left * unit
+    # where it only just fits, rounding may leave less than nothing
+    x = rng.uniform(low, max(low, .99 * width - right * unit))
     low, high = .01 * height - top * unit, .99 * height - bottom * unit
-    return _place(body, unit, (x, low + (high - low) * rng.uniform(.5, 1)))
+    return unit, (x, low + (high - low) * rng.uniform(.5, 1))
 
 
 def make_clip(label, number, seed=0, length=32):
@@ -129,7 +147,8 @@ def make_clip(label, number, seed=0, length=32):
     mirrored = bool(rng.integers(2))
     body = figure.pose(action.motion(rng, t), figure.Build.sample(rng),
                        mirrored)
-    actor = _inside(rng, body, height * rng.uniform(.66, .86), width, height)
+    actor = put_inside(rng, body, height * rng.uniform(.66, .86), width,
+                       height)
     wear = drawing.wardrobe(rng)
     scene = drawing.room(rng, width, height)
     light, cast = rng.uniform(.8, 1.12), rng.uniform(.95, 1.05, 3)
@@ -139,8 +158,8 @@ def make_clip(label, number, seed=0, length=32):
     other = figure.pose(
         (figure.stroll, figure.wave)[rng.integers(2)](rng, t),
         figure.Build.sample(rng), bool(rng.integers(2)))
-    other = _inside(rng, other, actor.unit * rng.uniform(.55, .8), width,
-                    height)
+    other = put_inside(rng, other, actor.unit * rng.uniform(.55, .8), width,
+                       height)
     other_wear = drawing.wardrobe(rng)
     gap = np.abs(other.floor[:, 0] - actor.floor[:, 0]).min()
     if gap > .5 * actor.unit:
@@ -173,21 +192,29 @@ def make_clip(label, number, seed=0, length=32):
 
 
 def save_video(path, frames, fps=FPS):
-    """Write frames (T, H, W, 3) uint8 RGB as H.264; the file appears whole."""
+    """Write frames as H.264; the file appears whole.
+
+    Args:
+        path (str | os.PathLike): the file.
+        frames (Iterable[np.ndarray]): (H, W, 3) uint8 RGB each; they are
+            taken one by one.
+        fps (int): frames a second.
+    """
     import av
     path = os.fspath(path)
     part = f'{path}.part.mp4'
     with av.open(part, 'w') as container:
         stream = container.add_stream('libx264', rate=fps)
-        stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = 'yuv420p'
         stream.thread_count = 1
         # x264's assembler code gives other files from run to run
         stream.options = {'crf': '20', 'preset': 'veryfast',
                           'x264-params': 'asm=0'}
-        for frame in frames:
+        for i, image in enumerate(frames):
+            if not i:
+                stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(
-                av.VideoFrame.from_ndarray(frame, format='rgb24')))
+                av.VideoFrame.from_ndarray(image, format='rgb24')))
         container.mux(stream.encode())
     os.replace(part, path)
 
@@ -315,15 +342,15 @@ def make_crop(rng, size=(96, 128), padding=1.25, jitter=1.0):
     """
     body, thing, hold = _instant(rng)
     unit = np.exp(rng.uniform(np.log(60), np.log(210)))
-    left, top, right, bottom = _extent(body) * unit
+    left, top, right, bottom = extent(body) * unit
     side = int(1.35 * max(right - left, bottom - top))
     origin = np.array([side - left - right, side - top - bottom]) / 2
-    actor = _place(body, unit, origin)
+    actor = place(body, unit, origin)
     image = drawing.room(rng, side, side)
     if rng.random() < .3:
         other, other_thing, other_hold = _instant(rng)
         away = rng.choice([-1, 1]) * rng.uniform(.35, .8) * unit
-        other = _place(other, unit * rng.uniform(.5, .9),
+        other = place(other, unit * rng.uniform(.5, .9),
                        origin + [away, -.08 * unit])
         drawing.shadow(image, other.floor[0], other.unit)
         other.draw(image, 0, drawing.wardrobe(rng), other_thing, other_hold)

@@ -149,6 +149,15 @@ def _named(path, trouble='is no readable video'):
                          f'{reason or type(error).__name__}') from error
 
 
+def any_metadata() -> dict[str, str]:
+    """What ``av.open`` has to be told to accept titles that are no UTF-8."""
+    import av
+
+    # PyAV 19 replaces by itself what is no UTF-8
+    old = int(av.__version__.partition('.')[0]) < 19
+    return dict(metadata_errors='replace') if old else {}
+
+
 @contextmanager
 def _open(path, limits: Limits = LIMITS):
     """Container and stream of a video, within limits."""
@@ -158,8 +167,6 @@ def _open(path, limits: Limits = LIMITS):
     if not osp.getsize(path):
         raise VideoError(f'{path} is an empty file')
     name = os.fspath(path)
-    # PyAV 19 replaces by itself what is no UTF-8
-    old = int(av.__version__.partition('.')[0]) < 19
     try:
         with _named(path):
             container = av.open(
@@ -167,7 +174,7 @@ def _open(path, limits: Limits = LIMITS):
                 'file:' + name,
                 container_options=dict(protocol_whitelist='file',
                                        format_whitelist=','.join(FORMATS)),
-                **(dict(metadata_errors='replace') if old else {}))
+                **any_metadata())
     except VideoError as error:
         if isinstance(error.__cause__, av.ArgumentError):
             raise VideoError(

@@ -208,8 +208,10 @@ def find_weights(model: Model) -> str | None:
 
 def weight_folders() -> list[str]:
     """Folders in which weights are looked for; downloads go to the first."""
-    import torch
-    folders = [osp.join(torch.hub.get_dir(), 'checkpoints')]
+    # as torch.hub has it, which need not be installed
+    cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')
+    home = os.environ.get('TORCH_HOME', osp.join(cache, 'torch'))
+    folders = [osp.join(osp.expanduser(home), 'hub', 'checkpoints')]
     if os.environ.get(FOLDER_VARIABLE):
         folders.insert(0, os.environ[FOLDER_VARIABLE])
     return folders

@@ -20,7 +20,7 @@ from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS
 from .text import printable_names, put_text, shorten, text_width
-from .timeline_bar import TimelineBar, person_color
+from .timeline_bar import TimelineBar, person_color, person_colors
 
 LEAST = .2  # joints of a lower score are not drawn
 SMALL = 240  # frames whose shorter side is below are drawn at twice the size
@@ -64,7 +64,9 @@ def draw_video(path: str | os.PathLike | Media, result: VideoResult,
                 for time, image in zip(chunk.times, chunk.images):
                     if overlay is None:
                         _check_shape(path, result, image.shape[:2])
-                        overlay = Overlay(result.classes, names)
+                        overlay = Overlay(
+                            result.classes, names,
+                            person_colors(result.timelines))
                         bar = _bar(result, image.shape[:2], overlay.names,
                                    max(result.duration, reader.times[-1]))
                     write(overlay.draw(image, people.at(time), bar, time),
@@ -114,13 +116,17 @@ class Overlay:
     Args:
         classes: Names of the classes in label order.
         names: Label to how it is written, instead of ``classes``.
+        colors: Track to RGB; by the number of the track without.
 
     Attributes:
         names: Label to how it is written.
     """
 
     def __init__(self, classes: tuple[str, ...] = (),
-                 names: dict[str, str] | None = None) -> None:
+                 names: dict[str, str] | None = None,
+                 colors: dict[int, tuple[int, int, int]] | None = None
+                 ) -> None:
+        self._colors = colors or {}
         self.names = names if names is not None else dict(
             zip(classes, printable_names(classes)))
         self._sides: dict[int, int] = {}
@@ -154,7 +160,7 @@ class Overlay:
         # who stands further down is nearer, and drawn last
         people = sorted(people, key=lambda p: p.box[3])
         for person in people:
-            _draw_body(frame, person, factor, size)
+            _draw_body(frame, person, factor, size, self._color(person))
         boxes = [factor * np.asarray(p.box) for p in people
                  if np.isfinite(p.box).all()]
         taken = []
@@ -164,19 +170,22 @@ class Overlay:
                                 boxes, taken)
         return canvas
 
+    def _color(self, person):
+        return self._colors.get(person.track) or person_color(person.track)
+
     def _draw_text(self, frame, person, box, size, boxes, taken):
         """Track and actions in a block beside the box.
 
         Where it covers least: no other block, no head, no body.
         """
         height, width = frame.shape[:2]
-        most = min(max(9 * size, round(.45 * width)), 18 * size)
+        most = min(max(9 * size, round(.75 * width)), 22 * size)
         rows = tuple(self._rows(person))
         x1, y1, x2, y2 = np.round(box).astype(int).tolist()
         gap, found = size // 4, []
         for few in (False, True) if len(rows) > 1 else (False, ):
-            block = _block(person.track, rows[:1] if few else rows, size,
-                           most)
+            block = _block(person.track, self._color(person),
+                           rows[:1] if few else rows, size, most)
             rise, wide = block.shape[:2]
             beside = min(max(x1, 0), max(width - wide, 0))
             for i, (x, y) in enumerate((
@@ -240,9 +249,8 @@ def _common(a, b):
             * max(0, min(a[3], b[3]) - max(a[1], b[1])))
 
 
-def _draw_body(frame, person, factor, size):
+def _draw_body(frame, person, factor, size, color):
     """Box and skeleton in the colour of the person, with a dark rim."""
-    color = person_color(person.track)
     thick = max(2, round(size / 8))
     rim = max(1, thick // 3)
     if np.isfinite(person.box).all():
@@ -276,13 +284,12 @@ def _point(xy):
 
 
 @lru_cache(256)
-def _block(track, rows, size, most):
+def _block(track, color, rows, size, most):
     """The text beside a person, as an image.
 
     A chip with the number of the track, the label and its probability; below
     it other actions with a bar as long as their probability.
     """
-    color = person_color(track)
     pad, line = round(.4 * size), round(1.55 * size)
     small = max(10, round(.85 * size))
     chip = text_width(str(track), size, True) + 2 * pad

@@ -99,12 +99,19 @@ def text_width(text: str, size: int, bold: bool = False) -> int:
 
 @lru_cache(4096)
 def shorten(text: str, width: int, size: int, bold: bool = False) -> str:
-    """The text, cut with an ellipsis where it is wider than some pixels."""
+    """The text, without its middle where it is wider than some pixels.
+
+    Names of classes often differ at their ends.
+    """
     if text_width(text, size, bold) <= width:
         return text
-    while text and text_width(text + '…', size, bold) > width:
-        text = text[:-1]
-    return text.rstrip() + '…'
+    for kept in range(len(text) - 1, 0, -1):
+        end = kept // 3
+        cut = (text[:kept - end].rstrip() + '…'
+               + text[len(text) - end:].lstrip())
+        if text_width(cut, size, bold) <= width:
+            return cut
+    return '…'
 
 
 @lru_cache(512)

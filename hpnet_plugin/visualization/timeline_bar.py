@@ -32,6 +32,16 @@ def person_color(track: int) -> tuple[int, int, int]:
     return PERSON_COLORS[track % len(PERSON_COLORS)]
 
 
+def person_colors(timelines: Sequence[Timeline]
+                  ) -> dict[int, tuple[int, int, int]]:
+    """RGB of each person of a video, by the order of their tracks.
+
+    Numbers of tracks have gaps; so people who follow each other differ.
+    """
+    return {timeline.track: person_color(i)
+            for i, timeline in enumerate(timelines)}
+
+
 def label_colors(timelines: Sequence[Timeline]
                  ) -> dict[str, tuple[int, int, int]]:
     """RGB of each label of some timelines.
@@ -95,6 +105,7 @@ class TimelineBar:
         self.duration = max([duration, 1e-3, *(
             s.end for t in timelines for s in t.segments)])
         self.colors = label_colors(timelines)
+        self._people = person_colors(timelines)
         count = 1
         if self.duration > 1.5 * PAGE:
             count = math.ceil(self.duration / PAGE)
@@ -196,9 +207,17 @@ class TimelineBar:
         wide = text_width(text, self.size, True)
         y = self._axis + self._line // 2
         x = min(max(x - wide // 2, self._left), self._right - wide)
-        image[self._axis:self._axis + self._line,
-              max(x - self._pad, 0):x + wide + self._pad] = BACKGROUND
+        for start, text_of_edge in ((self._left, self._edge(page, page.start)),
+                                    (None, self._edge(page, page.end))):
+            room = text_width(text_of_edge, self.size)
+            start = self._right - room if start is None else start
+            if x + wide + self._pad < start or start + room < x - self._pad:
+                put_text(image, text_of_edge, start, y, self.size, MUTED)
         put_text(image, text, x, y, self.size, INK, True)
+
+    def _edge(self, page, time):
+        """How the time at an end of a page is written."""
+        return clock(time, int(page.end - page.start < 10))
 
     def _still(self, number):
         """All of a page but the playhead."""
@@ -208,7 +227,7 @@ class TimelineBar:
             y1 = self._pad + i * (self._row + self._gap)
             y2, middle = y1 + self._row, y1 + self._row // 2
             put_text(image, self._title.format(track), 2 * self._pad, middle,
-                     self.size, person_color(track), True)
+                     self.size, self._people[track], True)
             image[y1:y2, self._left:self._right] = TRACK
             for segment in segments:
                 x1, x2, fits = self._inside(page, segment)
@@ -223,12 +242,6 @@ class TimelineBar:
             put_text(image, 'nobody', self._left, self._pad + self._row // 2,
                      self.size, MUTED)
         y = self._axis + self._line // 2
-        digits = int(page.end - page.start < 10)
-        put_text(image, clock(page.start, digits), self._left, y, self.size,
-                 MUTED)
-        end = clock(page.end, digits)
-        put_text(image, end, self._right - text_width(end, self.size), y,
-                 self.size, MUTED)
         if page.more:
             text = f'{page.more} more'
             if 2 * self._pad + text_width(text, self.size) > self._left:

@@ -27,14 +27,14 @@ class Odd(NamedTuple):
         write (Callable): Told its path, writes it.
         times (list[float]): When its frames are shown, in s.
         size (tuple[int]): Height and width of an upright frame.
-        people (int | None): How many are seen, None where that is not sure.
+        people (int): How many are to be seen.
         damaged (bool): Whether something is wrong with the file.
     """
     file: str
     write: Callable[[str], None]
     times: list[float]
     size: tuple[int, int] = (HEIGHT, WIDTH)
-    people: int | None = 1
+    people: int = 1
     damaged: bool = False
 
 
@@ -49,7 +49,7 @@ def scene(count: int, width: int = WIDTH, height: int = HEIGHT,
     rng = np.random.default_rng([count, width, height])
     body = figure.pose(people.ACTIONS[label].motion(
         rng, np.arange(count) / people.FPS), figure.Build.sample(rng))
-    actor = people._inside(rng, body, .8 * height, width, height)
+    actor = people.put_inside(rng, body, .8 * height, width, height)
     wear, room = drawing.wardrobe(rng), drawing.room(rng, width, height)
     for i in range(count):
         image = room.copy()
@@ -58,24 +58,33 @@ def scene(count: int, width: int = WIDTH, height: int = HEIGHT,
         yield image
 
 
+def crowd_boxes(count: int, size: int = 12) -> np.ndarray:
+    """Where the people of :func:`crowd` are, (size, count, 4) xyxy."""
+    return np.stack([actor.boxes() for actor, _ in _crowd(count, size)[1]])
+
+
 def crowd(count: int, size: int = 12) -> Iterable[np.ndarray]:
-    """Many people in rows, who wave, each in a place of their own."""
-    rng = np.random.default_rng(size)
-    columns = 6
-    width, height = 60 * columns, 120 * -(-size // columns)
-    room = drawing.room(rng, width, height)
-    actors = []
-    for i in range(size):
-        body = figure.pose(figure.wave(rng, np.arange(count) / people.FPS),
-                           figure.Build.sample(rng), bool(i % 2))
-        actors.append((people._place(
-            body, 95, (60 * (i % columns) + 30,
-                       120 * (i // columns) + 112)), drawing.wardrobe(rng)))
+    """Many people in two rows, who wave, each in a place of their own."""
+    room, actors = _crowd(count, size)
     for i in range(count):
         image = room.copy()
         for actor, wear in actors:
             actor.draw(image, i, wear)
         yield image
+
+
+def _crowd(count, size):
+    rng = np.random.default_rng(size)
+    columns = -(-size // 2)
+    room = drawing.room(rng, 60 * columns + 20, 240)
+    actors = []
+    for i in range(size):
+        body = figure.pose(figure.wave(rng, np.arange(count) / people.FPS),
+                           figure.Build.sample(rng), bool(i % 2))
+        actors.append((people.place(
+            body, 95, (60 * (i % columns) + 40,
+                       120 * (i // columns) + 112)), drawing.wardrobe(rng)))
+    return room, actors
 
 
 def write(path: str, images: Iterable[np.ndarray], codec: str = 'libx264',
@@ -155,7 +164,7 @@ ODD = {
     'black': Odd('black.mp4', black, even(30), people=0),
     'one frame': Odd('one.mp4', lambda path: write(path, scene(1)), [0.]),
     'crowded': Odd('crowd.mp4', lambda path: write(path, crowd(20)),
-                   even(20), (240, 360), people=12),
+                   even(20), (240, 380), people=12),
     'cut off': Odd('cut.mkv', cut, even(60), damaged=True),
     'rotated': Odd(
         'rotated.mp4', lambda path: write(

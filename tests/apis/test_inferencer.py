@@ -1,5 +1,8 @@
 """New videos through the inferencer."""
+import json
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ from mmengine.registry import DefaultScope
 from hpnet_plugin.apis import HPNetInferencer
 from hpnet_plugin.apis.media import ArrayMedia
 from hpnet_plugin.apis.trained import from_pretrained
+from hpnet_plugin.commands import export
 from hpnet_plugin.demo.people import FPS
 from hpnet_plugin.estimation.video import read_frames
 
@@ -138,3 +142,38 @@ def test_a_frame_shows_the_labels_known_by_then(drawn, models):
     first, second, third = (p.label for p in result.predictions)
     assert labels == [None] * 7 + [first] * 5 + [None] * 3 + [second] * 5 + [
         None] * 3 + [third]
+
+
+WITHOUT_TORCH = """
+import sys
+for name in ('torch', 'mmengine', 'mmcv', 'mmaction', 'mmpose', 'mmdet'):
+    sys.modules[name] = None  # as if it were not installed
+import json
+from hpnet_plugin.apis import HPNetInferencer
+folder, boxes, *clips = sys.argv[1:]
+inferencer = HPNetInferencer(folder, detector=boxes, window='clip')
+print(json.dumps([[p.raw.tolist() for p in result.predictions]
+                  for result in inferencer(clips)]))
+"""
+
+
+@pytest.mark.parametrize('names', [['hp_j'], ['pose_bm', 'hpnet']])
+def test_onnx_without_torch_gives_the_same(drawn, models, boxes, tmp_path,
+                                           names):
+    clips = [str(drawn / 'people/videos' / f'{clip}.mp4')
+             for clip in ('cup_000', 'box_000')]
+    runs = [str(models / name) for name in names]
+    weights = [1., 2.][:len(runs)]
+    assert export.main([
+        *runs, '--out', str(tmp_path / 'out'), '--pose', 'tiny',
+        *(['--weights', '1', '2'] if len(runs) > 1 else [])]) == 0
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT_TORCH, tmp_path / 'out', boxes,
+         *clips], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    found = np.array(json.loads(done.stdout.splitlines()[-1]))
+    expected = HPNetInferencer(
+        runs, weights=weights, detector=boxes, window='clip')(clips)
+    np.testing.assert_allclose(
+        found, [[p.raw for p in result.predictions] for result in expected],
+        rtol=1e-4, atol=1e-4)

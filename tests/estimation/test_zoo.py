@@ -18,7 +18,7 @@ PUBLIC = {name: model for name, model in {**zoo.POSES, **zoo.DETECTORS}.items()
 @pytest.fixture(autouse=True)
 def hub(tmp_path, monkeypatch):
     """An empty cache of torch hub."""
-    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.delenv(zoo.FOLDER_VARIABLE, raising=False)
     return tmp_path / 'hub/checkpoints'
 

@@ -144,3 +144,35 @@ def test_startup(measure):
     assert {f'hpnet {name} --help' for name in COMMANDS} < {
         row['what'] for row in helps}
     assert 'python -c pass' in printed
+
+
+def test_predict(tool, monkeypatch, tmp_path, capsys):
+    """In this process: others would import everything again."""
+    from hpnet_plugin.benchmarks import predict
+    monkeypatch.setattr(predict, 'apart', lambda call, *args: call(*args))
+    monkeypatch.setattr(inputs, 'ACTED', 3)
+    path = tmp_path / 'numbers.json'
+    assert tool.main(['predict', '--minutes', '1', '--detector', 'frame',
+                      '--fps', '2', '--paced', '5', '--json',
+                      str(path)]) == 0
+    (about, (speed, )), stages, sizes, delays = json.loads(
+        path.read_text())['tables'].items()
+    assert about == '1.0 minutes of video, 2 frames/s looked at, windows ' \
+        'of 3 s'
+    assert speed['frames'] == 120 and speed['people_a_frame'] == 1
+    # of 3 s, each 1.5 s, and what is left at the end
+    assert 39 <= speed['windows'] <= 40
+    assert speed['times_real_time'] == pytest.approx(
+        60 / speed['seconds'], rel=0.05)
+    shares = {row['stage']: row['share_percent'] for row in stages[1]}
+    assert sum(shares.values()) == pytest.approx(100, abs=1)
+    assert min(shares.values()) >= 0 and len(shares) == 6
+    assert shares['pose net and pooling'] > shares['cutting crops'] > 0
+    when = {row['when']: row for row in sizes[1]}
+    assert when['end']['video_s'] == 60
+    assert when['peak']['RSS_MB'] >= when['end']['RSS_MB'] > 100
+    (delay, ), = delays[1:]
+    # windows that end at 3 and 4.5 s; what is left at the end is not timed
+    assert delay['windows'] == 2
+    assert 0 < delay['p50_ms'] <= delay['p95_ms'] <= delay['worst_ms']
+    assert 'times real time' in capsys.readouterr().out
