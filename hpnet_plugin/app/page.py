@@ -6,7 +6,9 @@ one video at a time, because one video keeps the models busy.
 """
 from __future__ import annotations
 
+import os
 import os.path as osp
+import shutil
 import sys
 import threading
 import traceback
@@ -20,6 +22,7 @@ from starlette.responses import Response
 
 from ..apis.results import VideoResult
 from ..demo import people
+from ..demo.long_video import make_long_video
 from ..estimation.video import VideoError
 from ..files import write_whole
 from ..visualization.overlay import draw_video
@@ -30,7 +33,8 @@ from .visits import Visit, VisitorLeftError, Visits
 WAITING = 20  # videos that wait at most
 PERIOD = .3  # s from one word on the progress to the next
 # of hpnet_plugin.demo.people.make_clip: label and number
-EXAMPLES = ((0, 25), (3, 34), (6, 29), (7, 33))
+EXAMPLES = ((0, 25), (6, 29), (7, 33))
+LONG = 12.  # s of the example with many actions
 KINDS = 'mp4, mov, mkv, webm, avi, mpg, wmv, flv or gif'
 
 HINT = panels.notice(
@@ -256,14 +260,13 @@ class Page:
             overlay = osp.join(visit.folder, 'overlay.mp4')
             draw_video(video, result, overlay, progress=drawn)
         stem = osp.splitext(visit.name)[0]
-        shown = panels.longest_seen(result)
         numbers = osp.join(visit.folder, f'{stem}.json')
         write_whole(numbers, result.to_json().encode())
         return [gr.update(visible=True),
                 panels.summary(result, self.remarks(video, result)),
                 overlay,
-                panels.timelines(shown) + panels.actions(shown)
-                + panels.energies(shown, stills.kept),
+                panels.timelines(result) + panels.actions(result)
+                + panels.energies(result, stills.kept),
                 gr.update(value=numbers)]
 
     def remarks(self, video: LimitedVideo, result: VideoResult) -> list[str]:
@@ -333,16 +336,19 @@ def refusal(name: str, reason: str) -> str:
 
 
 def draw_examples(folder: str) -> list[str]:
-    """Draw a few short clips of synthetic people.
+    """Draw synthetic people: many actions of two, and single actions.
 
     Returns:
         list[str]: Their files.
     """
-    paths = []
+    work = osp.join(folder, 'work')
+    make_long_video(work, LONG / 60, 2, 1)
+    paths = [osp.join(folder, 'actions.mp4')]
+    os.replace(osp.join(work, 'video.mp4'), paths[0])
+    shutil.rmtree(work)
     for label, number in EXAMPLES:
         paths.append(osp.join(folder, f'{people.ACTIONS[label].short}.mp4'))
-        people.save_video(
-            paths[-1], people.make_clip(label, number, length=48).frames)
+        people.save_video(paths[-1], people.make_clip(label, number).frames)
     return paths
 
 

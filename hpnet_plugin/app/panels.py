@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import base64
 import html
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from ..visualization.joints import (
     zoom,
 )
 from ..visualization.report import encode
-from ..visualization.timeline_bar import clock, label_colors, person_color
+from ..visualization.timeline_bar import clock, label_colors, person_colors
 
 TOP = 5
 PEOPLE = 6  # who are shown at most
@@ -94,15 +93,6 @@ def summary(result: VideoResult, remarks: list[str]) -> str:
             + lines)
 
 
-def longest_seen(result: VideoResult) -> VideoResult:
-    """A result with no more people than are shown."""
-    length = {t.track: -sum(s.end - s.start for s in t.segments)
-              for t in result.timelines}
-    kept = sorted(length, key=length.get)[:PEOPLE]
-    return replace(result, timelines=[
-        t for t in result.timelines if t.track in kept])
-
-
 def timelines(result: VideoResult) -> str:
     """A bar a person; a click on a stretch plays the video from there.
 
@@ -111,9 +101,10 @@ def timelines(result: VideoResult) -> str:
     duration = max([result.duration, 1e-3, *(
         s.end for t in result.timelines for s in t.segments)])
     colors = label_colors(result.timelines)
-    rows = ''.join(_row(timeline, duration, colors)
-                   for timeline in result.timelines)
-    labels = dict.fromkeys(segment.label for timeline in result.timelines
+    people = _shown(result)
+    rows = ''.join(_row(timeline, chip, duration, colors)
+                   for timeline, chip in people)
+    labels = dict.fromkeys(segment.label for timeline, _ in people
                            for segment in timeline.segments)
     legend = ''.join(
         f'<li><i style="background:{_rgb(colors[label])}"></i>'
@@ -124,7 +115,7 @@ def timelines(result: VideoResult) -> str:
             f'<ul class="hp-legend">{legend}</ul></div>')
 
 
-def _row(timeline, duration, colors):
+def _row(timeline, chip, duration, colors):
     stretches = []
     for start, end, label, _, score in timeline.segments:
         about = f'{label}, {clock(start, 1)} to {clock(end, 1)}'
@@ -137,20 +128,32 @@ def _row(timeline, duration, colors):
             f'width:{100 * (end - start) / duration:.3f}%;'
             f'background:{_rgb(colors[label])}">'
             f'<span>{_escape(label)}</span></button>')
-    return (f'<div class="hp-row">{_chip(timeline.track)}'
-            f'<div class="hp-bar">{"".join(stretches)}'
-            '<i class="hp-head"></i></div></div>')
+    return (f'<div class="hp-row">{chip}<div class="hp-bar">'
+            f'{"".join(stretches)}<i class="hp-head"></i></div></div>')
+
+
+def _shown(result):
+    """The timelines of who is seen longest, each with the person's chip.
+
+    Colours are those of the overlay, which shows everybody.
+    """
+    colors = person_colors(result.timelines)
+    kept = sorted(result.timelines, key=lambda t: -sum(
+        segment.end - segment.start for segment in t.segments))[:PEOPLE]
+    return [(t, f'<span class="hp-chip" style="background:'
+             f'{_rgb(colors[t.track])}">{t.track}</span>')
+            for t in result.timelines if t in kept]
 
 
 def actions(result: VideoResult) -> str:
     """The best classes of each person over the whole video, with bars."""
     cards = []
-    for timeline in result.timelines:
+    for timeline, chip in _shown(result):
         mine = [p for p in result.predictions if p.track == timeline.track]
         bars = ''.join(_bar(name, share, f'{100 * share:.0f} %')
                        for name, share in overall(mine, result.classes))
         cards.append(
-            f'<div class="hp-card">{_chip(timeline.track, "Person ")}'
+            f'<div class="hp-card"><h3>Person {chip}</h3>'
             f'<ol class="hp-bars">{bars}</ol>{_segments(timeline)}</div>')
     return f'<div class="hp-cards">{"".join(cards)}</div>'
 
@@ -196,7 +199,7 @@ def energies(result: VideoResult, stills: list[Still]) -> str:
         str: Empty where the model pools no features.
     """
     cards = []
-    for timeline in result.timelines:
+    for timeline, chip in _shown(result):
         mine = _Energy([p for p in result.predictions
                         if p.track == timeline.track
                         and p.energy is not None])
@@ -207,7 +210,7 @@ def energies(result: VideoResult, stills: list[Still]) -> str:
         bars = ''.join(_bar(name, value / peak, f'{value:.3g}')
                        for name, value in strongest)
         cards.append(
-            f'<div class="hp-card">{_chip(timeline.track, "Person ")}'
+            f'<div class="hp-card"><h3>Person {chip}</h3>'
             f'<ol class="hp-bars hp-joints">{bars}</ol>'
             + _picture(mine.strip(stills), 'The pooled energy at the joints, '
                        'on some frames')
@@ -294,11 +297,6 @@ def _bar(name, share, value):
     return (f'<li><div><span>{_escape(name)}</span><b>{_escape(value)}</b>'
             f'</div><i><i style="width:{100 * min(share, 1):.1f}%"></i></i>'
             '</li>')
-
-
-def _chip(track, before=''):
-    return (f'<span class="hp-chip" style="background:'
-            f'{_rgb(person_color(track))}">{before}{track}</span>')
 
 
 def _rgb(color):

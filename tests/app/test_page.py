@@ -226,7 +226,7 @@ def test_visitors_in_a_browser(page, visitor, videos):
     second.get_by_text('exceed the maximum allowed size of 1.0').wait_for()
     second.locator('#hp-examples .gallery-item').nth(1).click()
     second.wait_for_selector('.hp-busy')
-    assert 'bag.mp4' in answer(second)
+    assert 'cup.mp4' in answer(second)
 
     second.context.close()
     until(lambda: stored(page) == [])

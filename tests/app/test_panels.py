@@ -1,5 +1,6 @@
 """Results as parts of the page."""
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hpnet_plugin.apis.results import (
 )
 from hpnet_plugin.app import panels
 from hpnet_plugin.demo import people
+from hpnet_plugin.visualization.timeline_bar import person_colors
 
 EVIL = '<img src=x onerror="alert(1)">{{7*7}}${7*7}'
 CLASSES = ('wave', EVIL)
@@ -55,6 +57,18 @@ def test_stretches_are_as_long_as_they_last(result):
     assert re.findall(r'left:([\d.]+)%;width:([\d.]+)%', bar) == [
         ('0.000', '25.000'), ('25.000', '75.000')]
     assert 'data-duration="4.000"' in bar
+
+
+def test_those_who_are_seen_longest_are_shown_in_the_overlays_colours(result):
+    many = replace(result, timelines=[
+        Timeline(2 * track, [Segment(0, 1 + track, 'wave', 0, .9)])
+        for track in range(8)])
+    chips = re.findall(r'hp-chip" style="background:rgb\(([^)]+)\)">(\d+)',
+                       panels.timelines(many))
+    assert [int(track) for _, track in chips] == [4, 6, 8, 10, 12, 14]
+    colors = person_colors(many.timelines)
+    assert [color for color, _ in chips] == [
+        ', '.join(map(str, colors[track])) for track in range(4, 16, 2)]
 
 
 def test_actions_of_the_whole_are_weighted_by_time(result):
