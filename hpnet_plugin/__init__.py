@@ -11,6 +11,7 @@ registries find its transforms, models, metrics and runner
 Nothing else is imported before it is used.
 """
 from .compat import apply_compat
+from .compat.mim_status import leave_the_last_word
 from .config_text import format_once
 from .lazy import lazy_names
 from .registration import register
@@ -19,6 +20,7 @@ from .version import __version__
 apply_compat()  # before anything imports the stock packages
 register()
 format_once()
+leave_the_last_word()
 
 _MODULES = ('apis', 'datasets', 'evaluation', 'models', 'store')
 __getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_MODULES, ()))

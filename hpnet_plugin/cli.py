@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,24 +16,28 @@ GROUPS = {
         'prepare': ('commands.prepare',
                     "check a benchmark's download; write labels and splits"),
         'extract': ('commands.extract',
-                    'extract pooled features: from videos to a dataset '
-                    'folder'),
+                    'extract pooled features from videos'),
+        'taps': ('commands.taps',
+                 'list the feature maps of a pose net that can be pooled'),
         'import-released': ('commands.import_released',
-                            "make a dataset folder of the authors' files"),
+                            "make a dataset folder from the authors' files"),
         'import-poses': ('commands.import_poses',
-                         'bring 2D or 3D poses of others into annotations'),
+                         'convert 2D or 3D poses of other tools'),
         'verify': ('commands.verify', 'check every array of a dataset folder'),
     },
     'Training and results': {
-        'train': ('commands.train', 'train a model, by its name or config'),
-        'test': ('commands.test', 'test a trained model, dump its scores'),
+        'train': ('commands.train', 'train a model by its name or config'),
+        'test': ('commands.test', 'test a trained model and write its scores'),
         'fuse': ('commands.fuse', 'fuse the scores of several streams'),
         'calibrate': ('commands.calibrate',
                       'fit how sure a model is, and when it says "unknown"'),
         'analyze': ('commands.analyze',
-                    'classes, gains, Fisher scores, t-SNE, timelines'),
+                    'tables and figures: classes, gains, Fisher scores, '
+                    't-SNE, timelines'),
+        'visualize': ('commands.visualize',
+                      'feature maps, detectors, and what moved a score'),
         'report': ('commands.report',
-                   'write an HTML page of trainings, scores and data'),
+                   'write trainings, scores and data to an HTML page'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),
     },
     'Prediction': {
@@ -41,18 +46,22 @@ GROUPS = {
     },
     'Models': {
         'save': ('commands.save',
-                 'a trained model, or a fusion, as a folder with its card'),
-        'config': ('commands.config', 'print a composed config'),
+                 'save a trained model, or a fusion, as a folder with its '
+                 'card'),
+        'config': ('commands.config', 'print a whole config'),
         'convert': ('commands.convert', 'convert a published checkpoint'),
         'export': ('commands.export',
                    'export a trained model to ONNX, with its pose net'),
-        'cost': ('commands.cost', 'parameters, multiply-adds and memory'),
+        'cost': ('commands.cost',
+                 'count parameters, multiply-adds and memory'),
     },
     'This installation': {
-        'doctor': ('compat.doctor', 'say whether it can do the main job'),
+        'doctor': ('compat.doctor',
+                   'check this installation and repair it'),
         'benchmark': ('commands.benchmark',
-                      'measure speed and memory beside the plain way'),
-        'demo': ('commands.demo', 'the whole job on a small made-up dataset'),
+                      'compare speed and memory with plain implementations'),
+        'demo': ('commands.demo',
+                 'run everything on a small synthetic dataset'),
     },
 }
 STOCK = tuple(package.module for package in OPENMMLAB)
@@ -61,7 +70,7 @@ COMMANDS = {name: module for group in GROUPS.values()
 
 
 def usage() -> str:
-    """What ``hpnet --help`` prints."""
+    """The text of ``hpnet --help``."""
     lines = ['usage: hpnet COMMAND …', '',
              'HP-Net for MMAction2: action recognition from heatmap pooled '
              'features.']
@@ -110,6 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
               'resolve it, "hpnet doctor --fix" installs it',
               file=sys.stderr)
         return 1
+    except BrokenPipeError:  # of "hpnet … | head"
+        # what is left to be written at the end has nowhere to go, either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""mmengine formats a config once, not four times a run.
+"""Configs as text: read by whoever names a file, formatted once.
 
 The Runner prints the config, dumps it, and shows it to the visualizer and to
 the checkpoint hook. Each time yapf formats the same text anew, which takes up
@@ -6,13 +6,43 @@ to two seconds for a config of HP-Net.
 """
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .compat.hooks import after
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
 MODULE = 'mmengine.config.config'
 KEPT = 8  # texts
+
+
+class UnreadableConfigError(ValueError):
+    """A file that is no config; the message names it, and what is wrong."""
+
+
+def read_config(path: str | os.PathLike, imports: bool = False) -> Config:
+    """Read a config file.
+
+    Args:
+        path: The file.
+        imports: Whether the modules of its ``custom_imports`` are imported.
+
+    Raises:
+        FileNotFoundError: If it, or a ``_base_`` of it, is not there.
+        UnreadableConfigError: If it is no config.
+    """
+    from mmengine.config import Config
+    try:
+        return Config.fromfile(str(path), import_custom_modules=imports)
+    except FileNotFoundError:
+        raise  # of a _base_; the message has its path
+    except Exception as error:  # a config is a program
+        raise UnreadableConfigError(
+            f'{path} cannot be read as a config: {type(error).__name__}: '
+            f'{error}') from None
 
 
 def format_once() -> None:

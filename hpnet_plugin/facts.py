@@ -26,8 +26,8 @@ from .benchmark_files import (
 from .files import write_whole
 
 __all__ = ['Facts', 'FactsError', 'Download', 'benchmark_facts',
-           'benchmark_names', 'read_facts', 'read_record', 'where_to_get',
-           'write_facts']
+           'benchmark_names', 'folder_classes', 'read_facts',
+           'read_record', 'where_to_get', 'write_facts']
 
 FILE = 'dataset.json'
 FORMAT, VERSION = 'hpnet_plugin dataset', 1
@@ -262,6 +262,22 @@ def read_record(folder: str) -> dict:
         raise FactsError(f'{path}: version {content.get("version")!r}, this '
                          f'package reads {VERSION}: update it')
     return content
+
+
+def folder_classes(folder: str) -> list[str] | None:
+    """Class names of a dataset folder in label order, where it has them.
+
+    Args:
+        folder (str): Of any kind.
+
+    Returns:
+        list[str] | None: None if it is none, or is damaged, or has no labels.
+    """
+    try:
+        classes = read_facts(folder).classes
+    except (FactsError, OSError):
+        return None
+    return None if classes is None else list(classes)
 
 
 def read_facts(folder: str) -> Facts:

@@ -40,6 +40,15 @@ def write_whole(path: str | os.PathLike,
     """
     chunks = [data] if isinstance(data, (bytes, bytearray, memoryview)) \
         else data
+    if osp.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR),
+                                os.fspath(path))
+    if _is_stream(path):
+        with open(path, 'ab', buffering=0) as stream:
+            write_all(stream.fileno(), chunks)
+        return
+    folder, name = osp.split(os.fspath(path))
+    os.makedirs(folder or '.', exist_ok=True)
     size = 0
     try:
         with open_whole(path) as file:
@@ -83,6 +92,12 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
             os.unlink(partial)
         raise
     sync_folder(folder)
+
+
+def _is_stream(path) -> bool:
+    """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
+    return osp.exists(path) and (
+        not osp.isfile(path) or os.fspath(path).startswith('/dev/'))
 
 
 def no_space(path: str | os.PathLike, size: int, error: OSError) -> OSError:

@@ -5,8 +5,12 @@ import contextlib
 import logging
 import os.path as osp
 import re
+import sys
+import traceback
 from collections.abc import Iterator
+from typing import Any
 
+import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import master_only
@@ -27,6 +31,26 @@ from .recipes.inputs import (
     refuse_missing_in_any_case,
 )
 from .recipes.reading import innermost
+from .run_summary import RunSummaryHook, quieten
+from .weights import CheckpointError, problem
+
+
+class Refused(SystemExit):
+    """The end of a program whose user has to mend something: status 2.
+
+    Args:
+        text (str): What, and how. It is written to standard error, where it
+            is the last word.
+    """
+
+    def __init__(self, text: str):
+        super().__init__(2)
+        self.text = f'\nERROR: {text}'
+        sys.stdout.flush()
+        print(self.text, file=sys.stderr, flush=True)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @RUNNERS.register_module()
@@ -35,21 +59,23 @@ class CheckedRunner(Runner):
 
     Settings that were changed since the config was composed take effect
     first (:func:`hpnet_plugin.recipes.recompose`). Then everything that is
-    missing or does not fit ends the program with one message, without a
-    traceback. Environment, config and hooks, hundreds of lines, go to the log
-    file alone.
+    missing or does not fit, until the first step begins, ends the program
+    with one message, without a traceback. Environment, config and hooks,
+    hundreds of lines, go to the log file alone.
 
     Raises:
-        SystemExit: From ``from_cfg``, ``train`` and ``test``, with the
-            message.
+        Refused: From ``from_cfg``, ``train`` and ``test``, with the message.
     """
+
+    _testing = False
 
     @classmethod
     def from_cfg(cls, cfg: dict | Config) -> CheckedRunner:
         """See mmengine's ``Runner.from_cfg``."""
         with _last_words():
             cfg = checked_config(cfg)
-        return super().from_cfg(cfg)
+        with _set_up():
+            return super().from_cfg(cfg)
 
     def __init__(self, *args, **kwargs):
         self._levels = {}
@@ -57,6 +83,9 @@ class CheckedRunner(Runner):
         super().__init__(*args, **kwargs)
         for handler, level in self._levels.items():
             handler.setLevel(level)
+            quieten(handler)
+        self.summary = RunSummaryHook()
+        self.register_hook(self.summary)
         self.logger.info('Environment, config and hooks are in the log file '
                          f'in {self._log_dir}')
 
@@ -68,6 +97,19 @@ class CheckedRunner(Runner):
                 self._levels[handler] = handler.level
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
+
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu',
+                        strict: bool = False, **options: Any) -> dict:
+        """See mmengine; a test needs all weights, and no others."""
+        with _last_words():
+            try:
+                return super().load_checkpoint(
+                    filename, map_location, strict or self._testing,
+                    **options)
+            except Exception as error:
+                name = self.cfg.filename or self.experiment_name
+                raise CheckpointError(problem(filename, error, name)
+                                      ) from None
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
         """See mmengine's ``Runner.call_hook``; results are kept, too."""
@@ -118,12 +160,15 @@ class CheckedRunner(Runner):
         """See mmengine's ``Runner.train``."""
         with _last_words():
             refuse_missing(self.cfg, ('train', 'val'))
-        return super().train()
+            _refuse_amp_without_gpu(self.cfg)
+        with _set_up(self.summary):
+            return super().train()
 
     def test(self) -> dict:
         """See mmengine's ``Runner.test``."""
         with _last_words():
             refuse_missing(self.cfg, ('test', ))
+        self._testing = True
         metrics = super().test()
         dataset = self.test_loop.dataloader.dataset
         text, as_published = count_note(
@@ -132,6 +177,39 @@ class CheckedRunner(Runner):
         log = self.logger.info if as_published else self.logger.warning
         log(text)
         return metrics
+
+
+def _refuse_amp_without_gpu(cfg):
+    if (cfg.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' \
+            and not torch.cuda.is_available():
+        raise ConfigError(
+            'mixed precision (--amp, AmpOptimWrapper) needs a GPU, and '
+            'PyTorch finds none here: train without it')
+
+
+@contextlib.contextmanager
+def _set_up(summary: RunSummaryHook | None = None) -> Iterator[None]:
+    """What a config cannot be built of is a line; the log has the traceback.
+
+    Args:
+        summary (RunSummaryHook, optional): Knows whether the first step has
+            begun. Errors from then on are no longer the config's.
+    """
+    try:
+        yield
+    except Exception as error:
+        if summary is not None and summary.begun:
+            raise
+        files = [handler for handler in
+                 MMLogger.get_current_instance().handlers
+                 if isinstance(handler, logging.FileHandler)]
+        for handler in files:
+            handler.stream.write(traceback.format_exc())
+            handler.flush()
+        where = f'; the traceback is in {files[-1].baseFilename}' \
+            if files else ''
+        raise Refused(f'this config cannot be built: {type(error).__name__}: '
+                      f'{error}{where}') from error
 
 
 def checked_config(cfg: dict | Config) -> Config:
@@ -215,9 +293,9 @@ def _last_words() -> Iterator[None]:
     """Errors that a user can mend end the program with their message."""
     try:
         yield
-    except (SettingError, FactsError, ConfigError,
+    except (SettingError, FactsError, ConfigError, CheckpointError,
             MissingInputError) as error:
-        raise SystemExit(f'\nERROR: {error}') from None
+        raise Refused(str(error)) from None
 
 
 def count_note(dataset: dict, tested: int,

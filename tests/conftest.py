@@ -2,6 +2,7 @@
 import importlib.util
 import os
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -97,3 +98,46 @@ def golden(shared):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory):
+    """A small stream that was trained on a folder of three classes.
+
+    Its ``folder`` is data/mine with four clips a class in each of train, val
+    and test, whose features tell the classes apart; its ``run`` is the work
+    dir, in which nobody may write.
+    """
+    from hpnet_plugin.cli import main
+    from hpnet_plugin.datasets.annotations import write_annotations
+    from hpnet_plugin.facts import Facts, write_facts
+    from hpnet_plugin.store import FeatureStore, StoreWriter
+    place = tmp_path_factory.mktemp('trained')
+    folder, tap, rng = place / 'data/mine', 'tap', np.random.default_rng(0)
+    classes = ('fall', 'sit down', 'wave')
+    splits = {split: [f'{split}{i}' for i in range(12)]
+              for split in ('train', 'val', 'test')}
+    labels = {name: i % 3 for names in splits.values()
+              for i, name in enumerate(names)}
+    with StoreWriter(folder / 'features', dict(taps={tap: 3})) as store:
+        for name, label in labels.items():
+            shape = 1, 10, 17
+            store.add(name, {
+                'keypoint': rng.uniform(20, 100, (*shape, 2)).astype('f4'),
+                'keypoint_score': np.ones(shape, 'f4'),
+                tap: (rng.normal(size=(*shape, 3)) + 2 * np.eye(3)[label]
+                      ).astype('f2')},
+                dict(img_shape=[120, 160], num_frames=20, fps=10.))
+    write_annotations(FeatureStore(folder / 'features'),
+                      str(folder / 'annotations.pkl'), labels, splits)
+    write_facts(str(folder), Facts(
+        name='mine', title='mine', folder=str(folder), classes=classes,
+        people=1, frames=8, taps={tap: 3},
+        splits=dict.fromkeys(splits, 12),
+        use=dict(zip(splits, splits)), schedule='short'))
+    run = place / 'work_dirs/hp_j_mine'
+    assert main(['train', 'hp_j', '--data', str(folder), '--small', '--seed',
+                 '0', '--work-dir', str(run), '--cfg-options', 'epochs=3',
+                 'train_dataloader.batch_size=4',
+                 'train_cfg.val_interval=1']) == 0
+    return types.SimpleNamespace(folder=folder, run=run, classes=classes)

@@ -54,6 +54,17 @@ def test_wrong_usage(words, text, capsys):
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('command', [
+    name for name in COMMANDS if name != 'benchmark'])  # imports all of it
+def test_help(command, capsys):
+    """Says what each option does, and does nothing else."""
+    with pytest.raises(SystemExit) as end:
+        main([command, '--help'])
+    assert end.value.code == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f'usage: hpnet {command}') and not said.err
+
+
 def test_help_of_gains(capsys):
     with pytest.raises(SystemExit) as end:
         main(['analyze', 'gains', '--help'])

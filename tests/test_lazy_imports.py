@@ -24,6 +24,7 @@ def loaded(code, modules=HEAVY):
 @pytest.mark.parametrize('modules', [
     'hpnet_plugin', 'hpnet_plugin.store', 'hpnet_plugin.evaluation',
     'hpnet_plugin.evaluation.fusion', 'hpnet_plugin.datasets.preparation',
+    'hpnet_plugin.evaluation.calibration', 'hpnet_plugin.apis.trained',
     'hpnet_plugin.recipes', 'hpnet_plugin.cli'])
 def test_imports_need_no_stock_package(modules):
     assert loaded(f'import {modules}') == []

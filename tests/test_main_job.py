@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hpnet_plugin import cli
-from hpnet_plugin.apis import HPNetInferencer
+from hpnet_plugin.apis import HPNetInferencer, load_trained
 from hpnet_plugin.demo import people
 
 EPOCHS = 3
@@ -143,6 +143,20 @@ def test_the_whole_hpnet(work, pose_j):
                 'pred_score_jm'):
         for name, sample in found[0].items():
             np.testing.assert_array_equal(sample[key], found[1][name][key])
+    about = load_trained(folder).description
+    assert (about.input['kind'], about.input['side']) == ('hpnet', 96)
+    assert about.classes == tuple(people.CLASSES)
+    assert about.extraction['crops']['size'] == 64
+    assert len(about.extraction['pose']['sha256']) == 64
+    assert about.windows['longest'] == pytest.approx(10 / people.FPS, abs=.01)
+    # logits of the stream, probabilities of HP-Net, and all weights
+    hpnet('save', folder, work / 'pose_j', '--out', work / 'saved',
+          '--weights', 6, 1, cwd=work)
+    saved = load_trained(work / 'saved')
+    assert [m['scores'] for m in saved.description.members] == [
+        'probability', 'logit']
+    for member, _ in saved.members:
+        member.build()
     name, sample = next(iter(found[0].items()))
     result, = HPNetInferencer(
         str(folder), detector=f'boxes:{work / "people/boxes.json"}',

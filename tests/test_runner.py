@@ -1,8 +1,10 @@
 """What the Runner does before any work starts, as mim starts it."""
+import pathlib
 import subprocess
 import sys
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from hpnet_plugin.apis.synthetic import write_synthetic
@@ -111,11 +113,64 @@ def test_the_message_is_the_last_word(root, tmp_path):
     done = subprocess.run(
         [sys.executable, script, str(root / 'configs/hpnet_ntu120.py')],
         cwd=tmp_path, text=True, capture_output=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     lines = (done.stdout + done.stderr).strip().splitlines()
     assert 'Traceback' not in done.stderr and len(lines) < 12
     assert lines[-1].startswith('- checkpoints/xclip-b16-8_k600.pth: no such')
     assert lines[-2].startswith('- data/ntu120/annotations.pkl: no such file')
+
+
+def test_a_config_that_cannot_be_built(root, data, capsys):
+    """Before the first step: one line, and the traceback in the log."""
+    options = dict(data_root='data/mine', size='small')
+    with pytest.raises(SystemExit) as end:
+        build(root, **options, **{'model.backbone.nosuch': 1})
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith('\nERROR: this config cannot be built: TypeError: ')
+    assert "'nosuch'" in said and 'Traceback' not in said
+    log = said.rpartition('the traceback is in ')[2].strip()
+    assert 'Traceback' in pathlib.Path(log).read_text()
+    runner = build(root, **options, **{'train_dataloader.batch_size': 0})
+    with pytest.raises(SystemExit, match='got batch_size=0'):
+        runner.train()
+    runner = build(root, **options,
+                   **{'optim_wrapper.type': 'AmpOptimWrapper'})
+    if not torch.cuda.is_available():
+        with pytest.raises(SystemExit, match='needs a GPU'):
+            runner.train()
+
+
+def test_an_error_of_the_training_is_no_wrong_config(root, data, monkeypatch):
+    """From the first step on, the traceback is what is needed."""
+    runner = build(root, data_root='data/mine', size='small')
+
+    def broken(*args, **kwargs):
+        raise RuntimeError('of a step')
+
+    monkeypatch.setattr(runner.model, 'train_step', broken)
+    with pytest.raises(RuntimeError, match='of a step'):
+        runner.train()
+
+
+@pytest.mark.parametrize('content, message', [
+    (b'this is text', 'x.pth is no checkpoint: '),
+    (b'', 'x.pth is no checkpoint: '),
+    (None, 'x.pth: does not fit the model of '),
+])
+def test_a_checkpoint_that_is_none(root, data, content, message):
+    """Weights of another net tested like chance, and nothing said so."""
+    path = data.parents[1] / 'x.pth'
+    if content is None:
+        torch.save(dict(state_dict={'backbone.w': torch.ones(2)}), path)
+    else:
+        path.write_bytes(content)
+    runner = build(root, data_root='data/mine', size='small',
+                   load_from=str(path))
+    with pytest.raises(SystemExit) as end:
+        runner.test()
+    assert end.value.code == 2 and message in str(end.value)
+    assert 'weights_only' not in str(end.value) and len(str(end.value)) < 900
 
 
 def test_every_config_checks_first(root):

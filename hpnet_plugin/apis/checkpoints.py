@@ -12,9 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-
-class CheckpointError(ValueError):
-    """A file that is no checkpoint; the message says why."""
+from ..weights import CheckpointError, unreadable
 
 
 def newest_config(folder: str | os.PathLike) -> str:
@@ -40,14 +38,15 @@ def newest_checkpoint(folder: str | os.PathLike) -> str:
     folder = Path(folder)
     note = folder / 'last_checkpoint'
     if not folder.is_dir():
-        raise FileNotFoundError(f'{folder} is no work dir: name a checkpoint, '
-                                'too')
+        raise FileNotFoundError(f'{folder} is no work dir of a training; to '
+                                'test a config, name a checkpoint, too')
     if not note.is_file():
         raise FileNotFoundError(f'{folder} holds no checkpoint: the training '
                                 'did not get that far')
     path = Path(note.read_text(encoding='utf-8').strip())
-    # the folder may have been moved since
-    return str(path if path.is_file() else folder / path.name)
+    # the folder may have been moved since, or be a copy
+    beside = folder / path.name
+    return str(beside if beside.is_file() else path)
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
@@ -70,11 +69,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         content = torch.load(path, 'cpu', weights_only=True,
                              mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a broken file may raise nearly anything
-        reason = (str(error).splitlines() or [''])[0]
-        raise CheckpointError(
-            f'{path}: no checkpoint that can be read, or a truncated one, or '
-            f'one that asks for code ({type(error).__name__}: {reason})'
-        ) from None
+        raise CheckpointError(unreadable(path, error)
+                              ) from None
     if not isinstance(content, dict) or \
             not isinstance(content.get('state_dict'), dict):
         raise CheckpointError(

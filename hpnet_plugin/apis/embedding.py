@@ -1,18 +1,17 @@
 """What a model knows of its clips before it decides: features and t-SNE."""
-import textwrap
 from dataclasses import dataclass
 from os.path import basename
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from mmaction.registry import DATASETS, MODELS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
+from ..config_text import read_config as read_config_file
 from ..estimation.devices import device_of
 from ..runner import current_config
+from ..weights import CheckpointError, problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +38,17 @@ def read_config(path, split=None, options=None):
 
     Returns:
         Config: With the scope of its registry set.
+
+    Raises:
+        ValueError: If it is no config, or describes no model or test data.
     """
-    config = Config.fromfile(path)
+    config = read_config_file(path, imports=True)
     config.merge_from_dict(options or {})
     config = current_config(config)
+    for key in ('model', 'test_dataloader'):
+        if key not in config:
+            raise ValueError(f'{path} has no {key}: give the config of a '
+                             'training')
     init_default_scope(config.get('default_scope', 'mmaction'))
     if split is not None:
         config.test_dataloader.dataset.split = split
@@ -114,9 +120,9 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
         Features: Sorted by clip name.
 
     Raises:
-        FileNotFoundError: No such checkpoint.
-        ValueError: A device that is not there, a checkpoint that does not
-            fit, or a model whose features are no single array.
+        ValueError: A device that is not there, a checkpoint that is not
+            there or does not fit, or a model whose features are no single
+            array.
     """
     device = device_of(device)
     dataset = DATASETS.build(config.test_dataloader.dataset)
@@ -128,19 +134,7 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     loader = Runner.build_dataloader(
         dict(config.test_dataloader, dataset=dataset,
              sampler=dict(type='DefaultSampler', shuffle=False)))
-    model = MODELS.build(config.model)
-    try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except UnpicklingError:
-        # Torch's text advises what makes loading unsafe.
-        raise ValueError(f'{checkpoint} is no checkpoint: give the .pth file '
-                         'of a training') from None
-    except (RuntimeError, ValueError) as error:
-        # Torch names every single weight.
-        reason = textwrap.shorten(str(error), 500, placeholder=' …')
-        raise ValueError(f'{checkpoint}: does not fit the model of '
-                         f'{config.filename}: {reason}') from None
-    model.to(device).eval()
+    model = load_model(config, checkpoint).to(device)
     values = []
     with torch.no_grad():
         for batch in progress(loader):
@@ -151,6 +145,29 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
             values.append(found.cpu().numpy())
     return Features([names[i] for i in kept], labels[kept],
                     np.concatenate(values))
+
+
+def load_model(config, checkpoint):
+    """The model of a config with trained weights, in eval mode.
+
+    Args:
+        config (Config): See :func:`read_config`.
+        checkpoint (str): Weights of its model, all of them.
+
+    Returns:
+        BaseRecognizer: On the CPU.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: A checkpoint that does not fit.
+    """
+    model = MODELS.build(config.model)
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except Exception as error:
+        raise CheckpointError(problem(checkpoint, error, config.filename)
+                              ) from None
+    return model.eval()
 
 
 def pooled_features(model, inputs):

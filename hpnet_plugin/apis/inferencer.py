@@ -17,6 +17,7 @@ from ..estimation.assembly import NoPersonError, NotFiniteError
 from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
 from ..estimation.video import VideoError, VideoReader, spread_times
+from ..evaluation.calibration import probabilities
 from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
 from ..resampling import weighted_frames
@@ -30,7 +31,7 @@ from .results import (
     Prediction,
     VideoResult,
 )
-from .scorers import Scorer, build_scorer, probabilities
+from .scorers import Scorer, build_scorer
 from .windows import (
     KeptFrame,
     Person,
@@ -510,7 +511,10 @@ class HPNetInferencer:
                       for person in people}.values())
         place = {id(clip): i for i, clip in enumerate(clips)}
         raw = self._scorer(clips)
-        chances = probabilities(raw, self.description)
+        calibration = self.description.calibration or {}
+        chances = probabilities(
+            raw, self.description.output,
+            calibration.get('temperature', 1.)).astype(np.float32)
         found = []
         for person, (numbers, times) in zip(people, frames):
             i = place[id(person.clip)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..evaluation.metrics import softmax
+from ..evaluation.fusion import fuse_members
 from .description import ModelDescription
 from .results import ClipInput
 
@@ -151,13 +151,11 @@ class FusedScorer:
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         """See :class:`Scorer`."""
-        total = np.zeros((len(clips), len(self.description.classes)))
-        for scorer, member in zip(self.scorers, self.description.members):
-            scores = scorer(clips).astype(np.float64)
-            if (member.get('scores') == 'probability'
-                    and scorer.description.output == 'logit'):
-                scores = softmax(scores)
-            total += member['weight'] * scores
+        if not clips:
+            return np.zeros((0, len(self.description.classes)), np.float32)
+        scores = [scorer(clips) for scorer in self.scorers]
+        outputs = [s.description.output for s in self.scorers]
+        total = fuse_members(scores, outputs, self.description.members)
         return total.astype(np.float32)
 
 
@@ -215,21 +213,3 @@ def _build(path, device, backend):
             [_build(member.folder, device, backend)[1]
              for member, _ in trained.members], trained.description)
     return trained, TorchScorer(trained, device)
-
-
-def probabilities(raw: np.ndarray, description: ModelDescription
-                  ) -> np.ndarray:
-    """Scores (N, K) as probabilities, calibrated where the model is.
-
-    Args:
-        raw: Logits, or probabilities, as the description says.
-        description: Its ``calibration`` has the temperature.
-
-    Returns:
-        (N, K) float32, rows sum up to 1.
-    """
-    raw = np.asarray(raw, np.float64)
-    if description.output == 'probability':
-        raw = np.log(np.maximum(raw, 1e-12))
-    temperature = (description.calibration or {}).get('temperature', 1.)
-    return softmax(raw / temperature).astype(np.float32)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -173,8 +173,10 @@ def from_pretrained(folder: str | os.PathLike) -> Trained:
         return Trained(description, folder, None, dict)
     path = osp.join(folder, WEIGHTS)
     if not osp.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file; {FILE} beside it '
-                                'describes a model whose weights it holds')
+        raise FileNotFoundError(
+            f'{path}: no such file; it holds the weights of the model that '
+            f'{FILE} describes. What hpnet export wrote runs by onnxruntime '
+            'alone: take the model that it was made of')
     return Trained(description, folder, path, lambda: _read_weights(path))
 
 
@@ -186,7 +188,9 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     A model gives ``hpnet.json``, ``model.safetensors`` and ``README.md``, a
     model card; a fusion gives a folder a member, ``hpnet.json`` and
     ``README.md``. Nothing of the folder is needed from elsewhere. Files of
-    these names are replaced.
+    these names are replaced. Of absolute paths, such as that of the dataset
+    folder, only the last name is written: a folder that is shared does not
+    tell where it was made.
 
     Args:
         trained: A model or a fusion; or several models, for a fusion.
@@ -215,7 +219,8 @@ def save_pretrained(trained: Trained | Sequence[Trained],
     if not several:
         _write_model(trained, folder)
         return from_pretrained(folder)
-    description = fusion_description(models, members, name, calibration)
+    description = _shareable(
+        fusion_description(models, members, name, calibration))
     parts = [_write_model(model, osp.join(folder, member.name))
              for model, member in zip(models, members)]
     # last: a folder with hpnet.json is whole
@@ -238,7 +243,7 @@ def write_calibration(trained: Trained, found: dict[str, Any]) -> str:
     about = trained.description
     path = osp.join(trained.folder, FILE)
     if osp.isfile(path):
-        about = replace(about, calibration=found)
+        about = _shareable(replace(about, calibration=found))
         write_card(trained.folder, about, [
             member.description for member, _ in trained.members])
         write_description(about, trained.folder)
@@ -312,8 +317,21 @@ def _stream(about):
         else None
 
 
-def fusion_description(models, members, name, calibration):
-    """The description of a fusion."""
+def fusion_description(models: Sequence[Trained], members: Sequence[Member],
+                       name: str, calibration: dict[str, Any] | None = None
+                       ) -> ModelDescription:
+    """The description of a fusion.
+
+    Args:
+        models: Its members.
+        members: The part of each.
+        name: Of the fusion.
+        calibration: Of its fused scores.
+
+    Raises:
+        TrainedError: If they are fusions, or do not know the same classes, or
+            need different pose nets.
+    """
     first = models[0].description
     for model, member in zip(models, members):
         about = model.description
@@ -337,10 +355,8 @@ def fusion_description(models, members, name, calibration):
                 'video cannot serve both. hpnet fuse fuses their score files')
         extraction = {**about.extraction, **extraction, 'taps': {
             **extraction.get('taps', {}), **about.extraction.get('taps', {})}}
-    windows = {key: (max if key == 'longest' else min)(
-        about.windows[key] for about in
-        (model.description for model in models) if key in about.windows)
-        for key in first.windows}
+    windows = next((model.description.windows for model in models
+                    if model.description.windows), {})
     return ModelDescription(
         name=name, classes=first.classes, facts=first.facts,
         extraction=extraction, windows=windows, calibration=calibration,
@@ -369,6 +385,7 @@ def _write_model(trained, folder):
         else []
     if results:
         about = replace(about, training=dict(about.training, results=results))
+    about = _shareable(about)
     # tensors that share memory are written apart
     state = {name: value.detach().contiguous().clone()
              for name, value in trained.state().items()}
@@ -376,6 +393,24 @@ def _write_model(trained, folder):
     write_card(folder, about)
     write_description(about, folder)
     return about
+
+
+def _shareable(about):
+    """A description that does not tell where its files were."""
+    return replace(about, **{
+        key: _without_places(getattr(about, key))
+        for key in ('facts', 'config', 'calibration', 'training')})
+
+
+def _without_places(value):
+    """The same without this machine's folders: names of absolute paths."""
+    if isinstance(value, Mapping):
+        return {key: _without_places(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_without_places, value))
+    if isinstance(value, str) and osp.isabs(value):
+        return osp.basename(osp.normpath(value))
+    return value
 
 
 def _read_weights(path):

@@ -48,29 +48,29 @@ BATCHES = 5  # of each side a turn
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark extract``."""
     add = parser.add_argument
-    add('source', nargs='?', help='videos, as of hpnet extract (default: '
-        'drawn ones of moving people)')
+    add('source', nargs='?', help='videos, as for hpnet extract (default: '
+        'drawn videos of moving people)')
     add('--long', type=positive, metavar='FRAMES',
-        help='draw one 1080p video of so many frames instead, for --length; '
-        '3600 are two minutes')
+        help='draw one 1080p video with this number of frames instead, for '
+        '--length; 3600 frames are two minutes')
     add('--pose', metavar='FILE.onnx',
         help='pose net (default: the tiny one of this package)')
-    add('--tap', help='tensor of it to pool')
+    add('--tap', help='tensor of the pose net to pool')
     add('--maps', action='append', metavar='TENSOR',
-        help='tensor that the plain side copies out, beside the heatmaps and '
-        'the tap; repeatable (default: none)')
+        help='tensor that the plain side copies out in addition to the '
+        'heatmaps and the tap; repeat it for several (default: none)')
     add('--detector', help='hog, frame or boxes:FILE (default: the true '
         'boxes of drawn videos, else hog)')
     add('--clips', type=positive,
-        help='clips a run: the videos again and again, under other names '
+        help='clips in each run: the videos are repeated under other names '
         '(default 6; 1 with --long)')
     add('--length', type=positive, metavar='L',
-        help='head for so many frames, as hpnet extract --length')
+        help='resample every clip to L frames, as hpnet extract --length')
     add('--crops', action='store_true',
         help='write person-centred clips on both sides')
     add('--workers', type=positive, nargs='+', default=[1],
-        help='processes, each on a core of its own; several numbers are '
-        'compared (default 1)')
+        help='numbers of processes to compare, each on its own core (default '
+        '1)')
     add_repeat(parser)
 
 

@@ -38,10 +38,11 @@ LARGE = 8000
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark memory``."""
     parser.add_argument('--minutes', type=positive, default=60,
-                        help='of the long video; the short one has 1 '
+                        help='length of the long video; the short one has 1 '
                         '(default 60)')
     parser.add_argument('--clips', type=positive, default=50,
-                        help='good clips, and clips that fail (default 50)')
+                        help='number of good clips and of clips that fail '
+                        '(default 50)')
     parser.add_argument('--repeat', type=positive, default=1,
                         help='turns of each extraction (default 1)')
 

@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark startup``."""
     add_repeat(parser)
     parser.add_argument('--no-train', action='store_true',
-                        help='only imports and --help')
+                        help='measure only imports and --help')
 
 
 def run(args: argparse.Namespace) -> Tables:

@@ -37,15 +37,15 @@ OPENED = 4  # processes that open a store at a time
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark store``."""
     parser.add_argument('--clips', type=positive, default=20_000,
-                        help='tiny clips of the store that is opened '
+                        help='number of tiny clips in the store '
                         '(default 20000)')
     parser.add_argument('--shards', type=positive, default=400,
-                        help='shards they are in (default 400)')
+                        help='number of shards of that store (default 400)')
     parser.add_argument('--descriptors', type=positive, default=256,
-                        help='files that a process may have open (default '
-                        '256)')
-    parser.add_argument('--folder', help='where to write (default: the '
-                        'folder of temporary files)')
+                        help='number of files that a process may open '
+                        '(default 256)')
+    parser.add_argument('--folder', help='folder to write to (default: '
+                        'that of temporary files)')
     add_repeat(parser, 5)
 
 

@@ -27,7 +27,8 @@ MISSED, GHOSTS = 0.05, 0.05  # share of boxes, boxes a frame
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark tracking``."""
     parser.add_argument('--scenes', type=positive, default=20,
-                        help='scenes of each number of people (default 20)')
+                        help='number of scenes for each number of people '
+                        '(default 20)')
 
 
 def run(args: argparse.Namespace) -> Tables:

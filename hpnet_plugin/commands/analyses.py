@@ -19,7 +19,9 @@ from hpnet_plugin.evaluation.gains import class_records, compare
 from hpnet_plugin.evaluation.metrics import confusion_matrix, summarize
 from hpnet_plugin.evaluation.tables import class_names, format_table
 from hpnet_plugin.evaluation.timelines import compare_timelines, read_truth
+from hpnet_plugin.facts import folder_classes
 from hpnet_plugin.files import write_whole
+from hpnet_plugin.recipes.reading import innermost
 from hpnet_plugin.store import FeatureStore
 from hpnet_plugin.visualization.classes import (
     accuracy_figure,
@@ -27,7 +29,7 @@ from hpnet_plugin.visualization.classes import (
     gains_figure,
 )
 from hpnet_plugin.visualization.fisher import fisher_figure
-from hpnet_plugin.visualization.joints import JOINTS
+from hpnet_plugin.visualization.joints import joint_names
 from hpnet_plugin.visualization.sections import short_names
 from hpnet_plugin.visualization.style import save_figure
 
@@ -110,7 +112,7 @@ def run_fisher(args):
         several = len(args.folders) > 1
         scores.update((f'{shown}: {tap}' if several else tap, score)
                       for tap, score in found.items())
-    joints = _joint_names(next(iter(scores.values())))
+    joints = joint_names(len(next(iter(scores.values())).joints))
     records = {tap: score.record() for tap, score in scores.items()}
     rows = [dict(tap=tap, joint=joint, score=value)
             for tap, record in records.items()
@@ -151,7 +153,7 @@ def run_tsne(args):
             config, checkpoint, args.classes_limit, args.per_class,
             args.seed, args.device,
             partial(tqdm, desc=name, unit='batch', leave=False))
-        classes = _names_of(args.classes, found.labels)
+        classes = _names_of(args.classes, found.labels, config)
         first = next(iter(features.values()), found)
         if found.names != first.names or (found.labels != first.labels).any():
             raise ValueError(f'{path} and {configs[0]} test other clips or '
@@ -219,22 +221,19 @@ def _read(args, dumps):
     return read_streams(dumps, args.labels, classes)[0], classes
 
 
-def _names_of(path, labels):
-    """Class names for labels, numbers without a file of names."""
+def _names_of(path, labels, config):
+    """Class names for labels: of a file, else of the dataset folder."""
     count = int(labels.max()) + 1
     if path is None:
-        return class_names(None, count)
+        root = innermost(config.test_dataloader.dataset).get('data_root')
+        names = folder_classes(root) if root else None
+        return names if names and len(names) >= count else \
+            class_names(None, count)
     names = read_classes(path)
     if len(names) < count:
         raise ValueError(f'{path} names {len(names)} classes, the labels go '
                          f'up to {count - 1}')
     return names
-
-
-def _joint_names(score):
-    count = len(score.joints)
-    return list(JOINTS) if count == len(JOINTS) else [
-        f'joint {i}' for i in range(count)]
 
 
 def _write_csv(path, records):

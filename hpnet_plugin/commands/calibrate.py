@@ -248,9 +248,8 @@ def _fused(trained, models, streams):
     """Logits of what a model, or a fusion, says of clips; their labels."""
     about = trained.description
     if len(streams) != len(models):
-        raise ValueError(f'{len(streams)} files of scores for '
-                         f'{len(models)} models: give one a model, in the '
-                         'order of the fusion')
+        raise ValueError(f'a file of scores a model is needed, in the order '
+                         f'of the fusion: {len(models)}, not {len(streams)}')
     labels = None if any(s.labels is not None for s in streams) else \
         dict.fromkeys(streams[0].names, 0)
     joined = join(streams, labels)

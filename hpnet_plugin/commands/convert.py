@@ -6,25 +6,32 @@
 Kinds: hpnet (the released recogniser), ctrgcn (a released stream), xclip
 (Microsoft's .pth), clip (OpenAI's .pt, or MODEL:TAG of open_clip, such as
 ViT-B-16:openai, which is downloaded), simcc (the released HRNet-W48). Every
-key is used or named as left out. No code of the file is run.
+key of the file is either used or listed as left out. No code of the file is
+run.
 
-Exit status: 0 done, 2 wrong usage or not such a checkpoint.
+Exit status: 0 done, 2 the usage is wrong or SRC is no such checkpoint, 1 OUT
+cannot be written (the disk is full).
 """
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Sequence
+
+from .options import command_parser, output_file
+from .refusal import run_command
 
 KINDS = ('hpnet', 'ctrgcn', 'xclip', 'clip', 'simcc')
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add('source', metavar='SRC', help='the published file')
-    add('out', metavar='OUT', help='the file to write')
+    add('out', metavar='OUT', type=output_file, help='the file to write')
     add('--from', dest='kind', required=True, choices=KINDS,
-        help='what SRC is')
+        help='kind of SRC')
     add('--prompts', action='store_true',
         help="keep X-CLIP's video-specific prompts (--from xclip)")
     args = parser.parse_args(argv)
@@ -33,15 +40,11 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
-    args = parse_args(argv)
-    from hpnet_plugin.apis import conversion
-    try:
-        result = conversion.convert_checkpoint(
-            args.source, args.out, args.kind, args.prompts)
-    except (ValueError, OSError) as error:
-        print(f'convert: {error}', file=sys.stderr)
-        return 2
+def run(args: argparse.Namespace) -> None:
+    """Convert, and say what was used."""
+    from ..apis import conversion
+    result = conversion.convert_checkpoint(
+        args.source, args.out, args.kind, args.prompts)
     kind, used = conversion.KINDS[args.kind], result.state_dict
     print(f'{args.source}: {kind.what}')
     print(f'used:     {len(used):5}  {conversion.shortened(used)}')
@@ -49,13 +52,19 @@ def main(argv=None):
         print(f'left out: {len(keys):5}  {conversion.shortened(keys)}: '
               f'{reason}')
     if kind.fresh:
-        print(f'not in such a file, start anew: {", ".join(kind.fresh)}')
+        print('not in the file, initialised anew: '
+              f'{", ".join(kind.fresh)}')
     if result.options:
         from mmengine import Config
-        print('config that fits:\n')
+        print('config for these weights:\n')
         print(Config(dict(model=result.options)).pretty_text)
     print(f'{args.out}: {kind.use.replace("{}", args.out)}')
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('convert', lambda: run(args), ValueError)
 
 
 if __name__ == '__main__':

@@ -3,19 +3,24 @@
     hpnet cost hpnet
     hpnet cost --time hp_j posec3d posec3d,net=x3dshallow,volumes=limb
 
-A config is named as for hpnet train; settings follow it after commas. Of one
-config, part by part; of several, a row each. One clip, in the shapes of the
-config's validation pipeline; neither data nor weights are needed. A
-multiply-add is two FLOPs.
+A config is named as for hpnet train; settings follow it after commas. One
+config is shown part by part, several are compared in one table. The numbers
+are for one clip in the shape that the validation pipeline of the config gives
+it; neither data nor weights are needed. One multiply-add is two FLOPs.
+
+Exit status: 0 done, 2 the usage is wrong or a config cannot be used, 1 the
+numbers cannot be written (the disk is full).
 """
 from __future__ import annotations
 
 import argparse
 import copy
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from .options import command_parser, output_file
+from .refusal import run_command
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -25,18 +30,19 @@ if TYPE_CHECKING:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument('configs', metavar='CONFIG', nargs='+',
-                        help='a name or a file; or NAME,SETTING=VALUE,…')
+                        help='a name or a file, with settings after commas: '
+                        'NAME,SETTING=VALUE,…')
     parser.add_argument(
         '--time', action='store_true',
-        help='also measure the clips a second that are tested one by one '
-        '(the forward pass alone)')
+        help='also measure the speed of the forward pass, in clips a second, '
+        'one clip at a time')
     parser.add_argument(
-        '--device', default='cpu', help='where to measure (default: cpu)')
-    parser.add_argument('--json', metavar='OUT', help='also write the numbers')
+        '--device', default='cpu',
+        help='device to measure on: cpu (default), cuda, cuda:1')
+    parser.add_argument('--json', metavar='OUT', type=output_file,
+                        help='also write the numbers to this file')
     return parser.parse_args(argv)
 
 
@@ -92,9 +98,8 @@ def load(spec: str) -> tuple[str, Config]:
     return '_'.join([named.name, *values]), settle(named, {}, words).config
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> None:
+    """Count, measure, print and write."""
     import torch
 
     import hpnet_plugin  # noqa: F401  registers the models
@@ -102,19 +107,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ..estimation.devices import device_of
     from ..evaluation.tables import format_table
     from ..files import write_whole
-    from .settled import REFUSALS
     costs, speeds = {}, {}
-    try:
-        device_of(args.device)
-    except ValueError as error:
-        print(f'cost: {error}', file=sys.stderr)
-        return 2
+    device_of(args.device)
     for spec in args.configs:
-        try:
-            name, cfg = load(spec)
-        except (*REFUSALS, KeyError, SyntaxError) as error:
-            print(f'cost: {spec}: {error}', file=sys.stderr)
-            return 2
+        name, cfg = load(spec)
         costs[name] = model_cost(copy.deepcopy(cfg))
         if args.time:
             speeds[name] = clips_per_second(cfg, args.device)
@@ -138,5 +134,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(content) == 1:
             content, = content.values()
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from .settled import REFUSALS
+    return run_command('cost', lambda: run(args), *REFUSALS, ValueError)
 

@@ -1,11 +1,11 @@
-"""The whole main job on a small dataset that the package draws itself.
+"""Run everything on a small synthetic dataset.
 
 Draws clips of moving people, extracts pooled features with the tiny pose net
 of the package, trains a stream of pooled features, a stream of 2D pose, a
 small HP-Net and (for one epoch) PoseC3D, tests and fuses them, and writes a
 page of the results to work_dirs/demo/report.html. Every step is a command
-that can be typed by hand, and is printed. Steps that are done are skipped
-when it runs again; remove work_dirs/demo to begin anew.
+that can also be typed, and is printed. If the demo runs again, finished steps
+are skipped; remove work_dirs/demo to start again.
 """
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def last_steps() -> list[Step]:
               '--json', WORK / 'fusion.json'],
              WORK / 'fusion.json'),
         Step('report',
-             ['hpnet', 'report', '--title', 'Demo: the thing in the hand',
+             ['hpnet', 'report', '--title', 'Demo: the held object',
               '--work-dirs', *(WORK / stream for stream in STREAMS),
               '--scores', *scores, '--data', DATA, '--videos',
               PEOPLE / 'videos', '--clips', 'cup_001', 'phone_001',
@@ -146,8 +146,8 @@ def print_results() -> None:
         rows.append([stream, *(f'{value:.1f}' for value in pair_accuracy(
             scores.scores, scores.labels))])
     print(format_table(rows))
-    print('\nIn a pair only the thing held differs: joints can but guess '
-          '(50 percent).')
+    print('\nIn a pair only the held object differs: joints alone can only '
+          'guess (50 percent).')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,301 +3,116 @@
 
     hpnet extract VIDEOS --out data/mine
 
-One pass over each video: decode, find the people, track them, estimate
-poses, pool, write. Without further options it takes the best pose net and
-detector whose weights are on this machine, and says which. Run the same
-command again to resume. A clip that cannot be extracted is named with its
-reason, and the run goes on.
+Each video is read once: people are detected and tracked, their poses are
+estimated, the feature maps are pooled at the joints, and the results are
+written. Without further options the best pose net and detector whose weights
+are on this machine are used, and their names are printed. If a clip cannot be
+extracted, it is reported with the reason and the run continues. Run the same
+command again to resume.
 
-Exit status: 0 all clips are stored, 3 some failed (each is named with its
-reason), 2 wrong usage, 1 anything else (a full disk, for one), 130 and 143
-stopped by Ctrl-C and SIGTERM.
+--detector boxes:FILE reads bounding boxes from a JSON file
+
+    {"CLIP": [[[x1, y1, x2, y2, score], ...], ...], ...}
+
+with a list for each clip, in it a list for each frame of the video, and in it
+a box for each person, in pixels; the score may be left out. FILE may also be
+a folder with one such list for each clip, CLIP_boxes.json or CLIP.json.
+
+Exit status: 0 all clips are stored, 3 some clips failed (each is reported
+with the reason), 2 the usage is wrong, 1 anything else (such as a full disk),
+130 and 143 stopped by Ctrl-C and SIGTERM.
 """
+from __future__ import annotations
+
 import argparse
 import os.path as osp
 import sys
 import time
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpnet_plugin.commands.stopping import until_stopped
+from .extract_options import add_options, apply_preset, check
+from .options import command_parser
+from .refusal import run_command
+from .stopping import until_stopped
+
+if TYPE_CHECKING:
+    from ..datasets.imports import GivenJoints
+    from ..datasets.sources import Clip
+    from ..estimation.zoo import Choice
+    from ..extraction.clips import Settings
+    from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
 
 
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        # a preset has to know which options are named
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add('source', metavar='SOURCE', nargs='?',
-        help='a video; a folder of videos, flat or one subfolder a class; a '
-        'text file with "video" or "video label" a line; or the folder that '
-        'hpnet prepare wrote, with all it says of labels and splits')
-    add('--out', help='dataset folder to write or to resume')
-    add('--preset', choices=('released', ),
-        help="released: what the authors' pipeline did, in all options that "
-        'are not named on the command line')
-    add('--retry', action='store_true',
-        help='try clips again that failed in an earlier run')
-    add('--shard', metavar='i/n',
-        help='only the i-th of n parts of the clips (i from 1), for several '
-        'machines that fill one folder')
-
-    labels = parser.add_argument_group('what the clips show')
-    add = labels.add_argument
-    add('--labels', help='file with "clip label" a line; a label is a number '
-        'or a class name')
-    add('--classes', help='file with a class name a line, in label order')
-    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
-        'without it clips are divided, test 20 %% of each class and val 10 %% '
-        'of the rest: by person or video where all names tell, else by '
-        'chance; clips without labels are all in test')
-    add('--seed', type=int, help='of that division (default 0)')
-
-    pose = parser.add_argument_group('pose net and features')
-    add = pose.add_argument
-    add('--pose', metavar='NAME|CONFIG|FILE.onnx',
-        help='a name (--list-models shows them), an mmpose config of a '
-        'top-down net, or an ONNX pose net; by default the best whose '
-        'weights are here')
-    add('--checkpoint', help='weights of an mmpose config, file or address; '
-        "by default the config's load_from")
-    add('--tap', action='append',
-        help='feature map to pool: module path (HRNet-W48: '
-        'backbone.stage4.0.branches.1) or ONNX tensor; TAP@3 or TAP@5 pools '
-        'it over a region; rgb, coordinates (of a SimCC head) and heatmap '
-        'keep something else at the joints; repeatable; by default that of '
-        'the named pose net')
-    add('--region', type=int, default=1, choices=(1, 3, 5),
-        help='R of Eq. 3, in cells of the map, of taps that name none '
-        '(default 1)')
-    add('--norm', default='eval', choices=('eval', 'crop'),
-        help='batch norm by its own statistics, or by those of each crop as '
-        'the released code has it (default eval)')
-    add('--grid', default='exact', choices=('exact', 'corners'),
-        help='how pixels meet cells of a map; corners is the released code')
-    add('--aspect', default='input', choices=('input', 'frame'),
-        help='shape of the crops; frame is the released code')
-    add('--list-models', action='store_true',
-        help='show the names that --pose and --detector know, and stop')
-    add('--list-taps', action='store_true',
-        help='show the feature maps of the pose net, and stop')
-
-    people = parser.add_argument_group('people')
-    source = people.add_mutually_exclusive_group()
-    source.add_argument(
-        '--detector', metavar='NAME|CONFIG|FILE.onnx',
-        help='a name (--list-models), hog (needs no weights), frame (the '
-        'whole frame), boxes:FILE, an mmdet config, or a YOLOX or RTMDet '
-        'export; by default the best whose weights are here')
-    source.add_argument(
-        '--joints', metavar='FILE',
-        help='2D poses that are there already, instead of a detector and of '
-        "the net's own joints: .pkl of mmaction2 or pyskl, Kinetics' .json "
-        'or a folder of them; gives labels and splits as well, where no '
-        'others are named')
-    add = people.add_argument
-    add('--det-checkpoint', help='weights of an mmdet config')
-    add('--detect-every', type=int, metavar='K',
-        help='look for people in every K-th frame, and follow them between '
-        '(default: hog 12, nets 4, given boxes 1)')
-    add('--max-people', type=int,
-        help='people kept a clip (default 2, or as the benchmark has it that '
-        'hpnet prepare prepared)')
-    add('--persons', default='tracked', choices=('tracked', 'released'),
-        help='tracked through the clip, or by class and order as in the '
-        'released code (default tracked)')
-    add('--nobody', default='zeros', choices=('zeros', 'frame', 'fail'),
-        help='a clip in which nobody is found is stored as zeros (default; '
-        'as the authors score it), as one person who fills the frame, or '
-        'fails')
-
-    video = parser.add_argument_group('videos')
-    add = video.add_argument
-    length = video.add_mutually_exclusive_group()
-    length.add_argument(
-        '--max-frames', type=int, default=300,
-        help='frames kept a clip, evenly spread; 0 keeps all (default 300)')
-    length.add_argument(
-        '--length', type=int, metavar='L',
-        help='store every clip resampled to L frames, as training would: of '
-        'long clips only the frames that count are decoded and posed')
-    add('--damaged', default='refuse', choices=('refuse', 'mark'),
-        help='a video that is cut off or damaged fails (default) or is stored '
-        'as far as it can be decoded, with a mark')
-    add('--max-pixels', type=float, metavar='MP',
-        help='refuse videos of larger frames, in megapixels (default 35.4, '
-        '8K)')
-    add('--max-length', type=int, metavar='FRAMES',
-        help='refuse longer videos (default 1,000,000 frames)')
-    add('--timeout', type=float, default=300, metavar='S',
-        help='a clip that gets on by no frame for S seconds fails (default '
-        '300)')
-
-    crops = parser.add_argument_group('person-centred clips')
-    add = crops.add_argument
-    add('--crops', action='store_true',
-        help='also write person-centred clips for the RGB branch; those of '
-        'clips whose features are there already, too')
-    add('--crop-size', type=int, default=256,
-        help='side of the clips in pixels (default 256)')
-    add('--crop-margin', type=float, default=1.1,
-        help='how much the window exceeds the people (default 1.1)')
-    add('--crop-fit', default='keep', choices=('keep', 'stretch'),
-        help='a square window, or the box stretched to a square as in the '
-        'released code (default keep)')
-
-    machine = parser.add_argument_group('machine')
-    add = machine.add_argument
-    add('--device', default='cpu', metavar='DEVICE[,DEVICE]',
-        help='cpu (default), cuda, cuda:1; several, cuda:0,cuda:1, share the '
-        'clips')
-    add('--workers', type=int,
-        help='processes, each with nets of its own, that take a clip at a '
-        'time; 0 does all in one process (default: one a CPU core, but no '
-        'more than four a GPU)')
-    add('--threads', type=int, default=1,
-        help='threads of the nets in each process (default 1); more are for '
-        'few long videos, and may change the last bits of features')
-    add('--batch', type=int,
-        help='crops a forward of the pose net (default 32; on a CPU 8, which '
-        'stay in its caches)')
-    add('--memory', type=int, default=256, metavar='MB',
-        help='what a process holds of crops until the people of a clip are '
-        'known (default 256)')
-    add('--backend', default='torch', choices=('torch', 'onnxruntime'),
-        help='what runs an mmpose net; onnxruntime is faster on a CPU, equal '
-        'to 1e-4 (default torch)')
-    add('--precision', default='fp32',
-        choices=('fp32', 'tf32', 'fp16', 'bf16'),
-        help='numbers that an mmpose net computes with (default fp32)')
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    # a preset has to know which options are named
+    parser = command_parser(__doc__, allow_abbrev=False)
+    add_options(parser)
     given = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(given)
     if args.preset:
-        _apply_preset(parser, args, given)
-    _check(parser, args)
+        apply_preset(parser, args, given)
+    check(parser, args)
     return args
 
 
-def _apply_preset(parser, args, given):
-    """Options of a preset, where the command line does not say otherwise."""
-    from hpnet_plugin.datasets.released import RELEASED
-    named = {word.split('=')[0] for word in given}
-    left = dict(RELEASED)
-    if '--max-frames' in named:
-        left.pop('length')
-    if '--joints' in named:  # they say who is who
-        left.pop('persons')
-    for action in parser._actions:
-        if action.dest in left and not named & set(action.option_strings):
-            setattr(args, action.dest, left[action.dest])
-
-
-def _check(parser, args):
-    if args.list_models:
-        return
-    if not args.list_taps and not (args.source and args.out):
-        parser.error('SOURCE and --out are needed')
-    args.part = (1, 1)
-    if args.shard:
-        try:
-            args.part = tuple(int(n) for n in args.shard.split('/'))
-            good = len(args.part) == 2 and 1 <= args.part[0] <= args.part[1]
-        except ValueError:
-            good = False
-        if not good:
-            parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
-                         'to n, such as 2/4')
-    for name in ('max_people', 'batch', 'length', 'detect_every', 'timeout',
-                 'max_pixels', 'max_length', 'memory', 'threads'):
-        value = getattr(args, name)
-        if value is not None and value <= 0:
-            parser.error(f'--{name.replace("_", "-")} must be positive')
-    for name in ('max_frames', 'workers'):
-        value = getattr(args, name)
-        if value is not None and value < 0:
-            parser.error(f'--{name.replace("_", "-")} must not be negative')
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
     args = parse_args(argv)
-    return until_stopped(
-        lambda: run(args),
-        'stopped; what is done is stored, the same command resumes')
+    return run_command('extract', lambda: until_stopped(
+        lambda: run(args), 'hpnet extract: stopped; what is done is stored, '
+        'run the same command again to resume'), ValueError)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.datasets.names import write_names
-    from hpnet_plugin.extraction.crops import crop_settings
-    from hpnet_plugin.extraction.dataset import write_dataset
-    from hpnet_plugin.extraction.run import Extraction
-    from hpnet_plugin.extraction.workers import SetupError, cores
-    from hpnet_plugin.store import StoreError
+    from ..datasets.names import write_names
+    from ..extraction.crops import crop_settings
+    from ..extraction.dataset import write_dataset
+    from ..extraction.run import Extraction
+    from ..extraction.workers import cores
 
     if args.list_models:
         return list_models()
-    try:
-        if args.list_taps:
-            return list_taps(args)
-        source = read_source(args)
-        settings = settings_of(args)
-        if args.crops:  # refuses options that cannot be
-            settings.recorder(args.out).prepare()
-        devices = args.device.split(',')
-        workers = args.workers
-        if workers is None:
-            workers = cores()
-            if devices != ['cpu']:  # each holds its nets in a GPU's memory
-                workers = min(workers, 4 * len(devices))
-        build, names = builder(args, source.joints)
-        extraction = Extraction(build, settings, devices, workers,
-                                args.timeout)
-        part, parts = args.part
-        start = time.time()
-        failures = extraction(
-            source.clips[part - 1::parts], args.out,
-            prefix=f'{part}of{parts}-' if parts > 1 else '',
-            retry=args.retry,
-            on_start=lambda estimate: (
-                write_names(args.out, source.clips, args.source),
-                say_estimate(estimate, args)))
-        record = dict(extraction.record, crops=crop_settings(args.out))
-        # the store itself does without: it can be resumed by a file as well
-        for key, name in names.items():
-            record[key] = dict(record[key], zoo=name)
-        content = write_dataset(
-            args.out, source.clips, source.labels, source.classes,
-            source.splits, failures, record, source.rule, source.facts)
-    except (SetupError, StoreError, ValueError, FileNotFoundError) as error:
-        print(f'extract: {error}', file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f'extract: {error}', file=sys.stderr)
-        return 1
+    source = read_source(args)
+    settings = settings_of(args)
+    if args.crops:  # refuses options that cannot be
+        settings.recorder(args.out).prepare()
+    devices = args.device.split(',')
+    workers = args.workers
+    if workers is None:
+        workers = cores()
+        if devices != ['cpu']:  # each holds its nets in a GPU's memory
+            workers = min(workers, 4 * len(devices))
+    build, names = builder(args, source.joints)
+    extraction = Extraction(build, settings, devices, workers, args.timeout)
+    part, parts = args.part
+    start = time.time()
+    failures = extraction(
+        source.clips[part - 1::parts], args.out,
+        prefix=f'{part}of{parts}-' if parts > 1 else '',
+        retry=args.retry,
+        on_start=lambda estimate: (
+            write_names(args.out, source.clips, args.source),
+            say_estimate(estimate, args)))
+    record = dict(extraction.record, crops=crop_settings(args.out))
+    # the store itself does without: it can be resumed by a file as well
+    for key, name in names.items():
+        record[key] = dict(record[key], zoo=name)
+    content = write_dataset(
+        args.out, source.clips, source.labels, source.classes,
+        source.splits, failures, record, source.rule, source.facts)
     return say_result(args, content, failures, time.time() - start)
 
 
-def list_taps(args):
-    """Print the feature maps of a pose net."""
-    from hpnet_plugin.estimation import zoo
-    from hpnet_plugin.estimation.pose import list_taps as taps_of
-    from hpnet_plugin.evaluation.tables import format_table
-    pose = zoo.choose_pose(args.pose, args.checkpoint)
-    rows = [['tap', 'channels', 'height', 'width']]
-    rows += [[name, *map(str, shape)] for name, shape in
-             taps_of(pose.file, pose.checkpoint).items()]
-    print(format_table(rows))
-    return 0
-
-
-def list_models():
+def list_models() -> int:
     """Print the names of pose nets and detectors, the best first."""
-    from hpnet_plugin.estimation import zoo
+    from ..estimation import zoo
     for title, option, models in (('Pose nets', 'pose', zoo.POSES),
                                   ('Detectors', 'detector', zoo.DETECTORS)):
         print(f'{title} (--{option} NAME):')
@@ -321,19 +136,19 @@ class Source(NamedTuple):
         facts (Facts, optional): Of a folder of hpnet prepare.
         joints (GivenJoints, optional): Poses that are there already.
     """
-    clips: list
-    labels: dict
-    classes: list | None
-    splits: dict
-    rule: dict
-    facts: object
-    joints: object
+    clips: list[Clip]
+    labels: dict[str, int]
+    classes: list[str] | None
+    splits: dict[str, list[str]]
+    rule: dict[str, Any]
+    facts: Facts | None
+    joints: GivenJoints | None
 
 
-def read_source(args):
+def read_source(args: argparse.Namespace) -> Source:
     """Source: Clips, labels, splits; says how clips are divided."""
-    from hpnet_plugin.datasets import imports, names, sources
-    from hpnet_plugin.datasets.splitting import divide_folder
+    from ..datasets import imports, names, sources
+    from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
     if args.max_people is None:
@@ -355,8 +170,8 @@ def read_source(args):
     rule = rule or dict(by='given')
     rule = {**rule, 'from': osp.basename(args.splits or args.joints or '')}
     if splits and args.seed is not None:
-        raise ValueError('--seed is for clips that come without splits; '
-                         f'these have them, of {rule["from"]}')
+        raise ValueError('--seed is for clips without splits; these have '
+                         f'splits, from {rule["from"]}')
     if not splits:
         divided = divide_folder(args.out, [clip.name for clip in clips],
                                 labels, args.seed)
@@ -365,14 +180,15 @@ def read_source(args):
     return Source(clips, labels, classes, splits, rule, facts, joints)
 
 
-def use_lists(args):
+def use_lists(args: argparse.Namespace
+              ) -> tuple[Facts | None, dict[str, Any] | None]:
     """Take what is not on the command line from hpnet prepare's folder.
 
     Returns:
         tuple[Facts | None, dict | None]: The facts that stand there, and how
         its splits came about; None of another source.
     """
-    from hpnet_plugin.facts import read_facts, read_record
+    from ..facts import read_facts, read_record
     listed = osp.join(args.source, 'clips.txt')
     record = read_record(args.source)
     if not record or not osp.isfile(listed):
@@ -388,21 +204,22 @@ def use_lists(args):
     return facts, rule
 
 
-def with_joints(clips, joints, path):
+def with_joints(clips: list[Clip], joints: GivenJoints, path: str
+                ) -> list[Clip]:
     """The clips that have joints; says which have none."""
-    from hpnet_plugin.datasets.sources import printable
+    from ..datasets.sources import printable
     lacking = [clip.name for clip in clips if clip.name not in joints]
     if lacking:
-        print(f'{len(lacking)} of {len(clips)} clips are left out, {path} '
-              'has no joints of them: '
+        print(f'{len(lacking)} of {count(len(clips), "clip")} are left out, '
+              f'because {path} has no joints for them: '
               f'{", ".join(map(printable, lacking[:3]))}', flush=True)
     return [clip for clip in clips if clip.name in joints]
 
 
-def settings_of(args):
+def settings_of(args: argparse.Namespace) -> Settings:
     """What the features depend on beside net and people."""
-    from hpnet_plugin.estimation.video import Limits
-    from hpnet_plugin.extraction.clips import Settings
+    from ..estimation.video import Limits
+    from ..extraction.clips import Settings
     limits = Limits()
     if args.max_pixels:
         limits = limits._replace(pixels=int(args.max_pixels * 1e6))
@@ -422,22 +239,23 @@ def settings_of(args):
                    fit=args.crop_fit) if args.crops else None)
 
 
-def builder(args, joints):
+def builder(args: argparse.Namespace, joints: GivenJoints | None
+            ) -> tuple[Callable[[str], tuple], dict[str, str]]:
     """What builds source of people and extractor, on a device.
 
     Returns:
         tuple[Callable, dict[str, str]]: It, and the names of ``'pose'`` and
         ``'detector'`` where they were chosen by one, or by default.
     """
-    from hpnet_plugin.estimation import zoo
-    from hpnet_plugin.estimation.detectors import build_detector
-    from hpnet_plugin.estimation.extractor import build_extractor
+    from ..estimation import zoo
+    from ..estimation.detectors import build_detector
+    from ..estimation.extractor import build_extractor
     pose = zoo.choose_pose(args.pose, args.checkpoint)
     say_choice('pose net', pose)
     taps = args.tap or pose.taps
     if not taps:
-        raise ValueError(f'{pose.name} has no usual feature map: say which '
-                         'by --tap; --list-taps shows them')
+        raise ValueError(f'{pose.name} has no default tap: choose one with '
+                         f'--tap; hpnet taps {pose.name} lists them')
     detector = None
     if not joints:
         detector = zoo.choose_detector(args.detector, args.det_checkpoint)
@@ -466,50 +284,57 @@ def builder(args, joints):
     return build, names
 
 
-def count(number, one, many=None):
+def count(number: int, one: str, many: str | None = None) -> str:
     """1 clip, 2 clips."""
     return f'{number} {one if number == 1 else many or one + "s"}'
 
 
-def say_choice(what, choice):
+def say_choice(what: str, choice: Choice) -> None:
     """Which net was taken."""
     print(f'{what}: {choice.name}'
           + (f' ({choice.note})' if choice.note else ''), flush=True)
 
 
-def say_estimate(estimate, args):
+def say_estimate(estimate: Any, args: argparse.Namespace) -> None:
     """What is ahead."""
     if not estimate.clips:
-        print(f'nothing to extract: {args.out} has every clip, but for those '
+        print(f'nothing to extract: {args.out} holds every clip except those '
               'that failed', flush=True)
         return
-    megabytes = estimate.bytes / 1e6
-    people = args.max_people
+    sizes = f'{megabytes(estimate.bytes)} MB'
+    if args.max_people > 1:
+        # a second person is not in every clip
+        sizes += (f' with one person in each clip, up to '
+                  f'{megabytes(estimate.bytes * args.max_people)} MB with '
+                  f'{args.max_people}')
     print(f'{count(estimate.clips, "clip")}, about '
-          f'{count(estimate.frames, "frame")}; features '
-          f'of about {megabytes:.1f} MB'
-          + (f' with one person a clip, {megabytes * people:.1f} MB with '
-             f'{people}' if people > 1 else '') + f', in {args.out}',
-          flush=True)
+          f'{count(estimate.frames, "frame")}; the features will take about '
+          f'{sizes}, in {args.out}', flush=True)
 
 
-def say_result(args, content, failures, seconds):
+def megabytes(number: float) -> str:
+    """Bytes in MB, with two digits that tell sizes apart at least."""
+    return f'{number / 1e6:.2g}' if number < 1e7 else f'{number / 1e6:,.0f}'
+
+
+def say_result(args: argparse.Namespace, content: dict[str, Any],
+               failures: dict[str, str], seconds: float) -> int:
     """What was done, and what was not; the exit status."""
-    from hpnet_plugin.datasets.sources import printable
+    from ..datasets.sources import printable
     counts = content['clips']
     print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
           f'{count(content["frames"], "frame")}, '
           f'{count(content["people"], "person", "people")}, in '
           f'{osp.abspath(args.out)} ({seconds:.0f} s)')
     if counts['nobody']:
-        print(f'nobody was found in {counts["nobody"]} of them; they are '
-              'stored as the option --nobody says, and tested')
+        print(f'in {counts["nobody"]} of them no person was found; they are '
+              f'stored (--nobody {args.nobody}) and count in tests')
     if counts['damaged']:
-        print(f'{counts["damaged"]} of them are damaged videos')
+        print(f'{counts["damaged"]} of them are from damaged videos')
     if not failures:
         return 0
-    print(f'{count(len(failures), "clip")} failed, and will not be tried '
-          'again without --retry:')
+    print(f'{count(len(failures), "clip")} failed and will only be tried '
+          'again with --retry:')
     for name, why in list(failures.items())[:SHOWN]:
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:

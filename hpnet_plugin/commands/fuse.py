@@ -17,13 +17,19 @@ paper's five streams on Smarthome CS, whose clips are named after their class,
     hpnet fuse J.pkl:0.1 B.pkl:0.1 JM.pkl:0.1 BM.pkl:0.1 recogniser:11 \\
         --classes classes.txt
 
-Scores of other kinds (logits and probabilities) differ in scale: weigh them
-accordingly, as above, or give --prob. Exit status 0, or 2 where the usage is
-wrong or files do not belong together.
+Logits and probabilities differ in scale: choose the weights accordingly, as
+above, or give --prob.
+
+Exit status: 0 done, 2 the usage is wrong or files do not belong together, 1
+the results cannot be written (the disk is full).
 """
+from __future__ import annotations
+
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hpnet_plugin.datasets.sources import SourceError, read_classes
 from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
@@ -35,61 +41,64 @@ from hpnet_plugin.evaluation.tables import (
     gain_table,
 )
 from hpnet_plugin.files import write_whole
+from .options import (
+    add_classes,
+    add_labels,
+    add_prob,
+    command_parser,
+    output_file,
+    whole_number,
+)
+from .refusal import run_command
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument(
         'files', nargs='+', metavar='FILE[:WEIGHT]',
-        help='scores of one stream; the last ":number" is its weight, 1 if '
-        'there is none')
-    parser.add_argument(
-        '--labels', metavar='FILE',
-        help='"clip label" a line, for files that hold no labels')
-    parser.add_argument(
-        '--classes', metavar='FILE',
-        help='class names in label order, one a line: names in what is '
-        'written, and for files that hold no labels the label of every clip '
-        'whose name one begins')
+        help='scores of one stream; ":number" at the end is its weight '
+        '(default: 1)')
+    add_labels(parser)
+    add_classes(
+        parser, '; they name the classes in what is written, and if a score '
+        'file holds no labels, a clip whose name begins with a class name is '
+        'of that class')
     parser.add_argument(
         '--annotations', metavar='FILE.pkl',
-        help='annotation file that was tested, for files without clip names '
-        'or labels')
+        help='annotation file of the tested clips, for score files without '
+        'clip names or labels')
     parser.add_argument(
-        '--split', metavar='NAME', help='the split of it that was tested')
-    parser.add_argument(
-        '--prob', action='store_true',
-        help='turn logits into probabilities first; streams that are '
-        'probabilities stay as they are')
+        '--split', metavar='NAME',
+        help='split of --annotations that was tested')
+    add_prob(parser)
     tune = parser.add_argument_group(
         'search of the weights', 'The weights given start the search.')
     tune.add_argument(
         '--tune', nargs='+', metavar='FILE',
-        help='search on these scores of validation clips, one file a stream '
-        'in the same order')
+        help='search on these scores of validation clips, one file for each '
+        'stream, in the same order')
     tune.add_argument(
         '--tune-split', metavar='NAME',
-        help='the split of --annotations that they are of')
+        help='split of --annotations that holds the clips of --tune')
     tune.add_argument(
-        '--tune-half', type=int, metavar='SEED',
-        help='search on half of the clips of each class, drawn by this seed, '
-        'and report the other half alone')
+        '--tune-half', type=whole_number(0), metavar='SEED',
+        help='search on half of the clips of each class, drawn with this '
+        'seed, and report the other half only')
     tune.add_argument(
         '--tune-on-test', action='store_true',
-        help='search on the reported clips themselves (of --tune if given), '
-        'which flatters the fusion; said in what is printed and written')
+        help='search on the reported clips themselves (of --tune if given); '
+        'this overstates the accuracy of the fusion, and the output says so')
     tune.add_argument(
         '--tune-by', choices=['top1', 'mean_class_accuracy'], default='top1',
-        help='what the search raises (default: top1)')
+        help='metric that the search maximises (default: top1)')
     parser.add_argument(
-        '--json', metavar='OUT',
+        '--json', metavar='OUT', type=output_file,
         help='write the metrics, in percent, as JSON')
     parser.add_argument(
-        '--out', metavar='OUT.pkl',
-        help='write the fused scores as a dump that this tool reads again')
+        '--out', metavar='OUT.pkl', type=output_file,
+        help='write the fused scores to a file that this command can read '
+        'again')
     args = parser.parse_args(argv)
     if args.tune_half is not None and (args.tune or args.tune_on_test):
         parser.error('--tune-half excludes --tune and --tune-on-test')
@@ -98,7 +107,7 @@ def parse_args(argv=None):
     return args
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Fuse, print, write."""
     classes = read_classes(args.classes) if args.classes else None
     source = dict(labels=args.labels, classes=classes, prob=args.prob,
@@ -121,7 +130,7 @@ def run(args):
     show(result, tuned)
 
 
-def show(result, tuned):
+def show(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> None:
     """Print the tables and what to know about them."""
     streams, given = result['streams'], result.get('given')
     print(format_table(accuracy_table(streams, result['fusion'], given)))
@@ -140,23 +149,18 @@ def show(result, tuned):
         }[tuned['on']]
         print(f'\nweights searched by {tuned["by"]} on {what}')
         if tuned['on'] == 'test':
-            print('NOTE: the weights were chosen on reported clips, so the '
-                  'fusion and its gains are flattered')
+            print('NOTE: the weights were chosen on the reported clips, so '
+                  'the accuracy of the fusion and its gains are overstated')
     if len({stream['kind'] for stream in streams}) > 1:
-        print('\nnote: logits and probabilities are added as they are '
-              'stored; their weights carry the scale (--prob brings all to '
-              'one)')
+        print('\nNOTE: logits and probabilities are added as they are '
+              'stored; their weights have to make up for the difference in '
+              'scale, or give --prob')
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ScoreError, SourceError, OSError) as error:
-        print(f'fuse: {error}', file=sys.stderr)
-        return 2
-    return 0
+    return run_command('fuse', lambda: run(args), ScoreError, SourceError)
 
 
 if __name__ == '__main__':

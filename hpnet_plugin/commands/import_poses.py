@@ -1,49 +1,58 @@
 #!/usr/bin/env python3
-"""Bring poses that somebody else estimated into the toolbox's format.
+"""Convert estimated poses of other tools to the format of mmaction2.
 
     hpnet import-poses ntu120_3d.pkl \\
         --splits data/ntu120_lists/splits.json \\
         --out data/ntu120/annotations_3d.pkl
 
 FILE is a .pkl of mmaction2 or pyskl, 2D or 3D, NW-UCLA's or Kinetics' .json,
-or a folder of these. Clips are named as in the splits, so that scores of all
-streams of a folder join. Exit status: 0 written, 2 wrong usage.
+or a folder of these. Clips get the names that the splits use, so that the
+scores of all streams of a dataset can be fused.
+
+Exit status: 0 written, 2 the usage is wrong or a file cannot be used, 1 the
+result cannot be written (the disk is full).
 """
+from __future__ import annotations
+
 import argparse
-import json
 import sys
+from collections.abc import Sequence
+
+from .options import command_parser, output_file
+from .refusal import run_command
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = command_parser(__doc__)
     add = parser.add_argument
-    add('file', metavar='FILE')
-    add('--out', required=True, metavar='OUT.pkl')
+    add('file', metavar='FILE',
+        help='a .pkl file of mmaction2 or pyskl, a .json file of NW-UCLA or '
+        'Kinetics-Skeleton, or a folder of these')
+    add('--out', required=True, metavar='OUT.pkl', type=output_file,
+        help='annotation file to write')
     add('--splits', metavar='FILE',
-        help='JSON file: {"train": [clip, ...], "test": [...]}; by default '
-        "the file's own")
-    args = parser.parse_args(argv)
-    from hpnet_plugin.datasets.imports import (
-        ImportedPosesError,
-        read_poses,
-        write_poses,
-    )
-    try:
-        splits = None
-        if args.splits:
-            with open(args.splits, encoding='utf-8') as file:
-                splits = json.load(file)
-        poses = read_poses(args.file)
-        counts = write_poses(poses, args.out, splits)
-    except (ImportedPosesError, ValueError, OSError) as error:
-        print(f'import_poses: {error}', file=sys.stderr)
-        return 2
+        help='JSON file: {"train": [clip, ...], "test": [...]} (default: the '
+        'splits of FILE)')
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, write and count."""
+    from ..datasets.imports import read_poses, write_poses
+    from ..datasets.sources import read_split_lists
+    splits = read_split_lists(args.splits) if args.splits else None
+    poses = read_poses(args.file)
+    counts = write_poses(poses, args.out, splits)
     print(f'{len(poses.annotations)} clips in {args.out}')
     for split, count in counts.items():
         print(f'  {split}: {count}')
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('import-poses', lambda: run(args), ValueError)
 
 
 if __name__ == '__main__':

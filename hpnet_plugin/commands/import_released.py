@@ -1,42 +1,51 @@
 #!/usr/bin/env python3
-"""Make a dataset folder of files that the paper's authors released.
+"""Make a dataset folder from files that the paper's authors released.
 
     hpnet import-released NPY_FOLDER --out data/ntu120_released \\
         --benchmark ntu120 --crops CROP_FOLDER
 
 The configs of configs/released train on the folder. Feature files hold 64
 frames and no joints: streams of pooled features and the recogniser train on
-it, streams of 2D pose only with --poses. The same command goes on where it
-was stopped; --crops can be added later, --poses cannot.
+it, streams of 2D pose only with --poses. Run the same command again to
+continue where it was stopped; --crops can be added later, --poses cannot.
 
 Exit status: 0 done, 3 some files were refused (each is named with its
-reason, here and in extraction.json), 2 wrong usage.
+reason, here and in extraction.json), 2 the usage is wrong or a file cannot be
+used, 1 nothing can be written (the disk is full).
 """
+from __future__ import annotations
+
 import argparse
 import os
 import os.path as osp
 import sys
+from collections.abc import Sequence
+
+from .options import command_parser, output_folder
+from .refusal import run_command
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add('source', nargs='+', metavar='NPY',
-        help='.npy files, or folders that hold them, flat or one subfolder a '
-        'class')
-    add('--out', required=True, help='dataset folder to write or to resume')
+        help='.npy files, or folders that hold them, directly or in one '
+        'subfolder for each class')
+    add('--out', required=True, metavar='DIR', type=output_folder,
+        help='dataset folder to write or to resume')
     add('--benchmark', nargs='+', metavar=('NAME', 'SPLIT'),
         help='labels, class names and splits are those of ntu60, ntu120, '
         'smarthome, uav_human, nw_ucla or ucf101, read from the names of the '
         'files: all splits, or those named (smarthome: cs, or cv1 cv2, which '
         'have other classes); see hpnet prepare')
-    add('--labels', help='file with "clip label" a line')
-    add('--classes', help='file with a class name a line, in label order')
-    add('--splits', help='JSON file: {"train": [clip, ...], "test": [...]}; '
-        'without it clips are divided as by hpnet extract')
+    add('--labels', metavar='FILE',
+        help='file with "clip label" in each line')
+    add('--classes', metavar='FILE',
+        help='file with one class name in each line, in label order')
+    add('--splits', metavar='FILE',
+        help='JSON file: {"train": [clip, ...], "test": [...]}; without it '
+        'the clips are divided as hpnet extract divides them')
     add('--crops', metavar='FOLDER',
         help="person crops for the recogniser: the authors' folders of "
         'images, CLIP/NUMBER.jpg, or CLIP.mp4 of hpnet extract; they are '
@@ -51,29 +60,24 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from hpnet_plugin.datasets import crops, preparation
-    from hpnet_plugin.evaluation.tables import format_table
-    from hpnet_plugin.extraction.dataset import write_dataset
-    from hpnet_plugin.store import FeatureStore, StoreError
+def run(args: argparse.Namespace) -> int:
+    """Import, and say what was imported; the exit status."""
+    from ..datasets import crops, preparation
+    from ..evaluation.tables import format_table
+    from ..extraction.dataset import write_dataset
+    from ..store import FeatureStore, StoreError
 
     lacking = 0
-    try:
-        clips = preparation.find_features(args.source)
-        if not clips:
-            raise StoreError(f'{", ".join(args.source)}: no .npy file')
-        dataset = _prepare(args, clips)
-        meta, failures = _store(dataset.clips, args.out, args.poses)
-        store = FeatureStore(osp.join(args.out, 'features'))
-        if args.crops:
-            lacking = crops.import_crops(
-                args.crops, args.out, store.names,
-                lambda name: bool(store.read(name, 'keypoint_score').any()))
-    except (ValueError, OSError) as error:
-        print(f'import_released: {error}', file=sys.stderr)
-        return 2
+    clips = preparation.find_features(args.source)
+    if not clips:
+        raise StoreError(f'{", ".join(args.source)}: no .npy file')
+    dataset = _prepare(args, clips)
+    meta, failures = _store(dataset.clips, args.out, args.poses)
+    store = FeatureStore(osp.join(args.out, 'features'))
+    if args.crops:
+        lacking = crops.import_crops(
+            args.crops, args.out, store.names,
+            lambda name: bool(store.read(name, 'keypoint_score').any()))
     content = write_dataset(
         args.out, dataset.clips, dataset.labels, dataset.classes,
         dataset.splits, failures,
@@ -85,11 +89,11 @@ def main(argv=None):
         print(format_table(dataset.table))
     empty = sum(store.info(name).get('nobody', False) for name in store.names)
     if empty:
-        print(f'{empty} show nobody: their features are zero, as the authors '
-              'have them')
+        print(f'clips without a person: {empty}; their features are zero, '
+              'as in the released files')
     if lacking:
-        print(f'{lacking} have no crops and show nobody: their images are '
-              'black')
+        print(f'clips without a person and without crops: {lacking}; their '
+              'images are black')
     print(f'{content["clips"]["stored"]} of {content["clips"]["found"]} clips '
           f'in {osp.abspath(args.out)}')
     for name, why in failures.items():
@@ -97,11 +101,17 @@ def main(argv=None):
     return 3 if failures else 0
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('import-released', lambda: run(args), ValueError)
+
+
 def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
-    from hpnet_plugin.datasets import sources
-    from hpnet_plugin.datasets.preparation import Preparation, prepare
-    from hpnet_plugin.datasets.splitting import divide_folder
+    from ..datasets import sources
+    from ..datasets.preparation import Preparation, prepare
+    from ..datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
     classes = sources.read_classes(args.classes) if args.classes else None
@@ -127,9 +137,9 @@ def _store(clips, out, poses):
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
-    from hpnet_plugin.datasets.preparation import find_features
-    from hpnet_plugin.store import StoreError, StoreWriter
-    from hpnet_plugin.store.released import TAP, read_released
+    from ..datasets.preparation import find_features
+    from ..store import StoreError, StoreWriter
+    from ..store.released import TAP, read_released
     meta = dict(
         taps={TAP: _first(clips, read_released)[TAP].shape[-1]},
         layout='coco', grid='corners', region=1, persons='released')

@@ -193,8 +193,11 @@ def run(args):
 
 def build(args):
     """The inferencer that the options ask for."""
+    import warnings
+
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from hpnet_plugin.apis.inferencer import HPNetInferencer
+    warnings.filterwarnings('ignore', 'The metainfo config file')
     return HPNetInferencer(
         args.model, weights=args.weights, device=args.device,
         backend=args.backend, pose=args.pose, pose_checkpoint=args.checkpoint,

@@ -13,86 +13,99 @@ into a folder that is a source for the extraction:
 
     hpnet extract data/ntu120_lists --out data/ntu120
 
-DATASET is ntu60, ntu120, smarthome, uav_human, nw_ucla, ucf101, whose clips
-are labelled and split by name, or folder: anything with one subfolder a
-class, or a list file of "video label" lines. SPLIT is one of the benchmark's
-(xsub, xview, xset, cs, cv1, cv2, csv1, csv2, split1 …; none: all of them),
-NAME=FILE, a list of clips (text, Kinetics' .csv, Something-Something's
-.json), or for a folder names (default: by person or video where all names
-tell, else by chance), random (by chance) or folders (train/, val/, test/).
-DATASET may also be a benchmark file of one's own, MINE.json; its keys stand
-in hpnet_plugin/benchmark_files.py.
+DATASET is ntu60, ntu120, smarthome, uav_human, nw_ucla or ucf101, whose clips
+are labelled and split by their names; or folder, for videos in one subfolder
+for each class or a list file with "video label" in each line; or a benchmark
+file of your own, MINE.json (its keys are described in
+hpnet_plugin/benchmark_files.py).
+
+SPLIT is a split of the benchmark (xsub, xview, xset, cs, cv1, cv2, csv1,
+csv2, split1 …; without any, all of them are written); or NAME=FILE, where
+FILE lists clips (text, Kinetics' .csv, Something-Something's .json); or for
+folder: names (default: by person or source video if all file names tell it,
+otherwise at random), random, or folders (train/, val/, test/).
 
 train and val of a split are disjoint; train_full is the published training
-set, for results that are compared with published ones. Exit status: 0
-written, even where clips are missing; 2 wrong usage, nothing is written.
+set, for results that are compared with published ones.
+
+Exit status: 0 written, even if clips are missing; 2 the usage is wrong or a
+file cannot be used, nothing is written; 1 nothing can be written (the disk is
+full).
 """
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
+from collections.abc import Sequence
+
+from .options import command_parser, output_folder
+from .refusal import run_command
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
-    add('dataset', metavar='DATASET')
-    add('splits', metavar='SPLIT', nargs='*')
+    add('dataset', metavar='DATASET', help='benchmark, or folder; see above')
+    add('splits', metavar='SPLIT', nargs='*',
+        help='splits to write (default: all of the benchmark); see above')
     add('source', metavar='SOURCE',
-        help='folder of videos, or a list file with a video a line; or a '
-        'folder of released .npy features, for hpnet import-released')
-    add('--out', required=True, metavar='DIR', help='folder to write')
+        help='folder of videos, or a list file with one video in each line; '
+        'or a folder of released .npy features, for hpnet import-released')
+    add('--out', required=True, metavar='DIR', type=output_folder,
+        help='folder to write')
     add('--expected', metavar='FILE',
-        help='list of clips that should be there, to name the missing ones')
+        help='list of the clips that should be there; the missing ones are '
+        'reported')
     add('--leave-out', metavar='FILE',
-        help='list of clips to leave out; by default for NTU the official '
-        "list of clips without a skeleton; 'none' keeps all")
+        help='list of clips to leave out (default for NTU: the official list '
+        "of clips without a skeleton); 'none' keeps all clips")
     add('--test', type=float, default=0.2,
-        help='folder: share of a class that tests, if by chance '
-        '(default 0.2)')
+        help='of folder: share of the clips of each class that form the test '
+        'split, if clips are split at random (default 0.2)')
     add('--val', type=float, default=0.1,
-        help='folder: share of the training clips that validates (default '
-        '0.1)')
-    add('--seed', type=int, default=0, help='folder: of chance (default 0)')
+        help='of folder: share of the training clips that form the '
+        'validation split (default 0.1)')
+    add('--seed', type=int, default=0,
+        help='of folder: seed of the random split (default 0)')
     return parser.parse_args(argv)
 
 
-def main(argv=None):
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> None:
+    """Prepare, write and report."""
     from hpnet_plugin.datasets import preparation, sources
     from hpnet_plugin.evaluation.tables import format_table
 
-    try:
-        leave_out = args.leave_out
-        if leave_out == 'none':
-            leave_out = ()
-        elif leave_out:
-            leave_out = preparation.read_list(leave_out)
-        prepared = preparation.prepare(
-            args.dataset,
-            args.splits,
-            args.source,
-            leave_out=leave_out,
-            expected=preparation.read_list(args.expected)
-            if args.expected else None,
-            test=args.test,
-            val=args.val,
-            seed=args.seed,
-            earlier=args.out)
-        files = preparation.write(prepared, args.out)
-    except (ValueError, OSError) as error:
-        print(f'prepare: {error}', file=sys.stderr)
-        return 2
+    leave_out = args.leave_out
+    if leave_out == 'none':
+        leave_out = ()
+    elif leave_out:
+        leave_out = preparation.read_list(leave_out)
+    prepared = preparation.prepare(
+        args.dataset,
+        args.splits,
+        args.source,
+        leave_out=leave_out,
+        expected=preparation.read_list(args.expected)
+        if args.expected else None,
+        test=args.test,
+        val=args.val,
+        seed=args.seed,
+        earlier=args.out)
+    files = preparation.write(prepared, args.out)
     print('\n'.join(prepared.notes) + '\n')
     with contextlib.suppress(sources.SourceError):  # folders train and test
         print(sources.describe_skipped(
             sources.list_clips(args.source).skipped), end='')
     print(format_table(prepared.table))
     print(f'\nwritten: {", ".join(sorted(files))}')
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('prepare', lambda: run(args), ValueError)
 
 
 if __name__ == '__main__':

@@ -1,43 +1,54 @@
 """Write a report of trainings, scores and features as one HTML page.
 
-Every part is optional: curves of work folders, accuracies and confusions of
-score files and of their fusion, facts and pictures of a dataset folder.
+Every part is optional: training curves of work folders, accuracies and
+confusions of score files and of their fusion, facts and example clips of a
+dataset folder.
 
     hpnet report --out report.html --work-dirs work_dirs/hp_j work_dirs/hp_b \\
         --scores hp_j.pkl hp_b.pkl:0.5 --classes data/mine/classes.txt \\
-        --data data/mine --videos videos
+        --data data/mine --videos videos --clips NAME NAME
 
-Exit status 0, or 2 where the usage is wrong or a file cannot be used.
+With --clips and --work-dirs the page also shows what moved the scores of
+these clips, in each of the trained models; see hpnet visualize.
+
+Exit status: 0 done, 2 the usage is wrong or a file cannot be used, 1 the page
+cannot be written (the disk is full).
 """
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from .options import (
+    add_classes,
+    add_labels,
+    add_prob,
+    command_parser,
+    output_file,
+)
+from .refusal import run_command
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', required=True, metavar='PAGE.html')
-    parser.add_argument('--title', default='HP-Net report')
+    parser = command_parser(__doc__)
+    parser.add_argument('--out', required=True, metavar='PAGE.html',
+                        type=output_file, help='the page to write')
+    parser.add_argument('--title', default='HP-Net report',
+                        help='title of the page')
     parser.add_argument(
         '--work-dirs', nargs='+', default=[], metavar='DIR',
-        help='work folders of mim train: curves and best epochs, and what '
-        'hpnet calibrate found')
+        help='work folders of trainings: curves, best epochs and what hpnet '
+        'calibrate found')
     parser.add_argument(
         '--scores', nargs='+', default=[], metavar='FILE[:WEIGHT]',
         help='scores of streams, as hpnet fuse takes them')
-    parser.add_argument(
-        '--labels', metavar='FILE',
-        help='"clip label" a line, for scores that hold no labels')
-    parser.add_argument(
-        '--prob', action='store_true',
-        help='turn logits into probabilities before they are fused')
-    parser.add_argument(
-        '--classes', metavar='FILE',
-        help='class names in label order, one a line; of the dataset folder '
-        'if not given')
+    add_labels(parser)
+    add_prob(parser)
+    add_classes(parser, ' (default: those of the dataset folder)')
     parser.add_argument(
         '--data', metavar='DIR',
         help='dataset folder that hpnet extract wrote')
@@ -46,17 +57,24 @@ def parse_args(argv=None):
         help='folder of its videos, to show joints on frames')
     parser.add_argument(
         '--clips', nargs='+', metavar='NAME',
-        help='clips of the dataset to show (default: three of them)')
+        help='clips of the dataset to show (default: three of them), and '
+        'whose scores to explain')
     parser.add_argument(
         '--tap', help='features to show, where the dataset has several')
+    parser.add_argument(
+        '--pose', nargs='+', metavar=('NET', 'TAP'),
+        help='show the feature maps of this pose net over the people of '
+        '--videos, as hpnet visualize maps')
     args = parser.parse_args(argv)
+    if args.pose and not (args.data and args.videos):
+        parser.error('--pose shows people of --data in --videos: give both')
     if not (args.work_dirs or args.scores or args.data):
         parser.error('nothing to report: give --work-dirs, --scores or '
                      '--data')
     return args
 
 
-def sections(args):
+def sections(args: argparse.Namespace) -> list[Any]:
     """The sections that the arguments ask for."""
     from hpnet_plugin.datasets.sources import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
@@ -85,24 +103,54 @@ def sections(args):
         parts.append(dataset_section(args.data))
         store = FeatureStore(Path(args.data) / 'features')
         names = args.clips or store.names[::-(-len(store) // 3)][:3]
-        parts += [clip_section(store, name, args.videos, args.tap)
-                  for name in names]
+        extractor = None
+        if args.pose:
+            from .visualize import build_extractors
+            extractor, = build_extractors([args.pose], None).values()
+        parts += [clip_section(store, name, args.videos, args.tap,
+                               extractor=extractor) for name in names]
+    if args.work_dirs and args.clips:
+        parts += explanations(args, classes)
     return parts
 
 
-def main(argv=None):
+def explanations(args, classes=None):
+    """A section a clip: what moved its score in each trained model."""
+    from hpnet_plugin.apis.checkpoints import CheckpointError
+    from hpnet_plugin.apis.explain import UnexplainedError
+    from hpnet_plugin.apis.trained import TrainedError
+    from hpnet_plugin.visualization.sections import (
+        explanation_section,
+        short_names,
+    )
+    from .visualize import open_run
+    found = {clip: [] for clip in args.clips}
+    for name, run in zip(short_names(args.work_dirs), args.work_dirs):
+        try:
+            names, parts, duration = open_run(run, args.data, args.clips)
+            for part in parts:
+                found[part.clip].append((name, part, classes or names,
+                                         duration(part.clip)))
+        except (OSError, CheckpointError, TrainedError,
+                UnexplainedError) as error:
+            # a work dir need not hold more than logs
+            for clip in found:
+                found[clip].append((name, f'not explained: {error}', None, 0))
+    return [explanation_section(clip, parts)
+            for clip, parts in found.items()]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the page."""
+    from ..visualization.report import write_report
+    write_report(args.out, sections(args), args.title)
+    print(f'wrote {args.out}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from hpnet_plugin.visualization.report import write_report
-    try:
-        write_report(args.out, sections(args), args.title)
-    except (OSError, ValueError, KeyError) as error:
-        # A KeyError's text is its argument, in quotes.
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f'report: {message}', file=sys.stderr)
-        return 2
-    print(f'wrote {args.out}')
-    return 0
+    return run_command('report', lambda: run(args), ValueError, KeyError)
 
 
 if __name__ == '__main__':

@@ -6,22 +6,22 @@
     hpnet reproduce XVII --only 'hp*'
     hpnet reproduce all --dry-run          # every table, every benchmark
 
-Runs what is missing, resumes what was stopped, skips what is done, and
-prints each table with the paper's number, the number measured and their
-difference. The number of tested clips stands below; if the published test
+It runs what is missing, resumes what was stopped, skips what is done, and
+prints each table with the paper's number, the measured number and their
+difference. The number of tested clips is printed below; if the published test
 split has another number of clips, no difference is printed. Tables share
-their runs, which are in --out, a folder a training and seed. Several
-processes (one a GPU, by CUDA_VISIBLE_DEVICES) may work on the same tables:
-each takes what no other is at.
+their runs, which are stored in --out, one folder for each training and seed.
+Several processes (one for each GPU, by CUDA_VISIBLE_DEVICES) may work on the
+same tables: each takes a run that no other process is working on.
 
---gpus N divides the clips of an update among N GPUs, so that every number of
-GPUs trains the same recipe, and refuses an N that cannot. --amp and --tf32
-change the precision of the training; results of different precisions or
-numbers of GPUs are not mixed in one folder.
+--gpus N divides the clips of an update among N GPUs, so that any number of
+GPUs trains the same recipe; an N that cannot divide them is refused. --amp
+and --tf32 change the precision of the training; results of different
+precisions or numbers of GPUs are not mixed in one folder.
 
-Exit status: 0 all rows are measured, 3 some could not run (each says what is
-missing and where to get it, before any work starts) or another process is at
-them, 2 wrong usage, 1 a run failed, 130 stopped.
+Exit status: 0 all rows are measured, 3 some could not run (what is missing,
+and where to get it, is said before any run starts) or another process is
+working on them, 2 the usage is wrong, 1 a run failed, 130 stopped.
 """
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..places import configs_folder
+from .options import command_parser, output_file, output_folder, whole_number
+from .refusal import run_command
 
 if TYPE_CHECKING:
     from ..evaluation.paper_tables import Row
@@ -49,34 +51,40 @@ ALL = ['all']
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
-    add('tables', nargs='*', metavar='TABLE', help='9, IX or table09; or all')
-    add('--benchmark',
-        help="default: each table's first; of all tables, all of theirs")
+    add('tables', nargs='*', metavar='TABLE',
+        help='9, IX or table09; or all; without any, the tables are listed')
+    add('--benchmark', metavar='NAME',
+        help='benchmark to run (default: the first one of each table; with '
+        'all, every one)')
     add('--only', nargs='+', metavar='ID',
-        help='these rows and what they are made of; * and ? match any')
-    add('--seeds', type=int, default=1, help='seeds 0 to N - 1 (default 1)')
-    add('--out', default='work_dirs/reproduce',
+        help='run these rows and the rows they are made of; * and ? match any '
+        'characters')
+    add('--seeds', type=whole_number(), default=1, metavar='N',
+        help='train with the seeds 0 to N - 1 (default 1)')
+    add('--out', default='work_dirs/reproduce', metavar='DIR',
+        type=output_folder,
         help='folder of the runs (default work_dirs/reproduce)')
-    add('--gpus', type=int, default=1, help='of each training (default 1)')
+    add('--gpus', type=whole_number(), default=1, metavar='N',
+        help='GPUs of each training (default 1)')
     add('--amp', action='store_true',
         help='train in mixed precision, float16')
     add('--tf32', action='store_true',
         help='train with TF32 in matrix products (float32 otherwise; '
         'convolutions have TF32 in any case where the GPU has it)')
     add('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='of all trainings and tests, as mim takes them')
+        help='change these settings of all configs, as in mim train')
     add('--dry-run', action='store_true',
         help='only print the commands, and the GPU hours and disk expected')
     add('--no-run', action='store_true',
         help='only print the tables, from what is done')
-    add('--json', metavar='OUT', help='also write the numbers')
+    add('--json', metavar='OUT', type=output_file,
+        help='also write the numbers to this file')
     args = parser.parse_args(argv)
-    if args.seeds < 1 or args.gpus < 1:
-        parser.error('--seeds and --gpus must be at least 1')
+    for word in args.cfg_options:
+        if '=' not in word:
+            parser.error(f'--cfg-options {word}: expected KEY=VALUE')
     return args
 
 
@@ -247,35 +255,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..evaluation.paper_tables import TableError
     from ..evaluation.scores import ScoreError
-    from ..files import write_whole
     from ..recipes import SettingError
     from ..recipes.checks import ConfigError
     from ..reproduction.runs import ReproductionError
 
     # what the toolbox says of datasets of noise, in the estimates
     MMLogger.get_current_instance().setLevel('WARNING')
-    try:
-        reproductions = chosen_tables(args)
-        # a run may serve several tables
-        jobs = {f'{run.folder.parent.name}, seed {run.seed}':
-                (reproduction, row, run) for reproduction in reproductions
-                for row, run in reproduction.runs()}
-        if args.dry_run:
-            dry_run(jobs)
-            return 0
-        for _, _, run in jobs.values():
-            run.check()
-        left = 0 if args.no_run else work(jobs)
-        content = show_results(reproductions)
-    except (TableError, SettingError, ConfigError, OSError) as error:
-        print(f'reproduce: {error}', file=sys.stderr)
+
+    def attempt() -> int:
+        try:
+            return reproduce(args)
+        except (ReproductionError, ScoreError) as error:
+            print(f'\nhpnet reproduce: {error}', file=sys.stderr)
+            return 1
+
+    return run_command(
+        'reproduce', attempt, TableError, SettingError, ConfigError,
+        stopped='stopped; run the same command again to continue')
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    """Run, or say what would be run; the exit status."""
+    from ..files import write_whole
+    reproductions = chosen_tables(args)
+    # a run may serve several tables
+    jobs = {f'{run.folder.parent.name}, seed {run.seed}':
+            (reproduction, row, run) for reproduction in reproductions
+            for row, run in reproduction.runs()}
+    if args.only and not jobs and not args.no_run:
+        print(f'no row of these tables is called {" or ".join(args.only)}',
+              file=sys.stderr)
         return 2
-    except (ReproductionError, ScoreError) as error:
-        print(f'\nreproduce: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\nstopped; the same command goes on', file=sys.stderr)
-        return 130
+    if args.dry_run:
+        dry_run(jobs)
+        return 0
+    for _, _, run in jobs.values():
+        run.check()
+    left = 0 if args.no_run else work(jobs)
+    content = show_results(reproductions)
     if args.json:
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
     empty = any(not row['measured'] and row['published'] is None

@@ -17,7 +17,10 @@ def run_script(name: str, words: Sequence[str]) -> int:
 
     Returns:
         int: Exit status: 2 where the config cannot run as it is, which is
-        then said in one line; 130 where it was stopped.
+        then said in one line.
+
+    Raises:
+        KeyboardInterrupt: If it is stopped.
     """
     mmaction = find_spec('mmaction')
     if mmaction is None:
@@ -29,11 +32,5 @@ def run_script(name: str, words: Sequence[str]) -> int:
     try:
         runpy.run_path(str(script), run_name='__main__')
     except SystemExit as stop:
-        if not isinstance(stop.code, str):
-            return stop.code or 0
-        print(stop.code, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f'\n{name}: stopped', file=sys.stderr)
-        return 130
+        return stop.code or 0
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import stock
+from ..config_text import UnreadableConfigError, read_config
 from ..facts import Facts, FactsError, read_facts
 from ..files import write_whole
 from ..recipes import SettingError, recompose
@@ -20,7 +21,7 @@ from .options import config_options
 
 # what a user can mend; said in a line, with exit status 2
 REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
-            SettingError, UnknownNameError)
+            SettingError, UnknownNameError, UnreadableConfigError)
 
 
 class Job(NamedTuple):
@@ -57,7 +58,7 @@ def settle(named: Named,
         Exception: One of ``REFUSALS``, whose text says what is wrong.
     """
     from mmengine.config import Config
-    config = Config.fromfile(named.path, import_custom_modules=False)
+    config = read_config(named.path)
     try:
         own = config_options(words)
     except ValueError as error:
@@ -66,12 +67,14 @@ def settle(named: Named,
         # first the settings: what the words change is in what follows
         for changes in ({**named.settings, **given}, own):
             config.merge_from_dict(changes)
+            _refuse_no_model(config, named.path)
             whole = config.to_dict()
             refuse_unknown_keys(whole)
             config = Config(recompose(whole))
         refuse_disagreements(config)
         refuse_missing(config, phases)
     else:
+        _refuse_no_model(config, named.path)
         folder = given.get('data_root')
         if set(given) - {'data_root'}:
             raise SettingError(
@@ -80,8 +83,18 @@ def settle(named: Named,
                 "package's own configs")
         if folder:
             config.merge_from_dict(stock_options(config, read_facts(folder)))
+        # it says in a line what is wrong, and little else
+        config.setdefault('runner_type', 'CheckedRunner')
         config.merge_from_dict(own)
     return Job(config, _work_dir(named, given, config))
+
+
+def _refuse_no_model(config, path):
+    model = config.get('model')
+    if not isinstance(model, Mapping):
+        raise ConfigError(
+            f'{path} describes no model: its model is {model!r}; a config of '
+            'a training has model=dict(type=…, …)')
 
 
 def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

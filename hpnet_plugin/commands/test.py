@@ -5,40 +5,49 @@
     hpnet test work_dirs/hp_j_ctrgcn_mine --data data/others --dump others.pkl
 
 RUN is a work dir of hpnet train or mim train, whose config and newest
-checkpoint are taken; or a config, as hpnet train takes it, and then a
-checkpoint is needed. With --data another dataset folder is tested; if it has
-no labels, its scores can only be dumped. hpnet fuse reads the dumps.
+checkpoint are used; or a config, as for hpnet train, which needs a
+CHECKPOINT. --data tests on another dataset folder; if that has no labels,
+--dump can still write its scores. hpnet fuse reads the dumps.
 
-Exit status: 0 tested, 2 wrong usage, or something is missing (which is said
-before any work starts), 1 the test failed, 130 stopped.
+Exit status: 0 tested, 2 the usage is wrong or something is missing (said
+before the test), 1 the test failed, 130 stopped.
 """
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..apis.checkpoints import newest_checkpoint, newest_config
-from .train import add_config_options, add_settings, settings_of
+from .options import command_parser, output_file, output_folder
+from .refusal import run_command
+from .train import (
+    add_config_options,
+    add_launcher,
+    add_settings,
+    refuse_launcher,
+    settings_of,
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('run', metavar='RUN')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', nargs='?')
+    parser = command_parser(__doc__)
+    parser.add_argument('run', metavar='RUN',
+                        help='work dir of a training, or a config')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', nargs='?',
+                        help='checkpoint to test (default: the newest one of '
+                        'the work dir)')
     add_settings(parser)
     add = parser.add_argument_group('test').add_argument
-    add('--dump', metavar='FILE.pkl', help='write the scores of all clips')
-    add('--work-dir', metavar='DIR',
+    add('--dump', metavar='FILE.pkl', type=output_file,
+        help='write the scores of all clips to this file')
+    add('--work-dir', metavar='DIR', type=output_folder,
         help='folder of logs (default: RUN/test, or work_dirs/NAME…/test)')
-    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none', help='what started the processes (default none)')
+    add_launcher(parser)
     add_config_options(parser)
     args = parser.parse_args(argv)
+    refuse_launcher(parser, args)
     if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
         parser.error(f'--dump {args.dump}: score dumps are .pkl files')
     return args
@@ -64,20 +73,14 @@ def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
     return config, checkpoint
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    """Write the config and run mmaction2's script on it; its exit status."""
     from .names import find_config
     from .scripts import run_script
-    from .settled import REFUSALS, settle
-    try:
-        config, checkpoint = find_run(args.run, args.checkpoint)
-        named = find_config(config)
-        job = settle(named, settings_of(args), args.cfg_options,
-                     ('test', ))
-    except REFUSALS as error:
-        print(f'test: {error}', file=sys.stderr)
-        return 2
+    from .settled import settle
+    config, checkpoint = find_run(args.run, args.checkpoint)
+    named = find_config(config)
+    job = settle(named, settings_of(args), args.cfg_options, ('test', ))
     folder = args.work_dir or str(
         Path(args.run if Path(args.run).is_dir() else job.work_dir, 'test'))
     words = [job.write(folder, named.name), checkpoint, '--work-dir', folder]
@@ -85,3 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         words += ['--dump', args.dump]
     words += ['--launcher', args.launcher]
     return run_script('test', words)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from .settled import REFUSALS
+    return run_command('test', lambda: run(args), *REFUSALS)

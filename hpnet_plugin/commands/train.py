@@ -8,74 +8,99 @@
 
 NAME is a stream (hp_j, hp_b, hp_jm, hp_bm: pooled features; pose_j …: 2D
 pose; pose3d_j …; rgb_j …; simcc_j …), hpnet, xclip, posec3d or rgbpose; the
-name of a config file of this package, or a path; or mmaction::PATH, a stock
-config of mmaction2. DATA is a dataset folder of hpnet extract: class names,
-people, channels and splits are its own. Without it the benchmark's folder is
-taken.
+name or the path of a config file of this package; or mmaction::PATH, a stock
+config of mmaction2. The class names, number of people, channels and splits
+are those of the dataset folder --data. Without --data, the folder of the
+benchmark is used.
 
-Anything else of a config is set by --cfg-options, such as
-train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME.
-Several GPUs: mim train mmaction2 CONFIG --gpus 4 --launcher pytorch.
+--cfg-options changes anything else of the config, such as
+train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME. To train on
+several GPUs: mim train mmaction2 CONFIG --gpus 4 --launcher pytorch.
 
-Exit status: 0 trained, 2 wrong usage, or something is missing (which is said
-before any work starts), 1 the training failed, 130 stopped.
+Exit status: 0 trained, 2 the usage is wrong or something is missing (said
+before the first step), 1 the training failed, 130 stopped.
 """
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from collections.abc import Sequence
+
+from .options import command_parser, output_folder
+from .refusal import run_command
 
 # options of mmaction2's script that are handed on as they are
 FLAGS = {
-    '--amp': 'mixed precision, on a GPU',
-    '--no-validate': 'no validation during the training',
-    '--auto-scale-lr': 'learning rate for the batch size, by the linear rule',
-    '--diff-rank-seed': 'seeds of the processes differ',
-    '--deterministic': 'deterministic kernels, which may be slower',
+    '--amp': 'train in mixed precision, which needs a GPU',
+    '--no-validate': 'train without validation',
+    '--auto-scale-lr': 'scale the learning rate with the batch size, by the '
+    'linear rule',
+    '--diff-rank-seed': 'give each process a different seed',
+    '--deterministic': 'use deterministic kernels, which may be slower',
 }
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument('name', metavar='NAME')
     add_settings(parser)
     add = parser.add_argument_group('training').add_argument
-    add('--work-dir', metavar='DIR',
+    add('--work-dir', metavar='DIR', type=output_folder,
         help='folder of checkpoints and logs (default: '
         'work_dirs/NAME_NET_DATA)')
     add('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-        help='go on from the newest checkpoint of the work dir, or from this')
-    add('--seed', type=int, help='of chance')
+        help='continue from this checkpoint, or without a value from the '
+        'newest one of the work dir')
+    add('--seed', type=int, help='random seed')
     for flag, about in FLAGS.items():
         add(flag, action='store_true', help=about)
-    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none', help='what started the processes (default none)')
+    add_launcher(parser)
     add_config_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    refuse_launcher(parser, args)
+    return args
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """``--launcher``, as mmaction2's scripts have it."""
+    parser.add_argument(
+        '--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='what started the processes of several GPUs (default none)')
+
+
+def refuse_launcher(parser: argparse.ArgumentParser,
+                    args: argparse.Namespace) -> None:
+    """End the program where no launcher has started it."""
+    if args.launcher == 'pytorch' and 'RANK' not in os.environ:
+        parser.error(
+            '--launcher pytorch: torchrun has not started this process (RANK '
+            'is not set); for several GPUs run "mim train mmaction2 CONFIG '
+            '--gpus N --launcher pytorch"')
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Options that say what is trained on what."""
     add = parser.add_argument_group('model and data').add_argument
-    add('--data', metavar='FOLDER', help='dataset folder')
+    add('--data', metavar='FOLDER',
+        help='dataset folder that hpnet extract wrote')
     add('--benchmark', metavar='NAME',
-        help='ntu120 (default), ntu120_xset, ntu60_xsub, …, or a .json file '
-        'of your own')
+        help='benchmark whose folder, classes and splits are used: ntu120 '
+        '(default), ntu120_xset, ntu60_xsub, … or a benchmark file of your '
+        'own (.json)')
     add('--net', help='graph network of a stream: ctrgcn (default), '
         'mixformer, stgcn, stgcnpp, agcn')
     add('--small', action='store_true',
-        help='nets of half the width, for small data and no GPU')
+        help='use networks of half the width, for small datasets and '
+        'machines without a GPU')
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """``--cfg-options``, as mmaction2's scripts have it."""
     parser.add_argument(
         '--cfg-options', nargs='+', action='extend', default=[],
-        metavar='KEY=VALUE', help='set anything of the config')
+        metavar='KEY=VALUE', help='change any setting of the config')
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, str]:
@@ -85,19 +110,14 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    """Write the config and run mmaction2's script on it; its exit status."""
     from .names import find_config
     from .scripts import run_script
-    from .settled import REFUSALS, settle
-    try:
-        named = find_config(args.name)
-        job = settle(named, settings_of(args), args.cfg_options,
-                     ('train', 'val'))
-    except REFUSALS as error:
-        print(f'train: {error}', file=sys.stderr)
-        return 2
+    from .settled import settle
+    named = find_config(args.name)
+    job = settle(named, settings_of(args), args.cfg_options,
+                 ('train', 'val'))
     folder = args.work_dir or job.work_dir
     words = [job.write(folder, named.name), '--work-dir', folder]
     if args.resume:
@@ -108,3 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
               if getattr(args, flag[2:].replace('-', '_'))]
     words += ['--launcher', args.launcher]
     return run_script('train', words)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    from .settled import REFUSALS
+    return run_command('train', lambda: run(args), *REFUSALS)

@@ -4,64 +4,84 @@
     hpnet verify data/ntu120
     hpnet verify data/ntu120 --upgrade
 
-With --upgrade, indices of format 1 (JSON) first become those of format 2,
-which many processes open at once without parsing them. The shards stay as
-they are; it may be interrupted at any time and run again. Of a store of
-format 2 it makes consolidated.index anew where that is missing or old.
+--upgrade first converts indices of format 1 (JSON) to format 2, which many
+processes can open at once without parsing them. The shards do not change; the
+conversion may be interrupted at any time and run again. In a store of format
+2 it rewrites consolidated.index if that is missing or out of date.
 
-Exit status: 0 all is well, 3 something is damaged (each thing is named), 2
-wrong usage, or nothing can be written.
+Exit status: 0 everything is intact, 3 something is damaged (each damaged part
+is named), 2 the usage is wrong, 1 nothing can be written.
 """
+from __future__ import annotations
+
 import argparse
 import os.path as osp
 import sys
+from collections.abc import Sequence
+from functools import partial
+
+from .options import command_parser
+from .refusal import run_command
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = command_parser(__doc__)
     parser.add_argument('folders', nargs='+', metavar='DIR',
                         help='a dataset folder, or its features/')
     parser.add_argument('--upgrade', action='store_true',
-                        help='turn indices of format 1 into format 2 first')
-    args = parser.parse_args(argv)
-    from functools import partial
+                        help='convert indices of format 1 to format 2 first')
+    return parser.parse_args(argv)
 
+
+def run(args: argparse.Namespace) -> int:
+    """Check every folder; the exit status."""
+    return max(check(folder, args.upgrade) for folder in args.folders)
+
+
+def check(folder: str, upgrading: bool) -> int:
+    """Check a store and say what is damaged; 3 if anything is.
+
+    Args:
+        folder (str): A dataset folder, or its ``features``.
+        upgrading (bool): Whether indices of format 1 are converted first.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
     from tqdm import tqdm
 
-    from hpnet_plugin.store import FeatureStore, StoreError, upgrade, verify
+    from ..store import FeatureStore, StoreError, upgrade, verify
+    inner = osp.join(folder, 'features')
+    root = inner if osp.isdir(inner) else folder
+    if not osp.isdir(root):
+        raise FileNotFoundError(f'{folder}: no such folder')
+    problems = []
+    if upgrading:
+        try:
+            count = upgrade(root)
+            print(f'{root}: {count} {"index" if count == 1 else "indices"} '
+                  'converted to format 2')
+        except StoreError as error:
+            problems.append(str(error))
+    found = verify(root, partial(tqdm, unit='clip', leave=False))
+    problems += [problem for problem in found if problem not in problems]
+    for problem in problems:
+        print(f'{root}: {problem}')
+    if problems:
+        return 3
+    store = FeatureStore(root)
+    taps = ', '.join(f'{tap} ({c})' for tap, c in store.taps.items())
+    print(f'{root}: {len(store)} '
+          f'{"clip is" if len(store) == 1 else "clips are"} intact; taps '
+          f'{taps}')
+    return 0
 
-    status = 0
-    for folder in args.folders:
-        inner = osp.join(folder, 'features')
-        root = inner if osp.isdir(inner) else folder
-        if not osp.isdir(root):
-            print(f'verify: {folder}: no such folder', file=sys.stderr)
-            return 2
-        problems = []
-        if args.upgrade:
-            try:
-                count = upgrade(root)
-                print(f'{root}: {count} '
-                      f'{"index" if count == 1 else "indices"} turned into '
-                      'format 2')
-            except StoreError as error:
-                problems.append(str(error))
-            except OSError as error:
-                print(f'verify: {error}', file=sys.stderr)
-                return 2
-        found = verify(root, partial(tqdm, unit='clip', leave=False))
-        problems += [problem for problem in found if problem not in problems]
-        for problem in problems:
-            print(f'{root}: {problem}')
-        if problems:
-            status = 3
-            continue
-        store = FeatureStore(root)
-        taps = ', '.join(f'{tap} ({c})' for tap, c in store.taps.items())
-        print(f'{root}: {len(store)} clips are well; taps {taps}')
-    return status
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('verify', lambda: run(args))
 
 
 if __name__ == '__main__':

@@ -244,13 +244,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: 1 if the main job cannot run.
     """
     parser = argparse.ArgumentParser(
-        description='Say whether this installation can do the main job, and '
-        'what to mend. Exits 1 if it cannot.')
+        description='Check whether this installation can extract, train, test '
+        'and fuse, and say what to repair. Exit status: 0 it can, 1 it '
+        'cannot, 2 the usage is wrong.')
     parser.add_argument(
         '--fix', action='store_true',
-        help='install what is missing and what pip alone cannot resolve '
-        '(mmaction2, mmcv-lite, mmpose, mmdet, openmim); the commands are '
-        'printed first')
+        help='install missing packages, also those that pip alone cannot '
+        'resolve (mmaction2, mmcv-lite, mmpose, mmdet, openmim); the commands '
+        'are printed first')
     if parser.parse_args(argv).fix:
         fix = runpy.run_path(str(HERE / 'repair.py'))['fix']
         return fix(str(HERE / 'doctor.py'))

@@ -197,8 +197,11 @@ def _read_pickle(path):
         raise ImportedPosesError(f'{path}: {error.strerror}') from None
     except Exception as error:
         # a broken pickle may raise nearly anything
-        raise ImportedPosesError(f'{path}: not a readable file of poses '
-                                 f'({error})') from error
+        why = str(error).removeprefix(f'{path}: ')
+        raise ImportedPosesError(
+            f'{path}: not a readable file of poses ({why}); expected a .pkl '
+            "file of mmaction2 or pyskl, NW-UCLA's or Kinetics-Skeleton's "
+            '.json') from error
     splits = {}
     if isinstance(content, dict) and 'annotations' in content:
         splits = content.get('split') or {}

@@ -311,6 +311,32 @@ def assign_labels(clips, labels=None, classes=None):
     return assigned, classes
 
 
+def read_split_lists(path: str) -> dict[str, list[str]]:
+    """A file of splits, whatever clips there are.
+
+    Args:
+        path (str): JSON, ``{"train": [clip, ...], "test": [...]}``.
+
+    Raises:
+        SourceError: If it is none.
+    """
+    expected = 'expected JSON, {"train": [clip, ...], "test": [...]}'
+    try:
+        with open(path, encoding='utf-8') as file:
+            splits = json.load(file)
+    except OSError as error:
+        raise SourceError(f'{path}: {error.strerror}; {expected}') from None
+    except ValueError as error:
+        raise SourceError(f'{path} is no JSON file ({error}); {expected}'
+                          ) from None
+    if not isinstance(splits, dict) or not splits or not all(
+            isinstance(names, list) and all(isinstance(n, str) for n in names)
+            for names in splits.values()):
+        raise SourceError(f'{path} holds other things than splits; '
+                          f'{expected}')
+    return splits
+
+
 def read_splits(path, clips):
     """Splits of a JSON file: {"train": [clip, ...], "test": [...], ...}.
 
@@ -328,16 +354,7 @@ def read_splits(path, clips):
             example, are disjoint, but for ``train_full``, which holds the
             clips of ``val`` as well; several protocols share their clips.
     """
-    try:
-        with open(path, encoding='utf-8') as file:
-            splits = json.load(file)
-    except (OSError, ValueError) as error:
-        raise SourceError(f'{path}: {error}') from None
-    if not isinstance(splits, dict) or not splits or not all(
-            isinstance(names, list) and all(isinstance(n, str) for n in names)
-            for names in splits.values()):
-        raise SourceError(f'{path}: expected {{"train": [clip, ...], "test": '
-                          '[...]}')
+    splits = read_split_lists(path)
     known = {clip.name for clip in clips}
     for split, names in splits.items():
         unknown = [name for name in names if name not in known]

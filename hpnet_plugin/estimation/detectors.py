@@ -314,25 +314,32 @@ class MMDetDetector(PersonSource):
         from mmcv.transforms import Compose
         from mmdet.apis import init_detector
         from mmdet.utils import get_test_pipeline_cfg, register_all_modules
-        from mmengine import Config, DefaultScope
+        from mmengine import DefaultScope
 
-        from .pose import load_weights, local_file
+        from ..config_text import read_config
+        from .pose import check_weights, load_weights, local_file
 
         if not osp.isfile(config):
             raise FileNotFoundError(
                 f'{config}: no such mmdet config; detectors are {SPECS}')
-        path, config = config, Config.fromfile(config)
+        path, config = config, read_config(config, imports=True)
         checkpoint = checkpoint or config.get('load_from')
         if not checkpoint:
             raise ValueError(f'{path} names no weights (load_from): give a '
                              'checkpoint of the detector')
         checkpoint = local_file(checkpoint)
+        check_weights(checkpoint)
         register_all_modules(init_default_scope=False)
         # mmdet would make its scope the default of the whole process
         config.default_scope = None
         with DefaultScope.overwrite_default_scope('mmdet'):
-            self.model = init_detector(
-                config, checkpoint, palette='coco', device=device)
+            try:
+                self.model = init_detector(
+                    config, checkpoint, palette='coco', device=device)
+            except Exception as error:
+                raise ValueError(
+                    f'{path} describes no detector that mmdet can build: '
+                    f'{type(error).__name__}: {error}') from None
             self.sha256 = load_weights(self.model, checkpoint)
             steps = get_test_pipeline_cfg(config.copy())
             steps[0].type = 'mmdet.LoadImageFromNDArray'

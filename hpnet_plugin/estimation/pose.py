@@ -10,7 +10,6 @@ kernels for one image round otherwise (2e-6 of simple nets' maps).
 """
 import os
 import os.path as osp
-import re
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -19,7 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..config_text import read_config
 from ..files import sha256_of
+from ..weights import unreadable
 from .decoding import batched_decoder, decode_heatmaps, decode_simcc, on_host
 from .devices import PRECISIONS, computing, device_of
 from .sessions import OnnxSession, load_onnx
@@ -256,8 +257,8 @@ class PoseNet:
         for tap, value in output.maps.items():
             if value.ndim != 4:
                 raise TapError(f'tap {tap!r} gives {tuple(value.shape)}; a '
-                               'feature map (N, C, h, w) is needed: list_taps '
-                               'names them')
+                               'feature map (N, C, h, w) is needed: hpnet '
+                               'taps lists them')
         self.taps = {tap: value.shape[1]
                      for tap, value in output.maps.items()}
 
@@ -300,7 +301,7 @@ class MMPoseNet(PoseNet):
         self.device, self.precision, self.threads = device, precision, threads
         # crops are channels last as they come, and nets run faster so
         self.model = model.to(device, memory_format=torch.channels_last).eval()
-        self.kept = ModuleTaps(self.model, taps)
+        self.kept = ModuleTaps(self.model, taps, config)
 
         self.size = tuple(int(n) for n in model.head.decoder.input_size)
         self.udp = any(
@@ -412,19 +413,13 @@ def _build_model(config):
         ValueError: If the config is of another kind.
     """
     # mmpose and what it imports cost seconds: only who needs them pays
-    from mmengine import Config, DefaultScope
+    from mmengine import DefaultScope
     from mmpose.apis import init_model
     from mmpose.models import TopdownPoseEstimator
 
     wanted = 'only top-down nets of mmpose (TopdownPoseEstimator) give maps ' \
         'of a person'
-    try:
-        settings = Config.fromfile(str(config))
-    except FileNotFoundError:
-        raise  # of a _base_; the message has its path
-    except Exception as error:
-        raise ValueError(f'{config} cannot be read as a config: '
-                         f'{type(error).__name__}: {error}') from None
+    settings = read_config(config, imports=True)
     kind = (settings.get('model') or {}).get('type', 'no model at all')
     kind = kind if isinstance(kind, str) else kind.__name__
     if kind.rpartition('.')[2] != TopdownPoseEstimator.__name__:
@@ -483,6 +478,18 @@ def load_weights(model, checkpoint):
     return sha256_of(checkpoint)
 
 
+def check_weights(checkpoint: str) -> None:
+    """Raise an error if a file holds no weights.
+
+    Args:
+        checkpoint (str): The file.
+
+    Raises:
+        ValueError: If it does not; the text says what it holds.
+    """
+    _state_of(checkpoint)
+
+
 def _shape(value):
     return tuple(value.shape) if isinstance(value, torch.Tensor) \
         else type(value).__name__
@@ -495,12 +502,7 @@ def _state_of(checkpoint):
     try:
         loaded = torch.load(checkpoint, 'cpu', weights_only=True)
     except Exception as error:
-        # torch's own text advises to switch off what keeps code out
-        named = re.search(r'GLOBAL (\S+)', str(error))
-        found = f'it holds a {named[1]}, and only weights are read from a ' \
-            'checkpoint, never code' if named else \
-            f'{type(error).__name__} on reading it'
-        raise ValueError(f'{checkpoint} is no checkpoint: {found}; {advice}'
+        raise ValueError(f'{unreadable(checkpoint, error)}; {advice}'
                          ) from None
     state = loaded.get('state_dict', loaded) if isinstance(
         loaded, dict) else loaded
@@ -532,7 +534,14 @@ def local_file(checkpoint):
         path = osp.join(folder, osp.basename(checkpoint))
         if not osp.isfile(path):
             os.makedirs(folder, exist_ok=True)
-            torch.hub.download_url_to_file(checkpoint, path)
+            try:
+                torch.hub.download_url_to_file(checkpoint, path)
+            except OSError as error:
+                raise ValueError(
+                    f'{checkpoint} cannot be downloaded '
+                    f'({getattr(error, "reason", error)}): get it elsewhere '
+                    f'and put it at {path}, or give the file as the '
+                    'checkpoint') from None
         return path
     if not osp.isfile(checkpoint):
         raise FileNotFoundError(f'{checkpoint}: no such checkpoint')
@@ -578,7 +587,7 @@ def tapped_graph(path, taps):
         names = _tensor_names(graph)
         for tap in taps:
             if tap not in names:
-                raise unknown_tap(tap, names, 'tensor')
+                raise unknown_tap(tap, names, 'tensor', path)
         _expose(graph, taps)
     return graph, answers, sha256
 

@@ -3,27 +3,30 @@ import difflib
 
 import torch
 
-LISTED = 20
+CLOSE = 5  # names that are shown for a wrong one
 
 
 class TapError(ValueError):
     """A tap names no feature map of the pose net."""
 
 
-def unknown_tap(tap, names, kind):
-    """TapError that names the closest existing taps, or the first ones."""
-    close = difflib.get_close_matches(tap, names, n=5, cutoff=0.3)
-    if close:
-        advice = f'closest: {", ".join(close)}'
-    elif not names:
-        advice = 'it has none'
-    else:
-        advice = f'nothing is close; there are {", ".join(names[:LISTED])}'
-        if len(names) > LISTED:
-            advice += f' and {len(names) - LISTED} more'
+def unknown_tap(tap, names, kind, pose='POSE'):
+    """TapError that names the closest existing taps.
+
+    Args:
+        tap (str): The tap that is not there.
+        names (Sequence[str]): Those that are.
+        kind (str): What they are, ``'module path'`` or ``'tensor'``.
+        pose (str): The pose net's file.
+    """
+    # names that hold the word come first: resemblance goes by length
+    close = [name for name in names if tap and tap in name][-CLOSE:]
+    close += [name for name in difflib.get_close_matches(
+        tap, names, n=CLOSE, cutoff=0) if name not in close]
+    advice = f'the closest: {", ".join(close[:CLOSE])}' if close else \
+        'it has none'
     return TapError(f'tap {tap!r} is no {kind} of the pose net; {advice}. '
-                    'list_taps of hpnet_plugin.estimation.pose names all '
-                    'feature maps')
+                    f'"hpnet taps {pose}" lists all feature maps')
 
 
 class ModuleTaps:
@@ -32,19 +35,20 @@ class ModuleTaps:
     Args:
         model (nn.Module): The pose net.
         names (Sequence[str]): Module paths, as in ``named_modules``.
+        pose (str): The pose net's file, for messages.
 
     Raises:
         TapError: If a name is no module path; the message has the closest.
     """
 
-    def __init__(self, model, names):
+    def __init__(self, model, names, pose='POSE'):
         modules = dict(model.named_modules())
         self.names, self.maps = list(names), {}
         for name in names:
             if name not in modules or not name:
                 raise unknown_tap(name, [n for n in modules if n],
-                                  'module path')
-            modules[name].register_forward_hook(self._keeper(name))
+                                  'module path', pose)
+            modules[name].register_forward_hook(self._keeper(name, pose))
 
     def take(self):
         """dict[str, Tensor]: Maps of the last forward, in order of name."""
@@ -55,14 +59,15 @@ class ModuleTaps:
                                'pass: name a module that the pose net uses')
         return {name: maps[name] for name in self.names}
 
-    def _keeper(self, name):
+    def _keeper(self, name, pose):
 
         def keep(module, inputs, output):
             if not isinstance(output, torch.Tensor) or output.ndim != 4:
                 got = tuple(output.shape) if isinstance(
                     output, torch.Tensor) else type(output).__name__
                 raise TapError(f'tap {name!r} gives {got}; a feature map '
-                               '(N, C, h, w) is needed: name a module inside')
+                               '(N, C, h, w) is needed: name a module inside '
+                               f'it, "hpnet taps {pose}" lists them')
             # A later module may overwrite its input in place (HRNet's
             # fusion does), hence the copy.
             self.maps[name] = output.detach().clone()

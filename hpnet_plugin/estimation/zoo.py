@@ -8,6 +8,7 @@ compared before anything is loaded.
 """
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import os.path as osp
@@ -143,6 +144,25 @@ def choose_pose(spec: str | None = None,
                    ('.py', '.onnx'))
 
 
+def find_pose(spec: str) -> Choice:
+    """The pose net that a name or a file stands for, without weights.
+
+    Args:
+        spec: See :func:`choose_pose`.
+
+    Returns:
+        Its config or ONNX file, and its default taps.
+
+    Raises:
+        ValueError: If ``spec`` is neither a name nor a file.
+    """
+    model = POSES.get(spec)
+    if model:
+        return Choice(spec, config_file(model.config), None, model.taps,
+                      model.note)
+    return _file_of(spec, POSES, 'pose net', ('.py', '.onnx'))
+
+
 def choose_detector(spec: str | None = None,
                     checkpoint: str | None = None) -> Choice:
     """The detector that a name or a spec stands for.
@@ -262,12 +282,23 @@ def _choose(spec, checkpoint, models, last, what, suffixes):
                       model.note)
     if name == last:
         return Choice(name, name, checkpoint)
-    # a file that is not there is refused, with its path, by who opens it
+    return _file_of(name, models, what, suffixes, checkpoint)
+
+
+def _file_of(name, models, what, suffixes, checkpoint=None):
     if not name.endswith(suffixes):
+        close = difflib.get_close_matches(name, models, 1, .6)
         raise ValueError(
-            f'unknown {what} {name!r}; known are {", ".join(models)}'
+            f'unknown {what} {name!r}; '
+            + (f'the closest: {close[0]}; ' if close else '')
+            + f'known are {", ".join(models)}'
             f'{", hog, frame, boxes:FILE" if what == "detector" else ""} and '
             f'files ({", ".join(suffixes)})')
+    # "yolox:FILE.onnx" says of which kind a detector is
+    if not osp.isfile(name) and ':' not in name:
+        raise FileNotFoundError(f'{name}: no such {what}; give one of '
+                                f'{", ".join(models)}, or a file that is '
+                                f'there ({", ".join(suffixes)})')
     return Choice(name, name, checkpoint)
 
 

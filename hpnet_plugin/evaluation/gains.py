@@ -54,8 +54,8 @@ def compare(first, second, labels, classes=None, top=10):
         ``mean_class_accuracy``); ``classes``, a record for each class that
         occurs (``label``, ``class``, ``clips``, ``first``, ``second``,
         ``gain``); and of these records ``gain`` and ``lose``, by how much,
-        and ``accurate`` and ``confused``, by the accuracy of the first.
-        Equals stay in label order.
+        and ``accurate`` and ``confused``, by the accuracy of the first, at
+        most half of the classes each. Equals stay in label order.
     """
     names = class_names(classes, first.shape[1])
     counts = confusion_matrix(first, labels).sum(1)
@@ -73,6 +73,11 @@ def compare(first, second, labels, classes=None, top=10):
     def ranked(key, sign):
         return sorted(records, key=lambda record: sign * record[key])
 
+    # of few classes, each stands in one of the two lists
+    half = -(-len(records) // 2)
+    accurate = ranked('first', -1)[:min(top, half)]
+    confused = [record for record in ranked('first', 1)
+                if record not in accurate][:min(top, len(records) - half)]
     return dict(
         clips=len(labels),
         first=summarize(first, labels),
@@ -80,5 +85,5 @@ def compare(first, second, labels, classes=None, top=10):
         classes=records,
         gain=[r for r in ranked('gain', -1) if r['gain'] > 0][:top],
         lose=[r for r in ranked('gain', 1) if r['gain'] < 0][:top],
-        accurate=ranked('first', -1)[:top],
-        confused=ranked('first', 1)[:top])
+        accurate=accurate,
+        confused=confused)

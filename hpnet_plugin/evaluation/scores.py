@@ -191,9 +191,16 @@ def read_scores(path, clips=None):
     except UnsafePickleError as error:
         raise ScoreError(str(error)) from None
     except Exception as error:
-        # A broken pickle may raise nearly anything.
-        raise ScoreError(f'{path}: not a readable score file '
-                         f'({type(error).__name__}: {error})') from error
+        # A broken pickle may raise nearly anything. Of .npy files numpy
+        # advises to load pickles, which runs code.
+        why = f'{type(error).__name__}: {error}'.removeprefix(
+            f'UnreadablePickleError: {file}: ')
+        if 'allow_pickle' in why:
+            why = 'it holds no array of numbers'
+        raise ScoreError(f'{path}: not a readable score file ({why}); '
+                         'expected what hpnet test --dump or hpnet fuse --out '
+                         'writes, or another file that hpnet fuse --help '
+                         'lists') from error
 
 
 def write_scores(path, scores):
@@ -328,8 +335,8 @@ def _read_folder(folder, stream, source):
     if stream not in found:
         others = sorted(f'{folder}#{key}' for key in found if key)
         raise ScoreError(
-            f'{source}: no array named like 0_best_{stream or ""}'
-            f'{"_" if stream else ""}score.npy in this folder'
+            f'{source}: this folder holds no scores; expected files called '
+            f'0_best_{stream or ""}{"_" if stream else ""}score.npy'
             + (f'; it has {", ".join(others)}' if others else ''))
     kinds = found[stream]
     if len(kinds) > 1:

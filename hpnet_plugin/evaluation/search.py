@@ -122,8 +122,9 @@ def search_on(joined, weights, files=None, metric='top1', allow_test=False,
     if files is not None:
         if len(files) != len(weights):
             raise ScoreError(
-                f'{len(files)} files to search on for {len(weights)} '
-                'streams; give one a stream, in the same order')
+                f'--tune has {len(files)} score '
+                f'{"file" if len(files) == 1 else "files"} for {len(weights)} '
+                'streams; give one file for each stream, in the same order')
         held, _ = read_streams(files, **source)
     if held.scores.shape[2] != joined.scores.shape[2]:
         raise ScoreError(

@@ -108,7 +108,7 @@ class Workers:
             told.
 
     Raises:
-        SetupError: If ``build`` raises ``ValueError`` or ``OSError``.
+        SetupError: If ``build`` raises an error, with its text.
     """
 
     def __init__(self,
@@ -299,7 +299,7 @@ def _main(build, number, pipe, others):
     try:
         work, told = build(number)
         _one_thread()
-    except (ValueError, OSError, ImportError) as error:
+    except Exception as error:
         _send(pipe, 'broken', reason(error))
         return
     _send(pipe, 'ready', told)

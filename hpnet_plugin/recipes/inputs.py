@@ -19,7 +19,8 @@ POSES_3D = ('3D poses of NTU (ntu60_3d.pkl, ntu120_3d.pkl) come from '
             'folder of json files; hpnet import-poses FILE --splits '
             'data/NAME_lists/splits.json --out {}')
 XCLIP = ('https://github.com/microsoft/VideoX/tree/master/X-CLIP '
-         '(k600_16_8.pth), and hpnet convert k600_16_8.pth {} --from xclip')
+         '(k600_16_8.pth) and run hpnet convert k600_16_8.pth {} --from '
+         'xclip')
 
 
 class MissingInputError(FileNotFoundError):
@@ -80,9 +81,10 @@ def missing_inputs(config: Mapping,
             dataset, pooled_channels(config, dataset['pipeline']))
     weights = config.get('load_from')
     if weights and '://' not in weights and not osp.isfile(weights):
-        where = XCLIP.format(weights) if 'xclip' in weights \
-            else 'set load_from, or None'
-        found.append(f'{weights}: no such checkpoint; get it by {where}')
+        where = f'get it from {XCLIP.format(weights)}' \
+            if 'xclip' in weights else 'set load_from to a file that is ' \
+            'there, or to None'
+        found.append(f'{weights}: no such checkpoint; {where}')
     return list(dict.fromkeys(found))
 
 

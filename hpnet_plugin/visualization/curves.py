@@ -18,6 +18,7 @@ def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
         matplotlib.figure.Figure: Two panels.
     """
     figure, ((loss, accuracy), ) = new_figure(9.2, 3.5, columns=2)
+    ends = []
     for index, (name, work_dir) in enumerate(work_dirs.items()):
         train, val = read_curves(work_dir)
         color = series_color(index)
@@ -27,9 +28,11 @@ def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
         x, y = _series(val, metric, 100)
         _line(accuracy, x, y, color, dots=True)
         if len(y):
-            accuracy.annotate(f'{y[-1]:.1f}', (x[-1], y[-1]),
-                              xytext=(6, 0), textcoords='offset points',
-                              va='center', fontsize=9, color=color)
+            ends.append((x[-1], y[-1], color))
+    for (x, y, color), at in zip(ends, apart([end[1] for end in ends])):
+        accuracy.annotate(f'{y:.1f}', (x, at), xytext=(6, 0),
+                          textcoords='offset points', va='center',
+                          fontsize=9, color=color)
     unit = 'epoch' if 'epoch' in train[0] else 'iteration'
     for axis, title in ((loss, 'Loss in training'),
                         (accuracy, 'Accuracy in percent')):
@@ -46,6 +49,31 @@ def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
     accuracy.legend(frameon=False, fontsize=9, loc='lower right')
     loss.legend(frameon=False, fontsize=9)
     return figure
+
+
+def apart(values, gap=5.5):
+    """Where numbers stand that are written at values.
+
+    Args:
+        values (list[float]): In percent of the axis.
+        gap (float): Between two of them, at least. Default: 5.5, a line.
+
+    Returns:
+        np.ndarray: In the order given, near the values.
+    """
+    order = np.argsort(values, kind='stable')
+    ranks = gap * np.arange(len(values))
+    # the nearest that keep the gaps, by the mean of what would overlap
+    free = np.asarray(values, float)[order] - ranks
+    blocks = []
+    for value in free:
+        blocks.append([value])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    places = np.empty(len(order))
+    places[order] = ranks + [np.mean(block) for block in blocks
+                             for _ in block]
+    return places
 
 
 def _series(entries, key, factor=1):

@@ -4,14 +4,18 @@ import numpy as np
 from .style import INK, halo, marker, new_figure, series_color
 
 _COLORS = 7
+# offsets of a number from its point, in points of 1/72 inch
+_PLACES = np.array([(radius * np.cos(angle), radius * np.sin(angle))
+                    for radius in (11, 17, 24, 32, 42)
+                    for angle in np.arange(0, 2 * np.pi, np.pi / 8)])
 
 
 def embedding_figure(panels, labels, classes):
     """Points of one or several models side by side, the same clips in each.
 
-    Classes differ in colour and shape, and each has its number on that of
-    its points that is nearest to the others, because no set of colours tells
-    sixty classes apart.
+    Classes differ in colour and shape, and each has its number beside that
+    of its points that is nearest to the others, where it hides as few points
+    as can be, because no set of colours tells sixty classes apart.
 
     Args:
         panels (dict[str, tuple]): Title to points (N, 2) and a line of text
@@ -26,7 +30,9 @@ def embedding_figure(panels, labels, classes):
     # The numbers of many classes need room.
     side, count = np.clip(1.35 * len(present)**.4, 4.6, 8.5), len(panels)
     width = side * count
-    names = [f'{label}  {classes[label]}' for label in present]
+    # a class without a name is called by its number
+    names = [f'{label}  {classes[label]}' if classes[label] != str(label)
+             else str(label) for label in present]
     # About 0.075 inches a letter, and the mark.
     columns = max(1, int(width / (.075 * max(map(len, names)) + .42)))
     lines = -(-len(names) // columns)
@@ -41,7 +47,7 @@ def embedding_figure(panels, labels, classes):
             handles.append(axis.scatter(
                 *own.T, s=size, color=color, marker=marker(label // _COLORS),
                 alpha=.75, linewidths=0, rasterized=len(labels) > 2000))
-            _number(axis, own, label)
+        _numbers(axis, points, labels, 72 * side)
         axis.set(xticks=[], yticks=[], xlabel=text)
         axis.set_title(title, loc='left')
         axis.set_box_aspect(1)
@@ -59,9 +65,44 @@ def embedding_figure(panels, labels, classes):
     return figure
 
 
-def _number(axis, points, label):
-    """The class's number, on the medoid of its points."""
-    far = np.linalg.norm(points[:, None] - points, axis=-1).sum(1)
-    halo(axis.annotate(
-        str(label), points[far.argmin()], ha='center', va='center',
-        fontsize=8, fontweight='bold', color=INK))
+def _numbers(axis, points, labels, side):
+    """The number of each class beside the medoid of its points.
+
+    Args:
+        axis (Axes): Square.
+        points (np.ndarray): (N, 2).
+        labels (np.ndarray): (N,).
+        side (float): Of the axis in points of 1/72 inch, about.
+    """
+    span = np.ptp(points, axis=0).max() or 1.
+    # as seen: both directions fill the square
+    at = (points - points.min(0)) / np.maximum(np.ptp(points, axis=0),
+                                               1e-9 * span) * side
+    taken = at
+    for label in np.unique(labels):
+        own = labels == label
+        far = np.linalg.norm(at[own][:, None] - at[own], axis=-1).sum(1)
+        medoid = far.argmin()
+        size = np.array([3 + 2.8 * len(str(label)), 5.5])  # half of it
+        places = at[own][medoid] + _PLACES
+        inside = (np.abs(places - side / 2) < side / 2).all(1)
+        near = taken[(np.abs(taken - at[own][medoid])
+                      < _PLACES.max() + size + 3).all(1)]
+        hidden = (np.abs(places[:, None] - near) < size + 3).all(-1).sum(1)
+        # what is hidden counts most, then how far away the number is
+        cost = hidden + .01 * np.linalg.norm(_PLACES, axis=1) \
+            + len(at) * ~inside
+        place = _PLACES[cost.argmin()]
+        line = dict(arrowstyle='-', color=INK, alpha=.6, linewidth=.7,
+                    shrinkA=4, shrinkB=1)
+        number = axis.annotate(
+            str(label), points[own][medoid], place, ha='center', va='center',
+            textcoords='offset points', fontsize=8, fontweight='bold',
+            color=INK, arrowprops=line if np.linalg.norm(place) > 12
+            else None)
+        number.set_in_layout(False)  # it is inside; this saves time
+        halo(number)
+        # others keep away from this number more than from a point
+        corners = size * ((-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0))
+        taken = np.concatenate([taken, np.repeat(
+            at[own][medoid] + place + corners, 5, axis=0)])

@@ -20,6 +20,12 @@ LEFT, RIGHT, MIDDLE = (70, 170, 255), (255, 150, 50), (240, 240, 240)
 _SHIFT = 4
 
 
+def joint_names(count):
+    """Names of joints: COCO's where there are 17, else their numbers."""
+    return list(JOINTS) if count == len(JOINTS) else [
+        f'joint {i}' for i in range(count)]
+
+
 def pooled_energy(pooled_feat):
     """L2 norm over the channels: (M, T, V, C) to (M, T, V), float32."""
     return np.linalg.norm(pooled_feat.astype(np.float32), axis=-1)

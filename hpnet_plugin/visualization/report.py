@@ -134,11 +134,17 @@ def _table(rows):
              for column in zip(*body)] or [''] * len(header)
     lines = [''.join(f'<th{m}>{_escape(c)}</th>'
                      for c, m in zip(header, marks))]
-    lines += [''.join(f'<td{m}>{_escape(c)}</td>'
+    lines += [''.join(f'<td{m}>{_whole(_escape(c))}</td>'
                       for c, m in zip(row, marks)) for row in body]
     return ('<div class="scroll"><table>\n'
             + ''.join(f'<tr>{line}</tr>\n' for line in lines)
             + '</table></div>\n')
+
+
+def _whole(cell):
+    """An interval stays on one line."""
+    short = cell.startswith('[') and len(cell) < 30
+    return cell.replace(' ', '&nbsp;') if short else cell
 
 
 def _figures(pictures):

@@ -15,12 +15,16 @@ from ..evaluation.metrics import (
 )
 from ..evaluation.tables import (
     accuracy_table,
+    class_names,
     class_table,
     confusion_table,
+    gain_table,
 )
+from ..recipes.reading import innermost
 from .classes import comparison_figure, confusion_figure
 from .curves import training_figure
 from .energy import energy_figure, strip
+from .explain import explanation_figures
 from .joints import (
     draw_energy,
     draw_joints,
@@ -29,7 +33,10 @@ from .joints import (
     pooled_energy,
     zoom,
 )
+from .maps import detector_figure, maps_figure
 from .report import Picture, Section
+
+_TEST = 'TEST clips'
 
 
 def training_section(work_dirs, metric='acc/top1'):
@@ -47,18 +54,40 @@ def training_section(work_dirs, metric='acc/top1'):
     """
     named = dict(zip(short_names(work_dirs), work_dirs))
     rows = [['training', 'epochs', 'last loss', 'last top-1', 'best top-1',
-             'best epoch']]
+             'best epoch', 'chosen on']]
     for name, work_dir in named.items():
         train, val = read_curves(work_dir)
         row = [name, train[-1].get('epoch', ''), f'{train[-1]["loss"]:.3f}']
         found = [(e[metric], e['step']) for e in val if metric in e]
         if found:
             best, step = max(found, key=lambda f: f[0])
-            row += [f'{100 * found[-1][0]:.2f}', f'{100 * best:.2f}', step]
+            row += [f'{100 * found[-1][0]:.2f}', f'{100 * best:.2f}', step,
+                    _chosen_on(work_dir)]
         rows.append(row + [''] * (len(rows[0]) - len(row)))
-    return Section('Training', table=rows, figure=Picture(
+    text = ''
+    if any(row[-1] == _TEST for row in rows[1:]):
+        text = ('NOTE: where the best epoch was chosen on the test clips, '
+                'the best top-1 is flattered: compare the last top-1, or '
+                'validate on other clips.')
+    return Section('Training', text, rows, figure=Picture(
         training_figure(named, metric),
         'Loss as logged; accuracy in training is the mean of an epoch.'))
+
+
+def _chosen_on(work_dir):
+    """On which clips a training chose its best epoch, if that is known."""
+    from mmengine.config import Config
+    configs = sorted(Path(work_dir).glob('*.py'),
+                     key=lambda path: path.stat().st_mtime)
+    if not configs:
+        return ''
+    config = Config.fromfile(str(configs[-1]), import_custom_modules=False)
+    val, test = (
+        {key: dataset.get(key) for key in ('data_root', 'ann_file', 'split')}
+        for dataset in (innermost((config.get(f'{part}_dataloader') or {}
+                                   ).get('dataset') or {})
+                        for part in ('val', 'test')))
+    return _TEST if val == test else val['split'] or 'validation'
 
 
 def scores_sections(joined, weights, classes=None):
@@ -81,11 +110,19 @@ def scores_sections(joined, weights, classes=None):
     names = short_names(joined.sources)
     for stream, name in zip(result['streams'], names):
         stream['file'] = name
+    gains = []
+    if several:
+        gains = [Section(
+            'Gain of the fusion', 'In points, with the 95 % bootstrap '
+            'interval over the clips, drawn class by class. The weights are '
+            'taken as given: if they were chosen on these clips, the fusion '
+            'and its gains are flattered.', gain_table(result['streams']))]
     sections = [
         Section('Accuracy', f'{result["clips"]} clips, {result["classes"]} '
                 'classes; in percent. Mean class: over the classes that '
                 'occur.',
                 accuracy_table(result['streams'], result['fusion'])),
+        *gains,
         Section('Confusions', f'Of {what}; each row in percent of its class.',
                 confusion_table(matrix, classes, 10),
                 Picture(confusion_figure(matrix, classes),
@@ -100,7 +137,8 @@ def scores_sections(joined, weights, classes=None):
             Section(f'{names[0]} and {names[1]}', figure=comparison_figure(
                 accuracies[0], accuracies[1], names[:2], classes)),
             Section(f'{names[best]} and the fusion', 'The stream with the '
-                    'highest top-1 beside the fusion.',
+                    'highest top-1, chosen on these TEST clips, beside the '
+                    'fusion.',
                     figure=comparison_figure(
                         accuracies[best], per_class_accuracy(fusion, labels),
                         (names[best], 'fusion'), classes))]
@@ -147,7 +185,8 @@ def dataset_section(folder):
     return Section('Features', text, rows)
 
 
-def clip_section(store, name, videos=None, tap=None, moments=4):
+def clip_section(store, name, videos=None, tap=None, moments=4,
+                 extractor=None):
     """Joints and pooled energy of one clip.
 
     Args:
@@ -159,6 +198,8 @@ def clip_section(store, name, videos=None, tap=None, moments=4):
         tap (str, optional): Which features; may be left out where the store
             has one tap only.
         moments (int): How many frames to show. Default: 4.
+        extractor (PooledExtractor, optional): Show the feature maps of this
+            pose net, too.
 
     Returns:
         Section: Its pictures.
@@ -191,7 +232,81 @@ def clip_section(store, name, videos=None, tap=None, moments=4):
         pictures.insert(0, Picture(
             image, f'Joints (left blue, right orange) and the energy pooled '
             f'at them at {when} {"s" if fps else "(frames)"}.'))
+        people = _people(name, frames, joints[:, at], scores[:, at],
+                         [t / fps if fps else t for t in at])
+        pictures += _pictures_of(people, extractor)
     return Section(name, text, figure=pictures)
+
+
+def _people(name, frames, joints, scores, times):
+    """People of frames, by the box around their joints."""
+    from ..apis.feature_maps import Person
+    found = []
+    for t, frame in enumerate(frames):
+        for m in np.flatnonzero((scores[:, t] > 0).any(-1)):
+            box = people_box(joints[m, t], scores[m, t], margin=.05)
+            found.append(Person(name, float(times[t]), int(m), frame, box))
+    return found
+
+
+def _pictures_of(people, extractor=None):
+    """The RGB branch's input of people, and maps of them."""
+    from ..apis.feature_maps import look, rgb_inputs, titles, usual_feature
+    pictures = []
+    if people:
+        pictures.append(Picture(
+            detector_figure(titles(people), people, *rgb_inputs(people)),
+            'What the RGB branch sees of the frame without and with a human '
+            'detector.'))
+    if people and extractor is not None:
+        pictures.append(Picture(
+            maps_figure(titles(people), dict(net=look(extractor, people)),
+                        usual_feature(extractor)),
+            'Feature maps of the pose net (L2 norm over the channels of each '
+            'cell), the heatmaps of its joints, and the pooled features.'))
+    return pictures
+
+
+def explanation_section(clip, parts):
+    """What moved the scores of a clip.
+
+    Args:
+        clip (str): Its name.
+        parts (list[tuple]): Of each model its name, its ``Explanation`` or
+            why there is none, its class names (list[str] or None), and the
+            length of the clip in s, 0 where it is not known.
+
+    Returns:
+        Section: The figures of
+        :func:`hpnet_plugin.visualization.explain.explanation_figures`.
+    """
+    captions = dict(
+        activation='What each joint at each time gives to the logit of the '
+        'predicted class, in the last map of the graph network: orange '
+        'raises it, purple lowers it. In a stream of bones a joint stands '
+        'for the bone that ends in it. Streams of HP-Net have classifiers of '
+        'their own.',
+        joints='The same, added over time and people.',
+        text='Class names of HP-Net: their logits with the text as it is and '
+        'as TRMM refined it by this clip, how far the text was turned, and '
+        'how long psi and eta are.',
+        hidden='What the logit of HP-Net loses when the pooled features of a '
+        'joint are hidden.')
+    texts, pictures = [], []
+    for name, explanation, classes, duration in parts:
+        if isinstance(explanation, str):
+            texts.append(f'{name}: {explanation}')
+            continue
+        names = class_names(classes, len(explanation.scores))
+        said = f'{name} predicts {names[int(explanation.scores.argmax())]}'
+        if explanation.label >= 0:
+            said += f', the label is {names[explanation.label]}'
+        texts.append(f'{said}.')
+        pictures += [
+            Picture(figure, f'{name}. {captions[key]}')
+            for key, figure in explanation_figures(
+                name, explanation, classes, duration=duration).items()]
+    return Section(f'{clip}: what moved the score', texts, figure=pictures)
 
 
 def moments_image(frames, joints, scores, energy, limits):

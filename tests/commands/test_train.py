@@ -105,6 +105,7 @@ def test_a_stock_config_takes_the_folder(folder):
     assert (train.split, test.split) == (facts.use['train'],
                                          facts.use['test'])
     assert job.work_dir.endswith('_mine')
+    assert config.runner_type == 'CheckedRunner'
     with DefaultScope.overwrite_default_scope('mmaction'):
         assert len(DATASETS.build(test)) == 4
     with pytest.raises(SettingError, match='reads no PoseDataset'):
@@ -124,6 +125,15 @@ def test_train_and_test(folder, tmp_path, monkeypatch, capfd):
     shown = said.out + said.err
     assert 'Environment, config and hooks are in the log file' in shown
     assert 'custom_imports' not in shown and 'PyTorch compiling' not in shown
+    before, _, after = shown.partition('Epoch(train) [1]')
+    assert len(before.splitlines()) < 20
+    for line in ('model: RecognizerGCN with CTRGCN, 0.40 M parameters',
+                 f'training data: {folder}, split train, 4 samples of 10 '
+                 'classes', 'length: 2 epochs of 1 step', f'results: {run}'):
+        assert line in before
+    assert 'Epoch(train) [2][1/1]' in after  # an epoch of one step is logged
+    for noise in ('FileClient', 'videos remain', 'Exp name'):
+        assert noise not in shown
     log, = run.glob('*/*.log')
     assert 'custom_imports' in log.read_text()
     assert 'VERY_HIGH' in log.read_text()  # hooks by priority
@@ -134,6 +144,25 @@ def test_train_and_test(folder, tmp_path, monkeypatch, capfd):
     moved = run.rename(tmp_path / 'moved')
     assert find_run(str(moved), None) == (
         str(moved / 'hp_j.py'), str(moved / 'epoch_2.pth'))
+
+
+def test_files_that_are_no_configs(tmp_path, capsys):
+    (tmp_path / 'text.py').write_text('this is text')
+    (tmp_path / 'empty.py').touch()
+    for command in ('train', 'config', 'cost'):
+        for name, message in (('text', 'cannot be read as a config: '),
+                              ('empty', 'describes no model')):
+            assert main([command, str(tmp_path / f'{name}.py')]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith(f'hpnet {command}: ') and message in said
+
+
+def test_a_launcher_that_did_not_start_it(capsys, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(SystemExit) as end:
+        main(['train', 'hp_j', '--launcher', 'pytorch'])
+    assert end.value.code == 2
+    assert 'torchrun has not started' in capsys.readouterr().err
 
 
 def test_runs_that_are_none(tmp_path):

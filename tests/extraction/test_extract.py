@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -182,6 +183,28 @@ def test_facts_of_the_folder(dataset):
     assert record['detector']['name'].startswith('boxes')
     assert len(record['pose']['sha256']) == 64
     assert record['settings']['max_people'] == 2
+    # all of them have 12 frames, at the rate of people.save_video
+    fps = FeatureStore(dataset / 'features').info('c0')['fps']
+    assert record['fps'] == fps
+    assert record['clips']['seconds'] == dict.fromkeys(
+        ('median', 'longest'), 12 / fps)
+
+
+def test_nets_by_name(root, videos, main, dataset, tmp_path):
+    """A folder that was begun with files goes on with their names."""
+    out = shutil.copytree(dataset, tmp_path / 'data')
+    meta = (out / 'features/meta.json').read_bytes()
+    args = arguments(root, videos, out, *labelled(videos), '--tap', SECOND,
+                     '--workers', '0')
+    args[args.index('--pose') + 1] = 'tiny'
+    at = args.index('--checkpoint')
+    assert 'zoo' not in read_record(str(out))['pose']
+    assert main(args[:at] + args[at + 2:]) == 0
+    assert (out / 'features/meta.json').read_bytes() == meta
+    for record in (read_record(str(out)), json.loads(
+            (out / 'extraction.json').read_text())):
+        assert record['pose']['zoo'] == 'tiny'
+        assert 'zoo' not in record['detector']
 
 
 def test_transform_gives_what_the_store_has(root, videos, dataset):
@@ -323,7 +346,7 @@ def test_a_clip_without_people_is_kept(root, videos, main, tmp_path, capsys):
             assert 'c9: nobody found in 12 frames' in printed
             assert '1 clip failed' in printed and 'c9' not in store
             continue
-        assert 'nobody was found in 1 of them' in printed
+        assert 'in 1 of them no person was found' in printed
         assert 'c9' in content['split']['test']
         marked, = [one for one in content['annotations']
                    if one['frame_dir'] == 'c9']
@@ -379,19 +402,17 @@ def test_the_last_files_cannot_be_written(root, videos, main, tmp_path,
                                           capsys):
     """After hours of work: said in a line, and the features are safe."""
     (tmp_path / 'out/annotations.pkl').mkdir(parents=True)
-    assert main(arguments(root, videos, tmp_path / 'out')) == 1
-    assert 'annotations.pkl' in capsys.readouterr().err
+    assert main(arguments(root, videos, tmp_path / 'out')) == 2
+    assert 'annotations.pkl is a folder' in capsys.readouterr().err
     (tmp_path / 'out/annotations.pkl').rmdir()
     assert main(arguments(root, videos, tmp_path / 'out')) == 0
 
 
-def test_names_and_taps_are_listed(root, main, capsys):
+def test_names_are_listed(root, main, capsys):
     assert main(['--list-models']) == 0
     printed = capsys.readouterr().out
     for name in ('hrnet-w48-simcc', 'rtmpose-m', 'rtmdet-m', 'hog'):
         assert name in printed
-    assert main(['--list-taps', '--pose', 'tiny']) == 0
-    assert f'{TAP}  ' in capsys.readouterr().out
 
 
 def test_the_source_alone_is_a_command(videos, main, tmp_path, capsys):

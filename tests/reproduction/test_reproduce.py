@@ -241,7 +241,7 @@ def test_stopped(configs, monkeypatch, capsys):
         assert reproduce.main(['3', '--only', 'a', '--out', 'out']) == 130
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert 'the same command goes on' in capsys.readouterr().err
+    assert 'run the same command again' in capsys.readouterr().err
 
 
 def current(configs):

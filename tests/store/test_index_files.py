@@ -391,7 +391,7 @@ def test_upgrade_by_the_tool(root, capsys):
     main = runpy.run_path(str(ROOT / 'tools/verify_store.py'))['main']
     assert main([str(root), '--upgrade']) == 0
     printed = capsys.readouterr().out
-    assert 'indices turned into format 2' in printed
+    assert 'indices converted to format 2' in printed
     assert f'taps h2 ({TAPS["h2"]})' in printed
     (root / 'meta.json').write_text('[]')
     assert main([str(root), '--upgrade']) == 3

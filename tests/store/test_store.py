@@ -343,7 +343,7 @@ class TestDamage:
     def test_tool(self, root, capsys):
         main = runpy.run_path(str(ROOT / 'tools/verify_store.py'))['main']
         assert main([str(root.parent)]) == 0
-        assert '7 clips are well' in capsys.readouterr().out
+        assert '7 clips are intact' in capsys.readouterr().out
         path = sorted(root.glob('*.safetensors'))[1]
         path.write_bytes(path.read_bytes()[:-1] + b'!')
         assert main([str(root)]) == 3

@@ -105,6 +105,8 @@ def test_gains(analyze, dumps, capsys):
     check_figure(out / 'gains')
     check_figure(out / 'extremes')
     assert 'second gains most' in capsys.readouterr().out
+    # T8: of three classes, none is among the best and among the worst
+    assert [r['class'] for r in record['confused']] == ['wave']
     # Nothing gained, nothing lost.
     assert analyze(['gains', 'first.pkl', 'first.pkl', '--out', 'same',
                     '--names', 'one', 'other']) == 0
@@ -125,7 +127,8 @@ def test_wrong_use(analyze, dumps, capsys):
             (['tsne', 'a.py', '--out', 'x'], 'pairs'),
             (['tsne', 'a.py', 'a.pth', '--names', 'a', 'b', '--out', 'x'],
              '2 --names for 1 models'),
-            (['gains', 'a', 'b', '--top', '0', '--out', 'x'], 'at least 1')):
+            (['gains', 'a', 'b', '--top', '0', '--out', 'x'],
+             '0 is not a whole number, 1 or more')):
         with pytest.raises(SystemExit) as error:
             analyze(args)
         assert error.value.code == 2
@@ -201,6 +204,12 @@ def test_tsne(analyze, models, tmp_path, capsys):
     rows = table(tmp_path / 'some/tsne.csv')
     assert len(rows) == 12 and rows[0]['clip'].startswith('xview_train')
     assert {row['class'] for row in rows} == {'drink', 'read'}
+
+    # Without a file of names: those of the dataset folder.
+    assert analyze(['tsne', *pairs[:2], '--perplexity', '4', '--out',
+                    str(out)]) == 0
+    assert {row['class'] for row in table(out / 'tsne.csv')} == {
+        'pick up with one hand', 'pick up with two hands', 'drop trash'}
 
 
 def test_tsne_refuses_other_names(analyze, models, tmp_path, capsys):

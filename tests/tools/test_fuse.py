@@ -84,7 +84,7 @@ def test_tunes_on_other_clips_only(fuse, files, capsys):
     assert '4 clips: test0, test1, test2, … would be searched on and ' \
         'reported' in capsys.readouterr().err
     assert fuse([*tuned, 'j_val.pkl']) == 2
-    assert '1 files to search on for 2 streams' in capsys.readouterr().err
+    assert '--tune has 1 score file for 2 streams' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('how', [['--tune', 'j_test.pkl', 'b_test.pkl'], []])
@@ -93,7 +93,7 @@ def test_tunes_on_test_if_told_so(fuse, files, capsys, how):
                  '--tune-on-test']) == 0
     out = capsys.readouterr().out
     assert 'searched by top1 on 4 TEST clips' in out
-    assert 'chosen on reported clips' in out
+    assert 'chosen on the reported clips' in out
     assert json.loads((files / 'r.json').read_text())['tuned']['on'] == 'test'
 
 
@@ -124,7 +124,8 @@ def test_annotations_name_what_pyskl_wrote(fuse, files, capsys):
 def test_refusals_exit_2_and_write_nothing(fuse, files, capsys):
     assert fuse(['j_test.pkl', 'b_val.pkl', '--json', 'r.json']) == 2
     error = capsys.readouterr().err
-    assert error.startswith('fuse: b_val.pkl misses clips of j_test.pkl: 4')
+    assert error.startswith(
+        'hpnet fuse: b_val.pkl misses clips of j_test.pkl: 4')
     assert not (files / 'r.json').exists()
     assert fuse(['absent.pkl']) == 2
     assert fuse(['j_test.pkl', '--labels', 'absent.txt']) == 2

@@ -117,7 +117,8 @@ def test_hpnet_trains_on_the_authors_files(files, main, root, capsys):
     for _ in range(2):  # and again, onto what is there
         assert main(command) == 0
     shown = capsys.readouterr().out
-    assert '1 show nobody' in shown and '1 have no crops' in shown
+    assert 'clips without a person: 1;' in shown
+    assert 'clips without a person and without crops: 1;' in shown
     facts = read_facts(str(out))
     assert (facts.benchmark, facts.people, facts.frames) == ('ntu120', 2, 64)
     assert facts.taps == dict(released=96) and len(facts.classes) == 120

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from hpnet_plugin.evaluation.fisher import FisherScore
 from hpnet_plugin.visualization.classes import accuracy_figure, gains_figure
@@ -87,7 +88,27 @@ def test_clips_as_points(count):
     assert len(looks) == min(count, 70)
 
 
-def test_the_number_is_on_the_medoid():
+def test_numbers_hide_no_points():
+    """Where there is room; a number has a line to the medoid of its class."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 12)
+    points = rng.normal(size=(120, 2)) + 12 * np.c_[labels % 4, labels // 4]
+    figure = embedding_figure({'a': (points, '')}, labels, list('0123456789'))
+    axis, = figure.axes
+    renderer = draw(figure)
+    pixels = axis.transData.transform(points)
+    for text in axis.texts:
+        box = text.get_window_extent(renderer)
+        if text.arrow_patch:  # the extent has the line in it
+            text.arrow_patch.set_visible(False)
+            box = Text.get_window_extent(text, renderer)
+        assert not box.count_contains(pixels)
+    # classes without names are called by their numbers, once
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == list(
+        '0123456789')
+
+
+def test_the_number_is_that_of_the_medoid():
     points = np.array([[0, 0], [1, 0], [1.1, 0], [9, 0], [5, 5.]])
     figure = embedding_figure({'a': (points, '')}, np.array([0, 0, 0, 0, 1]),
                               ['one', 'two'])

@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from hpnet_plugin.evaluation.fusion import read_streams
+from hpnet_plugin.evaluation.fusion import assess, read_streams
 from hpnet_plugin.evaluation.scores import Scores, write_scores
+from hpnet_plugin.evaluation.tables import gain_table
 from hpnet_plugin.store import FeatureStore, StoreWriter
 from hpnet_plugin.visualization.sections import (
     clip_section,
@@ -75,13 +76,17 @@ def test_dataset(folder):
 def test_clip_with_its_video(folder):
     store = FeatureStore(folder / 'features')
     section = clip_section(store, 'b', folder / 'videos', tap='low')
-    moments, energy = section.figure
+    moments, energy, detector = section.figure
     # half the frames were kept: those at 1, 3, …, 11 of 12
     assert moments.caption.endswith('at 0.0, 0.4, 0.6, 1.0 s.')
     assert moments.image.ndim == 3 and moments.image.shape[0] == 2 * 420 + 6
     # half as many frames in the same time
     extent = energy.image.axes[0].images[0].get_extent()
     assert extent[:2] == [0, pytest.approx(LENGTH / 10)]
+    # two people at each moment, without and with a detector
+    assert [axis.get_title() for axis in detector.image.axes[:2]] == [
+        '0.0 s, person 1', '0.0 s, person 2']
+    assert len(detector.image.axes) == 3 * 8
     top = moments.image[5, ::moments.image.shape[1] // 8, 0]
     assert top[-1] > top[0] + 100
 
@@ -98,13 +103,19 @@ def test_scores(dumps):
     streams = read_streams([f'{dumps}/hp.pkl', f'{dumps}/pose.pkl'])
     sections = scores_sections(*streams, ['drink', 'read'])
     assert [s.title for s in sections] == [
-        'Accuracy', 'Confusions', 'Classes', 'hp and pose',
-        'hp and the fusion']
+        'Accuracy', 'Gain of the fusion', 'Confusions', 'Classes',
+        'hp and pose', 'hp and the fusion']
     accuracy = sections[0].table
     assert accuracy[1][:2] == ['hp', '66.67']
     assert accuracy[1][4:] == ['1', 'logits']
     assert accuracy[3][:2] == ['fusion', '100.00']
-    assert sections[1].table[1:] == []
+    # what hpnet fuse prints
+    assert sections[1].table == gain_table([dict(
+        stream, file=name) for name, stream in zip(
+            ('hp', 'pose'), assess(*streams)['streams'])])
+    assert 'chosen on these clips' in sections[1].text
+    assert sections[2].table[1:] == []
+    assert 'TEST clips' in sections[5].text
     alone = scores_sections(*read_streams([f'{dumps}/hp.pkl']))
     assert alone[1].table[1] == ['1', '0', '1', '50.0']
     assert len(alone) == 3
@@ -120,9 +131,21 @@ def test_training(tmp_path):
                 {'acc/top1': .5 + offset, 'step': 1},
                 {'loss': .5 + offset, 'epoch': 2, 'iter': 10, 'step': 10},
                 {'acc/top1': .4 + offset, 'step': 2})))
-    section = training_section([tmp_path / 'x/j', tmp_path / 'x/b'])
-    assert section.table[1:] == [['j', 2, '0.500', '40.00', '50.00', 1],
-                                 ['b', 2, '0.600', '50.00', '60.00', 1]]
+    folders = [tmp_path / 'x/j', tmp_path / 'x/b']
+    section = training_section(folders)
+    assert section.table[1:] == [['j', 2, '0.500', '40.00', '50.00', 1, ''],
+                                 ['b', 2, '0.600', '50.00', '60.00', 1, '']]
+    assert section.text == ''
+    # a best epoch that was chosen on what is tested is marked
+    for folder, split in zip(folders, ('val', 'test')):
+        (folder / 'stream.py').write_text('\n'.join(
+            f'{part}_dataloader = dict(dataset=dict(dataset=dict('
+            f'data_root="d", ann_file="a.pkl", split="{name}")))'
+            for part, name in (('val', split), ('test', 'test'))))
+    section = training_section(folders)
+    assert [row[-1] for row in section.table] == ['chosen on', 'val',
+                                                  'TEST clips']
+    assert section.text.startswith('NOTE') and 'flattered' in section.text
 
 
 @pytest.mark.parametrize('paths, names', [

@@ -90,6 +90,14 @@ class TRMM(BaseModule):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
 
+    def psi(self, text, feat):
+        """psi of Eq. 8; see :meth:`refinement`.
+
+        Returns:
+            Tensor: (B, K, C).
+        """
+        return self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
+
     def refinement(self, text, feat):
         """What is added to the text features, psi + eta.
 
@@ -100,7 +108,7 @@ class TRMM(BaseModule):
         Returns:
             Tensor: (B, K, C).
         """
-        psi = self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
+        psi = self.psi(text, feat)
         if self.eta is None:
             return psi
         if self.eta == 'text':

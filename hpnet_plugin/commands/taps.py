@@ -1,0 +1,75 @@
+"""List the feature maps of a pose net that can be pooled at the joints.
+
+    hpnet taps tiny
+    hpnet taps hrnet-w48
+    hpnet taps my_pose_net.py
+    hpnet taps my_pose_net.onnx
+
+POSE is a name that hpnet extract --list-models lists, an mmpose config of a
+top-down net, or an ONNX file. Each line is a value for hpnet extract --tap,
+with the channels, height and width of its feature map for one crop. Marked
+are the default tap of a named pose net, and the feature maps of HRNet-W48
+that the paper compares (Tables VII and VIII). No weights are needed.
+
+Exit status: 0 listed, 2 the usage is wrong or POSE cannot be used.
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .options import command_parser
+from .refusal import run_command
+
+# feature map of HRNet-W48, channels -> its name in the paper
+PAPER = {
+    ('backbone.stage4.2.relu', 48): 'H1 of Table VII',
+    ('backbone.stage4.0.branches.1', 96): "H2 of Table VII, the paper's own",
+    ('backbone.stage4.0.branches.2', 192): 'H3 of Table VII',
+    ('backbone.stage2.0.branches.1', 96): 'stage 1 of Table VIII',
+    ('backbone.stage3.3.branches.1', 96): 'stage 2 of Table VIII',
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = command_parser(__doc__)
+    parser.add_argument('pose', metavar='POSE',
+                        help='name, mmpose config or ONNX file of a pose net')
+    parser.add_argument('--checkpoint', metavar='FILE',
+                        help='check that these weights fit the pose net')
+    return parser.parse_args(argv)
+
+
+def notes_of(tap: str, channels: int, default: Sequence[str]) -> str:
+    """What is special about a feature map, or nothing.
+
+    Args:
+        tap (str): Its name.
+        channels (int): Its channels.
+        default (Sequence[str]): The default taps of the pose net.
+    """
+    notes = ['default'] * (tap in default)
+    if (tap, channels) in PAPER:
+        notes.append(PAPER[tap, channels])
+    return '; '.join(notes)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table."""
+    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
+    from ..estimation import zoo
+    from ..estimation.pose import list_taps
+    from ..evaluation.tables import format_table
+    choice = zoo.find_pose(args.pose)
+    rows = [['tap', 'channels', 'height', 'width', '']]
+    for tap, shape in list_taps(choice.file, args.checkpoint).items():
+        rows.append([tap, *map(str, shape),
+                     notes_of(tap, shape[0], choice.taps)])
+    print(format_table(rows))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = parse_args(argv)
+    return run_command('taps', lambda: run(args), ValueError)
