@@ -20,6 +20,8 @@ from hpnet_plugin.demo import people
 
 gradio = pytest.importorskip('gradio', reason='the page needs Gradio: make '
                              'app')
+# Gradio's, about pandas.
+pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 ANSWER = '.hp-timelines, .hp-empty, .hp-refused'
 SECONDS = 1.5  # of a video that are looked at
