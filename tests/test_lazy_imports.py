@@ -25,7 +25,9 @@ def loaded(code, modules=HEAVY):
     'hpnet_plugin', 'hpnet_plugin.store', 'hpnet_plugin.evaluation',
     'hpnet_plugin.evaluation.fusion', 'hpnet_plugin.datasets.preparation',
     'hpnet_plugin.evaluation.calibration', 'hpnet_plugin.apis.trained',
-    'hpnet_plugin.recipes', 'hpnet_plugin.cli'])
+    'hpnet_plugin.apis.media', 'hpnet_plugin.apis.live',
+    'hpnet_plugin.recipes', 'hpnet_plugin.cli', 'hpnet_plugin.apis.inputs',
+    'hpnet_plugin.apis.onnx_scorer', 'hpnet_plugin.graph'])
 def test_imports_need_no_stock_package(modules):
     assert loaded(f'import {modules}') == []
 

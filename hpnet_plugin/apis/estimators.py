@@ -60,7 +60,12 @@ def build_estimators(description: ModelDescription,
         ValueError: If something else cannot be built.
     """
     record = description.extraction
-    source = _detector(record.get('detector') or {}, device, detector,
+    people = record.get('detector') or {}
+    if exported and detector is None and people.get('file'):
+        # a copy that hpnet export has put beside the pose net
+        detector = osp.join(osp.dirname(exported),
+                            osp.basename(people['file']))
+    source = _detector(people, device, detector,
                        det_checkpoint, detect_every, description.name)
     if exported and pose is None:
         from ..estimation.onnx_extractor import OnnxExtractor

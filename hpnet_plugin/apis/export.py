@@ -161,7 +161,7 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
         data = _exported(graph, shapes, about)
         worst = _compare(data, graph, model, about)
     return with_metadata(data, dict(
-        description_facts(about), reads={
+        description_facts(_portable(about)), reads={
             name: 'float32 ' + str(tuple(
                 FREE[name].get(axis, size) for axis, size in
                 enumerate(shape)))
@@ -278,10 +278,15 @@ def _models(trained: Trained) -> Iterator[tuple[str, Trained]]:
 
 
 def _portable(about: ModelDescription) -> ModelDescription:
-    """A description without what is of the training and this machine."""
+    """A description without what is of the training and this machine.
+
+    Of the config it keeps what usual weights in a fusion are found by.
+    """
+    config = {key: about.config[key] for key in ('recipe', 'stream', 'net')
+              if key in about.config}
     facts = {key: value for key, value in about.facts.items()
              if key != 'folder'}
-    return replace(about, facts=facts, config={})
+    return replace(about, facts=facts, config=config)
 
 
 def _detector(spec, folder, note) -> Mapping[str, Any]:

@@ -46,11 +46,11 @@ class LiveMedia(Media):
     source; what is passed over is counted in ``dropped``. Times are those of
     the source's clock, or of arrival where it has none.
 
-    A source that is lost is opened again and again, at growing intervals;
-    its frames go on with the times of this computer's clock, so that the gap
-    is seen. Both are logged. :meth:`chunks` ends when the medium is closed,
-    when a recording ends, and when a lost source has not come back within
-    ``give_up``; ``damage`` says so then.
+    A source that is lost is opened again and again, at growing intervals.
+    Times and numbers of its frames then go on where they would be had it not
+    been lost, so that the gap is seen. Both are logged. :meth:`chunks` ends
+    when the medium is closed, when a recording ends, and when a lost source
+    has not come back within ``give_up``; ``damage`` says so then.
 
     Args:
         name (str): See :class:`Media`.
@@ -125,6 +125,7 @@ class _Reception:
         self._newest = self._error = None
         self._over, self._change = False, threading.Condition()
         self._clock, self._count, self._instant = _Clock(), 0, -1
+        self._missed = False
         # a read under way ends within SILENCE; nobody has to wait for it
         threading.Thread(target=self._run, daemon=True,
                          name=f'frames of {media.name}').start()
@@ -224,6 +225,7 @@ class _Reception:
             2 * self.media.limits.pixels + (1 << 20)))
         self.rate = float(stream.average_rate or 0) if timed else 0.
         self._clock.restart()
+        self._missed = self._count > 0
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
@@ -237,7 +239,11 @@ class _Reception:
 
     def _take(self, stamp, frame):
         """Keep a frame in place of the one before."""
-        now = self._clock(stamp, time.monotonic())
+        last, now = self._clock.last, self._clock(stamp, time.monotonic())
+        if self._missed:  # as many as came in such a time before
+            rate = self.rate or self._count / max(last, 1.)
+            self._count += max(0, round((now - last) * rate) - 1)
+            self._missed = False
         number, self._count = self._count, self._count + 1
         if self.fps is not None:
             instant = math.floor(now * self.fps + 0.5)

@@ -63,10 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from ..apis.checkpoints import CheckpointError
-    from ..apis.description import DescriptionError
     from ..apis.export import export_trained
-    from ..apis.trained import TrainedError
     from ..onnx_export import ExportError
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -77,8 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExportError as error:
         print(f'export: {error}', file=sys.stderr)
         return 1
-    except (CheckpointError, DescriptionError, TrainedError, ValueError,
-            OSError) as error:
+    # also those of descriptions, checkpoints and models, which are ValueError
+    except (OSError, ValueError) as error:
         print(f'export: {error}', file=sys.stderr)
         return 2
     return 0

@@ -253,6 +253,10 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
     pose = zoo.choose_pose(args.pose, args.checkpoint)
     say_choice('pose net', pose)
     taps = args.tap or pose.taps
+    if not taps and not osp.isfile(pose.file):
+        raise FileNotFoundError(f'{pose.name}: no such pose net; give a name '
+                                'that --list-models lists, or a file that is '
+                                'there (.py, .onnx)')
     if not taps:
         raise ValueError(f'{pose.name} has no default tap: choose one with '
                          f'--tap; hpnet taps {pose.name} lists them')

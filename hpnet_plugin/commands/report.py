@@ -114,7 +114,8 @@ def sections(args: argparse.Namespace) -> list[Any]:
     return parts
 
 
-def explanations(args, classes=None):
+def explanations(args: argparse.Namespace,
+                 classes: Sequence[str] | None = None) -> list[Any]:
     """A section a clip: what moved its score in each trained model."""
     from hpnet_plugin.apis.checkpoints import CheckpointError
     from hpnet_plugin.apis.explain import UnexplainedError

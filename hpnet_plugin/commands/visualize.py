@@ -14,7 +14,8 @@ what each joint at each time gives to the logit; of HP-Net also which class
 names were refined most, and which joint did it. All numbers are written as
 JSON beside the figures.
 
-Exit status 0, or 2 where the usage is wrong or a file cannot be used.
+Exit status: 0 done, 2 the usage is wrong or a file cannot be used, 1 a file
+cannot be written (the disk is full).
 """
 from __future__ import annotations
 
@@ -25,6 +26,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .options import command_parser, output_folder, whole_number
+from .refusal import run_command
+
 if TYPE_CHECKING:
     from ..apis.explain import Explanation
     from ..apis.feature_maps import Person
@@ -33,15 +37,15 @@ if TYPE_CHECKING:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     commands = parser.add_subparsers(required=True, metavar='FIGURE')
 
     def command(name, about, run):
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(run=run)
-        sub.add_argument('--out', required=True, type=Path, metavar='FOLDER')
+        sub.add_argument('--out', required=True, metavar='FOLDER',
+                         type=output_folder,
+                         help='folder of figures and numbers')
         return sub
 
     def add_videos(parser, moments):
@@ -51,9 +55,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             help='as of hpnet extract (default: the best that is here)')
         parser.add_argument('--det-checkpoint', metavar='FILE',
                             help='weights of an mmdet config')
-        parser.add_argument('--max-people', type=positive, default=1,
+        parser.add_argument('--max-people', type=whole_number(), default=1,
                             metavar='N', help='people shown (default 1)')
-        parser.add_argument('--moments', type=positive, metavar='N',
+        parser.add_argument('--moments', type=whole_number(), metavar='N',
                             help=f'moments of each video (default {moments})')
 
     sub = command('maps', 'what pose nets see of people', run_maps)
@@ -86,14 +90,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error('--checkpoint is for one pose net; name the weights of '
                      'several by load_from of their configs')
     return args
-
-
-def positive(text: str) -> int:
-    """A number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
-    return value
 
 
 def run_maps(args: argparse.Namespace) -> None:
@@ -287,15 +283,13 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    try:
+    args.out = Path(args.out)
+
+    def work():
         args.run(args)
-    except (OSError, ValueError, KeyError) as error:
-        # a KeyError's text is its argument, in quotes
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f'visualize: {message}', file=sys.stderr)
-        return 2
-    print(f'wrote {args.out}')
-    return 0
+        print(f'wrote {args.out}')
+
+    return run_command('visualize', work, ValueError, KeyError)
 
 
 if __name__ == '__main__':

@@ -27,6 +27,8 @@ FEWEST = 4
 # Joints of two boxes that are nearer, in sizes (root of the area) of the box,
 # are of one person.
 SAME = 0.1
+# A step so many times the usual one, and above max_gap, is an outage.
+OUTAGE = 3
 # A box does not change more than this from one frame to the next.
 MOST_CHANGE = 1.5
 
@@ -89,6 +91,7 @@ class Follower:
         self.max_people = max_people
         self.tracker = Tracker(max_gap)
         self._last = self._looked = None  # numbers of frames
+        self._step = np.inf  # the shortest yet
         self._expected = np.zeros((0, 5), np.float32)
         self._sure = np.zeros(0, bool)
         self._room = np.zeros((0, 4), np.float32)
@@ -130,11 +133,23 @@ class Follower:
         joints, net_scores, features = posed
         scores = net_scores if scores is None else scores
         steps = 0 if self._last is None else number - self._last
+        self._break(steps)
         tracks = self.tracker.update(boxes, steps) if slots is None else slots
         self._last = number
         self._expect(boxes, joints, scores, looks, image.shape[:2])
         return SeenFrame(number, time, image, boxes, np.asarray(tracks),
                          joints, scores, features, looks)
+
+    def _break(self, steps):
+        """After an outage everybody is somebody else.
+
+        The tracker forgives any step, since frames may be looked at rarely.
+        """
+        usual, self._step = self._step, min(steps or self._step, self._step)
+        if steps > self.tracker.max_gap and steps > OUTAGE * usual:
+            begun = self.tracker.begun
+            self.tracker = Tracker(self.tracker.max_gap)
+            self.tracker.begun = begun
 
     def _is_due(self, number):
         if self._looked is None or self.source.slotted:

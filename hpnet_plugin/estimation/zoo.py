@@ -289,16 +289,11 @@ def _file_of(name, models, what, suffixes, checkpoint=None):
     if not name.endswith(suffixes):
         close = difflib.get_close_matches(name, models, 1, .6)
         raise ValueError(
-            f'unknown {what} {name!r}; '
-            + (f'the closest: {close[0]}; ' if close else '')
-            + f'known are {", ".join(models)}'
+            f'unknown {what} {name!r}; known are {", ".join(models)}'
             f'{", hog, frame, boxes:FILE" if what == "detector" else ""} and '
-            f'files ({", ".join(suffixes)})')
-    # "yolox:FILE.onnx" says of which kind a detector is
-    if not osp.isfile(name) and ':' not in name:
-        raise FileNotFoundError(f'{name}: no such {what}; give one of '
-                                f'{", ".join(models)}, or a file that is '
-                                f'there ({", ".join(suffixes)})')
+            f'files ({", ".join(suffixes)})'
+            + (f'; the closest: {close[0]}' if close else ''))
+    # a file that is not there is refused, with its path, by who opens it
     return Choice(name, name, checkpoint)
 
 

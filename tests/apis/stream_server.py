@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
@@ -21,15 +21,21 @@ COUNT = 20  # distinct frames; the grey level of each is 10 times its number
 SIZE = 64, 48
 
 
-def encode(codec: str, pix_fmt: str, **options: str) -> list[bytes]:
-    """The frames, each as one packet; the first is a key frame."""
+def grey() -> list[np.ndarray]:
+    """Frames that tell their numbers."""
+    return [np.full((SIZE[1], SIZE[0], 3), 10 * i, np.uint8)
+            for i in range(COUNT)]
+
+
+def encode(images: Sequence[np.ndarray], codec: str, pix_fmt: str,
+           **options: str) -> list[bytes]:
+    """Frames, each as one packet; the first is a key frame."""
     context = av.CodecContext.create(codec, 'w')
-    context.width, context.height = SIZE
+    context.height, context.width = images[0].shape[:2]
     context.pix_fmt, context.options = pix_fmt, options
     context.framerate, context.thread_count = 25, 1
     packets = []
-    for i in range(COUNT):
-        image = np.full((SIZE[1], SIZE[0], 3), 10 * i, np.uint8)
+    for i, image in enumerate(images):
         frame = av.VideoFrame.from_ndarray(image, 'rgb24').reformat(
             format=pix_fmt)
         frame.pts = i
@@ -142,12 +148,15 @@ class RtspServer(Server):
     Args:
         rate (float): Frames a second.
         password (str): Of the user ``me``; empty if nobody is asked.
+        images (Sequence[np.ndarray]): The frames, (H, W, 3) uint8; by
+            default those of :func:`grey`.
     """
 
-    def __init__(self, rate: float = 25., password: str = '') -> None:
+    def __init__(self, rate: float = 25., password: str = '',
+                 images: Sequence[np.ndarray] = ()) -> None:
         self.password = password
-        packets = encode('libx264', 'yuv420p', preset='ultrafast',
-                         tune='zerolatency', g=str(COUNT))
+        packets = encode(images or grey(), 'libx264', 'yuv420p',
+                         preset='ultrafast', tune='zerolatency', g='1000')
         self.frames = [[unit for unit in re.split(
             b'\0\0\0?\1', packet) if unit] for packet in packets]
         super().__init__(rate)
@@ -190,7 +199,7 @@ class RtspServer(Server):
     def _play(self, connection):
         order = 0
         for number, due in self.beats():
-            units = self.frames[number % COUNT]
+            units = self.frames[number % len(self.frames)]
             parts = [part for unit in units for part in _parts(unit)]
             for i, part in enumerate(parts):
                 header = struct.pack(
@@ -217,7 +226,7 @@ class JpegServer(Server):
     """JPEG images by HTTP, one replacing the other, as webcams send them."""
 
     def __init__(self, rate: float = 25.) -> None:
-        self.frames = encode('mjpeg', 'yuvj420p')
+        self.frames = encode(grey(), 'mjpeg', 'yuvj420p')
         super().__init__(rate)
 
     @property
@@ -230,7 +239,7 @@ class JpegServer(Server):
                            b'multipart/x-mixed-replace; boundary=--next\r\n'
                            b'\r\n')
         for number, _ in self.beats():
-            data = self.frames[number % COUNT]
+            data = self.frames[number % len(self.frames)]
             connection.sendall(
                 b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: '
                 + str(len(data)).encode() + b'\r\n\r\n' + data + b'\r\n')

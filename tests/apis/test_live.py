@@ -9,7 +9,7 @@ import pytest
 from odd_videos import scene, write
 from stream_server import COUNT, JpegServer, RtspServer, number_of
 
-from hpnet_plugin.apis import live
+from hpnet_plugin.apis import HPNetInferencer, live
 from hpnet_plugin.apis.live import LiveMedia, _Clock
 from hpnet_plugin.apis.media import open_media
 from hpnet_plugin.datasets.clips import SourceError
@@ -53,8 +53,11 @@ def test_dropped_and_back_again(kind, caplog):
             # what had come before it was cut may come first
             more = [take(chunks, 1) for _ in range(40)]
         later = [times[-1], *(part[1][0] for part in more)]
+        counted = [numbers[-1], *(part[0][0] for part in more)]
         gap = int(np.argmax(np.diff(later)))
         assert later[gap + 1] - later[gap] > 0.4
+        # frames are numbered as if it had not been lost
+        assert counted[gap + 1] - counted[gap] > 5
         assert (np.diff(later) > 0).all()
         assert (np.diff([part[0][0] for part in more]) > 0).all()
         said = [record.getMessage() for record in caplog.records]
@@ -62,6 +65,25 @@ def test_dropped_and_back_again(kind, caplog):
         assert f'{media.name} is back after' in said[-1]
         media.close()
         assert list(chunks) == [] and media.damage is None
+
+
+def test_people_of_a_stream(models, caplog):
+    """Predictions go on after a gap, and no window spans it."""
+    inferencer = HPNetInferencer(models / 'hp_j', detector='frame', window=1,
+                                 stride=0.5)
+    with RtspServer(images=list(scene(50))) as server:
+        stream = inferencer(server.address, stream=True)
+        before = next(stream)
+        assert (before.source, before.track) == (server.address, 0)
+        server.stop()
+        threading.Timer(2, server.start).start()
+        found = [before]
+        while 'is back after' not in caplog.text or len(found) < 8:
+            found.append(next(stream))
+        stream.close()
+    assert max(b.start - a.end for a, b in zip(found, found[1:])) > 1
+    assert max(np.diff(one.times).max() for one in found
+               if len(one.times) > 1) < 1
 
 
 def test_slow_caller():

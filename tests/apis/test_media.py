@@ -246,19 +246,6 @@ def test_arrays():
         open_media(frames, rate=0)
 
 
-def test_nothing_but_numpy_is_needed():
-    import json
-    import subprocess
-    import sys
-    done = subprocess.run(
-        [sys.executable, '-c',
-         'import hpnet_plugin.apis.media, json, sys\n'
-         'print(json.dumps([m for m in ("torch", "mmaction", "cv2", "av") '
-         'if m in sys.modules]))'], capture_output=True, text=True,
-        check=True)
-    assert json.loads(done.stdout) == []
-
-
 def test_limits(video):
     from hpnet_plugin.estimation.video import Limits
     with pytest.raises(VideoError, match='the limit is 3,000 pixels'):

@@ -52,9 +52,8 @@ class Extractor:
                 dict(tap=np.zeros((len(crops), V, 2), np.float16)))
 
 
-def chunk(count, step=1):
+def chunk(numbers):
     """Frames that know their numbers."""
-    numbers = list(range(0, count * step, step))
     return FrameChunk(numbers, [n / 10 for n in numbers],
                       [np.full((200, 400, 3), n, np.uint8) for n in numbers])
 
@@ -63,7 +62,8 @@ def follow(places, count, step=1, **options):
     """Detector and frames of a follower."""
     detector = Detector(places, options.pop('search', None))
     follower = Follower(detector, Extractor(places), **options)
-    return detector, list(follower.follow('clip', [chunk(count, step)]))
+    numbers = list(range(0, count * step, step))
+    return detector, list(follower.follow('clip', [chunk(numbers)]))
 
 
 def test_joints_carry_the_box_between_looks():
@@ -125,3 +125,14 @@ def test_two_boxes_of_one_person_are_not_carried_on():
 def test_no_more_people_than_asked_for():
     _, seen = follow(lambda n: [10, 100, 300], 5, max_people=2)
     assert all(len(frame.boxes) == 2 for frame in seen)
+
+
+def test_after_an_outage_everybody_is_somebody_else():
+    places = Detector(lambda number: [10])
+    for numbers, tracks in (
+            ([0, 1, 2, 90, 91], [0, 0, 0, 1, 1]),
+            # frames that are looked at rarely are no outage
+            ([0, 40, 80, 120], [0, 0, 0, 0])):
+        follower = Follower(places, Extractor(lambda number: [10]))
+        assert [frame.tracks[0] for frame in follower.follow(
+            'clip', [chunk(numbers)])] == tracks

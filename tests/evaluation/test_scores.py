@@ -123,7 +123,7 @@ def test_incomplete_and_ambiguous_folders(tmp_path):
     with pytest.raises(ScoreError, match='best and last in one folder.*'
                        r'\*_best_score.npy'):
         read_scores(folder)
-    with pytest.raises(ScoreError, match='no array named like 0_best_b_sc'):
+    with pytest.raises(ScoreError, match='expected files called 0_best_b_sc'):
         read_scores(f'{folder}#b')
     folder = ranks(tmp_path / 'mixed', {0: [0], 1: [2]})
     with pytest.raises(ScoreError, match='some parts are probabilities'):
