@@ -7,9 +7,15 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 UV ?= $(shell command -v uv)
 VENV ?= .venv
 STAMP := $(VENV)/.installed
-LOCK := --no-deps --require-hashes -r requirements/lock.txt
+HASHED := --no-deps --require-hashes -r requirements
+ifeq ($(UV),)
+INSTALL := $(VENV)/bin/python -m pip install -q --disable-pip-version-check \
+	$(HASHED)
+else
+INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
+endif
 
-.PHONY: install test lint demo doctor lock clean
+.PHONY: install app browser test lint demo doctor lock clean
 
 install: $(STAMP)
 
@@ -23,21 +29,29 @@ $(STAMP): requirements/lock.txt setup.py hpnet_plugin/compat/packages.py
 	@echo "Installing the locked packages into $(VENV) (3 GB, minutes) ..."
 ifeq ($(UV),)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check \
-		$(LOCK)
 else
 	$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install -q --python $(VENV)/bin/python $(LOCK)
 endif
+	$(INSTALL)/lock.txt
 	$(VENV)/bin/python -W ignore setup.py -q develop --no-deps
 	@touch $@
 	@echo "Installed. $(VENV)/bin/hpnet doctor checks it."
 
-# The lock anew, of the pins in lock.in; needs uv.
+# Gradio, for the page of "hpnet app".
+app: $(STAMP)
+	$(INSTALL)/app.txt
+
+# What drives the system's Chromium through that page in the tests.
+browser: app
+	$(INSTALL)/browser.txt
+
+# The locks anew, of the pins in lock.in; needs uv.
+COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-annotate \
+	--no-header --python-version 3.11
 lock:
-	$(UV) pip compile -q --no-deps --universal --generate-hashes \
-		--no-annotate --no-header --python-version 3.11 \
-		requirements/lock.in -o requirements/lock.txt
+	$(COMPILE) --no-deps requirements/lock.in -o requirements/lock.txt
+	$(COMPILE) requirements/app.in -o requirements/app.txt
+	$(COMPILE) requirements/browser.in -o requirements/browser.txt
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

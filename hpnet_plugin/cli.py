@@ -42,6 +42,7 @@ GROUPS = {
     },
     'Prediction': {
         'predict': ('commands.predict', 'say what people in new videos do'),
+        'app': ('commands.app', 'serve a page that does so for visitors'),
     },
     'Models': {
         'save': ('commands.save',

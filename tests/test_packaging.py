@@ -12,6 +12,8 @@ import yaml
 from hpnet_plugin.compat.doctor import in_range
 from hpnet_plugin.compat.packages import OPENMMLAB, OPTIONAL, OWN
 
+BESIDE = ('app', 'browser')  # what is installed after the lock
+
 
 @pytest.fixture(scope='module')
 def wheel(root, tmp_path_factory):
@@ -74,24 +76,40 @@ def test_pip_is_asked_only_for_what_it_can_resolve(root, wheel):
         wheel, 'entry_points.txt')
 
 
-def test_the_lock_is_what_the_ranges_allow(root):
-    """Each pin has hashes, and is in the range of the package's table."""
-    text = (root / 'requirements/lock.txt').read_text()
+def pins_of(root, name):
+    """(package, version) of a lock file, whose lines all have hashes."""
+    text = (root / f'requirements/{name}.txt').read_text()
     pins = [entry.split() for entry in text.replace('\\\n', ' ').splitlines()]
     assert all(any(word.startswith('--hash=sha256:') for word in entry)
                for entry in pins)
-    named = [entry[0].partition('==')[::2] for entry in pins]
+    return [entry[0].partition('==')[::2] for entry in pins]
+
+
+def test_the_lock_is_what_the_ranges_allow(root):
+    """Each pin has hashes, and is in the range of the package's table."""
+    named = pins_of(root, 'lock')
     source = (root / 'requirements/lock.in').read_text()
     assert {name for name, _ in named} == {
         name.lower().replace('_', '-').replace('.', '-')
         for name in re.findall(r'(?m)^([\w.-]+)==', source)}
+    beside = [pin for lock in BESIDE for pin in pins_of(root, lock)
+              if pin not in named]
     table = {name.lower().replace('_', '-'): package
              for package in (*OWN, *OPENMMLAB, *OPTIONAL)
              for name in package.names}
-    checked = [name for name, version in named
+    checked = [name for name, version in named + beside
                if name in table and in_range(table[name], version)]
     assert len(set(checked)) == len(OWN + OPENMMLAB + OPTIONAL)
-    assert len(checked) == sum(name in table for name, _ in named)
+    assert len(checked) == sum(name in table for name, _ in named + beside)
+
+
+@pytest.mark.parametrize('lock', BESIDE)
+def test_what_is_installed_beside_the_lock_leaves_it_as_it_is(root, lock):
+    pins = {}
+    for name, version in pins_of(root, 'lock'):
+        pins.setdefault(name, set()).add(version)
+    for name, version in pins_of(root, lock):
+        assert version in pins.get(name, {version}), name
 
 
 def test_mim_finds_the_installed_wheel_from_any_folder(wheel, tmp_path):

@@ -409,7 +409,9 @@ class HPNetInferencer:
             return VideoReader(media.name, max_frames=settings.max_frames,
                                length=settings.length, damaged='mark',
                                limits=media.limits)
-        return _ArrayReader(media, settings)
+        if isinstance(media, ArrayMedia):
+            return _ArrayReader(media, settings)
+        return media.reader(settings.max_frames, settings.length)
 
     # windows
 

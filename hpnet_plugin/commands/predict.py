@@ -34,12 +34,7 @@ def parse_args(argv=None):
         help='a video; a folder of videos; a pattern such as "clips/*.mp4"; '
         'a text file with a video a line; 0, the first camera; or the '
         'address of a stream, rtsp://… or http://…')
-    add('--model', required=True, nargs='+', metavar='RUN',
-        help='what was trained: a work dir of hpnet train, a checkpoint of '
-        'one, or a folder of hpnet save or hpnet export; several are fused')
-    add('--weights', nargs='+', type=float, metavar='W',
-        help='of the models of a fusion (default: equal ones, or those of '
-        'the benchmark)')
+    add_model(parser)
 
     group = parser.add_argument_group(
         'what is written',
@@ -62,6 +57,25 @@ def parse_args(argv=None):
     add('--show', action='store_true',
         help='show the frames in a window as they are looked at; q stops')
 
+    add_looking(parser)
+    args = parser.parse_args(argv)
+    _check(parser, args)
+    return args
+
+
+def add_model(parser):
+    """Options that say which model looks."""
+    add = parser.add_argument
+    add('--model', required=True, nargs='+', metavar='RUN',
+        help='what was trained: a work dir of hpnet train, a checkpoint of '
+        'one, or a folder of hpnet save or hpnet export; several are fused')
+    add('--weights', nargs='+', type=float, metavar='W',
+        help='of the models of a fusion (default: equal ones, or those of '
+        'the benchmark)')
+
+
+def add_looking(parser):
+    """Options that say how it looks; :func:`build` takes all of them."""
     group = parser.add_argument_group('time')
     add = group.add_argument
     add('--window', type=_window, default='auto', metavar='S',
@@ -105,9 +119,6 @@ def parse_args(argv=None):
         help='what runs the model (default: torch, where it has weights)')
     add('--threads', type=_count, default=1,
         help='threads of the nets on the CPU (default 1)')
-    args = parser.parse_args(argv)
-    _check(parser, args)
-    return args
 
 
 def _check(parser, args):
@@ -122,6 +133,11 @@ def _check(parser, args):
         args.json = ''
     if args.out and args.save_video is args.json is args.csv is None:
         args.save_video = args.json = args.csv = ''
+    check_weights(parser, args)
+
+
+def check_weights(parser, args):
+    """Refuse weights that are not as many as the models."""
     if args.weights and len(args.weights) != len(args.model):
         parser.error(f'{len(args.weights)} --weights for '
                      f'{len(args.model)} models')

@@ -88,4 +88,7 @@ OPTIONAL = (
             'onnx'),
     Package('sklearn', ('scikit-learn', ), '1.7', '',
             't-SNE of "hpnet analyze"', 'analysis'),
+    # 6.7 no longer serves files beside its own.
+    Package('gradio', ('gradio', ), '6.7', '7', 'the page of "hpnet app"',
+            'app'),
 )

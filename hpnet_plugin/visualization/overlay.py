@@ -13,6 +13,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from ..apis.media import Media
 from ..apis.paths import People
 from ..apis.results import FrameView, PersonView, VideoResult
 from ..estimation.video import VideoReader
@@ -29,7 +30,7 @@ _DARK = (18, 20, 24)
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
-def draw_video(path: str | os.PathLike, result: VideoResult,
+def draw_video(path: str | os.PathLike | Media, result: VideoResult,
                out: str | os.PathLike, *,
                progress: Callable[[int, int], None] | None = None,
                names: dict[str, str] | None = None) -> None:
@@ -42,7 +43,7 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
     pixels are drawn at twice their size.
 
     Args:
-        path: The video.
+        path: The video, or a medium that has a ``reader()`` as videos do.
         result: What was predicted of it.
         out: The file to write; it appears when it is complete.
         progress: Told the frames that are drawn, and their number.
@@ -54,7 +55,8 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
         OSError: If the file cannot be written.
     """
     people = People(result)
-    with VideoReader(os.fspath(path), damaged='mark', threads=0) as reader:
+    with path.reader() if isinstance(path, Media) else VideoReader(
+            os.fspath(path), damaged='mark', threads=0) as reader:
         overlay = bar = None
         with video_writer(out, reader.info.fps) as write:
             done = 0
@@ -77,8 +79,9 @@ def draw_video(path: str | os.PathLike, result: VideoResult,
 def _check_shape(path, result, shape):
     if any(result.shape) and tuple(result.shape) != tuple(shape):
         raise ValueError(
-            f'{path} has frames of {shape[1]}x{shape[0]} pixels, the result '
-            f'is of {result.source} with {result.shape[1]}x{result.shape[0]}: '
+            f'{getattr(path, "name", path)} has frames of '
+            f'{shape[1]}x{shape[0]} pixels, the result is of '
+            f'{result.source} with {result.shape[1]}x{result.shape[0]}: '
             'draw a result on the video that it was made of')
 
 
