@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .compat.hooks import after
@@ -43,6 +45,31 @@ def read_config(path: str | os.PathLike, imports: bool = False) -> Config:
         raise UnreadableConfigError(
             f'{path} cannot be read as a config: {type(error).__name__}: '
             f'{error}') from None
+
+
+class UnbuildableConfigError(ValueError):
+    """A config of which something cannot be built; the message says why."""
+
+
+@contextmanager
+def building(name: str) -> Iterator[None]:
+    """What cannot be built of a config is said in a line.
+
+    Args:
+        name: Of the config, for the message.
+
+    Raises:
+        UnbuildableConfigError: Instead of whatever the registries, or the
+            classes that the config names, raise.
+    """
+    try:
+        yield
+    except (OSError, ValueError):
+        raise  # of a file, or words of our own
+    except Exception as error:
+        raise UnbuildableConfigError(
+            f'{name} cannot be built: {type(error).__name__}: {error}'
+        ) from error
 
 
 def format_once() -> None:

@@ -1,8 +1,12 @@
-"""Names of a package that are imported when they are first asked for."""
+"""Names of a package that are imported when they are first asked for.
+
+Also what is said where a package that only some work needs is missing.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -30,3 +34,22 @@ def lazy_names(package: str, modules: dict[str, tuple[str, ...]]
         return getattr(module, name) if modules[place[name]] else module
 
     return load, lambda: sorted(place)
+
+
+def refuse_without(packages: tuple[str, ...], what: str, instead: str
+                   ) -> None:
+    """Raise an error if packages are not installed.
+
+    Args:
+        packages (tuple[str]): Their names.
+        what (str): What needs them.
+        instead (str): What works without them.
+
+    Raises:
+        ValueError: Names the packages, what needs them, and what does not.
+    """
+    lacking = [name for name in packages if find_spec(name) is None]
+    if lacking:
+        raise ValueError(f'{what} needs {" and ".join(lacking)}, not '
+                         f'installed here ("hpnet doctor" says how): '
+                         f'{instead}')

@@ -41,8 +41,9 @@ def newest_checkpoint(folder: str | os.PathLike) -> str:
         raise FileNotFoundError(f'{folder} is no work dir of a training; to '
                                 'test a config, name a checkpoint, too')
     if not note.is_file():
-        raise FileNotFoundError(f'{folder} holds no checkpoint: the training '
-                                'did not get that far')
+        raise FileNotFoundError(
+            f'{folder} holds no checkpoint: it is no work dir of a training, '
+            'or the training did not get that far')
     path = Path(note.read_text(encoding='utf-8').strip())
     # the folder may have been moved since, or be a copy
     beside = folder / path.name

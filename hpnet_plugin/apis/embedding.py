@@ -8,6 +8,7 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
+from ..config_text import building
 from ..config_text import read_config as read_config_file
 from ..estimation.devices import device_of
 from ..runner import current_config
@@ -125,7 +126,8 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
             array.
     """
     device = device_of(device)
-    dataset = DATASETS.build(config.test_dataloader.dataset)
+    with building(config.filename):
+        dataset = DATASETS.build(config.test_dataloader.dataset)
     names, labels = clips_of(dataset)
     chosen = choose(names, labels, max_classes, per_class, seed)
     kept = sorted((i for i, name in enumerate(names) if name in chosen),
@@ -161,7 +163,8 @@ def load_model(config, checkpoint):
         FileNotFoundError: No such checkpoint.
         ValueError: A checkpoint that does not fit.
     """
-    model = MODELS.build(config.model)
+    with building(config.filename):
+        model = MODELS.build(config.model)
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except Exception as error:

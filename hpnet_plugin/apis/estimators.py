@@ -10,6 +10,7 @@ from ..estimation import zoo
 from ..estimation.detectors import build_detector
 from ..estimation.people import PersonSource
 from ..files import sha256_of
+from ..lazy import refuse_without
 from .description import ModelDescription
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def build_estimators(description: ModelDescription,
     if exported and pose is None:
         from ..estimation.onnx_extractor import OnnxExtractor
         return Estimators(source, OnnxExtractor(exported, device, threads))
+    refuse_without(('torch', ), f'the pose net of {description.name}',
+                   'hpnet export writes it beside the model, if it is there '
+                   'or named by --pose, and --pose is left out then')
     from ..estimation.extractor import build_extractor
     known = record.get('pose') or {}
     choice = _pose(known, pose, pose_checkpoint, description.name)

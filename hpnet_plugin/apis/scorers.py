@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..config_text import building
 from ..evaluation.fusion import fuse_members
+from ..lazy import refuse_without
 from .description import ModelDescription
 from .results import ClipInput
 
@@ -63,8 +65,9 @@ class TorchScorer:
         self.device = device_of(device)
         init_default_scope('mmaction')
         self._model = trained.build(self.device)
-        loader = self._model.cfg.test_dataloader
-        self._pipeline = Compose(innermost(loader.dataset).pipeline)
+        with building(f'the test pipeline of {self.description.name}'):
+            loader = self._model.cfg.test_dataloader
+            self._pipeline = Compose(innermost(loader.dataset).pipeline)
         steps = list(_steps(self._pipeline.transforms))
         foreign = [type(step).__name__ for step in steps
                    if type(step).__name__ in _FROM_FILES]
@@ -207,6 +210,8 @@ def _build(path, device, backend):
                              "run: leave backend='torch' out")
         scorer = OnnxScorer(path, device)
         return Trained(scorer.description, os.fspath(path), None, dict), scorer
+    refuse_without(('torch', 'mmaction'), f'the model {path}', 'a folder of '
+                   'hpnet export runs by onnxruntime alone')
     trained = load_trained(path)
     if trained.description.members:
         return trained, FusedScorer(

@@ -19,8 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..config_text import building, read_config
 from ..facts import FUSION
 from ..files import write_whole
+from ..weights import unfit
 from .checkpoints import (
     CheckpointError,
     newest_checkpoint,
@@ -83,6 +85,8 @@ class Trained:
         Raises:
             TrainedError: If it is a fusion, or its weights are not those of
                 its config.
+            UnbuildableConfigError: If its config describes no model.
+            CheckpointError: If its weights have other shapes.
         """
         if self.description.members:
             raise TrainedError(
@@ -93,15 +97,19 @@ class Trained:
         from mmengine.config import Config
         from mmengine.registry import DefaultScope
         config = Config(self.description.config)
+        name = f'the config of {self.description.name}'
         with DefaultScope.overwrite_default_scope(
-                config.get('default_scope') or 'mmaction'):
+                config.get('default_scope') or 'mmaction'), building(name):
             model = MODELS.build(config.model)
         state = self.state()
-        missing, unexpected = model.load_state_dict(state, strict=False)
+        try:
+            missing, unexpected = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:  # shapes that differ
+            raise CheckpointError(unfit(self.checkpoint, error,
+                                        self.description.name)) from None
         if missing or unexpected:
             raise TrainedError(
-                f'{self.checkpoint}: its weights do not fit the config of '
-                f'{self.description.name}: '
+                f'{self.checkpoint}: its weights do not fit {name}: '
                 + '; '.join(f'{what} {_listed(names)}' for what, names in (
                     ('missing are', missing),
                     ('not expected are', unexpected)) if names))
@@ -424,7 +432,6 @@ def _read_weights(path):
 
 def _rebuilt(folder, file):
     """The description of a checkpoint that was saved before it had one."""
-    from mmengine.config import Config
     try:
         config = newest_config(folder)
     except FileNotFoundError:
@@ -433,7 +440,12 @@ def _rebuilt(folder, file):
             'another program, or by an earlier version of this package), and '
             f'there is no config in {folder} to make one from: put the '
             'config of its training beside it') from None
-    content = Config.fromfile(config, import_custom_modules=False).to_dict()
+    content = read_config(config).to_dict()
+    if not isinstance(content.get('model'), dict):
+        raise TrainedError(
+            f'{file} carries no description of its model, nor is there one '
+            f'in {config}, which stands beside it: put the config of its '
+            'training there')
     data = data_folder(content)
     if data and not osp.isdir(data):
         raise TrainedError(

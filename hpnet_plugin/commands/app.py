@@ -13,35 +13,33 @@ removed when their visitor leaves. It needs Gradio: make app, or pip install
 Exit status: 2 wrong usage, something is missing or the port is taken; 130 and
 143 stopped by Ctrl-C and SIGTERM.
 """
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
 import threading
+from collections.abc import Sequence
 
-from hpnet_plugin.commands.predict import (
-    add_looking,
-    add_model,
-    build,
-    check_weights,
-)
-from hpnet_plugin.commands.stopping import until_stopped
+from .options import command_parser, positive, refuse_weights, whole_number
+from .predict import add_looking, add_model, build, say_model
+from .refusal import run_command
+from .stopping import until_stopped
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__, allow_abbrev=False)
     add_model(parser)
     add = parser.add_argument_group('the page').add_argument
     add('--host', default='127.0.0.1',
         help='address to listen at; 0.0.0.0 lets other computers in (default '
         '127.0.0.1: this one alone)')
-    add('--port', type=int, default=7860, help='likewise (default 7860)')
-    add('--max-mb', type=float, default=100., metavar='MB',
+    add('--port', type=whole_number(0, 65535), default=7860,
+        help='likewise; 0 takes a free one (default 7860)')
+    add('--max-mb', type=positive, default=100., metavar='MB',
         help='size of an upload (default 100)')
-    add('--max-seconds', type=float, default=60., metavar='S',
+    add('--max-seconds', type=positive, default=60., metavar='S',
         help='of a longer video only so many seconds are looked at (default '
         '60)')
     add('--share', choices=('yes', 'no'), default='no',
@@ -49,45 +47,40 @@ def parse_args(argv=None):
         'servers then see all that visitors send (default no)')
     add_looking(parser)
     args = parser.parse_args(argv)
-    check_weights(parser, args)
-    for option in ('max_mb', 'max_seconds'):
-        if not getattr(args, option) > 0:
-            parser.error(f'--{option.replace("_", "-")} must be above 0')
+    refuse_weights(parser, args.weights, args.model)
     return args
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    return until_stopped(lambda: run(args), 'The page has ended.')
+    return run_command('app', lambda: until_stopped(
+        lambda: run(args), 'hpnet app: the page has ended'), ValueError)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """Serve the page until the process is stopped; the exit status."""
-    from hpnet_plugin.app.visits import Visits
+    from ..app.visits import Visits
     with contextlib.ExitStack() as stack:
         visits = Visits()
         stack.callback(visits.close)
         try:
-            from hpnet_plugin.app.page import Page
+            from ..app.page import Page
         except ModuleNotFoundError as error:
             if error.name != 'gradio':
                 raise
-            print('app: Gradio is not installed: in a clone "make app", '
-                  'elsewhere pip install "hpnet-plugin[app]"',
-                  file=sys.stderr)
-            return 2
+            raise ValueError(
+                'Gradio is not installed: in a clone "make app", elsewhere '
+                'pip install "hpnet-plugin[app]"') from None
+        inferencer = build(args)
+        page = Page(inferencer, visits, args.max_mb, args.max_seconds)
         try:
-            inferencer = build(args)
-            page = Page(inferencer, visits, args.max_mb, args.max_seconds)
             address = page.launch(args.host, args.port, args.share == 'yes')
-        except (ValueError, OSError, ImportError) as error:
-            print(f'app: {error}', file=sys.stderr)
-            return 2
+        except OSError as error:  # the port is taken, or there is no such host
+            raise ValueError(str(error)) from None
         stack.callback(page.close)
-        print(f'model: {inferencer.name}, {len(inferencer.classes)} classes; '
-              f'detector: {inferencer.detector}\n'
-              f'The page is {address} (Ctrl-C ends it).', flush=True)
+        say_model(inferencer)
+        print(f'The page is {address} (Ctrl-C ends it).', flush=True)
         threading.Event().wait()
     return 0
 

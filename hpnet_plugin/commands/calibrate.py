@@ -44,14 +44,14 @@ from ..evaluation.scores import listed, read_scores
 from ..evaluation.tables import format_table
 from ..recipes.reading import PHASES, innermost
 from ..stock import ANNOTATIONS
+from .options import command_parser, number, whole_number
+from .refusal import run_command
 from .train import add_config_options
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add('run', metavar='RUN')
     add('--data', metavar='FOLDER',
@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'split, with a warning')
     add('--scores', nargs='+', metavar='FILE.pkl',
         help='their scores, in place of a test')
-    add('--lost', type=float, default=5, metavar='PERCENT',
+    add('--lost', type=number(0, 99), default=5, metavar='PERCENT',
         help='of the right answers that may fall below the threshold '
         '(default 5)')
     unknown = parser.add_mutually_exclusive_group()
@@ -70,12 +70,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='scores of clips of actions that the model was trained without; '
         'of a fusion one file a member')
     unknown.add_argument(
-        '--hold-out', type=int, default=1, metavar='N',
+        '--hold-out', type=whole_number(), default=1, metavar='N',
         help='classes that are left out of the answer at a time (default 1)')
     add_config_options(parser)
     args = parser.parse_args(argv)
-    if not 0 <= args.lost < 100:
-        parser.error(f'--lost {args.lost:g}: expected percent from 0 to 100')
     if args.scores and (args.data or args.cfg_options):
         parser.error('--data and --cfg-options are for a test, which is not '
                      'run with --scores')
@@ -85,14 +83,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    try:
-        return run(args)
+
+    def work():
+        try:
+            return run(args)
+        except _TestFailedError as failed:  # it has said why
+            return failed.status
+
     # those of scores, configs, models and clips are ValueErrors as well
-    except (OSError, ValueError) as error:
-        print(f'calibrate: {error}', file=sys.stderr)
-        return 2
-    except _TestFailedError as failed:
-        return failed.status
+    return run_command('calibrate', work, ValueError)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
     path = write_calibration(trained, dict(
         data=clips.folder, split=clips.split, on=clips.on, **found))
     if clips.on == 'test':
-        print('calibrate: fitted to TEST clips: on them, all that follows '
-              'looks better than it is', file=sys.stderr)
+        print('hpnet calibrate: fitted to TEST clips: on them, all that '
+              'follows looks better than it is', file=sys.stderr)
     print(format_table([('calibration', ''), *summary(found)]))
     print(f'wrote {path}')
     return 0
@@ -184,8 +183,8 @@ class Clips(NamedTuple):
             return
         path = osp.join(self.folder, ANNOTATIONS)
         if not osp.isfile(path) and not osp.isfile(clip_list_path(path)):
-            print(f'calibrate: {path} is not there, so that nobody can say '
-                  'whether the clips were trained on', file=sys.stderr)
+            print(f'hpnet calibrate: {path} is not there, so that nobody can '
+                  'say whether the clips were trained on', file=sys.stderr)
             return
         if names is None:
             names = read_clips(path, self.split)
@@ -218,8 +217,8 @@ def _tested(models, args, folder):
     from .scripts import run_script
     from .settled import settle
     found = []
-    for number, model in enumerate(models):
-        about, place = model.description, osp.join(folder, str(number))
+    for i, model in enumerate(models):
+        about, place = model.description, osp.join(folder, str(i))
         os.mkdir(place)
         config = osp.join(place, 'trained.py')
         Config(about.config).dump(config)

@@ -28,6 +28,14 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .options import (
+    add_weights,
+    command_parser,
+    output_folder,
+    refuse_weights,
+)
+from .refusal import run_command
+
 if TYPE_CHECKING:
     from ..apis.export import Exported
     from ..apis.trained import Trained
@@ -36,15 +44,12 @@ if TYPE_CHECKING:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+')
-    add('--out', metavar='FOLDER', required=True,
+    add('--out', metavar='FOLDER', required=True, type=output_folder,
         help='a new folder, or an empty one')
-    add('--weights', metavar='W', type=float, nargs='+',
-        help='of the members of a fusion')
+    add_weights(add)
     add('--pose', metavar='NAME|CONFIG|FILE.onnx',
         help='the pose net of the training features, where it had no name')
     add('--checkpoint', help='weights of an mmpose config')
@@ -52,33 +57,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='an ONNX detector to copy into the folder, or one that needs no '
         'file; by default that of the training is named')
     args = parser.parse_args(argv)
-    if args.weights and len(args.weights) != len(args.runs):
-        parser.error(f'--weights: {len(args.weights)} for {len(args.runs)} '
-                     'models; give one a model')
-    if args.weights and len(args.runs) == 1:
-        parser.error('--weights are of several models')
+    refuse_weights(parser, args.weights, args.runs)
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    from ..apis.export import export_trained
     from ..onnx_export import ExportError
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            trained = _fused(args, folder)
-            extractor = _extractor(trained, args.pose, args.checkpoint)
-            export_trained(trained, args.out, extractor, args.detector, _say)
-            _summarize(args.out, trained, extractor)
-    except ExportError as error:
-        print(f'export: {error}', file=sys.stderr)
-        return 1
-    # also those of descriptions, checkpoints and models, which are ValueError
-    except (OSError, ValueError) as error:
-        print(f'export: {error}', file=sys.stderr)
-        return 2
-    return 0
+
+    # those of descriptions, checkpoints and models are ValueErrors as well
+    return run_command('export', lambda: run(args), ValueError,
+                       failed=(ExportError, ))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export the model, and say what was written."""
+    from ..apis.export import export_trained
+    with tempfile.TemporaryDirectory() as folder:
+        trained = _fused(args, folder)
+        extractor = _extractor(trained, args.pose, args.checkpoint)
+        export_trained(trained, args.out, extractor, args.detector, _say)
+        _summarize(args.out, trained, extractor)
 
 
 def _say(part: Exported) -> None:

@@ -22,21 +22,50 @@ def command_parser(about: str | None, **options: Any
         **options)
 
 
-def whole_number(least: int = 1) -> Callable[[str], int]:
+def whole_number(least: int = 1, most: int | None = None
+                 ) -> Callable[[str], int]:
     """The type of an option that is a whole number.
 
     Args:
         least (int): The smallest that will do.
+        most (int, optional): The largest. Defaults to None: any.
     """
+    expected = f'{least} or more' if most is None else \
+        f'from {least} to {most}'
 
     def read(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = None
-        if value is None or value < least:
+        if value is None or value < least or (most is not None
+                                              and value > most):
             raise argparse.ArgumentTypeError(
-                f'{text} is not a whole number, {least} or more')
+                f'{text} is not a whole number, {expected}')
+        return value
+
+    return read
+
+
+def number(least: float | None = None, most: float | None = None
+           ) -> Callable[[str], float]:
+    """The type of an option that is a finite number.
+
+    Args:
+        least (float, optional): The smallest that will do. Defaults to None:
+            any.
+        most (float, optional): The largest, likewise.
+    """
+    expected = ' '.join(
+        f'{word} {end:g}' for word, end in (('from', least), ('to', most))
+        if end is not None)
+
+    def read(text: str) -> float:
+        value = _finite(text)
+        if value is None or least is not None and value < least or \
+                most is not None and value > most:
+            raise argparse.ArgumentTypeError(
+                f'{text} is not a number {expected}'.rstrip())
         return value
 
     return read
@@ -44,13 +73,18 @@ def whole_number(least: int = 1) -> Callable[[str], int]:
 
 def positive(text: str) -> float:
     """The type of an option that is a number above 0."""
+    value = _finite(text)
+    if value is None or value <= 0:
+        raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
+    return value
+
+
+def _finite(text):
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
-    return value
+        return None
+    return value if math.isfinite(value) else None
 
 
 def output_file(text: str) -> str:
@@ -110,6 +144,34 @@ def add_prob(parser: argparse.ArgumentParser) -> None:
         '--prob', action='store_true',
         help='turn logits into probabilities before the fusion; streams that '
         'hold probabilities stay as they are')
+
+
+def add_weights(add: Callable[..., Any]) -> None:
+    """``--weights`` of a fusion; see :func:`refuse_weights`.
+
+    Args:
+        add (callable): ``add_argument`` of a parser or a group.
+    """
+    add('--weights', nargs='+', type=number(), metavar='W',
+        help='of the models of a fusion, one each (default: those of their '
+        'dataset)')
+
+
+def refuse_weights(parser: argparse.ArgumentParser,
+                   weights: Sequence[float] | None,
+                   models: Sequence[str]) -> None:
+    """End the program where ``--weights`` are not one a model.
+
+    Args:
+        parser (ArgumentParser): Says so.
+        weights (list[float] | None): What was given.
+        models (list[str]): Likewise.
+    """
+    if weights and len(models) == 1:
+        parser.error('--weights are for a fusion of several models')
+    if weights and len(weights) != len(models):
+        parser.error(f'{len(weights)} --weights for {len(models)} models: '
+                     'give one a model, in the same order')
 
 
 def config_options(words: Sequence[str]) -> dict[str, Any]:

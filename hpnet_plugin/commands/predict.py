@@ -15,20 +15,34 @@ Exit status: 0 all videos were looked at, also where nobody was found; 3 some
 failed (each is named with its reason), 2 wrong usage, 1 anything else (a full
 disk, for one), 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from hpnet_plugin.commands.stopping import until_stopped
+from .options import (
+    add_weights,
+    command_parser,
+    number,
+    output_folder,
+    positive,
+    refuse_weights,
+    whole_number,
+)
+from .refusal import run_command
+from .stopping import until_stopped
+
+if TYPE_CHECKING:
+    from ..apis.inferencer import HPNetInferencer
 
 OUT = 'work_dirs/predict'  # folder of files that are not named
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__, allow_abbrev=False)
     add = parser.add_argument
     add('sources', metavar='SOURCE', nargs='+',
         help='a video; a folder of videos; a pattern such as "clips/*.mp4"; '
@@ -49,7 +63,7 @@ def parse_args(argv=None):
         group.add_argument(option, nargs='?', const='', metavar='FILE',
                            help=what)
     add = group.add_argument
-    add('--out', metavar='FOLDER',
+    add('--out', metavar='FOLDER', type=output_folder,
         help=f'for files that are not named (default {OUT}); alone, it asks '
         'for all three')
     add('--json-poses', action='store_true',
@@ -63,31 +77,29 @@ def parse_args(argv=None):
     return args
 
 
-def add_model(parser):
+def add_model(parser: argparse.ArgumentParser) -> None:
     """Options that say which model looks."""
     add = parser.add_argument
     add('--model', required=True, nargs='+', metavar='RUN',
         help='what was trained: a work dir of hpnet train, a checkpoint of '
         'one, or a folder of hpnet save or hpnet export; several are fused')
-    add('--weights', nargs='+', type=float, metavar='W',
-        help='of the models of a fusion (default: equal ones, or those of '
-        'the benchmark)')
+    add_weights(add)
 
 
-def add_looking(parser):
+def add_looking(parser: argparse.ArgumentParser) -> None:
     """Options that say how it looks; :func:`build` takes all of them."""
     group = parser.add_argument_group('time')
     add = group.add_argument
     add('--window', type=_window, default='auto', metavar='S',
         help='length of a window in s; clip: the whole video at once, as in '
-        'training; auto (default): clip if the video is about as short as '
-        'the training clips, else windows of their median length')
-    add('--stride', type=_positive, metavar='S',
+        'training; auto (default): clip if the video is no longer than the '
+        'longest training clip, else windows of their median length')
+    add('--stride', type=positive, metavar='S',
         help='from one window to the next in s (default: half a window)')
-    add('--hold', type=float, metavar='S',
+    add('--hold', type=number(0), metavar='S',
         help='how long --show and a saved stream keep a label after its '
         'window (default: a stride)')
-    add('--fps', type=_positive, metavar='N',
+    add('--fps', type=positive, metavar='N',
         help='frames a second that are looked at in windows (default: as '
         'many as the model takes, at most those of the training)')
 
@@ -96,13 +108,14 @@ def add_looking(parser):
     add('--together', action=argparse.BooleanOptionalAction,
         help='whether the model sees all people of a window at once, for '
         'actions between people (default: only in whole videos)')
-    add('--max-people', type=_count, metavar='N', help='people at most')
-    add('--detect-every', type=_count, metavar='K',
+    add('--max-people', type=whole_number(), metavar='N',
+        help='people at most')
+    add('--detect-every', type=whole_number(), metavar='K',
         help='look for people in every K-th frame, and follow them between')
-    add('--threshold', type=float, metavar='P',
+    add('--threshold', type=number(0, 1), metavar='P',
         help='below this probability the label is "unknown" (default: that '
         'of hpnet calibrate, or none)')
-    add('--topk', type=_count, default=5, metavar='N',
+    add('--topk', type=whole_number(), default=5, metavar='N',
         help='classes named in a prediction (default 5)')
 
     group = parser.add_argument_group(
@@ -117,7 +130,7 @@ def add_looking(parser):
     add('--device', default='cpu', help='cpu (default), cuda, cuda:1')
     add('--backend', choices=('torch', 'onnx'),
         help='what runs the model (default: torch, where it has weights)')
-    add('--threads', type=_count, default=1,
+    add('--threads', type=whole_number(), default=1,
         help='threads of the nets on the CPU (default 1)')
 
 
@@ -133,70 +146,47 @@ def _check(parser, args):
         args.json = ''
     if args.out and args.save_video is args.json is args.csv is None:
         args.save_video = args.json = args.csv = ''
-    check_weights(parser, args)
-
-
-def check_weights(parser, args):
-    """Refuse weights that are not as many as the models."""
-    if args.weights and len(args.weights) != len(args.model):
-        parser.error(f'{len(args.weights)} --weights for '
-                     f'{len(args.model)} models')
+    refuse_weights(parser, args.weights, args.model)
 
 
 def _window(text):
-    return text if text in ('auto', 'clip') else _positive(text)
+    return text if text in ('auto', 'clip') else positive(text)
 
 
-def _positive(text):
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return value
-
-
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
-    return value
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    return until_stopped(lambda: run(args), 'stopped')
+    return run_command('predict', lambda: until_stopped(
+        lambda: run(args), 'hpnet predict: stopped'), ValueError)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """Predict as the options say; the exit status."""
-    from hpnet_plugin.apis.media import open_media
-    from hpnet_plugin.commands.predicting import Outputs, Predicting
-    try:
-        media = open_media(args.sources)
-        if len(media) > 1 and any(one.live for one in media):
-            raise ValueError('a live source has no end, so that nothing else '
-                             'would be looked at: give it alone')
-        outputs = Outputs(args, media)
-        inferencer = build(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f'predict: {error}', file=sys.stderr)
-        return 2
+    from ..apis.media import open_media
+    from .predicting import Outputs, Predicting
+    media = open_media(args.sources)
+    if len(media) > 1 and any(one.live for one in media):
+        raise ValueError('a live source has no end, so that nothing else '
+                         'would be looked at: give it alone')
+    outputs = Outputs(args, media)
+    inferencer = build(args)
+    say_model(inferencer)
+    with outputs:
+        return Predicting(inferencer, media, outputs)()
+
+
+def say_model(inferencer: HPNetInferencer) -> None:
+    """Which model and detector look."""
     print(f'model: {inferencer.name}, {len(inferencer.classes)} classes; '
           f'detector: {inferencer.detector}', flush=True)
-    try:
-        with outputs:
-            return Predicting(inferencer, media, outputs)()
-    except OSError as error:
-        print(f'predict: {error}', file=sys.stderr)
-        return 1
 
 
-def build(args):
+def build(args: argparse.Namespace) -> HPNetInferencer:
     """The inferencer that the options ask for."""
     import warnings
 
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from hpnet_plugin.apis.inferencer import HPNetInferencer
+    from ..apis.inferencer import HPNetInferencer
     warnings.filterwarnings('ignore', 'The metainfo config file')
     return HPNetInferencer(
         args.model, weights=args.weights, device=args.device,

@@ -40,6 +40,7 @@ def message_of(error: BaseException) -> str:
 def run_command(command: str,
                 work: Callable[[], int | None],
                 *refused: type[Exception],
+                failed: tuple[type[Exception], ...] = (),
                 stopped: str = 'stopped') -> int:
     """Do the work of a command; an error that its user can mend is one line.
 
@@ -47,19 +48,20 @@ def run_command(command: str,
         command (str): Its name.
         work (callable): Returns the exit status, None for 0.
         refused (type): Errors whose text says what the user can mend.
+        failed (tuple[type]): Errors of work that was asked for rightly.
         stopped (str): What is said after Ctrl-C.
 
     Returns:
         int: The exit status: that of the work; 2 where the usage is wrong, 1
-        where the system refuses something else (a full disk), 130 where it
-        was stopped by Ctrl-C.
+        where the work failed or the system refuses something else (a full
+        disk), 130 where it was stopped by Ctrl-C.
     """
     try:
         return work() or 0
     except KeyboardInterrupt:
         print(f'\nhpnet {command}: {stopped}', file=sys.stderr)
         return STOPPED
-    except (*refused, OSError) as error:
+    except (*refused, *failed, OSError) as error:
         print(f'hpnet {command}: {message_of(error)}', file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, (*refused, *WRONG_PATH)) \
-            else FAILED
+        return WRONG_USAGE if not isinstance(error, failed) and isinstance(
+            error, (*refused, *WRONG_PATH)) else FAILED

@@ -18,44 +18,45 @@ Exit status: 0 written, 2 wrong usage, or the models cannot be used or fused.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
+
+from .options import (
+    add_weights,
+    command_parser,
+    output_folder,
+    refuse_weights,
+)
+from .refusal import run_command
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_parser(__doc__)
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+')
-    add('--out', required=True, metavar='FOLDER')
-    add('--weights', type=float, nargs='+', metavar='W',
-        help="of a fusion, one a RUN (default: their dataset's)")
+    add('--out', required=True, metavar='FOLDER', type=output_folder)
+    add_weights(add)
     args = parser.parse_args(argv)
-    if args.weights and len(args.weights) != len(args.runs):
-        parser.error(f'{len(args.weights)} weights for {len(args.runs)} '
-                     'models: give one a RUN, in the same order')
-    if args.weights and len(args.runs) == 1:
-        parser.error('--weights are for a fusion of several RUNs')
+    refuse_weights(parser, args.weights, args.runs)
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
+    # those of descriptions, checkpoints and models are ValueErrors as well
+    return run_command('save', lambda: run(args), ValueError)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the model, and say what was written."""
     from ..apis.trained import default_members, load_trained, save_pretrained
-    try:
-        models = [load_trained(run) for run in args.runs]
-        if len(models) == 1:
-            saved = save_pretrained(models[0], args.out)
-        else:
-            saved = save_pretrained(
-                models, args.out, default_members(models, args.weights))
-    # also those of descriptions, checkpoints and models, which are ValueError
-    except (OSError, ValueError) as error:
-        print(f'save: {error}', file=sys.stderr)
-        return 2
+    models = [load_trained(run) for run in args.runs]
+    if len(models) == 1:
+        saved = save_pretrained(models[0], args.out)
+    else:
+        saved = save_pretrained(
+            models, args.out, default_members(models, args.weights))
     for member in saved.description.members:
         print(f'{member["path"]}: weight {member["weight"]:g} of its '
               + dict(logit='logits', probability='probabilities')[
@@ -63,4 +64,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f'wrote {args.out}: {saved.description.name}, '
           f'{len(saved.description.classes)} classes; its README.md is the '
           'model card')
-    return 0

@@ -193,7 +193,7 @@ def build_extractors(nets: Sequence[Sequence[str]], checkpoint: str | None
         if not (taps or pose.taps):
             raise ValueError(
                 f'{pose.name} has no usual feature map: name some behind it; '
-                f'hpnet extract --pose {pose.name} --list-taps shows them')
+                f'hpnet taps {pose.name} lists them')
         name = Path(pose.name).stem
         if name in found:
             raise ValueError(f'two pose nets are called {name}: give one of '

@@ -7,6 +7,7 @@ import os.path as osp
 
 import numpy as np
 
+from ..lazy import refuse_without
 from .onnx_detector import KINDS, OnnxDetector
 from .people import (
     People,
@@ -18,6 +19,9 @@ from .people import (
     short,
 )
 
+MMDET = 'torch', 'mmcv', 'mmdet'
+WITHOUT_MMDET = ('name another by detector (--detector): hog, frame, '
+                 'boxes:FILE and ONNX files of YOLOX and RTMDet need neither')
 SPECS = ("'hog' (OpenCV's people detector, needs no weights), 'frame' (the "
          "whole frame), 'boxes:FILE' (a JSON file, or a folder of them), the "
          'path of an mmdet config (.py, with a checkpoint) or of YOLOX or '
@@ -59,6 +63,7 @@ def build_detector(spec: str, checkpoint: str | None = None,
 
 def _build(spec, checkpoint, device, known):
     if spec.endswith('.py'):
+        refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)
         return MMDetDetector(spec, checkpoint, device, **known)
     if checkpoint:
         raise ValueError(f'the detector {spec!r} has no weights of its own: '

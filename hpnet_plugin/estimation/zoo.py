@@ -20,7 +20,9 @@ from typing import NamedTuple
 from urllib.request import Request, urlopen
 
 from ..files import sha256_of
+from ..lazy import refuse_without
 from ..places import PACKAGE, configs_folder
+from .detectors import MMDET, WITHOUT_MMDET
 
 FOLDER_VARIABLE = 'HPNET_WEIGHTS'
 TIMEOUT = 30  # seconds without a byte, after which a download is given up
@@ -177,10 +179,13 @@ def choose_detector(spec: str | None = None,
 
     Raises:
         WeightsError: If weights cannot be had, or are not whole.
-        ValueError: If ``spec`` is neither.
+        ValueError: If ``spec`` is neither, or a net of mmdet where that is
+            not installed.
     """
     if spec in ('hog', 'frame') or str(spec).startswith('boxes:'):
         return Choice(spec, spec, checkpoint)
+    if spec in DETECTORS:  # before weights are downloaded
+        refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)
     return _choose(spec, checkpoint, DETECTORS, 'hog', 'detector',
                    ('.py', '.onnx'))
 
@@ -211,7 +216,8 @@ def best_installed(models: dict[str, Model], last: str) -> str:
         last: The name if there is none.
     """
     for name, model in models.items():
-        if find_spec(model.package) and find_weights(model):
+        if find_spec('torch') and find_spec(model.package) and \
+                find_weights(model):
             return name
     return last
 
