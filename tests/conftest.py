@@ -1,4 +1,5 @@
 """Fixtures that all tests share, and the order of the files."""
+import functools
 import importlib.util
 import os
 import pathlib
@@ -74,6 +75,31 @@ def _result_of(boxes, joints, fps, classes, windows, step=2, **facts):
         predictions=found, timelines=timelines(found, classes),
         classes=tuple(classes), fps=float(fps), frames=boxes.shape[1],
         duration=boxes.shape[1] / fps, model='test'), **facts})
+
+
+@pytest.fixture(scope='session')
+def drawn(tmp_path_factory):
+    """A folder of drawn clips, ``people``, and of their dataset, ``data``."""
+    from hpnet_plugin.benchmarks.inputs import draw_dataset
+    folder = tmp_path_factory.mktemp('drawn')
+    draw_dataset(str(folder), 12, ('--crops', '--crop-size', '64'))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def models(drawn):
+    """Function of a stream, or ``'hpnet'``, to the folder of a model.
+
+    Nobody has trained it. What it says means nothing; that it is the same
+    whichever way it is asked can be seen all the same.
+    """
+    from hpnet_plugin.benchmarks.inputs import untrained_model
+
+    @functools.cache
+    def model(name):
+        return pathlib.Path(untrained_model(str(drawn), name, 8))
+
+    return model
 
 
 @pytest.fixture(scope='session')

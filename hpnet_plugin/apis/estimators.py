@@ -71,12 +71,36 @@ def build_estimators(description: ModelDescription,
     if exported and pose is None:
         from ..estimation.onnx_extractor import OnnxExtractor
         return Estimators(source, OnnxExtractor(exported, device, threads))
+    return Estimators(source, build_pose(description, taps, device, pose,
+                                         pose_checkpoint, threads))
+
+
+def build_pose(description: ModelDescription,
+               taps: Iterable[str],
+               device: str = 'cpu',
+               pose: str | None = None,
+               pose_checkpoint: str | None = None,
+               threads: int = 1) -> PooledExtractor:
+    """Build pose net and pooling as they were for a training.
+
+    Args:
+        description: See :func:`build_estimators`, as all others.
+
+    Raises:
+        EstimatorError: If the pose net is not here, or is another one.
+        ValueError: If it cannot be built.
+    """
     refuse_without(('torch', ), f'the pose net of {description.name}',
-                   'hpnet export writes it beside the model, if it is there '
-                   'or named by --pose, and --pose is left out then')
+                   'hpnet export writes one beside a model that runs by '
+                   'onnxruntime alone')
     from ..estimation.extractor import build_extractor
+    record, name = description.extraction, description.name
     known = record.get('pose') or {}
-    choice = _pose(known, pose, pose_checkpoint, description.name)
+    choice = _pose(known, pose, pose_checkpoint, name)
+    # before its taps are looked for, which another net may not have
+    weights = choice.checkpoint or choice.file
+    if not weights.endswith('.py') and osp.isfile(weights):
+        _compare_nets(known, sha256_of(weights), choice, name)
     # of what was stored, what the model reads; joints alone come with a tap
     wanted = list(taps) or list(record.get('taps') or choice.taps)[:1]
     extractor = build_extractor(
@@ -84,8 +108,8 @@ def build_estimators(description: ModelDescription,
         known.get('norm', 'eval'), record.get('region', 1),
         record.get('grid', 'exact'), record.get('aspect', 'input'),
         threads=threads)
-    _compare(record, extractor.record, choice, description.name)
-    return Estimators(source, extractor)
+    _compare(record, extractor.record, choice, name)
+    return extractor
 
 
 def _pose(known, pose, checkpoint, name):
@@ -113,14 +137,8 @@ def _pose(known, pose, checkpoint, name):
 
 def _compare(record: dict[str, Any], own: dict[str, Any], choice, name):
     """Refuse features that are of another kind than those of the training."""
-    expected = (record.get('pose') or {}).get('sha256')
-    found = own['pose'].get('sha256')
-    if expected and found != expected:
-        raise EstimatorError(
-            f'{choice.name} is another pose net than that of the training of '
-            f'{name}: the sha256 of its weights begins with {found[:8]}, '
-            f'expected is {expected[:8]}; other features mean nothing to the '
-            'model')
+    _compare_nets(record.get('pose') or {}, own['pose'].get('sha256'), choice,
+                  name)
     for key in SAME:
         if key in record and record[key] != own[key]:
             raise EstimatorError(
@@ -132,6 +150,16 @@ def _compare(record: dict[str, Any], own: dict[str, Any], choice, name):
             raise EstimatorError(
                 f'{choice.name}: {tap} has {channels} channels, {before} in '
                 f'the training of {name}')
+
+
+def _compare_nets(known, found, choice, name):
+    expected = known.get('sha256')
+    if expected and found != expected:
+        raise EstimatorError(
+            f'{choice.name} is another pose net than that of the training of '
+            f'{name} ({known.get("onnx") or known.get("config")}): the sha256 '
+            f'of its weights begins with {str(found)[:8]}, expected is '
+            f'{expected[:8]}; other features mean nothing to the model')
 
 
 def _detector(known, device, detector, checkpoint, every, name):

@@ -16,13 +16,12 @@ from ..datasets.crops import Crops
 from ..estimation.assembly import NoPersonError, NotFiniteError
 from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
-from ..estimation.video import VideoError, VideoReader, spread_times
+from ..estimation.video import VideoError
 from ..evaluation.calibration import probabilities
 from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
-from ..resampling import weighted_frames
 from .estimators import Estimators, build_estimators
-from .media import ArrayMedia, Media, MediaInfo, VideoMedia, open_media
+from .media import Media, MediaInfo, open_media
 from .results import (
     UNKNOWN,
     ClipInput,
@@ -43,7 +42,6 @@ from .windows import (
 
 WINDOW = 3.  # s, where the length of the training clips is not known
 RATE = 15.  # frames a second, likewise
-HELD = 1.  # strides for which a label is shown after its window
 LOOK = 1.  # s from one look of a detector to the next, in windows
 # People whose last prediction is kept, and s after which it is not
 REMEMBERED, FORGOTTEN = 64, 60.
@@ -92,8 +90,8 @@ class HPNetInferencer:
         model: What was trained: a work dir, a checkpoint, or a folder of
             ``hpnet save`` or ``hpnet export``. Several of them are fused;
             they share one pass of detector and pose net.
-        weights: Of the models of a fusion. By default those of the
-            benchmark, or equal ones.
+        weights: Of the models of a fusion. By default those of their
+            dataset.
         device: ``'cpu'``, ``'cuda'``, ….
         backend: ``'torch'`` or ``'onnx'``; by default torch where the model
             has weights for it.
@@ -107,7 +105,7 @@ class HPNetInferencer:
             ``'auto'``: at once if the video is no longer than the longest
             training clip, else windows as long as the median one.
         stride: From the beginning of one window to that of the next, in s.
-            By default half a window.
+            By default half a window; at most a window.
         hold: For how many s after its window a label is shown in
             ``on_frame``. By default a stride.
         fps: Frames a second that are looked at in windows. By default as
@@ -166,6 +164,11 @@ class HPNetInferencer:
                                max_people=max_people).items():
             if isinstance(value, (int, float)) and not value > 0:
                 raise ValueError(f'{key} must be above 0, got {value}')
+        if hold is not None and not hold >= 0:
+            raise ValueError(f'hold must be 0 or more, got {hold}')
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError('threshold is a probability, from 0 to 1; got '
+                             f'{threshold}')
         self._scorer: Scorer = build_scorer(model, weights, device, backend)
         self.description = self._scorer.description
         self.classes = tuple(self.description.classes)
@@ -225,7 +228,7 @@ class HPNetInferencer:
     def _stream(self, media, on_frame, progress):
         for one in media:
             try:
-                with contextlib.closing(
+                with one, contextlib.closing(
                         self.predictions(one, on_frame, progress)) as found:
                     yield from found
             except ERRORS as error:
@@ -298,7 +301,7 @@ class HPNetInferencer:
                                  "no whole of it: leave window='clip' out, "
                                  'or give seconds')
             return Plan(None)
-        stride = self._asked['stride'] or window / 2
+        stride = min(self._asked['stride'] or window / 2, window)
         hold = self._asked['hold']
         fps = self._asked['fps']
         if fps is None:
@@ -306,8 +309,7 @@ class HPNetInferencer:
                 'frames') or self.description.facts.get('frames')
             fps = min(known.get('fps') or RATE,
                       frames / window if frames else RATE)
-        return Plan(window, min(stride, window),
-                    HELD * stride if hold is None else hold, fps)
+        return Plan(window, stride, stride if hold is None else hold, fps)
 
     def predictions(self,
                     media: Media,
@@ -330,7 +332,7 @@ class HPNetInferencer:
     def _whole(self, media, on_frame, progress):
         settings = self._settings()
         with tempfile.TemporaryDirectory(prefix='hpnet-') as out, \
-                self._reader(media, settings) as reader:
+                media.reader(settings.max_frames, settings.length) as reader:
             recorder = settings.recorder(out)
             extraction = ClipExtraction(
                 self._nets.source, self._nets.extractor, settings, out)
@@ -355,7 +357,8 @@ class HPNetInferencer:
                 media, name, clip, crops)
         if on_frame:
             # what a clip shows is known at its end: it is read again
-            with self._reader(media, settings) as reader:
+            with media.reader(settings.max_frames,
+                              settings.length) as reader:
                 for t, image in enumerate(
                         image for chunk in reader.chunks()
                         for image in chunk.images):
@@ -403,15 +406,6 @@ class HPNetInferencer:
             record.get('persons') != 'released' else 'released',
             damaged='mark',
             crops=crops)
-
-    def _reader(self, media, settings):
-        if isinstance(media, VideoMedia):
-            return VideoReader(media.name, max_frames=settings.max_frames,
-                               length=settings.length, damaged='mark',
-                               limits=media.limits)
-        if isinstance(media, ArrayMedia):
-            return _ArrayReader(media, settings)
-        return media.reader(settings.max_frames, settings.length)
 
     # windows
 
@@ -554,37 +548,6 @@ class HPNetInferencer:
             pose_score=float(scores[present].mean()) if present.any() else 0.,
             energy=energy,
             together=person.together)
-
-
-class _ArrayReader:
-    """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
-
-    def __init__(self, media: ArrayMedia, settings: Settings) -> None:
-        self.info, self.damage = media.info, None
-        self.count = media.info.frames
-        self._frames = media.frames
-        times = np.arange(self.count) / media.rate
-        if settings.length is not None:
-            self.numbers = weighted_frames(self.count, settings.length)
-        elif settings.max_frames is not None:
-            self.numbers = spread_times(times, settings.max_frames)
-        else:
-            self.numbers = np.arange(self.count)
-        self.times = times[self.numbers]
-
-    def __enter__(self) -> _ArrayReader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def chunks(self):
-        from ..estimation.video import FrameChunk
-        for start in range(0, len(self.numbers), 8):
-            part = self.numbers[start:start + 8]
-            yield FrameChunk(part.tolist(),
-                             self.times[start:start + 8].tolist(),
-                             [self._frames[number] for number in part])
 
 
 def _clip_name(media):

@@ -21,8 +21,10 @@ from ..estimation.video import (
     Limits,
     VideoReader,
     frames_at_rate,
+    spread_times,
 )
 from ..files import VIDEO_SUFFIXES
+from ..resampling import weighted_frames
 
 CHUNK = 8  # frames handed out at once, fewer where they are very large
 SCHEMES = ('rtsp', 'rtsps', 'http', 'https')
@@ -106,6 +108,26 @@ class Media(ABC):
             ValueError: If ``fps`` is not above 0.
         """
 
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> Any:
+        """All frames, or some that stand for the whole video.
+
+        Args:
+            max_frames (int, optional): See
+                :class:`hpnet_plugin.estimation.video.VideoReader`.
+            length (int, optional): Likewise.
+
+        Returns:
+            VideoReader: Or what has its ``info``, ``numbers``, ``times``,
+            ``count``, ``damage`` and ``chunks()``.
+
+        Raises:
+            VideoError: If it cannot be read.
+            ValueError: If it is live: it has no whole.
+        """
+        raise ValueError(f'{self.name} has no end, so that there is no whole '
+                         'of it')
+
     def close(self) -> None:  # noqa: B027  a file needs nothing
         """Let go of what is open; an iteration under way ends."""
 
@@ -140,6 +162,11 @@ class VideoMedia(Media):
             yield from reader.chunks(CHUNK)
         finally:
             self.damage = reader.damage
+
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> VideoReader:
+        return VideoReader(self.name, max_frames, length, damaged='mark',
+                           limits=self.limits)
 
     def close(self) -> None:
         if self._reader is not None:
@@ -195,6 +222,7 @@ class ArrayMedia(Media):
             raise SourceError('the rate of an array must be above 0 frames a '
                               f'second, got {rate}')
         self.frames, self.rate = frames, rate
+        self.times = np.arange(len(frames)) / rate
 
     @property
     def info(self) -> MediaInfo:
@@ -205,14 +233,49 @@ class ArrayMedia(Media):
     def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
-        times = np.arange(len(self.frames)) / self.rate
-        numbers = np.arange(len(times)) if fps is None else \
-            frames_at_rate(times, fps)
-        size = max(1, min(CHUNK, CHUNK_BYTES // self.frames[0].nbytes))
-        for start in range(0, len(numbers), size):
-            part = numbers[start:start + size]
-            yield FrameChunk(part.tolist(), times[part].tolist(),
-                             [self.frames[number] for number in part])
+        numbers = np.arange(len(self.frames)) if fps is None else \
+            frames_at_rate(self.times, fps)
+        yield from ArrayReader(self, numbers).chunks()
+
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> ArrayReader:
+        count = len(self.frames)
+        if length is not None:
+            numbers = weighted_frames(count, length)
+        elif max_frames is not None:
+            numbers = spread_times(self.times, max_frames)
+        else:
+            numbers = np.arange(count)
+        return ArrayReader(self, numbers)
+
+
+class ArrayReader:
+    """Wanted frames of an array, as ``VideoReader`` has those of a file.
+
+    Args:
+        media (ArrayMedia): The array.
+        numbers (np.ndarray): (N,) ints, the wanted frames.
+    """
+
+    def __init__(self, media: ArrayMedia, numbers: np.ndarray) -> None:
+        self.info, self.damage = media.info, None
+        self.count, self._frames = len(media.frames), media.frames
+        self.numbers, self.times = numbers, media.times[numbers]
+
+    def __enter__(self) -> ArrayReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def chunks(self, chunk: int = CHUNK) -> Iterator[FrameChunk]:
+        """The frames, at most ``chunk`` at a time."""
+        size = max(1, min(chunk, CHUNK_BYTES // self._frames[0].nbytes))
+        for start in range(0, len(self.numbers), size):
+            part = slice(start, start + size)
+            yield FrameChunk(
+                self.numbers[part].tolist(), self.times[part].tolist(),
+                [self._frames[number] for number in self.numbers[part]])
 
 
 def open_media(source: Any, rate: float = 30.) -> list[Media]:

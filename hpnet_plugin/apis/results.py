@@ -74,7 +74,6 @@ class Prediction:
             where no feature was pooled.
         together: Tracks of the other people that the model saw with this
             one.
-        final: Whether nothing that comes later changes it.
     """
     source: str
     track: int
@@ -94,7 +93,6 @@ class Prediction:
     pose_score: float
     energy: np.ndarray | None = None
     together: tuple[int, ...] = ()
-    final: bool = True
 
     def to_dict(self, poses: bool = False) -> dict[str, Any]:
         """As JSON data; the source is not in it.

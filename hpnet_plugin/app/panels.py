@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..apis.results import UNKNOWN, Prediction, Timeline, VideoResult
+from ..datasets.clips import count
 from ..visualization.energy import energy_figure, strip
 from ..visualization.joints import (
     JOINTS,
@@ -79,8 +80,7 @@ def busy(text: str, share: float) -> str:
 
 def summary(result: VideoResult, remarks: list[str]) -> str:
     """The line about a video, and what is to be remarked."""
-    people = len(result.timelines)
-    facts = [f'{people} {"person" if people == 1 else "people"}',
+    facts = [count(len(result.timelines), 'person', 'people'),
              f'{result.duration:.1f} s',
              f'{result.shape[1]} × {result.shape[0]}',
              f'looked at in {result.seconds:.1f} s']

@@ -101,14 +101,42 @@ def draw_actions(folder: str, minutes: int, seed: int = 0) -> str:
     return path
 
 
-def untrained_model(folder: str) -> str:
-    """A small stream of pooled features, as it is before its training.
+def draw_dataset(folder: str, length: int = 4, words: Iterable[str] = ()
+                 ) -> None:
+    """Draw a small dataset, two clips a class, and extract it.
 
     Args:
-        folder (str): Gets ``people/``, ``data/`` and ``model/``.
+        folder (str): Gets ``people/`` and the dataset folder ``data/``.
+        length (int): Frames of a clip.
+        words (Iterable[str]): Further options of ``hpnet extract``.
+    """
+    from ..commands import extract
+    from ..demo import people
+    drawn = osp.join(folder, 'people')
+    people.make_dataset(drawn, clips_per_class=2, length=length,
+                        test_share=.5)
+    command = [osp.join(drawn, 'videos'), '--pose', 'tiny', '--detector',
+               'boxes:' + osp.join(drawn, 'boxes.json'), '--max-people', '1',
+               '--workers', '0', '--out', osp.join(folder, 'data'), *words]
+    for option in ('labels.txt', 'classes.txt', 'splits.json'):
+        command += ['--' + osp.splitext(option)[0], osp.join(drawn, option)]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        if extract.main(command):
+            raise RuntimeError('the small dataset could not be extracted: '
+                               + said.getvalue())
+
+
+def untrained_model(folder: str, name: str = 'hp_j', frames: int = 16) -> str:
+    """A small model that nobody has trained; its scores mean nothing.
+
+    Args:
+        folder (str): That of :func:`draw_dataset`, which is called if need
+            be; gets ``runs/NAME`` and ``models/NAME``.
+        name (str): A stream, or ``'hpnet'``.
+        frames (int): Of a clip, that the model sees.
 
     Returns:
-        str: The folder of the model, as ``save_pretrained`` writes it.
+        str: ``models/NAME``, as ``save_pretrained`` writes it.
     """
     import torch
     from mmaction.registry import MODELS
@@ -117,31 +145,27 @@ def untrained_model(folder: str) -> str:
 
     from ..apis.describing import describe
     from ..apis.trained import load_trained, save_pretrained
-    from ..commands import extract
-    from ..demo import people
     from ..recipes import compose
-    drawn, data, run, model = (osp.join(folder, name) for name in (
-        'people', 'data', 'run', 'model'))
-    people.make_dataset(drawn, clips_per_class=2, length=4, test_share=.5)
-    words = [osp.join(drawn, 'videos'), '--pose', 'tiny', '--detector',
-             'boxes:' + osp.join(drawn, 'boxes.json'), '--max-people', '1',
-             '--workers', '0', '--out', data]
-    for option in ('labels.txt', 'classes.txt', 'splits.json'):
-        words += ['--' + osp.splitext(option)[0], osp.join(drawn, option)]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        if extract.main(words):
-            raise RuntimeError('the small dataset could not be extracted: '
-                               + said.getvalue())
+    data, run, model = (osp.join(folder, *words) for words in (
+        ('data', ), ('runs', name), ('models', name)))
+    if not osp.isdir(data):
+        draw_dataset(folder)
     torch.manual_seed(0)
+    settings = dict(recipe='hpnet') if name == 'hpnet' else dict(
+        recipe='stream', stream=name)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        config = Config(compose(recipe='stream', stream='hp_j',
-                                data_root=data, size='small', frames=16))
+        config = Config(compose(data_root=data, size='small', frames=frames,
+                                **settings))
         config.default_scope = 'mmaction'
         net = MODELS.build(config.model)
+    for weights in net.parameters():
+        # heads begin so small that all scores are about equal
+        if weights.ndim > 1:
+            torch.nn.init.normal_(weights, 0, weights[0].numel()**-.5)
     os.makedirs(run)
     checkpoint = osp.join(run, 'epoch_1.pth')
     torch.save(dict(state_dict=net.state_dict(), meta=dict(hpnet=describe(
-        config.to_dict(), 'hp_j').to_json())), checkpoint)
+        config.to_dict(), name).to_json())), checkpoint)
     save_pretrained(load_trained(checkpoint), model)
     return model
 

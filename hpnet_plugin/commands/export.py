@@ -28,6 +28,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..datasets.clips import count
 from .options import (
     add_weights,
     command_parser,
@@ -91,9 +92,9 @@ def _summarize(out: str, trained: Trained,
                extractor: PooledExtractor | None) -> None:
     spec = _models(trained)[0].description.input
     print(f'{out}: {len(trained.description.classes)} classes, '
-          f'{spec["people"]} {"person" if spec["people"] == 1 else "people"} '
-          f'a clip (fixed); trained with {spec["frames"]} frames a clip '
-          '(free, as is the number of clips)')
+          f'{count(spec["people"], "person", "people")} a clip (fixed); '
+          f'trained with {spec["frames"]} frames a clip (free, as is the '
+          'number of clips)')
     if extractor is None:
         print('without pose.onnx: nothing says what made the training '
               'features; name the pose net by --pose')
@@ -117,34 +118,11 @@ def _fused(args: argparse.Namespace, folder: str) -> Trained:
 def _extractor(trained: Trained, pose: str | None, checkpoint: str | None
                ) -> PooledExtractor | None:
     """What made the features; None if nothing says what it was."""
-    from ..estimation import zoo
-    from ..estimation.extractor import build_extractor
-    from ..onnx_export import ExportError
-    made = trained.description.extraction
-    record = made.get('pose') or {}
-    if pose is None and not record:
+    from ..apis.estimators import build_pose
+    if pose is None and not trained.description.extraction.get('pose'):
         return None
-    if pose is None and 'zoo' not in record:
-        raise ExportError(
-            'the features were made by '
-            f'{record.get("onnx") or record.get("config")}, a pose net '
-            'without a name: give its file by --pose')
-    choice = zoo.choose_pose(pose or record['zoo'], checkpoint)
-    # a model of joints alone reads no feature: one, for its energy
-    taps = _taps(trained) or [*choice.taps, *made.get('taps', ())][:1]
-    options = {key: made[key] for key in ('region', 'grid', 'aspect')
-               if key in made}
-    extractor = build_extractor(
-        choice.file, choice.checkpoint, taps,
-        norm=record.get('norm', 'eval'), **options)
-    found, expected = (r.get('sha256') for r in (extractor.net.record,
-                                                 record))
-    if expected and found != expected:
-        raise ExportError(
-            f'{choice.name} is another pose net than that of the training '
-            f'features: its sha256 is {found[:12]}…, expected '
-            f'{expected[:12]}… ({record.get("onnx") or record.get("config")})')
-    return extractor
+    return build_pose(trained.description, _taps(trained), pose=pose,
+                      pose_checkpoint=checkpoint)
 
 
 def _taps(trained: Trained) -> list[str]:

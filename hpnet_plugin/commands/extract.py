@@ -32,6 +32,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..datasets.clips import count
 from .extract_options import add_options, apply_preset, check
 from .options import command_parser
 from .refusal import run_command
@@ -286,11 +287,6 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
             detector.name in (*zoo.DETECTORS, 'hog', 'frame'):
         names['detector'] = detector.name
     return build, names
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """1 clip, 2 clips."""
-    return f'{number} {one if number == 1 else many or one + "s"}'
 
 
 def say_choice(what: str, choice: Choice) -> None:

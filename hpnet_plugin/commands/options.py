@@ -30,8 +30,8 @@ def whole_number(least: int = 1, most: int | None = None
         least (int): The smallest that will do.
         most (int, optional): The largest. Defaults to None: any.
     """
-    expected = f'{least} or more' if most is None else \
-        f'from {least} to {most}'
+    expected = f', {least} or more' if most is None else \
+        f' from {least} to {most}'
 
     def read(text: str) -> int:
         try:
@@ -41,7 +41,7 @@ def whole_number(least: int = 1, most: int | None = None
         if value is None or value < least or (most is not None
                                               and value > most):
             raise argparse.ArgumentTypeError(
-                f'{text} is not a whole number, {expected}')
+                f'{text} is not a whole number{expected}')
         return value
 
     return read
@@ -54,18 +54,18 @@ def number(least: float | None = None, most: float | None = None
     Args:
         least (float, optional): The smallest that will do. Defaults to None:
             any.
-        most (float, optional): The largest, likewise.
+        most (float, optional): The largest, of one that has a smallest.
+            Defaults to None: any.
     """
-    expected = ' '.join(
-        f'{word} {end:g}' for word, end in (('from', least), ('to', most))
-        if end is not None)
+    expected = '' if least is None else f', {least:g} or more' \
+        if most is None else f' from {least:g} to {most:g}'
 
     def read(text: str) -> float:
         value = _finite(text)
         if value is None or least is not None and value < least or \
                 most is not None and value > most:
             raise argparse.ArgumentTypeError(
-                f'{text} is not a number {expected}'.rstrip())
+                f'{text} is not a number{expected}')
         return value
 
     return read

@@ -95,7 +95,8 @@ def add_looking(parser: argparse.ArgumentParser) -> None:
         'training; auto (default): clip if the video is no longer than the '
         'longest training clip, else windows of their median length')
     add('--stride', type=positive, metavar='S',
-        help='from one window to the next in s (default: half a window)')
+        help='from one window to the next in s (default: half a window, at '
+        'most a window)')
     add('--hold', type=number(0), metavar='S',
         help='how long --show and a saved stream keep a label after its '
         'window (default: a stride)')
@@ -111,7 +112,8 @@ def add_looking(parser: argparse.ArgumentParser) -> None:
     add('--max-people', type=whole_number(), metavar='N',
         help='people at most')
     add('--detect-every', type=whole_number(), metavar='K',
-        help='look for people in every K-th frame, and follow them between')
+        help='look for people in every K-th frame, and follow them between '
+        '(default: in windows those of a second, else as in the training)')
     add('--threshold', type=number(0, 1), metavar='P',
         help='below this probability the label is "unknown" (default: that '
         'of hpnet calibrate, or none)')

@@ -18,10 +18,9 @@ from tqdm import tqdm
 
 from ..apis.media import Media, VideoMedia
 from ..apis.results import VideoResult
-from ..datasets.sources import printable
+from ..datasets.clips import count, printable
 from ..visualization.overlay import Overlay, draw_video, video_writer
 from ..visualization.timeline_bar import clock
-from .extract import count
 from .predict import OUT
 
 if TYPE_CHECKING:

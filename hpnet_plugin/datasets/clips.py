@@ -71,3 +71,8 @@ def name_problem(name: str) -> str | None:
                 f'bytes; a file system takes {FILE_NAME_BYTES}: rename the '
                 'video')
     return None
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """1 clip, 2 clips."""
+    return f'{number} {one if number == 1 else many or one + "s"}'

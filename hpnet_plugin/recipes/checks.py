@@ -4,6 +4,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..datasets.clips import count
 from ..facts import FactsError, benchmark_facts
 from .compose import RECIPES
 from .reading import PHASES, folder_datasets, graph_net_of, num_classes, walk
@@ -102,9 +103,8 @@ def disagreements(config: Mapping,
         people = _persons(dataset)
         if config.get('composed') and people and people > facts.people:
             found.append(
-                f'{root} holds {facts.people} '
-                f'{"person" if facts.people == 1 else "people"} a clip, the '
-                f'config reads {people}: set people={facts.people}')
+                f'{root} holds {count(facts.people, "person", "people")} a '
+                f'clip, the config reads {people}: set people={facts.people}')
     return list(dict.fromkeys(found))
 
 

@@ -43,7 +43,7 @@ def draw_video(path: str | os.PathLike | Media, result: VideoResult,
     pixels are drawn at twice their size.
 
     Args:
-        path: The video, or a medium that has a ``reader()`` as videos do.
+        path: The video, or a medium that is not live.
         result: What was predicted of it.
         out: The file to write; it appears when it is complete.
         progress: Told the frames that are drawn, and their number.

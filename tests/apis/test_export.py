@@ -296,11 +296,11 @@ def test_command(tmp_path, capsys):
     about.extraction['pose']['sha256'] = '0' * 64
     save_pretrained(trained, tmp_path / 'saved')
     assert main(['export', str(tmp_path / 'saved'), '--out',
-                 str(tmp_path / 'other')]) == 1
+                 str(tmp_path / 'other')]) == 2
     assert 'another pose net' in capsys.readouterr().err
     about.extraction['pose'] = dict(onnx='mine.onnx')
     save_pretrained(trained, tmp_path / 'saved')
     assert main(['export', str(tmp_path / 'saved'), '--out',
-                 str(tmp_path / 'other')]) == 1
-    assert 'mine.onnx, a pose net without a name' in capsys.readouterr().err
+                 str(tmp_path / 'other')]) == 2
+    assert 'with the pose net mine.onnx' in capsys.readouterr().err
     assert not (tmp_path / 'other').exists()

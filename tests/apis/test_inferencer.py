@@ -53,8 +53,8 @@ def scores_of_a_test(drawn, model):
 
 @pytest.mark.parametrize('name', ['hp_j', 'pose_bm', 'hpnet'])
 def test_scores_of_clips_are_those_of_a_test(drawn, models, boxes, name):
-    expected = scores_of_a_test(drawn, models / name)
-    found = HPNetInferencer(models / name, detector=boxes, window='clip')(
+    expected = scores_of_a_test(drawn, models(name))
+    found = HPNetInferencer(models(name), detector=boxes, window='clip')(
         [str(drawn / 'people/videos' / f'{clip}.mp4') for clip in expected])
     assert len(found) == 8
     scores = np.stack(list(expected.values()))
@@ -74,11 +74,11 @@ def test_a_fusion_adds_up_its_members(drawn, models, boxes):
     clip = str(drawn / 'people/videos/cup_000.mp4')
     weights = [0.5, 2]
     fused, = HPNetInferencer(
-        [models / 'hp_j', models / 'hpnet'], weights=weights, detector=boxes,
+        [models('hp_j'), models('hpnet')], weights=weights, detector=boxes,
         window='clip')(clip)
     total = 0
     for name, weight in zip(('hp_j', 'hpnet'), weights):
-        result, = HPNetInferencer(models / name, detector=boxes,
+        result, = HPNetInferencer(models(name), detector=boxes,
                                   window='clip')(clip)
         raw = result.predictions[0].raw.astype(float)
         if name == 'hpnet':  # its probabilities are weighed, as published
@@ -89,7 +89,7 @@ def test_a_fusion_adds_up_its_members(drawn, models, boxes):
 
 
 def test_an_array_is_a_video(drawn, models, boxes):
-    inferencer = HPNetInferencer(models / 'hp_j', detector='frame',
+    inferencer = HPNetInferencer(models('hp_j'), detector='frame',
                                  window='clip')
     file, = inferencer(str(drawn / 'people/videos/cup_000.mp4'))
     array, = inferencer(ArrayMedia(
@@ -103,11 +103,11 @@ def test_an_array_is_a_video(drawn, models, boxes):
 def test_a_window_sees_what_a_clip_of_its_frames_would(drawn, models, name):
     frames = frames_of(drawn, 'cup_000', 'box_000', 'cup_001')
     inferencer = HPNetInferencer(
-        models / name, detector='frame', window=8 / FPS, stride=8 / FPS,
+        models(name), detector='frame', window=8 / FPS, stride=8 / FPS,
         fps=FPS, detect_every=1)
     windows = list(inferencer(ArrayMedia(frames, FPS), stream=True))
     assert [round(w.start * FPS) for w in windows] == [0, 8, 16, 24, 28]
-    whole = HPNetInferencer(models / name, detector='frame', window='clip')
+    whole = HPNetInferencer(models(name), detector='frame', window='clip')
     for window in windows:
         part = frames[window.numbers[0]:window.numbers[-1] + 1]
         assert len(part) == 8
@@ -121,7 +121,7 @@ def test_a_window_sees_what_a_clip_of_its_frames_would(drawn, models, name):
 
 def test_streamed_windows_are_those_of_the_file(drawn, models):
     frames = frames_of(drawn, 'cup_000', 'box_000')
-    inferencer = HPNetInferencer(models / 'hpnet', detector='frame',
+    inferencer = HPNetInferencer(models('hpnet'), detector='frame',
                                  window=.5, stride=.25)
     media = ArrayMedia(frames, FPS)
     streamed = list(inferencer(media, stream=True))
@@ -135,7 +135,7 @@ def test_a_frame_shows_the_labels_known_by_then(drawn, models):
     frames = frames_of(drawn, 'cup_000', 'box_000')
     views = []
     inferencer = HPNetInferencer(
-        models / 'hp_j', detector='frame', window=8 / FPS, stride=8 / FPS,
+        models('hp_j'), detector='frame', window=8 / FPS, stride=8 / FPS,
         hold=3.5 / FPS, fps=FPS)
     result, = inferencer(ArrayMedia(frames, FPS), on_frame=views.append)
     labels = [view.people[0].label for view in views]
@@ -162,7 +162,7 @@ def test_onnx_without_torch_gives_the_same(drawn, models, boxes, tmp_path,
                                            names):
     clips = [str(drawn / 'people/videos' / f'{clip}.mp4')
              for clip in ('cup_000', 'box_000')]
-    runs = [str(models / name) for name in names]
+    runs = [str(models(name)) for name in names]
     weights = [1., 2.][:len(runs)]
     assert export.main([
         *runs, '--out', str(tmp_path / 'out'), '--pose', 'tiny',

@@ -69,7 +69,7 @@ def test_dropped_and_back_again(kind, caplog):
 
 def test_people_of_a_stream(models, caplog):
     """Predictions go on after a gap, and no window spans it."""
-    inferencer = HPNetInferencer(models / 'hp_j', detector='frame', window=1,
+    inferencer = HPNetInferencer(models('hp_j'), detector='frame', window=1,
                                  stride=0.5)
     with RtspServer(images=list(scene(50))) as server:
         stream = inferencer(server.address, stream=True)

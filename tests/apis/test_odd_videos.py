@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope='module')
 def inferencer(models):
     """The whole frame is the person: drawn ones are too small for HOG."""
-    return HPNetInferencer(models / 'hp_j', detector='frame')
+    return HPNetInferencer(models('hp_j'), detector='frame')
 
 
 def look(inferencer, path):
@@ -75,7 +75,7 @@ def test_one_person(inferencer, folder, usual, name):
 
 
 def test_nobody(models, folder):
-    inferencer = HPNetInferencer(models / 'hp_j', detector='hog')
+    inferencer = HPNetInferencer(models('hp_j'), detector='hog')
     result, shown = look(inferencer, draw('black', folder))
     assert (result.status, result.message) == ('no_person',
                                                'nobody was found')
@@ -92,7 +92,7 @@ def test_a_crowd(models, folder, tmp_path):
         [[*box.tolist(), 1.] for box in frame]
         for frame in boxes.transpose(1, 0, 2)])))
     result, shown = look(HPNetInferencer(
-        models / 'hp_j', detector=f'boxes:{file}', max_people=12), path)
+        models('hp_j'), detector=f'boxes:{file}', max_people=12), path)
     check('crowded', result, shown)
     seen = set()
     for track in range(12):
@@ -109,7 +109,7 @@ def test_a_crowd(models, folder, tmp_path):
 def test_an_hour(models, folder):
     """The first label comes after the first window, not at the end."""
     path = draw('hour', folder)
-    inferencer = HPNetInferencer(models / 'hp_j', detector='frame',
+    inferencer = HPNetInferencer(models('hp_j'), detector='frame',
                                  window=600, stride=600, fps=0.05)
     seen = []
     stream = inferencer(path, stream=True,

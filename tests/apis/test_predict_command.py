@@ -29,7 +29,7 @@ def clips(drawn, tmp_path, monkeypatch):
 def call(drawn, models):
     """hpnet predict of some sources, by an untrained model."""
     def of(*words):
-        return main(['predict', '--model', str(models / 'hp_j'),
+        return main(['predict', '--model', str(models('hp_j')),
                      '--detector', f'boxes:{drawn / "people/boxes.json"}',
                      *map(str, words)])
     return of
@@ -49,7 +49,7 @@ def test_a_folder(clips, call, models, drawn, capsys):
         f'{name}.{suffix}' for name in ('cup_000', 'wave_000')
         for suffix in ('csv', 'json', 'mp4', 'timeline.csv')]
     expected, = HPNetInferencer(
-        models / 'hp_j', detector=f'boxes:{drawn / "people/boxes.json"}')(
+        models('hp_j'), detector=f'boxes:{drawn / "people/boxes.json"}')(
         clips / 'cup_000.mp4')
     found = VideoResult.from_json('seen/cup_000.json')
     assert found.classes == CLASSES and found.status == 'ok'

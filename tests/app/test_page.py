@@ -42,7 +42,7 @@ def page(models, tmp_path_factory):
     patch.setenv('GRADIO_TEMP_DIR', '')
     visits = Visits()
     from hpnet_plugin.app.page import Page
-    page = Page(HPNetInferencer(models / 'hp_j', detector='frame'), visits,
+    page = Page(HPNetInferencer(models('hp_j'), detector='frame'), visits,
                 max_mb=1, max_seconds=SECONDS)
     page.address = page.launch(port=0)
     yield page
