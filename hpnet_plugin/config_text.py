@@ -67,9 +67,11 @@ def building(name: str) -> Iterator[None]:
     except (OSError, ValueError):
         raise  # of a file, or words of our own
     except Exception as error:
-        raise UnbuildableConfigError(
-            f'{name} cannot be built: {type(error).__name__}: {error}'
-        ) from error
+        text = f'{type(error).__name__}: {error}'
+        if isinstance(error, KeyError) and error.args:
+            text = error.args[0]  # what Python would quote
+        raise UnbuildableConfigError(f'{name} cannot be built: {text}'
+                                     ) from error
 
 
 def format_once() -> None:

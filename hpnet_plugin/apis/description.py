@@ -201,6 +201,22 @@ def _is_member(value):
         _is_number(value.get('weight')) and value.get('scores') in OUTPUTS
 
 
+def _is_extraction(value):
+    return _is_object(value) and all(
+        value.get(key) is None or _is_object(value[key])
+        for key in ('pose', 'detector', 'crops'))
+
+
+def is_calibration(value: Any) -> bool:
+    """Whether predictions can go by what a calibration found."""
+    if not _is_object(value):
+        return False
+    temperature, threshold = value.get('temperature', 1), value.get(
+        'threshold')
+    return _is_number(temperature) and temperature > 0 and (
+        threshold is None or _is_number(threshold))
+
+
 _OBJECT = 'an object', _is_object
 _OBJECT_OR_NULL = 'an object, or null', lambda v: v is None or _is_object(v)
 _CHECKS = dict(
@@ -208,13 +224,15 @@ _CHECKS = dict(
     classes=('a list of class names', lambda v: isinstance(v, (list, tuple))
              and v and all(isinstance(name, str) for name in v)),
     facts=_OBJECT,
-    extraction=_OBJECT,
+    extraction=('an object whose pose, detector and crops are objects',
+                _is_extraction),
     windows=('an object of numbers', lambda v: _is_object(v) and all(
         map(_is_number, v.values()))),
     input=_OBJECT_OR_NULL,
     output=(f'one of {OUTPUTS}', lambda v: v in OUTPUTS),
     config=_OBJECT,
-    calibration=_OBJECT_OR_NULL,
+    calibration=('an object with a temperature above 0 and a threshold, or '
+                 'null', lambda v: v is None or is_calibration(v)),
     training=_OBJECT,
     members=('a list of objects with path (below this folder), weight and '
              f'scores (one of {OUTPUTS})', lambda v: isinstance(v, list)

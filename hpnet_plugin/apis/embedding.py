@@ -133,9 +133,10 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     kept = sorted((i for i, name in enumerate(names) if name in chosen),
                   key=lambda i: names[i])
     dataset.get_subset_(kept)
-    loader = Runner.build_dataloader(
-        dict(config.test_dataloader, dataset=dataset,
-             sampler=dict(type='DefaultSampler', shuffle=False)))
+    with building(config.filename):
+        loader = Runner.build_dataloader(
+            dict(config.test_dataloader, dataset=dataset,
+                 sampler=dict(type='DefaultSampler', shuffle=False)))
     model = load_model(config, checkpoint).to(device)
     values = []
     with torch.no_grad():

@@ -505,6 +505,10 @@ class HPNetInferencer:
                       for person in people}.values())
         place = {id(clip): i for i, clip in enumerate(clips)}
         raw = self._scorer(clips)
+        if raw.shape[1] != len(self.classes):
+            raise ValueError(
+                f'{self.name} gives scores of {raw.shape[1]} classes, and '
+                f'its description names {len(self.classes)}')
         calibration = self.description.calibration or {}
         chances = probabilities(
             raw, self.description.output,

@@ -34,6 +34,7 @@ from .describing import data_folder, describe, run_name
 from .description import (
     FILE,
     ModelDescription,
+    is_calibration,
     read_description,
     write_description,
 )
@@ -467,7 +468,7 @@ def _calibration(folder, training):
     except (OSError, ValueError, RecursionError) as error:
         raise TrainedError(f'{path} is no JSON file ({error}): run hpnet '
                            'calibrate again, or remove it') from None
-    if not isinstance(content, dict) or \
+    if not is_calibration(content) or \
             content.get('saved') != training.get('saved') or \
             content.get('checkpoint') != training.get('checkpoint'):
         return None  # of another checkpoint, whose scores are others

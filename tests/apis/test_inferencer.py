@@ -1,6 +1,7 @@
 """New videos through the inferencer."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -144,6 +145,25 @@ def test_a_frame_shows_the_labels_known_by_then(drawn, models):
         None] * 3 + [third]
 
 
+def test_what_cannot_be(drawn, models, tmp_path):
+    """Another pose net; more classes than scores; numbers out of range."""
+    folder = shutil.copytree(models('hp_j'), tmp_path / 'model')
+    content = json.loads((folder / 'hpnet.json').read_text())
+    content['classes'].append('another')
+    (folder / 'hpnet.json').write_text(json.dumps(content))
+    result, = HPNetInferencer(folder, detector='frame')(
+        str(drawn / 'people/videos/cup_000.mp4'))
+    assert (result.status, result.message) == ('failed', (
+        'hp_j gives scores of 8 classes, and its description names 9'))
+    content['extraction']['pose']['sha256'] = '0' * 64
+    (folder / 'hpnet.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='another pose net than that of'):
+        HPNetInferencer(folder, detector='frame')
+    for options in (dict(topk=0), dict(hold=-1), dict(threshold=2)):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            HPNetInferencer(folder, **options)
+
+
 WITHOUT_TORCH = """
 import sys
 for name in ('torch', 'mmengine', 'mmcv', 'mmaction', 'mmpose', 'mmdet'):
@@ -152,6 +172,15 @@ import json
 from hpnet_plugin.apis import HPNetInferencer
 folder, boxes, *clips = sys.argv[1:]
 inferencer = HPNetInferencer(folder, detector=boxes, window='clip')
+for what, options in (('--detector', dict(detector='rtmdet-m')),
+                      ('--detector', dict(detector='mine.py')),
+                      ('hpnet export', dict(pose='tiny'))):
+    try:
+        HPNetInferencer(folder, **{'detector': boxes, **options})
+    except ValueError as error:
+        assert 'torch' in str(error) and what in str(error), error
+    else:
+        raise AssertionError(options)
 print(json.dumps([[p.raw.tolist() for p in result.predictions]
                   for result in inferencer(clips)]))
 """

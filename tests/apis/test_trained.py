@@ -23,6 +23,7 @@ from hpnet_plugin.apis import (
 )
 from hpnet_plugin.apis.checkpoints import CheckpointError
 from hpnet_plugin.apis.description import DescriptionError
+from hpnet_plugin.apis.scorers import TorchScorer
 from hpnet_plugin.apis.trained import (
     Member,
     TrainedError,
@@ -205,7 +206,7 @@ def test_refused(trained, run, tmp_path):
     with pytest.raises(DescriptionError, match=r'_3.pth: classes = 3'):
         load_trained(path)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(CheckpointError, match='truncated'):
+    with pytest.raises(CheckpointError, match='is no checkpoint: RuntimeError'):
         load_trained(path)
 
     class Harm:
@@ -213,7 +214,7 @@ def test_refused(trained, run, tmp_path):
             return os.mkdir, (str(tmp_path / 'harm'), )
 
     torch.save(dict(state_dict={}, meta=Harm()), path)
-    with pytest.raises(CheckpointError, match='asks for code'):
+    with pytest.raises(CheckpointError, match='never code'):
         load_trained(path)
     assert not (tmp_path / 'harm').exists()
     torch.save([1], path)
@@ -243,6 +244,44 @@ def test_damaged_folders(trained, tmp_path):
     text.write_text(content.replace('"logit"', '"logits"'))
     with pytest.raises(DescriptionError, match="output = 'logits'"):
         load_trained(folder)
+    for key, wrong in (('extraction', dict(pose='tiny')),
+                       ('calibration', dict(temperature='high'))):
+        text.write_text(json.dumps({**json.loads(content), key: wrong}))
+        with pytest.raises(DescriptionError, match=f'{key} = '):
+            load_trained(folder)
+
+
+def test_descriptions_of_no_model(trained, tmp_path):
+    """What the parts of a config, or its weights, do not fit, is a line."""
+    folder = tmp_path / 'model'
+    save_pretrained(load_trained(trained.run), folder)
+    text = folder / 'hpnet.json'
+    whole = text.read_text()
+    for change, message in (
+            (lambda c: c.pop('model'), 'cannot be built: AttributeError: '),
+            (lambda c: c['model']['backbone'].update(nosuch=1), 'nosuch'),
+            (lambda c: c['model'].update(type='Nosuch'),
+             'cannot be built: Nosuch is not in'),
+            (lambda c: c['model']['cls_head'].update(num_classes=7),
+             'model.safetensors: does not fit the model'),
+            (lambda c: c.pop('test_dataloader'), 'the test pipeline of')):
+        content = json.loads(whole)
+        change(content['config'])
+        text.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=message):
+            TorchScorer(load_trained(folder))
+
+
+def test_a_config_that_says_nothing(tmp_path):
+    """Beside a checkpoint that has no description."""
+    torch.save(dict(state_dict={}, meta={}), tmp_path / 'x.pth')
+    config = tmp_path / 'config.py'
+    config.write_text('a = 1')
+    with pytest.raises(TrainedError, match='nor is there one in'):
+        load_trained(tmp_path / 'x.pth')
+    config.write_text('import os, sys')
+    with pytest.raises(ValueError, match='cannot be read as a config'):
+        load_trained(tmp_path / 'x.pth')
 
 
 def test_a_fusion(trained, tmp_path):

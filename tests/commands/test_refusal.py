@@ -6,6 +6,7 @@ import pytest
 
 from hpnet_plugin.cli import main
 from hpnet_plugin.commands.options import (
+    number,
     output_file,
     output_folder,
     positive,
@@ -35,6 +36,13 @@ def test_status(error, status, text, capsys):
     assert capsys.readouterr().err.strip() == f'hpnet try: {text}'
 
 
+def test_work_that_failed(capsys):
+    """Not by its user's words, though its error is a kind of theirs."""
+    assert run_command('try', raising(UnicodeError('it broke')), ValueError,
+                       failed=(UnicodeError, )) == 1
+    assert capsys.readouterr().err == 'hpnet try: it broke\n'
+
+
 def test_other_errors_are_bugs():
     with pytest.raises(TypeError):
         run_command('try', raising(TypeError('a bug')), ValueError)
@@ -55,6 +63,8 @@ def test_words_of_the_system(tmp_path):
 
 @pytest.mark.parametrize('read, text', [
     (whole_number(), '0'), (whole_number(), 'x'), (whole_number(0), '-1'),
+    (whole_number(0, 9), '10'), (number(), 'nan'), (number(0), '-1'),
+    (number(0, 1), '1.1'), (number(), 'x'),
     (positive, '0'), (positive, 'nan'), (positive, 'inf'), (positive, 'x')])
 def test_numbers_that_will_not_do(read, text):
     with pytest.raises(Exception, match=f'{text} is not a'):

@@ -223,6 +223,15 @@ def test_tsne_refuses_other_names(analyze, models, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_tsne_refuses_what_cannot_be_built(analyze, models, tmp_path, capsys):
+    for option in ('model.backbone.nosuch=1', 'test_dataloader.nosuch=1',
+                   'test_dataloader.dataset.nosuch=1'):
+        assert analyze(['tsne', str(models / 'hp_j.py'),
+                        str(models / 'hp_j.pth'), '--out', str(tmp_path),
+                        '--cfg-options', option]) == 2
+        assert 'hp_j.py cannot be built: TypeError' in capsys.readouterr().err
+
+
 def test_tsne_refuses_other_weights(analyze, models, tmp_path, capsys):
     torch.save(dict(state_dict={}), models / 'none.pth')
     for name in ('pose_j', 'none'):
