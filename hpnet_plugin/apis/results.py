@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FORMAT, VERSION = 'hpnet_plugin prediction', 1
 SCHEMA = Path(__file__).with_name('prediction.schema.json')
 UNKNOWN = 'unknown'
-STATUSES = ('ok', 'no_person', 'damaged', 'failed')
 
 
 class ClipInput(NamedTuple):

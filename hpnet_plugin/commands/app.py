@@ -76,8 +76,11 @@ def run(args: argparse.Namespace) -> int:
         page = Page(inferencer, visits, args.max_mb, args.max_seconds)
         try:
             address = page.launch(args.host, args.port, args.share == 'yes')
-        except OSError as error:  # the port is taken, or there is no such host
-            raise ValueError(str(error)) from None
+        except OSError:  # Gradio's words are of its own options
+            raise ValueError(
+                f'nothing can listen at {args.host}, port {args.port}: it is '
+                'taken, or this computer has no such address; give another '
+                '--port (0 takes a free one) or --host') from None
         stack.callback(page.close)
         say_model(inferencer)
         print(f'The page is {address} (Ctrl-C ends it).', flush=True)
