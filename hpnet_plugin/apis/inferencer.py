@@ -16,13 +16,12 @@ from ..datasets.crops import Crops
 from ..estimation.assembly import NoPersonError, NotFiniteError
 from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
-from ..estimation.video import VideoError, VideoReader, spread_times
+from ..estimation.video import VideoError
 from ..evaluation.calibration import probabilities
 from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
-from ..resampling import weighted_frames
 from .estimators import Estimators, build_estimators
-from .media import ArrayMedia, Media, MediaInfo, VideoMedia, open_media
+from .media import Media, MediaInfo, open_media
 from .results import (
     UNKNOWN,
     ClipInput,
@@ -330,7 +329,8 @@ class HPNetInferencer:
     def _whole(self, media, on_frame, progress):
         settings = self._settings()
         with tempfile.TemporaryDirectory(prefix='hpnet-') as out, \
-                self._reader(media, settings) as reader:
+                media.reader(settings.max_frames,
+                             settings.length) as reader:
             recorder = settings.recorder(out)
             extraction = ClipExtraction(
                 self._nets.source, self._nets.extractor, settings, out)
@@ -355,7 +355,8 @@ class HPNetInferencer:
                 media, name, clip, crops)
         if on_frame:
             # what a clip shows is known at its end: it is read again
-            with self._reader(media, settings) as reader:
+            with media.reader(settings.max_frames,
+                             settings.length) as reader:
                 for t, image in enumerate(
                         image for chunk in reader.chunks()
                         for image in chunk.images):
@@ -403,15 +404,6 @@ class HPNetInferencer:
             record.get('persons') != 'released' else 'released',
             damaged='mark',
             crops=crops)
-
-    def _reader(self, media, settings):
-        if isinstance(media, VideoMedia):
-            return VideoReader(media.name, max_frames=settings.max_frames,
-                               length=settings.length, damaged='mark',
-                               limits=media.limits)
-        if isinstance(media, ArrayMedia):
-            return _ArrayReader(media, settings)
-        return media.reader(settings.max_frames, settings.length)
 
     # windows
 
@@ -554,37 +546,6 @@ class HPNetInferencer:
             pose_score=float(scores[present].mean()) if present.any() else 0.,
             energy=energy,
             together=person.together)
-
-
-class _ArrayReader:
-    """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
-
-    def __init__(self, media: ArrayMedia, settings: Settings) -> None:
-        self.info, self.damage = media.info, None
-        self.count = media.info.frames
-        self._frames = media.frames
-        times = np.arange(self.count) / media.rate
-        if settings.length is not None:
-            self.numbers = weighted_frames(self.count, settings.length)
-        elif settings.max_frames is not None:
-            self.numbers = spread_times(times, settings.max_frames)
-        else:
-            self.numbers = np.arange(self.count)
-        self.times = times[self.numbers]
-
-    def __enter__(self) -> _ArrayReader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def chunks(self):
-        from ..estimation.video import FrameChunk
-        for start in range(0, len(self.numbers), 8):
-            part = self.numbers[start:start + 8]
-            yield FrameChunk(part.tolist(),
-                             self.times[start:start + 8].tolist(),
-                             [self._frames[number] for number in part])
 
 
 def _clip_name(media):

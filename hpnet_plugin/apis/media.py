@@ -19,8 +19,9 @@ from ..estimation.video import (
     LIMITS,
     FrameChunk,
     Limits,
+    VideoError,
     VideoReader,
-    frames_at_rate,
+    choose_frames,
 )
 from ..files import VIDEO_SUFFIXES
 
@@ -106,6 +107,25 @@ class Media(ABC):
             ValueError: If ``fps`` is not above 0.
         """
 
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> VideoReader:
+        """What reads it as the extraction reads a clip.
+
+        Args:
+            max_frames (int, optional): See
+                :class:`hpnet_plugin.estimation.video.VideoReader`.
+            length (int, optional): Likewise.
+
+        Returns:
+            VideoReader: Or what has its ``chunks()``, ``numbers``, ``times``,
+            ``count`` and ``damage``.
+
+        Raises:
+            VideoError: If it cannot be read, or has no end.
+        """
+        raise VideoError(f'{self.name} has no end: it cannot be looked at as '
+                         'a whole')
+
     def close(self) -> None:  # noqa: B027  a file needs nothing
         """Let go of what is open; an iteration under way ends."""
 
@@ -140,6 +160,12 @@ class VideoMedia(Media):
             yield from reader.chunks(CHUNK)
         finally:
             self.damage = reader.damage
+
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> VideoReader:
+        reader = self._opened()
+        reader.choose(max_frames, length)
+        return reader
 
     def close(self) -> None:
         if self._reader is not None:
@@ -203,16 +229,36 @@ class ArrayMedia(Media):
                          width)
 
     def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
-        if fps is not None and not 0 < fps < float('inf'):
-            raise ValueError(f'fps must be above 0, got {fps}')
-        times = np.arange(len(self.frames)) / self.rate
-        numbers = np.arange(len(times)) if fps is None else \
-            frames_at_rate(times, fps)
-        size = max(1, min(CHUNK, CHUNK_BYTES // self.frames[0].nbytes))
-        for start in range(0, len(numbers), size):
-            part = numbers[start:start + size]
-            yield FrameChunk(part.tolist(), times[part].tolist(),
-                             [self.frames[number] for number in part])
+        yield from _ArrayReader(self, fps=fps).chunks()
+
+    def reader(self, max_frames: int | None = None,
+               length: int | None = None) -> _ArrayReader:
+        return _ArrayReader(self, max_frames=max_frames, length=length)
+
+
+class _ArrayReader:
+    """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
+
+    def __init__(self, media, **choice):
+        self.info, self.damage = media.info, None
+        self.count, self._frames = media.info.frames, media.frames
+        times = np.arange(self.count) / media.rate
+        self.numbers = choose_frames(times, **choice)
+        self.times = times[self.numbers]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def chunks(self):
+        size = max(1, min(CHUNK, CHUNK_BYTES // self._frames[0].nbytes))
+        for start in range(0, len(self.numbers), size):
+            part = slice(start, start + size)
+            yield FrameChunk(self.numbers[part].tolist(),
+                             self.times[part].tolist(),
+                             [self._frames[n] for n in self.numbers[part]])
 
 
 def open_media(source: Any, rate: float = 30.) -> list[Media]:
