@@ -67,7 +67,7 @@ def work(root, tmp_path_factory):
         f'boxes:{source / "boxes.json"}', '--max-people', '1', '--crops',
         '--crop-size', '64', '--out', DATA, cwd=work)
     # the size comes first, the summary last
-    assert printed.index('features of about') < printed.index('24 of 24')
+    assert printed.index('clips, about') < printed.index('24 of 24')
     return work
 
 

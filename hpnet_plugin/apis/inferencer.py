@@ -91,7 +91,7 @@ class HPNetInferencer:
             ``hpnet save`` or ``hpnet export``. Several of them are fused;
             they share one pass of detector and pose net.
         weights: Of the models of a fusion. By default those of their
-            dataset.
+            dataset, or equal ones.
         device: ``'cpu'``, ``'cuda'``, ….
         backend: ``'torch'`` or ``'onnx'``; by default torch where the model
             has weights for it.
@@ -332,7 +332,8 @@ class HPNetInferencer:
     def _whole(self, media, on_frame, progress):
         settings = self._settings()
         with tempfile.TemporaryDirectory(prefix='hpnet-') as out, \
-                media.reader(settings.max_frames, settings.length) as reader:
+                media.reader(settings.max_frames,
+                             settings.length) as reader:
             recorder = settings.recorder(out)
             extraction = ClipExtraction(
                 self._nets.source, self._nets.extractor, settings, out)
@@ -358,7 +359,7 @@ class HPNetInferencer:
         if on_frame:
             # what a clip shows is known at its end: it is read again
             with media.reader(settings.max_frames,
-                              settings.length) as reader:
+                             settings.length) as reader:
                 for t, image in enumerate(
                         image for chunk in reader.chunks()
                         for image in chunk.images):

@@ -19,12 +19,11 @@ from ..estimation.video import (
     LIMITS,
     FrameChunk,
     Limits,
+    VideoError,
     VideoReader,
-    frames_at_rate,
-    spread_times,
+    choose_frames,
 )
 from ..files import VIDEO_SUFFIXES
-from ..resampling import weighted_frames
 
 CHUNK = 8  # frames handed out at once, fewer where they are very large
 SCHEMES = ('rtsp', 'rtsps', 'http', 'https')
@@ -109,8 +108,8 @@ class Media(ABC):
         """
 
     def reader(self, max_frames: int | None = None,
-               length: int | None = None) -> Any:
-        """All frames, or some that stand for the whole video.
+               length: int | None = None) -> VideoReader:
+        """What reads it as the extraction reads a clip.
 
         Args:
             max_frames (int, optional): See
@@ -118,15 +117,14 @@ class Media(ABC):
             length (int, optional): Likewise.
 
         Returns:
-            VideoReader: Or what has its ``info``, ``numbers``, ``times``,
-            ``count``, ``damage`` and ``chunks()``.
+            VideoReader: Or what has its ``chunks()``, ``numbers``, ``times``,
+            ``count``, ``info`` and ``damage``.
 
         Raises:
-            VideoError: If it cannot be read.
-            ValueError: If it is live: it has no whole.
+            VideoError: If it cannot be read, or has no end.
         """
-        raise ValueError(f'{self.name} has no end, so that there is no whole '
-                         'of it')
+        raise VideoError(f'{self.name} has no end: it cannot be looked at as '
+                         'a whole')
 
     def close(self) -> None:  # noqa: B027  a file needs nothing
         """Let go of what is open; an iteration under way ends."""
@@ -165,8 +163,9 @@ class VideoMedia(Media):
 
     def reader(self, max_frames: int | None = None,
                length: int | None = None) -> VideoReader:
-        return VideoReader(self.name, max_frames, length, damaged='mark',
-                           limits=self.limits)
+        reader = self._opened()
+        reader.choose(max_frames, length)
+        return reader
 
     def close(self) -> None:
         if self._reader is not None:
@@ -222,7 +221,6 @@ class ArrayMedia(Media):
             raise SourceError('the rate of an array must be above 0 frames a '
                               f'second, got {rate}')
         self.frames, self.rate = frames, rate
-        self.times = np.arange(len(frames)) / rate
 
     @property
     def info(self) -> MediaInfo:
@@ -231,51 +229,36 @@ class ArrayMedia(Media):
                          width)
 
     def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
-        if fps is not None and not 0 < fps < float('inf'):
-            raise ValueError(f'fps must be above 0, got {fps}')
-        numbers = np.arange(len(self.frames)) if fps is None else \
-            frames_at_rate(self.times, fps)
-        yield from ArrayReader(self, numbers).chunks()
+        yield from _ArrayReader(self, fps=fps).chunks()
 
     def reader(self, max_frames: int | None = None,
-               length: int | None = None) -> ArrayReader:
-        count = len(self.frames)
-        if length is not None:
-            numbers = weighted_frames(count, length)
-        elif max_frames is not None:
-            numbers = spread_times(self.times, max_frames)
-        else:
-            numbers = np.arange(count)
-        return ArrayReader(self, numbers)
+               length: int | None = None) -> _ArrayReader:
+        return _ArrayReader(self, max_frames=max_frames, length=length)
 
 
-class ArrayReader:
-    """Wanted frames of an array, as ``VideoReader`` has those of a file.
+class _ArrayReader:
+    """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
 
-    Args:
-        media (ArrayMedia): The array.
-        numbers (np.ndarray): (N,) ints, the wanted frames.
-    """
-
-    def __init__(self, media: ArrayMedia, numbers: np.ndarray) -> None:
+    def __init__(self, media, **choice):
         self.info, self.damage = media.info, None
-        self.count, self._frames = len(media.frames), media.frames
-        self.numbers, self.times = numbers, media.times[numbers]
+        self.count, self._frames = media.info.frames, media.frames
+        times = np.arange(self.count) / media.rate
+        self.numbers = choose_frames(times, **choice)
+        self.times = times[self.numbers]
 
-    def __enter__(self) -> ArrayReader:
+    def __enter__(self):
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error):
         pass
 
-    def chunks(self, chunk: int = CHUNK) -> Iterator[FrameChunk]:
-        """The frames, at most ``chunk`` at a time."""
+    def chunks(self, chunk=CHUNK):
         size = max(1, min(chunk, CHUNK_BYTES // self._frames[0].nbytes))
         for start in range(0, len(self.numbers), size):
             part = slice(start, start + size)
-            yield FrameChunk(
-                self.numbers[part].tolist(), self.times[part].tolist(),
-                [self._frames[number] for number in self.numbers[part]])
+            yield FrameChunk(self.numbers[part].tolist(),
+                             self.times[part].tolist(),
+                             [self._frames[n] for n in self.numbers[part]])
 
 
 def open_media(source: Any, rate: float = 30.) -> list[Media]:

@@ -282,32 +282,28 @@ def default_members(models: Sequence[Trained],
     """What the models of a fusion weigh.
 
     The authors add up logits of streams and probabilities of HP-Net; with
-    weights of one's own the same is weighed.
+    weights of one's own the same is weighed. Where one of the models is none
+    of theirs, such as a stream of 2D pose, all weigh the same: their logits,
+    or their probabilities where one gives no logits.
 
     Args:
         models: At least one.
         weights: One a model. By default those of their dataset
             (:class:`hpnet_plugin.facts.Facts`), published or not.
-
-    Raises:
-        TrainedError: If a model is none of the streams that a dataset has
-            weights for.
     """
-    members = []
-    for number, model in enumerate(models):
-        about = model.description
-        stream = _stream(about)
-        if weights is not None:
-            weight = weights[number]
-        else:
-            weight = {**FUSION, **about.facts.get('fusion', {})}.get(stream)
-        if weight is None:
-            raise TrainedError(
-                f'{about.name} is none of {", ".join(FUSION)}: there is no '
-                'usual weight of it in a fusion; give the weights of all, '
-                'one a model')
-        kind = 'probability' if stream == 'hpnet' else about.output
-        members.append(Member(about.name, float(weight), kind))
+    about = [model.description for model in models]
+    streams = [_stream(one) for one in about]
+    kinds = ['probability' if stream == 'hpnet' else one.output
+             for one, stream in zip(about, streams)]
+    if weights is None:
+        weights = [{**FUSION, **one.facts.get('fusion', {})}.get(stream)
+                   for one, stream in zip(about, streams)]
+        if None in weights:
+            weights = [1.] * len(models)
+            kinds = ['logit' if all(one.output == 'logit' for one in about)
+                     else 'probability'] * len(models)
+    members = [Member(one.name, float(weight), kind)
+               for one, weight, kind in zip(about, weights, kinds)]
     names = [member.name for member in members]
     return [member if names.count(member.name) == 1 else
             member._replace(name=f'{member.name}_{number}')

@@ -5,7 +5,6 @@ own frames alone.
 """
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from .results import UNKNOWN, ClipInput, Prediction, Segment, Timeline
 # this is all that there is of the person.
 LEAST_SHARE = 0.5
 EPSILON = 1e-6  # s, of rounding
+LEAST_CHANCE = 1e-4  # one window alone rules nothing out
 
 
 class KeptFrame(NamedTuple):
@@ -301,15 +301,19 @@ def timelines(predictions: Iterable[Prediction], classes: Sequence[str],
               threshold: float = 0.) -> list[Timeline]:
     """What each person does when, of overlapping windows.
 
-    At any time the probabilities of the windows that show it are averaged,
-    each with a weight that falls linearly from 1 in the middle of the window
-    to 0 at its ends: a window says most of its middle. Stretches of one
-    label are joined.
+    The likeliest sequence of labels, one a window (Viterbi's algorithm): an
+    action lasts about a window, as the training clips do, so that the next
+    window shows another one with the probability stride / window (one half
+    at most), any other one alike. Windows that share frames say the same
+    twice: each counts with stride / window. Two labels meet midway between
+    the middles of their windows. Where no window shows the person there is a
+    gap, and after it everything is open again.
 
     Args:
         predictions: Of one video.
         classes: Class names in label order.
-        threshold: Below this mean probability the label is ``'unknown'``.
+        threshold: ``'unknown'`` is a label of this probability in each
+            window.
 
     Returns:
         In order of the track.
@@ -317,42 +321,63 @@ def timelines(predictions: Iterable[Prediction], classes: Sequence[str],
     people: dict[int, list[Prediction]] = {}
     for prediction in predictions:
         people.setdefault(prediction.track, []).append(prediction)
-    return [Timeline(track, _segments(people[track], classes, threshold))
-            for track in sorted(people)]
+    return [Timeline(track, [
+        segment for windows in _unbroken(people[track])
+        for segment in _segments(windows, classes, threshold)])
+        for track in sorted(people)]
+
+
+def _unbroken(windows):
+    """Windows in order of time, those that meet or overlap together."""
+    runs = []
+    for window in sorted(windows, key=lambda w: (w.start, w.end)):
+        if runs and window.start <= runs[-1][-1].end + EPSILON:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return runs
 
 
 def _segments(windows, classes, threshold):
-    windows = sorted(windows, key=lambda w: w.start)
-    starts = [w.start for w in windows]
-    longest = max(w.end - w.start for w in windows)
-    edges = sorted({time for w in windows for time in (w.start, w.end)}
-                   | {(w.start + w.end) / 2 for w in windows})
-    # where two windows overlap, they weigh the same in between
-    edges = sorted({*edges, *((a + b) / 2 for a, b in zip(edges, edges[1:]))})
-    segments = []
-    for start, end in zip(edges, edges[1:]):
-        if end - start < EPSILON:
+    chances = np.stack([w.probabilities for w in windows]).astype(np.float64)
+    labels = _likeliest(windows, np.column_stack((
+        chances, np.full(len(chances), threshold))))
+    middles = np.array([(w.start + w.end) / 2 for w in windows])
+    borders = [windows[0].start, *(middles[1:] + middles[:-1]) / 2,
+               max(w.end for w in windows)]
+    segments, first = [], 0
+    for i in range(1, len(labels) + 1):
+        if i < len(labels) and labels[i] == labels[first]:
             continue
-        middle = (start + end) / 2
-        weights = [(max(1 - abs(2 * middle - w.start - w.end)
-                        / (w.end - w.start), EPSILON), w)
-                   for w in windows[bisect_left(starts, middle - longest):
-                                    bisect_right(starts, middle)]
-                   if middle < w.end]
-        if not weights:
-            continue
-        mean = sum(weight * w.probabilities for weight, w in weights) / sum(
-            weight for weight, _ in weights)
-        best = int(mean.argmax())
-        score = float(mean[best])
-        known = score >= threshold
-        label = classes[best] if known else UNKNOWN
-        last = segments[-1] if segments else None
-        if last and last.label == label and start - last.end < EPSILON:
-            share = (last.end - last.start) / (end - last.start)
-            segments[-1] = last._replace(
-                end=end, score=share * last.score + (1 - share) * score)
-        else:
-            segments.append(Segment(start, end, label,
-                                    best if known else -1, score))
+        best = int(labels[first])
+        known = best < len(classes)
+        some = chances[first:i]
+        score = some[:, best] if known else some.max(1)
+        segments.append(Segment(
+            float(borders[first]), float(borders[i]),
+            classes[best] if known else UNKNOWN, best if known else -1,
+            float(score.mean())))
+        first = i
     return segments
+
+
+def _likeliest(windows, chances):
+    """The likeliest sequence of labels (N,) of probabilities (N, K)."""
+    if len(windows) == 1:
+        return chances.argmax(1)
+    length = np.median([w.end - w.start for w in windows])
+    stride = np.median(np.diff([w.start for w in windows]))
+    share = float(np.clip(stride / length, 0.01, 1))
+    change = min(share, 0.5)
+    cost = np.log((1 - change) * max(chances.shape[1] - 1, 1) / change)
+    evidence = share * np.log(np.maximum(chances, LEAST_CHANCE))
+    total, before = evidence[0], []
+    for row in evidence[1:]:
+        best = int(total.argmax())
+        stays = total >= total[best] - cost
+        before.append(np.where(stays, np.arange(len(row)), best))
+        total = np.where(stays, total, total[best] - cost) + row
+    labels = [int(total.argmax())]
+    for row in before[::-1]:
+        labels.append(int(row[labels[-1]]))
+    return np.array(labels[::-1])

@@ -154,7 +154,7 @@ def add_weights(add: Callable[..., Any]) -> None:
     """
     add('--weights', nargs='+', type=number(), metavar='W',
         help='of the models of a fusion, one each (default: those of their '
-        'dataset)')
+        'dataset, or equal ones)')
 
 
 def refuse_weights(parser: argparse.ArgumentParser,

@@ -285,6 +285,34 @@ def frames_at_rate(times: np.ndarray, fps: float) -> np.ndarray:
     return np.flatnonzero(np.diff(reached, prepend=-1) > 0)
 
 
+def choose_frames(times: np.ndarray,
+                  constant: bool = True,
+                  max_frames: int | None = None,
+                  length: int | None = None,
+                  fps: float | None = None) -> np.ndarray:
+    """Numbers of the frames that are wanted of a video.
+
+    Args:
+        times (np.ndarray): (T,) ascending, when each frame appears.
+        constant (bool): Whether the frame rate is.
+        max_frames (int, optional): See :class:`VideoReader`, as the others;
+            all frames if none is given.
+        length (int, optional): Likewise.
+        fps (float, optional): Likewise.
+
+    Raises:
+        ValueError: If one is out of range, or several are given.
+    """
+    _check_choice(max_frames, length, fps)
+    if length is not None:
+        return weighted_frames(len(times), length)
+    if fps is not None:
+        return frames_at_rate(times, fps)
+    if max_frames is not None and not constant:
+        return spread_times(times, max_frames)
+    return spread(len(times), max_frames)
+
+
 class VideoReader:
     """The wanted frames of one video.
 
@@ -367,16 +395,9 @@ class VideoReader:
         Raises:
             ValueError: If one is out of range, or several are given.
         """
-        _check_choice(max_frames, length, fps)
         table = self._table
-        if length is not None:
-            self.numbers = weighted_frames(table.count, length)
-        elif fps is not None:
-            self.numbers = frames_at_rate(table.times, fps)
-        elif max_frames is not None and not table.constant:
-            self.numbers = spread_times(table.times, max_frames)
-        else:
-            self.numbers = spread(table.count, max_frames)
+        self.numbers = choose_frames(table.times, table.constant, max_frames,
+                                     length, fps)
         self.times = table.times[self.numbers]
 
     def __enter__(self) -> 'VideoReader':

@@ -158,6 +158,9 @@ def _hits(predicted, truth, least):
 def read_truth(path: str) -> list[TrueSegment]:
     """Read true segments, ``[{"start": s, "end": s, "label": name}, …]``.
 
+    They may stand as ``segments`` in an object, as in the file that
+    ``python -m hpnet_plugin.demo OUT --long MINUTES`` writes.
+
     Raises:
         FileNotFoundError: If it is not there.
         ValueError: If it is something else, or segments overlap.
@@ -167,10 +170,16 @@ def read_truth(path: str) -> list[TrueSegment]:
             rows = json.load(file)
         except ValueError as error:
             raise ValueError(f'{path} is no JSON: {error}') from None
+    if isinstance(rows, dict):
+        rows = rows.get('segments')
     try:
+        people = {row.get('track', 0) for row in rows}
+        if len(people) > 1:
+            raise ValueError(f'{len(people)} people, where the measure is of '
+                             'one')
         truth = sorted(TrueSegment(float(row['start']), float(row['end']),
                                    str(row['label'])) for row in rows)
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ValueError(
             f'{path}: expected a list of {{"start": s, "end": s, "label": '
             f'name}}, got trouble with {error}') from None

@@ -145,7 +145,7 @@ def predicted(start, end, chances, track=0):
                       none, none, none, none, none, 0.)
 
 
-def test_timelines_weigh_windows_by_their_middle():
+def test_labels_meet_between_the_middles_of_their_windows():
     lines = timelines([predicted(0, 2, (1, 0, 0)), predicted(1, 3, (0, 1, 0)),
                        predicted(2, 4, (0, 1, 0)),
                        predicted(9, 10, (0, 0, 1), track=3)], 'abc')
@@ -156,13 +156,33 @@ def test_timelines_weigh_windows_by_their_middle():
     assert lines[0].at(4) is None and lines[1].at(8) is None
 
 
+def test_one_doubtful_window_does_not_cut_an_action():
+    chances = [(.8, .1, .1)] * 3 + [(.3, .4, .3)] + [(.8, .1, .1)] * 3
+    line, = timelines([predicted(i, i + 2, row)
+                       for i, row in enumerate(chances)], 'abc')
+    segment, = line.segments
+    assert (segment.start, segment.end, segment.label) == (0, 8, 'a')
+    assert segment.score == pytest.approx((6 * .8 + .3) / 7)
+    # several that are sure do
+    chances[2:5] = [(.01, .98, .01)] * 3
+    line, = timelines([predicted(i, i + 2, row)
+                       for i, row in enumerate(chances)], 'abc')
+    assert [(s.start, s.end, s.label) for s in line.segments] == [
+        (0, 2.5, 'a'), (2.5, 5.5, 'b'), (5.5, 8, 'a')]
+
+
 def test_timelines_have_gaps_and_unknown_stretches():
-    line, = timelines([predicted(0, 1, (.9, .1, 0)),
-                       predicted(1, 2, (.4, .3, .3)),
-                       predicted(5, 6, (0, .2, .8))], 'abc', threshold=.5)
+    windows = [*(predicted(i, i + 1, (.98, .01, .01)) for i in range(3)),
+               predicted(3, 4, (.1, .45, .45)), predicted(4, 5, (.2, .4, .4)),
+               predicted(7, 8, (0, .2, .8)), predicted(9, 10, (.4, .3, .3))]
+    line, = timelines(windows, 'abc', threshold=.6)
     assert [(s.start, s.end, s.label, s.label_id) for s in line.segments] == [
-        (0, 1, 'a', 0), (1, 2, 'unknown', -1), (5, 6, 'c', 2)]
-    assert line.segments[1].score == pytest.approx(.4)
+        (0, 3, 'a', 0), (3, 5, 'unknown', -1), (7, 8, 'c', 2),
+        (9, 10, 'unknown', -1)]
+    assert line.segments[1].score == pytest.approx(.425)
+    # without a threshold everything is something
+    assert 'unknown' not in {s.label for line in timelines(windows, 'abc')
+                             for s in line.segments}
 
 
 @pytest.mark.parametrize('window, stride', [(0, 1), (1, 0), (1, 2)])

@@ -131,3 +131,13 @@ def test_truth_in_any_order(files):
     (files / 'truth.json').write_text(
         json.dumps([s._asdict() for s in TRUTH[::-1]]))
     assert read_truth('truth.json') == TRUTH
+
+
+def test_truth_of_a_drawn_video(files):
+    rows = [dict(s._asdict(), track=0) for s in TRUTH]
+    (files / 'truth.json').write_text(json.dumps(dict(fps=16, segments=rows)))
+    assert read_truth('truth.json') == TRUTH
+    rows[0]['track'] = 1
+    (files / 'truth.json').write_text(json.dumps(dict(segments=rows)))
+    with pytest.raises(ValueError, match='2 people'):
+        read_truth('truth.json')
