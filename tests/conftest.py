@@ -58,12 +58,12 @@ def _result_of(boxes, joints, fps, classes, windows, step=2, **facts):
     numbers, found = np.arange(0, boxes.shape[1], step), []
     for track, start, end, label in windows:
         shown = numbers[(numbers / fps >= start) & (numbers / fps < end)]
-        chances = np.full(len(classes), .3 / (len(classes) - 1), np.float32)
-        chances[label] = .7
+        chances = np.full(len(classes), .03 / (len(classes) - 1), np.float32)
+        chances[label] = .97
         order = np.argsort(-chances, kind='stable')[:5]
         seen = np.isfinite(boxes[track, shown]).all(1)
         found.append(Prediction(
-            'video.mp4', track, start, end, classes[label], label, .7,
+            'video.mp4', track, start, end, classes[label], label, .97,
             [(classes[i], float(chances[i])) for i in order], chances,
             np.log(chances), shown, shown / fps,
             boxes[track, shown].astype(np.float32),

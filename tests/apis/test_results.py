@@ -157,7 +157,7 @@ def test_rows(result):
     table.writerows(rows)
     head, first = text.getvalue().splitlines()[:2]
     assert head == 'source,track,start,end,label,score,pose_score'
-    assert first == 'video.mp4,0,0.0,0.6,drink,0.7,0.9'
+    assert first == 'video.mp4,0,0.0,0.6,drink,0.97,0.9'
     assert [(row['track'], row['label']) for row in result.segment_rows()] \
         == [(0, 'drink'), (0, 'wave'), (1, 'wave'), (1, '喝水')]
 
@@ -198,7 +198,7 @@ def test_no_place_over_a_long_gap(result_of):
 def test_what_is_said_beside_a_person(result):
     person = People(result).at(.1)[0]
     assert person.label == 'drink' and person.topk[0] == (
-        'drink', pytest.approx(.7))
+        'drink', pytest.approx(.97))
     # of the windows around 0.55 s the second says what the timeline says
     assert [p.label for p in People(result).at(.55)] == ['wave', '喝水']
 
