@@ -228,7 +228,8 @@ def test_visitors_in_a_browser(page, visitor, videos):
     assert 'wrong.mp4 cannot be read as a video' in answer(second)
     assert second.locator('.hp-timelines').count() == 0
     send(second, videos / 'large.mp4')
-    second.get_by_text('exceed the maximum allowed size of 1.0').wait_for()
+    second.get_by_text('exceed the maximum allowed size of 1.0').wait_for(
+        state='attached')
     second.locator('#hp-examples .gallery-item').nth(1).click()
     second.wait_for_selector('.hp-busy')
     assert 'cup.mp4' in answer(second)

@@ -289,6 +289,7 @@ class TestNormalisation:
         seen = {}
         session = net.session
         net.session = lambda names, x: (seen.update(x=x), session(names, x))[1]
+        net.session.dtype = session.dtype
         net(images)
         np.testing.assert_array_equal(seen['x'], expected)
 
