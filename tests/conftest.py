@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Files that take more than a minute, longest first.
 LONGEST = ('test_main_job.py', 'test_hpnet_configs.py',
            'test_xclip_recognizer.py', 'test_reproduce.py',
-           'test_stream_configs.py')
+           'test_stream_configs.py', 'test_inferencer.py', 'test_page.py')
 
 
 def pytest_collection_modifyitems(items):

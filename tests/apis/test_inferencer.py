@@ -186,7 +186,7 @@ print(json.dumps([[p.raw.tolist() for p in result.predictions]
 """
 
 
-@pytest.mark.parametrize('names', [['hp_j'], ['pose_bm', 'hpnet']])
+@pytest.mark.parametrize('names', [['hp_j'], ['hp_j', 'pose_bm']])
 def test_onnx_without_torch_gives_the_same(drawn, models, boxes, tmp_path,
                                            names):
     clips = [str(drawn / 'people/videos' / f'{clip}.mp4')

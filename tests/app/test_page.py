@@ -14,6 +14,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
 from hpnet_plugin.app import visits as visits_module
 from hpnet_plugin.app.visits import Visits
@@ -50,6 +51,8 @@ def page(models, tmp_path_factory):
     visits.close()
     assert os.listdir(folder) == []
     patch.undo()
+    # uvicorn closes the files of all loggers; mmengine would write on
+    MMLogger._instance_dict.clear()
 
 
 def until(condition):

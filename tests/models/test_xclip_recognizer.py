@@ -384,15 +384,6 @@ def test_checkpoint_of_another_size():
         build().load_state_dict(state)
 
 
-def test_compiled():
-    """``compile=True`` in a config; the compiler itself is not at stake."""
-    data = batch()
-    model = build()
-    expected = scores(model, data)
-    model.test_step = torch.compile(model.test_step, backend='eager')
-    torch.testing.assert_close(scores(model, data), expected)
-
-
 def test_half_precision():
     model, data = build(), batch()
     expected = scores(model, data)
