@@ -1,9 +1,11 @@
 """ONNX files in onnxruntime, without torch."""
 from __future__ import annotations
 
+import json
 import os
+import os.path as osp
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -43,6 +45,34 @@ def open_session(content: bytes, name: str, device: str = 'cpu',
     except Exception as error:  # onnxruntime has a class for each
         raise ValueError(f'{name} is no ONNX file that can be run: {error}'
                          ) from None
+
+
+def open_exported(path: str, device: str = 'cpu',
+                  threads: int | None = None
+                  ) -> tuple[InferenceSession, dict[str, Any]]:
+    """Load a file of ``hpnet export``, and what its metadata says.
+
+    Args:
+        path: The file.
+        device: See :func:`open_session`.
+        threads: Likewise.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is another file.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file; hpnet export writes '
+                                'it')
+    with open(path, 'rb') as file:
+        session = open_session(file.read(), path, device, threads)
+    facts = session.get_modelmeta().custom_metadata_map
+    try:
+        return session, {key: json.loads(value)
+                         for key, value in facts.items()}
+    except ValueError:
+        raise ValueError(f'{path} is no file of hpnet export, whose metadata '
+                         'is JSON') from None
 
 
 def _threads():

@@ -17,13 +17,12 @@ from ..estimation.assembly import NoPersonError, NotFiniteError
 from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
 from ..estimation.video import VideoError
-from ..evaluation.calibration import probabilities
+from ..evaluation.calibration import UNKNOWN, probabilities
 from ..extraction.clips import ClipExtraction, Settings
 from ..extraction.crops import CropCutter
 from .estimators import Estimators, build_estimators
 from .media import Media, MediaInfo, open_media
 from .results import (
-    UNKNOWN,
     ClipInput,
     FrameView,
     PersonView,

@@ -1,7 +1,6 @@
 """Scores of clips by exported models: numpy and onnxruntime alone."""
 from __future__ import annotations
 
-import json
 import os
 import os.path as osp
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.metrics import softmax
-from ..onnx_session import open_session
+from ..onnx_session import open_exported
 from .description import (
     FILE,
     FORMAT,
@@ -127,16 +126,9 @@ class _Model:
     """One graph."""
 
     def __init__(self, file, device, threads):
-        if not osp.isfile(file):
-            raise FileNotFoundError(f'{file}: no such file; hpnet export '
-                                    'writes it')
-        with open(file, 'rb') as opened:
-            self._session = open_session(opened.read(), file, device, threads)
-        facts = self._session.get_modelmeta().custom_metadata_map
+        self._session, facts = open_exported(file, device, threads)
         try:
-            self.description = ModelDescription.from_json(
-                {key: json.loads(value) for key, value in facts.items()},
-                file)
+            self.description = ModelDescription.from_json(facts, file)
         except ValueError as error:
             raise ValueError(
                 f'{file} is no model of hpnet export, whose metadata has a '

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = 'hpnet_plugin prediction', 1
 SCHEMA = Path(__file__).with_name('prediction.schema.json')
-UNKNOWN = 'unknown'
 
 
 class ClipInput(NamedTuple):

@@ -14,8 +14,9 @@ import numpy as np
 from ..estimation import tracking
 from ..estimation.assembly import people_arrays
 from ..estimation.following import SeenFrame
+from ..evaluation.calibration import UNKNOWN
 from ..extraction.crops import CropCutter, CropPart, CutCrops
-from .results import UNKNOWN, ClipInput, Prediction, Segment, Timeline
+from .results import ClipInput, Prediction, Segment, Timeline
 
 # A person is looked at in a window if seen in this share of its time, or if
 # this is all that there is of the person.

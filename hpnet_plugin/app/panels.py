@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..apis.results import UNKNOWN, Prediction, Timeline, VideoResult
+from ..apis.results import Prediction, Timeline, VideoResult
 from ..datasets.clips import count
+from ..evaluation.calibration import UNKNOWN
 from ..visualization.energy import energy_figure, strip
 from ..visualization.joints import (
     JOINTS,

@@ -5,14 +5,12 @@ file that ``hpnet export`` wrote; without torch and mmpose.
 """
 from __future__ import annotations
 
-import json
-import os.path as osp
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..files import sha256_of
-from ..onnx_session import open_session
+from ..onnx_session import open_exported
 from .geometry import crop_person, to_frame
 
 # names of the graph's inputs and outputs; features are pooled0, pooled1, ...
@@ -56,14 +54,8 @@ class OnnxExtractor:
     """
 
     def __init__(self, path: str, device: str = 'cpu', threads: int = 1):
-        if not osp.isfile(path):
-            raise FileNotFoundError(f'{path}: no such file; hpnet export '
-                                    'writes it')
-        with open(path, 'rb') as file:
-            self._session = open_session(file.read(), path, device, threads)
-        facts = self._session.get_modelmeta().custom_metadata_map
+        self._session, facts = open_exported(path, device, threads)
         try:
-            facts = {key: json.loads(value) for key, value in facts.items()}
             if facts['kind'] != KIND:
                 raise KeyError('kind')
             record = facts['record']

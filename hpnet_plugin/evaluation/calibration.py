@@ -16,6 +16,7 @@ import numpy as np
 from .metrics import softmax
 from .search import halves
 
+UNKNOWN = 'unknown'  # the answer below the threshold
 BINS = 15
 LOST = 0.05  # share of right answers that the threshold costs
 # temperatures that are tried, in spreads of the scores

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..apis.results import UNKNOWN, Timeline
+from .calibration import UNKNOWN
+
+if TYPE_CHECKING:
+    from ..apis.results import Timeline
 
 OVERLAPS = (10, 25, 50)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..apis.results import UNKNOWN, Timeline
+from ..apis.results import Timeline
+from ..evaluation.calibration import UNKNOWN
 from .text import put_text, shorten, text_width
 
 # Paul Tol's light scheme: fit for black text, distinct for the common kinds

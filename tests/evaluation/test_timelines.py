@@ -3,8 +3,9 @@ import json
 
 import pytest
 
-from hpnet_plugin.apis.results import UNKNOWN, Segment, Timeline, VideoResult
+from hpnet_plugin.apis.results import Segment, Timeline, VideoResult
 from hpnet_plugin.commands import analyze
+from hpnet_plugin.evaluation.calibration import UNKNOWN
 from hpnet_plugin.evaluation.timelines import (
     TrueSegment,
     compare_timelines,

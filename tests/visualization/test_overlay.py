@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hpnet_plugin.apis.results import (
-    UNKNOWN,
     FrameView,
     PersonView,
     Segment,
@@ -14,6 +13,7 @@ from hpnet_plugin.apis.results import (
 )
 from hpnet_plugin.demo.people import save_video
 from hpnet_plugin.estimation.video import VideoReader, read_frames_at
+from hpnet_plugin.evaluation.calibration import UNKNOWN
 from hpnet_plugin.visualization.overlay import (
     Overlay,
     draw_frame,
