@@ -15,7 +15,8 @@ else
 INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
 endif
 
-.PHONY: install app browser test lint demo doctor lock clean
+.PHONY: install app browser docs test lint types demo doctor lock \
+	clean
 
 install: $(STAMP)
 
@@ -52,13 +53,22 @@ lock:
 	$(COMPILE) --no-deps requirements/lock.in -o requirements/lock.txt
 	$(COMPILE) requirements/app.in -o requirements/app.txt
 	$(COMPILE) requirements/browser.in -o requirements/browser.txt
+	$(COMPILE) requirements/docs.in -o requirements/docs.txt
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 
+types: $(STAMP)
+	$(VENV)/bin/pyrefly check --python-interpreter-path $(VENV)/bin/python
+
+# The pages of docs/ and the API, into site/; a warning is an error.
+docs: $(STAMP)
+	$(INSTALL)/docs.txt
+	$(VENV)/bin/mkdocs build --strict
+
 # A process a core, four at most; a file's tests share what they prepare, and
 # files begin in the order of tests/conftest.py.
-test: lint
+test: lint types
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
 		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

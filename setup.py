@@ -94,8 +94,8 @@ PACKAGES = runpy.run_path(
 REQUIRED = [package.requirement for package in PACKAGES['OWN']
             if package.module != 'cv2']  # mmengine brings one of its builds
 EXTRAS = {
-    'tests': ['pytest>=9', 'pytest-xdist>=3.8', 'ruff>=0.17',
-              'transformers>=5.23']
+    'tests': ['pyrefly>=1.4', 'pytest>=9', 'pytest-xdist>=3.8',
+              'ruff>=0.17', 'transformers>=5.23']
 }
 for package in PACKAGES['OPTIONAL']:
     EXTRAS.setdefault(package.extra, []).append(package.requirement)
@@ -118,7 +118,7 @@ setup(
             f'**/*.{suffix}'
             for suffix in ('txt', 'json', 'pth', 'safetensors', 'onnx',
                            'html', 'css', 'js')
-        ]
+        ] + ['py.typed']
     },
     # hashlib.file_digest is of 3.11.
     python_requires='>=3.11',
