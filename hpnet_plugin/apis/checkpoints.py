@@ -9,6 +9,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,15 @@ def run_results(folder: str | os.PathLike, checkpoint: str | os.PathLike
     from ..evaluation.curves import read_curves
     from ..recipes.reading import innermost
 
-    def entry(part, config, values, **more):
+    def entry(part: str, config: Config, values: Mapping[str, Any],
+              **more: Any) -> dict[str, Any]:
         dataset = innermost(config[f'{part}_dataloader']['dataset'])
         return dict(part=part, data=dataset.get('data_root'),
                     split=dataset.get('split'), **more, metrics={
                         key: value for key, value in values.items()
                         if '/' in key})
 
-    def config_of(run):
+    def config_of(run: Path) -> Config:
         return Config.fromfile(run / 'vis_data/config.py',
                                import_custom_modules=False)
 

@@ -89,7 +89,7 @@ def _build(task: Task) -> HPNetInferencer:
 
 def _hurry(task):
     """Rows of three tables: speed, stages, memory."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     spent: Counter[str] = Counter()
@@ -169,7 +169,7 @@ def _clock(owner, name: str, stage: str, spent: Counter) -> None:
 
 def _keep_pace(task, length):
     """Rows of delays, in ms."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     due: dict[int, float] = {}

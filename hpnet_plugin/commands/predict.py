@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; the exit status."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     from .predicting import Outputs, Predicting
     media = open_media(args.sources)
     if len(media) > 1 and any(one.live for one in media):
