@@ -16,7 +16,7 @@ from typing import Any
 from ..weights import CheckpointError, unreadable
 
 
-def newest_config(folder: str | os.PathLike) -> str:
+def newest_config(folder: str | os.PathLike[str]) -> str:
     """The config of a work dir that was written last.
 
     Raises:
@@ -30,7 +30,7 @@ def newest_config(folder: str | os.PathLike) -> str:
     return str(configs[-1])
 
 
-def newest_checkpoint(folder: str | os.PathLike) -> str:
+def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
     """The checkpoint that mmengine calls the last of a work dir.
 
     Raises:
@@ -51,7 +51,7 @@ def newest_checkpoint(folder: str | os.PathLike) -> str:
     return str(beside if beside.is_file() else path)
 
 
-def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a checkpoint of mmengine holds; its tensors stay in the file.
 
     Returns:
@@ -80,7 +80,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     return content
 
 
-def run_results(folder: str | os.PathLike, checkpoint: str | os.PathLike
+def run_results(folder: str | os.PathLike[str], checkpoint: str | os.PathLike[str]
                 ) -> list[dict[str, Any]]:
     """Validation and tests of a checkpoint, as its work dir has them.
 

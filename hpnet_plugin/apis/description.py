@@ -129,7 +129,7 @@ class ModelDescription:
         return cls(**{**known, 'classes': tuple(known['classes'])})
 
 
-def read_description(folder: str | os.PathLike) -> ModelDescription:
+def read_description(folder: str | os.PathLike[str]) -> ModelDescription:
     """The description of a folder with a ``hpnet.json``.
 
     Args:
@@ -154,7 +154,7 @@ def read_description(folder: str | os.PathLike) -> ModelDescription:
 
 
 def write_description(description: ModelDescription,
-                      folder: str | os.PathLike) -> None:
+                      folder: str | os.PathLike[str]) -> None:
     """Write ``hpnet.json`` of a folder, whole or not at all.
 
     Raises:

@@ -25,7 +25,7 @@ them.
 """
 
 
-def write_card(folder: str | os.PathLike, description: ModelDescription,
+def write_card(folder: str | os.PathLike[str], description: ModelDescription,
                members: Sequence[ModelDescription] = ()) -> None:
     """Write the model card of a folder.
 

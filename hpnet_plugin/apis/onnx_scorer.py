@@ -26,7 +26,7 @@ SCORES = 'scores'
 LEFT_OUT = ('config', 'training', 'members')
 
 
-def is_exported(folder: str | os.PathLike) -> bool:
+def is_exported(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is one that ``hpnet export`` wrote."""
     folder = os.fspath(folder)
     if not osp.isfile(osp.join(folder, FILE)):
@@ -69,7 +69,7 @@ class OnnxScorer:
     """
 
     def __init__(self,
-                 path: str | os.PathLike,
+                 path: str | os.PathLike[str],
                  device: str = 'cpu',
                  threads: int = 1,
                  batch: int = 16) -> None:
@@ -128,7 +128,7 @@ class _Model:
     """One graph."""
 
     def __init__(self,
-                 file: str | os.PathLike,
+                 file: str | os.PathLike[str],
                  device: str,
                  threads: int | None) -> None:
         self._session, facts = open_exported(file, device, threads)

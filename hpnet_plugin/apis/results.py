@@ -230,7 +230,7 @@ class VideoResult:
             predictions=[prediction.to_dict(poses)
                          for prediction in self.predictions])
 
-    def to_json(self, path: str | os.PathLike | None = None,
+    def to_json(self, path: str | os.PathLike[str] | None = None,
                 poses: bool = False) -> str:
         """As JSON text, one prediction a line.
 
@@ -280,7 +280,7 @@ class VideoResult:
             seconds=data['seconds'], model=data['model'])
 
     @classmethod
-    def from_json(cls, path: str | os.PathLike) -> VideoResult:
+    def from_json(cls, path: str | os.PathLike[str]) -> VideoResult:
         """Read a file of :meth:`to_json`.
 
         Raises:

@@ -24,7 +24,7 @@ from .trained import (
 
 
 def save_pretrained(trained: Trained | Sequence[Trained],
-                    folder: str | os.PathLike,
+                    folder: str | os.PathLike[str],
                     members: Sequence[Member] | None = None) -> Trained:
     """Write a trained model, or a fusion, into a folder of its own.
 

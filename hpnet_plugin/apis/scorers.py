@@ -197,7 +197,7 @@ def build_scorer(model: str | Sequence[str],
                        fusion_description(models, members, name, None))
 
 
-def _build(path: str | os.PathLike, device: str, backend: str | None
+def _build(path: str | os.PathLike[str], device: str, backend: str | None
            ) -> tuple[Trained, Scorer]:
     """What a path holds, and its scorer."""
     from .onnx_scorer import OnnxScorer, is_exported

@@ -112,8 +112,8 @@ class Trained:
         return model.to(torch.device(device)).eval()
 
 
-def load_trained(path: str | os.PathLike,
-                 checkpoint: str | os.PathLike | None = None) -> Trained:
+def load_trained(path: str | os.PathLike[str],
+                 checkpoint: str | os.PathLike[str] | None = None) -> Trained:
     """Load what was trained.
 
     Args:
@@ -164,7 +164,7 @@ def load_trained(path: str | os.PathLike,
                    lambda: read_checkpoint(file)['state_dict'])
 
 
-def from_pretrained(folder: str | os.PathLike) -> Trained:
+def from_pretrained(folder: str | os.PathLike[str]) -> Trained:
     """Load a folder that :func:`hpnet_plugin.apis.save_pretrained` wrote.
 
     Args:

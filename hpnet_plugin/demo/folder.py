@@ -11,7 +11,7 @@ import numpy as np
 
 
 @contextmanager
-def new_folder(root: str | os.PathLike) -> Iterator[Path]:
+def new_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
     """Make a folder; what is written goes to another one until the end.
 
     Args:

@@ -141,7 +141,7 @@ def _images(cast: Sequence[_Person], rng: np.random.Generator,
         yield np.clip(image * light + noise, 0, 255).astype(np.uint8)
 
 
-def make_long_video(root: str | os.PathLike, minutes: float = 10.,
+def make_long_video(root: str | os.PathLike[str], minutes: float = 10.,
                     count: int = 1, seed: int = 0) -> dict:
     """Write one video of many actions, with their true times.
 

@@ -107,7 +107,7 @@ def _picture(scene: np.ndarray, people: list[_Somebody], t: int
     return image
 
 
-def save_video(path: str | os.PathLike, frames: Iterable[np.ndarray],
+def save_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray],
                fps: int = FPS) -> None:
     """Write frames as H.264; the file appears whole.
 
@@ -145,7 +145,7 @@ def _write_clip(task: tuple[str, str, int, int, int, int]
     return name, clip.boxes, clip.joints
 
 
-def make_dataset(root: str | os.PathLike, clips_per_class: int = 24,
+def make_dataset(root: str | os.PathLike[str], clips_per_class: int = 24,
                  test_share: float = 1 / 3, length: int = 32, seed: int = 0,
                  workers: int | None = None) -> None:
     """Write a data set of videos, labels, splits and the truth.

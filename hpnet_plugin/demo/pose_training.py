@@ -208,7 +208,7 @@ def train(config: str, steps: int, batch: int, lr: float, seed: int,
     return model.eval()
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike, **meta: Any
+def save_weights(model: nn.Module, path: str | os.PathLike[str], **meta: Any
                  ) -> None:
     """Save a net's weights in half precision; the file appears whole.
 
