@@ -112,16 +112,20 @@ def gain_table(streams, given=None):
     return rows
 
 
-def format_table(rows):
-    """A table as aligned text; columns of numbers are set right."""
-    columns = list(zip(*rows))
-    widths = [max(map(len, column)) for column in columns]
-    right = [is_numeric(column[1:]) for column in columns]
-    lines = ['  '.join(cell.rjust(w) if r else cell.ljust(w)
-                       for cell, w, r in zip(row, widths, right)).rstrip()
-             for row in rows]
-    return '\n'.join([lines[0], '-' * (sum(widths) + 2 * len(widths) - 2),
-                      *lines[1:]])
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table as aligned text; columns of numbers are aligned at the right.
+
+    Args:
+        rows: Of text, the first row the header.
+
+    Returns:
+        Lines without a line break at the end.
+    """
+    from tabulate import tabulate
+    header, *body = rows
+    return tabulate(body, header, disable_numparse=True, colalign=[
+        'right' if is_numeric(column[1:]) else 'left'
+        for column in zip(*rows)])
 
 
 def is_numeric(cells):
