@@ -40,8 +40,8 @@ from .options import command_parser, output_file, output_folder, whole_number
 from .refusal import run_command
 
 if TYPE_CHECKING:
-    from ..evaluation.paper_tables import Row
     from ..reproduction.estimates import Estimate
+    from ..reproduction.paper_tables import Row
     from ..reproduction.runs import Run
     from ..reproduction.tables import Reproduction
     Jobs = dict[str, tuple[Reproduction, Row, Run]]
@@ -90,8 +90,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def show_tables() -> None:
     """What can be reproduced."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..evaluation.tables import format_table
+    from ..reproduction.paper_tables import list_tables, read_table
     configs = configs_folder()
     rows = [['table', 'compares', 'benchmarks']]
     for number in list_tables(configs):
@@ -102,8 +102,8 @@ def show_tables() -> None:
 
 def chosen_tables(args: argparse.Namespace) -> list[Reproduction]:
     """The tables that are wanted, each for each benchmark that is."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..reproduction.gpus import Hardware
+    from ..reproduction.paper_tables import list_tables, read_table
     from ..reproduction.tables import Reproduction
     configs = configs_folder()
     only = args.only and (lambda row: any(
@@ -253,10 +253,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.logging import MMLogger
 
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from ..evaluation.paper_tables import TableError
     from ..evaluation.scores import ScoreError
     from ..recipes import SettingError
     from ..recipes.checks import ConfigError
+    from ..reproduction.paper_tables import TableError
     from ..reproduction.runs import ReproductionError
 
     # what the toolbox says of datasets of noise, in the estimates

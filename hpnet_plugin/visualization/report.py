@@ -47,8 +47,8 @@ class Section:
     Args:
         title: Its heading.
         text: A paragraph, or several.
-        table: Rows of cells, the first row the header; columns of numbers
-            are aligned at the right.
+        table: Rows of cells, the first row the header; columns of numbers are
+            aligned at the right.
         figure: A picture or several.
     """
     title: str

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import list_tables, read_table
+from hpnet_plugin.reproduction.paper_tables import list_tables, read_table
 from hpnet_plugin.facts import benchmark_facts
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.metafile import (

@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import read_table
+from hpnet_plugin.reproduction.paper_tables import read_table
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.estimates import (
     POSE_MACS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from hpnet_plugin.evaluation.paper_tables import (
+from hpnet_plugin.reproduction.paper_tables import (
     Row,
     TableError,
     list_tables,
