@@ -1,28 +1,33 @@
 """Clips and labels of an annotation file, for scores that hold neither."""
+from __future__ import annotations
+
+from os import PathLike, fspath
+
 from ..datasets.annotations import read_annotations
-from .scores import ScoreError, clip_name
+from .scores import ScoreError, without_video_suffix
 
 
-def read_clips(path, split=None):
+def read_clips(path: str | PathLike, split: str | None = None
+               ) -> dict[str, int | None]:
     """Clips of a split in the order in which they are tested.
 
     That is the order of the annotations, as PoseDataset of pyskl and of
     mmaction2 keeps it, not the order of the names in the split.
 
     Args:
-        path (str): ``annotations.pkl``: a dict of ``split`` and
-            ``annotations``, or the list of annotations alone.
-        split (str, optional): Name of the split, for the dict.
+        path: ``annotations.pkl``: a dict of ``split`` and ``annotations``, or
+            the list of annotations alone.
+        split: Name of the split, for the dict.
 
     Returns:
-        dict[str, int]: Clip name to label; None where it has none.
+        Clip name to label; None where it has none.
 
     Raises:
         ScoreError: An unusable file, an unknown split or none named,
             duplicated names.
     """
     try:
-        data = read_annotations(path)
+        data = read_annotations(fspath(path))
     except Exception as error:
         # A broken pickle may raise nearly anything.
         raise ScoreError(f'{path}: not a readable annotation file '
@@ -45,7 +50,7 @@ def read_clips(path, split=None):
         chosen = set(splits[split])
         data = [clip for clip in data if clip[key] in chosen]
     labels = [clip.get('label') for clip in data]
-    clips = {clip_name(clip['frame_dir']):
+    clips = {without_video_suffix(clip['frame_dir']):
              None if label is None else int(label)
              for clip, label in zip(data, labels)}
     if len(clips) != len(data):
