@@ -30,22 +30,22 @@ train_dataloader = dict(batch_size=4)
 val_dataloader = test_dataloader = dict(batch_size=4)
 """
 DATA = "data_root = '{data}'\n"
-A, B = 'hp_j_ctrgcn_nw_ucla_small', 'pose_j_ctrgcn_nw_ucla_small'
+A, B = 'hp_j_ctrgcn_nw_ucla_synthetic', 'pose_j_ctrgcn_nw_ucla_synthetic'
 TABLE = dict(
     title='a table', note='What to know.',
-    benchmarks={'nw_ucla_small': dict(metric='top1'),
+    benchmarks={'nw_ucla_synthetic': dict(metric='top1'),
                 'nw_ucla': dict(metric='top1')},
     weights=dict(b=2), softmax=['b'],
     rows=[
         dict(id='a', recipe='stream', settings=dict(stream='hp_j',
                                                     net='ctrgcn'),
-             published=dict(nw_ucla_small=50., nw_ucla=50.)),
+             published=dict(nw_ucla_synthetic=50., nw_ucla=50.)),
         dict(id='b', recipe='stream', settings=dict(stream='pose_j',
                                                     net='ctrgcn')),
         dict(id='both', name='a + b', fuse=['a', 'b']),
         dict(id='third', of='a', **{'class': 3}),
         dict(id='some', of='both', clips='some.txt'),
-        dict(id='theirs', published=dict(nw_ucla_small=75.)),
+        dict(id='theirs', published=dict(nw_ucla_synthetic=75.)),
     ])
 
 
@@ -176,7 +176,7 @@ def test_dry_run(done, capsys):
     assert f'# {B}, seed 0: done' in printed
     assert 'TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 mim train mmaction2 ' \
         f'configs/stream.py --work-dir out/{A}/seed0 --seed 0 --amp ' \
-        '--cfg-options stream=hp_j net=ctrgcn benchmark=nw_ucla_small ' \
+        '--cfg-options stream=hp_j net=ctrgcn benchmark=nw_ucla_synthetic ' \
         'train_cfg.max_epochs=3' in printed
     assert '\nmim test mmaction2' in printed  # in float32
     assert 'epoch_3.pth' in printed
@@ -186,10 +186,10 @@ def test_dry_run(done, capsys):
 def test_all_is_every_benchmark_of_every_table(configs, capsys):
     assert reproduce.main(['all', '--no-run']) == 0
     printed = capsys.readouterr().out
-    assert 'Table 3: a table (nw_ucla_small)' in printed
+    assert 'Table 3: a table (nw_ucla_synthetic)' in printed
     assert 'Table 3: a table (nw_ucla)' in printed
     assert reproduce.main(['all', '--no-run', '--benchmark', 'nw_ucla']) == 0
-    assert '(nw_ucla_small)' not in capsys.readouterr().out
+    assert '(nw_ucla_synthetic)' not in capsys.readouterr().out
 
 
 def test_only_and_what_it_is_made_of(configs):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ...benchmark_files import (
     FOLDER,
     PARTS,
+    benchmark_key,
     class_list,
     closest,
     codes,
@@ -116,9 +117,7 @@ def find_benchmark(benchmark):
     Raises:
         ValueError: If there is no such benchmark, with the closest names.
     """
-    name = str(benchmark)
-    if not name.endswith('.json'):
-        name = name.casefold().replace('-', '_')
+    name = benchmark_key(str(benchmark))
     return name, _benchmark(name)
 
 
