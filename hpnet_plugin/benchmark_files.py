@@ -200,7 +200,7 @@ def _check_rule(name, entry, pattern):
         if type(entry[key]) is not int or entry[key] < 1:
             raise ValueError(f'{key} = {entry[key]!r}: expected a positive '
                              'whole number')
-    classes = class_list(entry['classes'], entry['file'])
+    classes = read_classes(entry['classes'], entry['file'])
     actions = entry['names'].get('actions')
     if actions is not None and len(codes(actions)) != len(classes):
         raise ValueError(f'protocol {name}: {len(codes(actions))} actions, '
@@ -229,7 +229,7 @@ def codes(values: Iterable) -> tuple[str, ...]:
     return tuple(found)
 
 
-def class_list(classes: str | list[str], beside: str = '') -> list[str]:
+def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     """Class names in label order.
 
     Args:

@@ -14,12 +14,12 @@ from hpnet_plugin.commands import reproduce
 from hpnet_plugin.evaluation.metrics import softmax
 from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.evaluation.scores import Scores, write_scores
+from hpnet_plugin.files import try_locked
 from hpnet_plugin.reproduction.gpus import Hardware
 from hpnet_plugin.reproduction.runs import (
     ReproductionError,
     Run,
     decisive,
-    lock,
 )
 from hpnet_plugin.reproduction.tables import Reproduction
 
@@ -302,7 +302,7 @@ def test_two_processes_share_the_work(configs):
     write_synthetic(current(configs), configs / 'data', clips=1, frames=4)
     run = first_run(configs)
     run.folder.mkdir(parents=True)
-    with lock(run.folder / '.lock') as mine:
+    with try_locked(run.folder / '.lock') as mine:
         assert mine
         assert run() is False
 

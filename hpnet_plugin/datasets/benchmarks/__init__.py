@@ -15,11 +15,11 @@ from ...benchmark_files import (
     FOLDER,
     PARTS,
     benchmark_key,
-    class_list,
     closest,
     codes,
     numbers,
     read_benchmark,
+    read_classes,
     shipped_benchmarks,
 )
 from ...files import VIDEO_SUFFIXES
@@ -94,7 +94,7 @@ def _rule(entry):
         by=entry['by'],
         train=numbers(entry['train']) if 'train' in entry else None,
         test=numbers(entry['test']) if 'test' in entry else None,
-        classes=tuple(class_list(entry['classes'], entry['file'])),
+        classes=tuple(read_classes(entry['classes'], entry['file'])),
         val=numbers(entry.get('val', ())),
         held_out=numbers(entry.get('held_out', ())),
         published=entry.get('published', {}))
