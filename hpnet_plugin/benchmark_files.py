@@ -99,7 +99,7 @@ def read_benchmark(name: str) -> dict:
     """A benchmark's file, checked, with the keys of its base.
 
     Args:
-        name (str): One of :func:`shipped_benchmarks`, in capitals or with
+        name: One of :func:`shipped_benchmarks`, in capitals or with
             dashes if one likes, or the path of a ``.json`` file.
 
     Returns:
@@ -155,7 +155,7 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
-def _check(content):
+def _check(content) -> None:
     _known(content, _KEYS | {'key', 'file'}, 'key')
     _known(content['names'], _NAMES, 'key of names')
     pattern = re.compile(content['names']['pattern'])
@@ -176,7 +176,7 @@ def _check(content):
         _check_rule(name, {**content, **rule}, pattern)
 
 
-def _check_rule(name, entry, pattern):
+def _check_rule(name, entry, pattern) -> None:
     lacking = [key for key in _NEEDED if key not in entry]
     if lacking:
         raise ValueError(f'protocol {name} has no {", ".join(lacking)}')
@@ -207,7 +207,7 @@ def _check_rule(name, entry, pattern):
                          f'but {len(classes)} class names')
 
 
-def _known(found, keys, what):
+def _known(found, keys, what) -> None:
     for key in found:
         if key not in keys:
             raise ValueError(f'unknown {what}: {key!r}' + closest(key, keys))
@@ -233,10 +233,10 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     """Class names in label order.
 
     Args:
-        classes (str | list[str]): The names; a list that the package ships
+        classes: The names; a list that the package ships
             (``'ntu60'``, ``'smarthome_cs'``, ...); or a text file with a
             name a line.
-        beside (str): A file in whose folder a relative path begins. Defaults
+        beside: A file in whose folder a relative path begins. Defaults
             to '', this folder.
 
     Raises:

@@ -118,7 +118,7 @@ def benchmark_facts(name: str) -> Facts:
     """Facts of a benchmark.
 
     Args:
-        name (str): ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or
+        name: ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or
             the path of a ``.json`` file of one's own, with
             ``FILE.json:PROTOCOL`` for another protocol than its first.
 
@@ -189,7 +189,7 @@ def where_to_get(name: str) -> Download | None:
     """Where a benchmark comes from.
 
     Args:
-        name (str): A benchmark's name, see :func:`benchmark_facts`, or a
+        name: A benchmark's name, see :func:`benchmark_facts`, or a
             folder that is called like a benchmark's (``'data/ntu120'``).
 
     Returns:
@@ -218,8 +218,8 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     """Write the facts of a dataset folder.
 
     Args:
-        folder (str): The dataset folder.
-        facts (Facts): Its facts. ``folder`` is not written, nor a name that
+        folder: The dataset folder.
+        facts: Its facts. ``folder`` is not written, nor a name that
             is the folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
@@ -244,7 +244,7 @@ def read_record(folder: str) -> dict:
     """What ``dataset.json`` of a folder holds, beside the facts.
 
     Args:
-        folder (str): The dataset folder.
+        folder: The dataset folder.
 
     Returns:
         dict: All of it, with ``split_rule`` and what else was noted; empty
@@ -270,7 +270,7 @@ def folder_classes(folder: str) -> list[str] | None:
     """Class names of a dataset folder in label order, where it has them.
 
     Args:
-        folder (str): Of any kind.
+        folder: Of any kind.
 
     Returns:
         list[str] | None: None if it is none, or is damaged, or has no labels.
@@ -289,7 +289,7 @@ def read_facts(folder: str) -> Facts:
     understood from their other files.
 
     Args:
-        folder (str): The dataset folder.
+        folder: The dataset folder.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.
@@ -317,7 +317,7 @@ def read_facts(folder: str) -> Facts:
     return facts
 
 
-def _check(facts):
+def _check(facts) -> None:
     for key in ('name', 'title'):
         _expect(isinstance(getattr(facts, key), str), key, facts, 'a text')
     _expect(facts.classes is None or facts.classes and all(
@@ -341,7 +341,7 @@ def _check(facts):
                 f'{PARTS} to some of the splits {list(facts.splits)}')
 
 
-def _expect(right, key, facts, expected):
+def _expect(right, key, facts, expected) -> None:
     if not right:
         raise ValueError(f'{key} = {getattr(facts, key)!r}: expected '
                          f'{expected}')

@@ -165,7 +165,7 @@ class FileLock:
         path: The lock file; its folder must be there.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = osp.realpath(path)
         self._fd = self._pid = None
 

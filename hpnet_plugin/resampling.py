@@ -14,8 +14,8 @@ def linear_weights(frames: int, length: int
     align_corners=False)``, without anti-aliasing.
 
     Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
+        frames: Frames of the clip, T.
+        length: Frames wanted, L.
 
     Returns:
         tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
@@ -33,8 +33,8 @@ def weighted_frames(frames: int, length: int) -> np.ndarray:
     """The frames that :func:`linear_weights` blends, and no others.
 
     Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
+        frames: Frames of the clip, T.
+        length: Frames wanted, L.
 
     Returns:
         np.ndarray: Their numbers, each once, ascending, int64: at most
@@ -48,8 +48,8 @@ def segments(frames: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut a clip into segments of one length, as even as can be.
 
     Args:
-        frames (int): Frames of the clip, T.
-        count (int): Segments wanted, S.
+        frames: Frames of the clip, T.
+        count: Segments wanted, S.
 
     Returns:
         tuple[np.ndarray]: First frame of each and first one after it, (S,)
@@ -63,9 +63,9 @@ def middle_frames(frames: int, count: int, views: int = 1) -> np.ndarray:
     """The frames in the middle of a clip's segments (X-CLIP's sampling).
 
     Args:
-        frames (int): Frames of the clip, T.
-        count (int): Segments, S.
-        views (int): Frames of each segment, evenly spread. Defaults to 1.
+        frames: Frames of the clip, T.
+        count: Segments, S.
+        views: Frames of each segment, evenly spread. Defaults to 1.
 
     Returns:
         np.ndarray: (views * S,) int, view by view.
@@ -90,16 +90,16 @@ def resize(array: np.ndarray,
     or 1. (The released code blends them: ``blend_absent``.)
 
     Args:
-        array (np.ndarray): The clip, (M, T, ...); the axes after T, joints
+        array: The clip, (M, T, ...); the axes after T, joints
             and channels, belong to a person in a frame.
-        length (int): Frames wanted, L.
-        numbers (np.ndarray, optional): (T,) int, increasing: which frames of
+        length: Frames wanted, L.
+        numbers: (T,) int, increasing: which frames of
             a longer clip the array holds. All frames that have a weight must
             be among them; the others make no difference. Defaults to None:
             the array is the whole clip.
-        count (int, optional): Frames of the whole clip, where ``numbers``
+        count: Frames of the whole clip, where ``numbers``
             are given.
-        blend_absent (bool): Whether frames in which a person is absent are
+        blend_absent: Whether frames in which a person is absent are
             blended like any other. Defaults to False.
 
     Returns:

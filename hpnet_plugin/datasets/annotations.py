@@ -40,11 +40,11 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     older than the annotations and not used.
 
     Args:
-        store (FeatureStore): The clips.
-        path (str): The file, written whole or not at all.
-        labels (dict[str, int]): Clip name to class; clips that are not there
+        store: The clips.
+        path: The file, written whole or not at all.
+        labels: Clip name to class; clips that are not there
             get -1 and can be predicted but not scored.
-        splits (dict[str, list[str]]): Split to clip names; clips that the
+        splits: Split to clip names; clips that the
             store does not have are left out.
     """
     names = list(store.names)
@@ -181,8 +181,8 @@ def pickled(splits: dict[str, list[str]],
     ``pickle.dumps`` would keep all of them, and a copy, until its end.
 
     Args:
-        splits (dict[str, list[str]]): Split to clip names.
-        annotations (Iterable[dict]): Of the clips.
+        splits: Split to clip names.
+        annotations: Of the clips.
 
     Yields:
         bytes: The pieces of a pickle of ``dict(split=splits,

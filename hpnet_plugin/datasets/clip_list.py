@@ -58,7 +58,7 @@ class ClipList(NamedTuple):
         """What the annotations say of the clips of a split.
 
         Args:
-            split (str, optional): One of ``splits``. Default: all clips.
+            split: One of ``splits``. Default: all clips.
 
         Returns:
             list[dict]: ``frame_dir``, ``total_frames``, ``img_shape``,
@@ -89,8 +89,8 @@ def write_clip_list(clips: ClipList, ann_file: str) -> None:
     """Write a clip list beside the annotations that it was made with.
 
     Args:
-        clips (ClipList): The clips.
-        ann_file (str): The annotations, which must be written already.
+        clips: The clips.
+        ann_file: The annotations, which must be written already.
     """
     content = dict(format=FORMAT, version=VERSION,
                    annotations=osp.getsize(ann_file), **clips._asdict())
@@ -106,7 +106,7 @@ def read_clip_list(ann_file: str) -> ClipList:
     was written with what they were.
 
     Args:
-        ann_file (str): The annotations. If they are not there, as in a
+        ann_file: The annotations. If they are not there, as in a
             folder from which the large file was removed, the list counts.
 
     Raises:
@@ -138,7 +138,7 @@ def read_clip_list(ann_file: str) -> ClipList:
                     frozenset(content['nobody']), content['splits'])
 
 
-def _refuse_outdated(path, ann_file, expected):
+def _refuse_outdated(path, ann_file, expected) -> None:
     found = os.stat(ann_file)
     if found.st_mtime_ns > os.stat(path).st_mtime_ns:
         raise OutdatedClipListError(f'{ann_file} is newer than {path}')

@@ -33,7 +33,7 @@ class Crops:
     """Crops of one clip.
 
     Args:
-        path (str): A video, or a folder of images.
+        path: A video, or a folder of images.
 
     Attributes:
         path (str): The same.
@@ -44,7 +44,7 @@ class Crops:
         VideoError: If the file is no video.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         self.path = path
         self._images = find_images(path) if osp.isdir(path) else None
         self.frames = probe(path).frames if self._images is None else \
@@ -78,7 +78,7 @@ def find_images(folder: str) -> list[str]:
     It numbers the frames in which it sees people, and them alone.
 
     Args:
-        folder (str): With ``0.jpg``, ``1.jpg`` and so on. Other files do not
+        folder: With ``0.jpg``, ``1.jpg`` and so on. Other files do not
             count.
 
     Returns:
@@ -107,7 +107,7 @@ def read_images(paths: list[str]) -> list[np.ndarray]:
     """JPEG images, with the very numbers that the file holds.
 
     Args:
-        paths (list[str]): The files; a file may come several times.
+        paths: The files; a file may come several times.
 
     Returns:
         list[np.ndarray]: (H, W, 3) uint8, RGB.
@@ -135,7 +135,7 @@ def read_timelines(folder: str) -> dict[str, int]:
     """Clips whose crops have a timeline of their own.
 
     Args:
-        folder (str): Of the crops.
+        folder: Of the crops.
 
     Returns:
         dict[str, int]: Clip to number of crops, which is 0 where nobody was
@@ -164,11 +164,11 @@ def import_crops(source: str, out: str, names: Iterable[str],
     Nothing is encoded again: the authors' images stay as they are.
 
     Args:
-        source (str): Of the authors' folders of images, ``CLIP/NUMBER.jpg``
+        source: Of the authors' folders of images, ``CLIP/NUMBER.jpg``
             or ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
-        out (str): The dataset folder.
-        names (Iterable[str]): Its clips.
-        shows_people (Callable): Clip to whether its features show anybody;
+        out: The dataset folder.
+        names: Its clips.
+        shows_people: Clip to whether its features show anybody;
             asked of those without crops.
 
     Returns:
@@ -231,7 +231,7 @@ def _find_clips(source, names):
     return found
 
 
-def _link(source, path):
+def _link(source, path) -> None:
     source = osp.realpath(source)
     if osp.islink(path) and osp.realpath(path) == source:
         return

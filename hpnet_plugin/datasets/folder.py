@@ -26,14 +26,14 @@ def describe(folder: str,
     """Facts of a folder of one's own, from what it holds.
 
     Args:
-        folder (str): The dataset folder.
-        classes (Iterable[str], optional): Class names in label order.
-        splits (dict[str, int]): Splits to their numbers of clips.
-        taps (dict[str, int]): Feature maps to channels.
-        people (int): Most people that any clip has.
-        lengths (Iterable[int]): Frames of the clips.
-        stored (int, optional): The length that all clips were stored at.
-        source (Facts, optional): Of the benchmark whose clips they are;
+        folder: The dataset folder.
+        classes: Class names in label order.
+        splits: Splits to their numbers of clips.
+        taps: Feature maps to channels.
+        people: Most people that any clip has.
+        lengths: Frames of the clips.
+        stored: The length that all clips were stored at.
+        source: Of the benchmark whose clips they are;
             what it says of people, frames, schedule and size holds.
 
     Returns:
@@ -76,7 +76,7 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     have it.
 
     Args:
-        splits (Iterable[str]): Names of the splits, in order.
+        splits: Names of the splits, in order.
 
     Returns:
         dict[str, str]: See :class:`Facts`.
@@ -103,8 +103,8 @@ def clip_times(store: FeatureStore,
     the video does not say its rate, by the times of the stored frames.
 
     Args:
-        store (FeatureStore): The clips.
-        names (Collection[str], optional): Some of them. Defaults to all.
+        store: The clips.
+        names: Some of them. Defaults to all.
 
     Returns:
         dict[str, float]: ``median`` and ``longest`` in s, and ``fps``, the
@@ -141,7 +141,7 @@ def read_old_facts(folder: str) -> Facts:
     """Facts of a folder that was written before there was a dataset.json.
 
     Args:
-        folder (str): The dataset folder, or any with an ``annotations.pkl``.
+        folder: The dataset folder, or any with an ``annotations.pkl``.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.

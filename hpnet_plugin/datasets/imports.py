@@ -37,11 +37,11 @@ class Poses(NamedTuple):
     splits: dict
 
 
-def read_poses(path):
+def read_poses(path: str) -> Poses:
     """Read a file of poses.
 
     Args:
-        path (str): One of
+        path: One of
 
             - ``.pkl`` of mmaction2 or pyskl, 2D or 3D: a dict with ``split``
               and ``annotations``, or a list of annotations. Nothing in it is
@@ -68,16 +68,17 @@ def read_poses(path):
     return _read_pickle(path)
 
 
-def write_poses(poses, path, splits=None):
+def write_poses(poses: Poses, path: str,
+                splits: dict[str, list[str]] | None = None) -> dict[str, int]:
     """Write poses as an ``annotations.pkl`` that stock configs train on.
 
     If it is called so and there are no features beside it, its folder is a
     dataset folder of poses alone and gets a ``dataset.json`` as well.
 
     Args:
-        poses (Poses): The poses.
-        path (str): The file, written whole or not at all.
-        splits (dict[str, list[str]], optional): Split to clip names, of
+        poses: The poses.
+        path: The file, written whole or not at all.
+        splits: Split to clip names, of
             which those without a pose are left out; clips get the names
             that they have here (NTU's ``_rgb``), so that scores join with
             those of other streams. Defaults to the poses' own; pyskl calls
@@ -131,9 +132,9 @@ class GivenJoints(JointsSource):
     """Joints of a file that drive the pooling, in place of a detector.
 
     Args:
-        poses (Poses): In 2D.
-        name (str): Where they come from, for records. Defaults to 'joints'.
-        sha256 (str, optional): Of the file that they come from.
+        poses: In 2D.
+        name: Where they come from, for records. Defaults to 'joints'.
+        sha256: Of the file that they come from.
 
     Attributes:
         layout (str): Name of the joints' layout, told by their number.
@@ -143,7 +144,10 @@ class GivenJoints(JointsSource):
             in their number of joints.
     """
 
-    def __init__(self, poses, name='joints', sha256=None):
+    def __init__(self,
+                 poses: Poses,
+                 name: str = 'joints',
+                 sha256: str | None = None) -> None:
         self._splits, self._labels = poses.splits, {}
         clips = {}
         for clip, annotation in poses.annotations.items():

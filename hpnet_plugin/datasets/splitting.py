@@ -62,17 +62,17 @@ def divide(names: Iterable[str],
     """Divide clips into training, validation and test split.
 
     Args:
-        names (Iterable[str]): The clips.
-        labels (Mapping[str, int]): Clip to class. Without any, all clips
+        names: The clips.
+        labels: Clip to class. Without any, all clips
             are in ``test``: they can be predicted.
-        seed (int): Of chance. Defaults to 0.
-        test (float): Share of each class that tests. Defaults to 0.2.
-        val (float): Share of the rest of each class that validates.
+        seed: Of chance. Defaults to 0.
+        test: Share of each class that tests. Defaults to 0.2.
+        val: Share of the rest of each class that validates.
             Defaults to 0.1.
-        by_name (bool): Whether names may group clips. Defaults to True.
-        earlier (Mapping[str, Iterable[str]], optional): Splits of an earlier
+        by_name: Whether names may group clips. Defaults to True.
+        earlier: Splits of an earlier
             division, which hold.
-        rule (dict, optional): ``rule`` of the earlier division, which holds.
+        rule: ``rule`` of the earlier division, which holds.
 
     Returns:
         Division: ``test`` has no clip, and where names tell no person and no
@@ -112,10 +112,10 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
     are, and others are divided by the same rule and seed.
 
     Args:
-        out (str): The dataset folder; it need not be there.
-        names (Sequence[str]): The clips.
-        labels (dict[str, int]): Clip name to class, may be empty.
-        seed (int, optional): Of chance. Defaults to that of the earlier run,
+        out: The dataset folder; it need not be there.
+        names: The clips.
+        labels: Clip name to class, may be empty.
+        seed: Of chance. Defaults to that of the earlier run,
             or 0.
 
     Returns:
@@ -165,8 +165,8 @@ def find_groups(names: Sequence[str], field: str | None = None
     ``NAME_part1``, ``_clip1``, ``_seg1``, ``_cut1``, ``_shot1``, ``_scene1``.
 
     Args:
-        names (Sequence[str]): The clips.
-        field (str, optional): Look for this one only; names that do not
+        names: The clips.
+        field: Look for this one only; names that do not
             have it are groups of their own.
 
     Returns:
@@ -209,14 +209,14 @@ def choose_share(names: Iterable[str],
     classes that have nothing yet, the first one. No class is taken whole.
 
     Args:
-        names (Iterable[str]): All clips.
-        labels (Mapping[str, int]): Clip to class.
-        share (float): From 0 to below 1.
-        seed (object): Whatever can be printed.
-        groups (Mapping[str, str], optional): Clip to group; by default each
+        names: All clips.
+        labels: Clip to class.
+        share: From 0 to below 1.
+        seed: Whatever can be printed.
+        groups: Clip to group; by default each
             clip is one.
-        chosen (Iterable[str]): Clips that are chosen already.
-        barred (Iterable[str]): Clips that stay where they are.
+        chosen: Clips that are chosen already.
+        barred: Clips that stay where they are.
 
     Returns:
         set[str]: The clips, those that were chosen already among them.
@@ -242,7 +242,7 @@ def choose_share(names: Iterable[str],
     free.sort(key=lambda group: hashlib.sha256(
         f'{seed} {group}'.encode()).digest())
 
-    def take(wanted):
+    def take(wanted) -> None:
         for group in free:
             inside = classes[group]
             if not chosen.issuperset(members[group]) and wanted(inside) and \

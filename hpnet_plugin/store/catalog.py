@@ -40,7 +40,7 @@ class Catalog:
     store of format 1) are read and kept in memory as one more table.
 
     Args:
-        root (str): The store.
+        root: The store.
 
     Attributes:
         meta (dict): What made the features.
@@ -53,7 +53,7 @@ class Catalog:
             missing or cut off, or two shards have one clip.
     """
 
-    def __init__(self, root: str):
+    def __init__(self, root: str) -> None:
         self.root = root
         self.meta = read_meta(root)
         # Mapped before the folder is listed: no index is ever taken away,
@@ -120,7 +120,7 @@ class Catalog:
                 if osp.basename(table.path) != TABLE]
         return self.root, self.meta, mapped, kept
 
-    def __setstate__(self, state):
+    def __setstate__(self, state) -> None:
         self.root, self.meta, mapped, kept = state
         self.stale = False
         main = self._main() if mapped else None

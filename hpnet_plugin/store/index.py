@@ -207,15 +207,15 @@ class Table:
     """An index, read where it is touched.
 
     Args:
-        data (memoryview): The file.
-        path (str): Its name, for messages.
+        data: The file.
+        path: Its name, for messages.
 
     Raises:
         StoreError: If it is no index, or a damaged one; the same from every
             method, on the first touch of a damaged block.
     """
 
-    def __init__(self, data: memoryview, path: str):
+    def __init__(self, data: memoryview, path: str) -> None:
         self.data, self.path = data, path
         self.mark = mark_of(data[:HEADER_BYTES], path)
         _, self.clips, self.arrays, self._buckets, *at, end, crc = \

@@ -47,14 +47,14 @@ class Journal:
     end is dropped. The owner of the file holds the writer's lock.
 
     Args:
-        path (str): The file; it is made by the first clip.
+        path: The file; it is made by the first clip.
 
     Attributes:
         records (dict[str, Record]): The clips.
         nbytes (int): Of their arrays.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
         self.nbytes = self._end = 0

@@ -25,8 +25,8 @@ class FeatureStore:
     the index.
 
     Args:
-        root (str): The folder.
-        check (bool): Whether an array is compared with its checksum when it
+        root: The folder.
+        check: Whether an array is compared with its checksum when it
             is first read in a process, as a whole, even where only some of
             its frames are wanted: 0.4 ms a MB, once, and its bytes come from
             the disk then. Forked processes inherit what was compared.
@@ -37,7 +37,7 @@ class FeatureStore:
             missing or cut off.
     """
 
-    def __init__(self, root: str | os.PathLike, check: bool = True):
+    def __init__(self, root: str | os.PathLike, check: bool = True) -> None:
         self.root, self.check = os.fspath(root), check
         self._catalog = Catalog(self.root)
         self._prepare()
@@ -73,8 +73,8 @@ class FeatureStore:
         """Shape of an array, without reading it.
 
         Args:
-            name (str): The clip.
-            key (str | list[str], optional): See :meth:`read`.
+            name: The clip.
+            key: See :meth:`read`.
 
         Returns:
             tuple[int]: (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,)
@@ -90,12 +90,12 @@ class FeatureStore:
         """Read an array of a clip.
 
         Args:
-            name (str): The clip.
-            key (str | list[str], optional): A tap, several (joined along C),
+            name: The clip.
+            key: A tap, several (joined along C),
                 ``'keypoint'``, ``'keypoint_score'`` or ``'timestamp'``,
                 which a clip may lack. Defaults to None: the only tap of the
                 store.
-            frames (Sequence[int], optional): Read these frames only.
+            frames: Read these frames only.
 
         Returns:
             np.ndarray: (M, T, V, C), (M, T, V) of ``keypoint_score``, or
@@ -134,7 +134,7 @@ class FeatureStore:
     def __getstate__(self):
         return dict(root=self.root, check=self.check, _catalog=self._catalog)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state) -> None:
         self.__dict__.update(state)
         self._prepare()
 

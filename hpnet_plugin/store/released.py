@@ -7,15 +7,16 @@ from .errors import StoreError
 TAP = 'released'
 
 
-def read_released(path, pose_path=None):
+def read_released(path: str, pose_path: str | None = None
+                  ) -> dict[str, np.ndarray]:
     """Read one released file as the arrays of a store's clip.
 
     The files hold (T, M, V, C) float32, (64, 2, 17, 96) in practice, with the
     single person of most clips copied to the second slot, and no joints.
 
     Args:
-        path (str): The ``.npy`` file.
-        pose_path (str, optional): A file of joints in pixels of the frame
+        path: The ``.npy`` file.
+        pose_path: A file of joints in pixels of the frame
             beside it, (T', M, V, 2), which some of the released scripts
             write: of all frames of the video. They are resampled to T as the
             released code does. Defaults to None: joints are unknown.

@@ -31,8 +31,8 @@ def verify(root: str | os.PathLike,
     consolidated index with both.
 
     Args:
-        root (str): The store.
-        progress (callable, optional): Wraps the list of clips, ``tqdm`` for
+        root: The store.
+        progress: Wraps the list of clips, ``tqdm`` for
             one.
 
     Returns:
@@ -71,7 +71,7 @@ def verify(root: str | os.PathLike,
 class _Shard:
     """A shard beside its index."""
 
-    def __init__(self, root: str, part: Part):
+    def __init__(self, root: str, part: Part) -> None:
         self.stem, self.part = part.stem, part
         self.path = osp.join(root, part.stem + SHARD)
         self.data = MappedFile(self.path).data

@@ -51,13 +51,13 @@ class StoreWriter:
     where the next writer takes them up and no reader sees them.
 
     Args:
-        root (str): The folder.
-        meta (dict): What makes the features; JSON. ``taps`` is a dict of tap
+        root: The folder.
+        meta: What makes the features; JSON. ``taps`` is a dict of tap
             to number of channels. A store that is there must have the same.
-        prefix (str): Of this writer's shards, where several processes fill
+        prefix: Of this writer's shards, where several processes fill
             one store. Each prefix has one writer at a time. It must not end
             in a digit. Defaults to ''.
-        shard_bytes (int): Size at which a shard is closed. Defaults to
+        shard_bytes: Size at which a shard is closed. Defaults to
             64 MiB.
 
     Raises:
@@ -67,8 +67,11 @@ class StoreWriter:
         OSError: If the folder cannot be written, or has no locks.
     """
 
-    def __init__(self, root: str | os.PathLike, meta: dict[str, Any],
-                 prefix: str = '', shard_bytes: int = SHARD_BYTES):
+    def __init__(self,
+                 root: str | os.PathLike,
+                 meta: dict[str, Any],
+                 prefix: str = '',
+                 shard_bytes: int = SHARD_BYTES) -> None:
         self.root, self.prefix = os.fspath(root), prefix
         self.shard_bytes = shard_bytes
         if prefix != osp.basename(prefix) or prefix.startswith('.') or \
@@ -105,11 +108,11 @@ class StoreWriter:
         """Add a clip.
 
         Args:
-            name (str): Its name, unique in the store.
-            arrays (dict[str, np.ndarray]): ``keypoint`` (M, T, V, 2) and
+            name: Its name, unique in the store.
+            arrays: ``keypoint`` (M, T, V, 2) and
                 ``keypoint_score`` (M, T, V), float32; (M, T, V, C) float16
                 for each tap; optionally ``timestamp`` (T,) float64, seconds.
-            info (dict): Anything else to keep with it; JSON.
+            info: Anything else to keep with it; JSON.
 
         Raises:
             StoreError: If an array is missing, of another shape or type, or

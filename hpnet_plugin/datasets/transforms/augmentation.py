@@ -1,4 +1,8 @@
 """Augmentations for pooled features and 2D pose, all of the whole clip."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -33,12 +37,12 @@ class RandomTemporalCrop(BaseTransform):
           any was cut; for ``LoadPersonCrops`` after it)
 
     Args:
-        min_ratio (float): The shortest stretch, as a part of the clip; its
+        min_ratio: The shortest stretch, as a part of the clip; its
             length is drawn evenly between this and the whole. Defaults to
             0.5.
     """
 
-    def __init__(self, min_ratio=0.5):
+    def __init__(self, min_ratio: float = 0.5) -> None:
         self.min_ratio = _check_ratio('min_ratio', min_ratio)
 
     @cache_randomness
@@ -47,11 +51,11 @@ class RandomTemporalCrop(BaseTransform):
         length = max(length, 1)
         return np.random.randint(frames - length + 1), length
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Cut each array to the same stretch.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with fewer frames.
@@ -90,17 +94,17 @@ class FlipJoints(BaseTransform):
         - pooled_feat, keypoint, keypoint_score, imgs (those that are there)
 
     Args:
-        flip_ratio (float): How often. Defaults to 0.5.
-        layout (str): See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
+        flip_ratio: How often. Defaults to 0.5.
+        layout: See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
             to ``'coco'``.
-        keys (Sequence[str]): What is mirrored. Defaults to all four; the
+        keys: What is mirrored. Defaults to all four; the
             released code mirrors ``('imgs', )``.
     """
 
     def __init__(self,
-                 flip_ratio=0.5,
-                 layout='coco',
-                 keys=(*CLIP_KEYS, 'imgs')):
+                 flip_ratio: float = 0.5,
+                 layout: str = 'coco',
+                 keys: Sequence[str] = (*CLIP_KEYS, 'imgs')) -> None:
         self.flip_ratio = _check_ratio('flip_ratio', flip_ratio)
         unknown = set(keys) - {*CLIP_KEYS, 'imgs'}
         if unknown or not keys:
@@ -114,11 +118,11 @@ class FlipJoints(BaseTransform):
     def _draw(self):
         return np.random.rand() < self.flip_ratio
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Mirror each array, or none.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.
@@ -159,18 +163,18 @@ class _Drop(BaseTransform):
     """Set a random part of an axis to zero, of all people alike."""
     axis = None
 
-    def __init__(self, drop_ratio=0.1):
+    def __init__(self, drop_ratio=0.1) -> None:
         self.drop_ratio = _check_ratio('drop_ratio', drop_ratio)
 
     @cache_randomness
     def _draw(self, number):
         return np.random.rand(number) < self.drop_ratio
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Drop the same in each array.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with arrays that are partly zero.

@@ -1,14 +1,20 @@
 """What transforms of clips share."""
+from __future__ import annotations
+
 import os.path as osp
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLIP_KEYS = ('pooled_feat', 'keypoint', 'keypoint_score')
 
 
-def clip_arrays(results):
+def clip_arrays(results: dict) -> dict[str, np.ndarray]:
     """Those arrays of a results dict that are there.
 
     Args:
-        results (dict): The results dict.
+        results: The results dict.
 
     Returns:
         dict[str, np.ndarray]: Key to array, (M, T, V, ...).
@@ -34,14 +40,14 @@ def clip_title(results):
     return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'
 
 
-def split_name(results):
+def split_name(results: dict) -> tuple[str]:
     """Folder and name of a clip.
 
     ``PoseDataset`` puts the folder of ``data_prefix=dict(video=...)`` before
     the name. It is taken off once, so that dumps hold the bare name.
 
     Args:
-        results (dict): The results dict; ``frame_dir`` becomes the bare name
+        results: The results dict; ``frame_dir`` becomes the bare name
             and ``data_folder`` the folder.
 
     Returns:

@@ -53,22 +53,22 @@ class LoadPersonCrops(BaseTransform):
         - modality
 
     Args:
-        num_frames (int): T, frames a view. Defaults to 8.
-        num_views (int): Views in testing, whose frames are evenly spread
+        num_frames: T, frames a view. Defaults to 8.
+        num_views: Views in testing, whose frames are evenly spread
             within the segments. Defaults to 1.
-        folder (str, optional): Folder of the clips. Defaults to None:
+        folder: Folder of the clips. Defaults to None:
             ``crops`` in the dataset folder.
-        test_mode (bool): Whether to take the middle frames. The pipelines of
+        test_mode: Whether to take the middle frames. The pipelines of
             validation and test say so themselves, as with the stock
             samplers: a dataset's ``test_mode`` does not reach its transforms.
             Defaults to False.
     """
 
     def __init__(self,
-                 num_frames=8,
-                 num_views=1,
-                 folder=None,
-                 test_mode=False):
+                 num_frames: int = 8,
+                 num_views: int = 1,
+                 folder: str | None = None,
+                 test_mode: bool = False) -> None:
         if num_frames < 1 or num_views < 1:
             raise ValueError('num_frames and num_views must be at least 1, '
                              f'got {num_frames} and {num_views}')
@@ -91,11 +91,11 @@ class LoadPersonCrops(BaseTransform):
     def _draw(self, low, high):
         return np.random.randint(low, np.maximum(high, low + 1))
 
-    def sample(self, frames):
+    def sample(self, frames: int) -> np.ndarray:
         """Numbers of the frames that are taken.
 
         Args:
-            frames (int): Frames of the clip, F.
+            frames: Frames of the clip, F.
 
         Returns:
             np.ndarray: (num_views * T,), view by view.
@@ -104,11 +104,11 @@ class LoadPersonCrops(BaseTransform):
             return middle_frames(frames, self.num_frames, self.num_views)
         return self._draw(*segments(frames, self.num_frames))
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the images.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.

@@ -1,4 +1,7 @@
 """Pooled features in a pipeline, without a store."""
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,42 +54,42 @@ class PooledHeatmapExtraction(BaseTransform):
         - pooled_feat ((M, T, V, C), float16; several taps joined along C)
 
     Args:
-        pose (str): A name such as ``'rtmpose-m'``, an mmpose config or an
+        pose: A name such as ``'rtmpose-m'``, an mmpose config or an
             ONNX file; see ``choose_pose`` and ``build_extractor``.
-        taps (Sequence[str]): What to pool; see ``build_extractor``. Defaults
+        taps: What to pool; see ``build_extractor``. Defaults
             to those of a pose net with a name.
-        checkpoint (str, optional): Weights of the mmpose net.
-        detector (str, optional): Finds the people where the results have
+        checkpoint: Weights of the mmpose net.
+        detector: Finds the people where the results have
             neither boxes nor joints; see ``choose_detector``. Defaults to
             None: boxes or joints are required.
-        det_checkpoint (str, optional): Weights of the detector.
-        region (int): R of Eq. 3. Defaults to 1.
-        grid (str): See ``pool_at_joints``. Defaults to ``'exact'``.
-        aspect (str): See ``PooledExtractor``. Defaults to ``'input'``.
-        norm (str): See ``build_extractor``. Defaults to ``'eval'``.
-        max_people (int): People kept. Defaults to 2.
-        max_gap (int): Absence in frames that is bridged. Defaults to 30.
-        nobody (str): What becomes of a clip without anyone; see
+        det_checkpoint: Weights of the detector.
+        region: R of Eq. 3. Defaults to 1.
+        grid: See ``pool_at_joints``. Defaults to ``'exact'``.
+        aspect: See ``PooledExtractor``. Defaults to ``'input'``.
+        norm: See ``build_extractor``. Defaults to ``'eval'``.
+        max_people: People kept. Defaults to 2.
+        max_gap: Absence in frames that is bridged. Defaults to 30.
+        nobody: What becomes of a clip without anyone; see
             :class:`ClipAssembler`. Defaults to ``'fail'``.
-        batch (int): Crops a forward. Defaults to 32.
-        device (str): Where the pose net runs. Defaults to ``'cpu'``.
+        batch: Crops a forward. Defaults to 32.
+        device: Where the pose net runs. Defaults to ``'cpu'``.
     """
 
     def __init__(self,
-                 pose,
-                 taps=(),
-                 checkpoint=None,
-                 detector=None,
-                 det_checkpoint=None,
-                 region=1,
-                 grid='exact',
-                 aspect='input',
-                 norm='eval',
-                 max_people=2,
-                 max_gap=30,
-                 nobody='fail',
-                 batch=32,
-                 device='cpu'):
+                 pose: str,
+                 taps: Sequence[str] = (),
+                 checkpoint: str | None = None,
+                 detector: str | None = None,
+                 det_checkpoint: str | None = None,
+                 region: int = 1,
+                 grid: str = 'exact',
+                 aspect: str = 'input',
+                 norm: str = 'eval',
+                 max_people: int = 2,
+                 max_gap: int = 30,
+                 nobody: str = 'fail',
+                 batch: int = 32,
+                 device: str = 'cpu') -> None:
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
@@ -105,11 +108,11 @@ class PooledHeatmapExtraction(BaseTransform):
                 *self.pool_args)
         return self._extractor
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add joints and pooled features.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.

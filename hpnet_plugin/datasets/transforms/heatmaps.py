@@ -1,4 +1,8 @@
 """Heatmap volumes for PoseConv3D from the pose net's own heatmaps."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from mmaction.datasets.transforms import GeneratePoseTarget
 from mmaction.registry import TRANSFORMS
@@ -34,23 +38,23 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         - imgs ((T, V, H, W) float32; twice as many frames with ``double``)
 
     Args:
-        double (bool): Whether to append the mirrored volume. Defaults to
+        double: Whether to append the mirrored volume. Defaults to
             False.
-        left_kp (Sequence[int]): Left joints; see ``GeneratePoseTarget``.
-        right_kp (Sequence[int]): Right joints, in the same order.
+        left_kp: Left joints; see ``GeneratePoseTarget``.
+        right_kp: Right joints, in the same order.
     """
 
     def __init__(self,
-                 double=False,
-                 left_kp=tuple(range(1, 17, 2)),
-                 right_kp=tuple(range(2, 17, 2))):
+                 double: bool = False,
+                 left_kp: Sequence[int] = tuple(range(1, 17, 2)),
+                 right_kp: Sequence[int] = tuple(range(2, 17, 2))) -> None:
         super().__init__(double=double, left_kp=left_kp, right_kp=right_kp)
 
-    def gen_an_aug(self, results):
+    def gen_an_aug(self, results: dict) -> np.ndarray:
         """The volume of a clip.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             np.ndarray: (T, V, H, W), float32.
@@ -111,14 +115,15 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
                 f'left_kp={self.left_kp}, right_kp={self.right_kp})')
 
 
-def _hats(length, centres, cells, size):
+def _hats(length: int, centres: np.ndarray, cells: np.ndarray, size: int
+          ) -> tuple[np.ndarray]:
     """Bilinear weights, along an axis, of patches around some places.
 
     Args:
-        length (int): Pixels of the axis, L.
-        centres (np.ndarray): Pixel of a patch's middle, (N,).
-        cells (np.ndarray): Pixels that a cell of a patch is wide, (N,).
-        size (int): Cells of a patch, S.
+        length: Pixels of the axis, L.
+        centres: Pixel of a patch's middle, (N,).
+        cells: Pixels that a cell of a patch is wide, (N,).
+        size: Cells of a patch, S.
 
     Returns:
         tuple[np.ndarray]: Pixels that the patches reach, (N, P), moved to

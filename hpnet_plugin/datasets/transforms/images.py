@@ -20,18 +20,18 @@ class EachImage(BaseTransform):
         - imgs
 
     Args:
-        transforms (list[dict]): Of images; what else they add or change is
+        transforms: Of images; what else they add or change is
             lost.
     """
 
-    def __init__(self, transforms):
+    def __init__(self, transforms: list[dict]) -> None:
         self.transforms = Compose(transforms)
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Transform the images one by one.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with other images.

@@ -20,11 +20,11 @@ class RequireJoints(BaseTransform):
         - keypoint_score ((M, T, V))
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Look at the joints.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same.
@@ -61,11 +61,11 @@ class AppendKeypoint(BaseTransform):
         - pooled_feat ((M, T, V, C + D), of the same type as before)
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Append.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with wider ``pooled_feat``.

@@ -32,24 +32,25 @@ class LoadPooledFeature(BaseTransform):
         - pooled_feat ((M, T, V, C), float16 as stored)
 
     Args:
-        store (str, optional): Folder of the store. Defaults to None: the
+        store: Folder of the store. Defaults to None: the
             folder part of ``frame_dir``, where ``PoseDataset`` puts it with
             ``data_prefix=dict(video='features')``, so that ``data_root`` of
             the dataset is the only path in a config.
-        tap (str | list[str], optional): The tap, or several, which are
+        tap: The tap, or several, which are
             joined along C. Defaults to None: the store's only tap.
     """
 
-    def __init__(self, store=None, tap=None):
+    def __init__(self, store: str | None = None,
+                 tap: str | list[str] | None = None) -> None:
         self.store = store
         self.tap = tap
         self._stores = {}
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the features.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.
@@ -97,7 +98,7 @@ class LoadPooledFeature(BaseTransform):
 class _Memory:
     """Features of one clip, as a store that has but this clip."""
 
-    def __init__(self, features):
+    def __init__(self, features) -> None:
         self._features = features
 
     def shape(self, name, tap):

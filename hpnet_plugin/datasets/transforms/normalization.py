@@ -26,11 +26,11 @@ class NormalizeKeypoint(BaseTransform):
         - keypoint_scale (float, in the unit of the input)
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Centre and scale.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.
@@ -60,21 +60,21 @@ class CentrePooled(BaseTransform):
         - pooled_feat (of the same type)
 
     Args:
-        per (str): ``'joint'``: the mean over time of each joint and channel;
+        per: ``'joint'``: the mean over time of each joint and channel;
             ``'channel'``: that over time and joints of each channel, which
             keeps what tells the joints apart. Defaults to ``'joint'``.
     """
 
-    def __init__(self, per='joint'):
+    def __init__(self, per: str = 'joint') -> None:
         if per not in ('joint', 'channel'):
             raise ValueError(f"per must be 'joint' or 'channel', got {per!r}")
         self.per = per
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Subtract the mean.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the key above.

@@ -37,11 +37,11 @@ class MMDecodeCrops(BaseTransform):
         - imgs (list of (H, W, 3) uint8, RGB, of the frames ``RGB_inds``)
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the images and move the joints.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
             dict: The same, with the keys above.
@@ -86,11 +86,11 @@ class MMDecodeCrops(BaseTransform):
         return f'{self.__class__.__name__}()'
 
 
-def crop_windows(path):
+def crop_windows(path: str) -> np.ndarray:
     """Which part of the original frame each frame of a crop shows.
 
     Args:
-        path (str): The clip, of ``CropRecorder``, which notes them as its
+        path: The clip, of ``CropRecorder``, which notes them as its
             comment.
 
     Returns:
