@@ -99,15 +99,15 @@ def read_benchmark(name: str) -> dict:
     """A benchmark's file, checked, with the keys of its base.
 
     Args:
-        name: One of :func:`shipped_benchmarks`, in capitals or with
-            dashes if one likes, or the path of a ``.json`` file.
+        name: One of :func:`shipped_benchmarks`, in capitals or with dashes if
+            one likes, or the path of a ``.json`` file.
 
     Returns:
-        dict: What the file holds, ``key``, its name, and ``file``.
+        What the file holds, ``key``, its name, and ``file``.
 
     Raises:
-        FactsError: If there is no such file, or something in it is not as
-            it should be.
+        FactsError: If there is no such file, or something in it is not as it
+            should be.
     """
     name = benchmark_key(name)
     if name.endswith('.json'):
@@ -233,11 +233,10 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     """Class names in label order.
 
     Args:
-        classes: The names; a list that the package ships
-            (``'ntu60'``, ``'smarthome_cs'``, ...); or a text file with a
-            name a line.
-        beside: A file in whose folder a relative path begins. Defaults
-            to '', this folder.
+        classes: The names; a list that the package ships (``'ntu60'``,
+            ``'smarthome_cs'``, ...); or a text file with a name a line.
+        beside: A file in whose folder a relative path begins. Defaults to '',
+            this folder.
 
     Raises:
         FactsError: If there is no such list, or a name comes twice.

@@ -55,29 +55,27 @@ class Facts:
     """What training and testing must know of a dataset.
 
     Attributes:
-        name (str): Short name: ``'ntu120_xset'``, or the folder's own.
-        title (str): For people: ``'NTU RGB+D 120, cross-setup'``.
-        folder (str): The dataset folder, as configs take it.
-        classes (tuple[str], optional): Class names in label order (numbers
-            where labels have no names); None where nothing is labelled.
-        people (int): People a clip, M.
-        frames (int): Frames that training resamples a clip to, T.
-        taps (dict[str, int]): Feature maps of the store to their channels,
-            that of the paper first; of a benchmark, those of the paper's
-            tables.
-        splits (dict[str, int | None]): Splits to their number of clips, as
-            stored or, of a benchmark, as published (None: not published).
-        use (dict[str, str]): ``'train'``, ``'val'`` and ``'test'`` to the
-            split that is used for it. A part that is not there has no split.
-        schedule (str): A name of :mod:`hpnet_plugin.recipes.schedules`.
-        size (str): ``'full'``, or ``'small'`` for nets of half the width.
-        benchmark (str, optional): The benchmark that it is; None for a
-            folder of one's own. A folder that serves several protocols has
-            the first.
-        fusion (dict[str, float]): Weights of the streams' fusion.
-        fusion_published (bool): Whether the authors published these weights
-            for this benchmark.
-        joints3d (str): Layout of the joints of ``annotations_3d.pkl``:
+        name: Short name: ``'ntu120_xset'``, or the folder's own.
+        title: For people: ``'NTU RGB+D 120, cross-setup'``.
+        folder: The dataset folder, as configs take it.
+        classes: Class names in label order (numbers where labels have no
+            names); None where nothing is labelled.
+        people: People a clip, M.
+        frames: Frames that training resamples a clip to, T.
+        taps: Feature maps of the store to their channels, that of the paper
+            first; of a benchmark, those of the paper's tables.
+        splits: Splits to their number of clips, as stored or, of a benchmark,
+            as published (None: not published).
+        use: ``'train'``, ``'val'`` and ``'test'`` to the split that is used
+            for it. A part that is not there has no split.
+        schedule: A name of :mod:`hpnet_plugin.recipes.schedules`.
+        size: ``'full'``, or ``'small'`` for nets of half the width.
+        benchmark: The benchmark that it is; None for a folder of one's own. A
+            folder that serves several protocols has the first.
+        fusion: Weights of the streams' fusion.
+        fusion_published: Whether the authors published these weights for this
+            benchmark.
+        joints3d: Layout of the joints of ``annotations_3d.pkl``:
             ``'nturgb+d'``, 25 joints, or ``'kinect'``, 20 joints.
     """
     name: str
@@ -101,12 +99,11 @@ class Download(NamedTuple):
     """Where a benchmark comes from.
 
     Attributes:
-        title (str): Its name, for people.
-        address (str, optional): The page to ask for it; None where it cannot
-            be had.
-        prepare (str): What ``hpnet prepare`` calls it: its name and the
-            protocols of one dataset folder.
-        folder (str): That dataset folder.
+        title: Its name, for people.
+        address: The page to ask for it; None where it cannot be had.
+        prepare: What ``hpnet prepare`` calls it: its name and the protocols of
+            one dataset folder.
+        folder: That dataset folder.
     """
     title: str
     address: str | None
@@ -118,9 +115,9 @@ def benchmark_facts(name: str) -> Facts:
     """Facts of a benchmark.
 
     Args:
-        name: ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or
-            the path of a ``.json`` file of one's own, with
-            ``FILE.json:PROTOCOL`` for another protocol than its first.
+        name: ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or the path
+            of a ``.json`` file of one's own, with ``FILE.json:PROTOCOL`` for
+            another protocol than its first.
 
     Raises:
         FactsError: If there is no such benchmark, with the closest names.
@@ -189,11 +186,11 @@ def where_to_get(name: str) -> Download | None:
     """Where a benchmark comes from.
 
     Args:
-        name: A benchmark's name, see :func:`benchmark_facts`, or a
-            folder that is called like a benchmark's (``'data/ntu120'``).
+        name: A benchmark's name, see :func:`benchmark_facts`, or a folder that
+            is called like a benchmark's (``'data/ntu120'``).
 
     Returns:
-        Download | None: None if no benchmark is called so.
+        None if no benchmark is called so.
     """
     try:
         benchmark, protocol = _find(name)
@@ -219,8 +216,8 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
 
     Args:
         folder: The dataset folder.
-        facts: Its facts. ``folder`` is not written, nor a name that
-            is the folder's: a dataset folder may be moved.
+        facts: Its facts. ``folder`` is not written, nor a name that is the
+            folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
     Raises:
@@ -247,8 +244,8 @@ def read_record(folder: str) -> dict:
         folder: The dataset folder.
 
     Returns:
-        dict: All of it, with ``split_rule`` and what else was noted; empty
-        where there is no such file.
+        All of it, with ``split_rule`` and what else was noted; empty where
+        there is no such file.
 
     Raises:
         FactsError: If it is damaged.
@@ -273,7 +270,7 @@ def folder_classes(folder: str) -> list[str] | None:
         folder: Of any kind.
 
     Returns:
-        list[str] | None: None if it is none, or is damaged, or has no labels.
+        None if it is none, or is damaged, or has no labels.
     """
     try:
         classes = read_facts(folder).classes

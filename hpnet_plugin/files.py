@@ -69,12 +69,12 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
         path: The file; its folder is made if need be.
 
     Yields:
-        io.FileIO: To be written to; its ``name`` is that of the file as long
-        as it is temporary, for libraries that open files themselves.
+        To be written to; its ``name`` is that of the file as long as it is
+        temporary, for libraries that open files themselves.
 
     Raises:
-        OSError: If it cannot be written. If the block raises anything,
-            nothing is left behind, and a file of that name stays.
+        OSError: If it cannot be written. If the block raises anything, nothing
+            is left behind, and a file of that name stays.
     """
     folder, name = osp.split(os.fspath(path))
     os.makedirs(folder or '.', exist_ok=True)
@@ -133,8 +133,8 @@ def remove_leftovers(folder: str, belongs: Callable[[str], bool]) -> None:
 
     Args:
         folder: The folder.
-        belongs: Told the name of the file that a temporary file was to
-            become, says whether it may be removed.
+        belongs: Told the name of the file that a temporary file was to become,
+            says whether it may be removed.
     """
     for name in os.listdir(folder):
         if not name.startswith(PARTIAL) or not belongs(
@@ -176,8 +176,8 @@ class FileLock:
             wait: Whether to wait until it is free.
 
         Raises:
-            LockedError: If it is held and ``wait`` is False; names the
-                process and the computer that hold it.
+            LockedError: If it is held and ``wait`` is False; names the process
+                and the computer that hold it.
             OSError: If the file cannot be opened for writing, or its file
                 system has no locks.
         """

@@ -18,9 +18,9 @@ def linear_weights(frames: int, length: int
         length: Frames wanted, L.
 
     Returns:
-        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
-        weight of the later one (L,), float32. Where it is 0 both are the
-        same, so that no frame is touched in vain.
+        Earlier and later frame (L,), int64, and the weight of the later one
+        (L,), float32. Where it is 0 both are the same, so that no frame is
+        touched in vain.
     """
     source = (np.arange(length) + 0.5) * (frames / length) - 0.5
     source = np.clip(source, 0, frames - 1)
@@ -37,8 +37,8 @@ def weighted_frames(frames: int, length: int) -> np.ndarray:
         length: Frames wanted, L.
 
     Returns:
-        np.ndarray: Their numbers, each once, ascending, int64: at most
-        ``min(T, 2 L)``; all where T is L or less.
+        Their numbers, each once, ascending, int64: at most ``min(T, 2 L)``;
+        all where T is L or less.
     """
     earlier, later, _ = linear_weights(frames, length)
     return np.unique(np.concatenate((earlier, later)))
@@ -52,8 +52,8 @@ def segments(frames: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         count: Segments wanted, S.
 
     Returns:
-        tuple[np.ndarray]: First frame of each and first one after it, (S,)
-        int; the same where the clip has fewer frames than segments.
+        First frame of each and first one after it, (S,) int; the same where
+        the clip has fewer frames than segments.
     """
     edges = frames * np.arange(count + 1) // count
     return edges[:-1], edges[1:]
@@ -68,7 +68,7 @@ def middle_frames(frames: int, count: int, views: int = 1) -> np.ndarray:
         views: Frames of each segment, evenly spread. Defaults to 1.
 
     Returns:
-        np.ndarray: (views * S,) int, view by view.
+        (views * S,) int, view by view.
     """
     low, high = segments(frames, count)
     parts = views + 1
@@ -90,25 +90,23 @@ def resize(array: np.ndarray,
     or 1. (The released code blends them: ``blend_absent``.)
 
     Args:
-        array: The clip, (M, T, ...); the axes after T, joints
-            and channels, belong to a person in a frame.
+        array: The clip, (M, T, ...); the axes after T, joints and channels,
+            belong to a person in a frame.
         length: Frames wanted, L.
-        numbers: (T,) int, increasing: which frames of
-            a longer clip the array holds. All frames that have a weight must
-            be among them; the others make no difference. Defaults to None:
-            the array is the whole clip.
-        count: Frames of the whole clip, where ``numbers``
-            are given.
-        blend_absent: Whether frames in which a person is absent are
-            blended like any other. Defaults to False.
+        numbers: (T,) int, increasing: which frames of a longer clip the array
+            holds. All frames that have a weight must be among them; the others
+            make no difference. Defaults to None: the array is the whole clip.
+        count: Frames of the whole clip, where ``numbers`` are given.
+        blend_absent: Whether frames in which a person is absent are blended
+            like any other. Defaults to False.
 
     Returns:
-        np.ndarray: (M, L, ...) of the array's type. The array itself where
-        it has this length already.
+        (M, L, ...) of the array's type. The array itself where it has this
+        length already.
 
     Raises:
-        ValueError: If the clip has no frames, or one that has a weight is
-            not among ``numbers``.
+        ValueError: If the clip has no frames, or one that has a weight is not
+            among ``numbers``.
     """
     frames = array.shape[1]
     if numbers is not None:

@@ -42,10 +42,10 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     Args:
         store: The clips.
         path: The file, written whole or not at all.
-        labels: Clip name to class; clips that are not there
-            get -1 and can be predicted but not scored.
-        splits: Split to clip names; clips that the
-            store does not have are left out.
+        labels: Clip name to class; clips that are not there get -1 and can be
+            predicted but not scored.
+        splits: Split to clip names; clips that the store does not have are
+            left out.
     """
     names = list(store.names)
     places = {name: i for i, name in enumerate(names)}
@@ -82,8 +82,8 @@ class Annotations(NamedTuple):
 
     Attributes:
         path: The file.
-        clips: The annotation of each clip, in the order of the file. Those
-            of a clip list have neither ``keypoint`` nor ``keypoint_score``.
+        clips: The annotation of each clip, in the order of the file. Those of
+            a clip list have neither ``keypoint`` nor ``keypoint_score``.
         splits: Split to names of clips; empty of a plain list of annotations.
     """
     path: str
@@ -126,8 +126,8 @@ def read_annotations(path: str | os.PathLike,
     place: in seconds instead of minutes.
 
     Args:
-        path: A pickle of ``{'split': …, 'annotations': […]}``, or of the
-            list of annotations alone.
+        path: A pickle of ``{'split': …, 'annotations': […]}``, or of the list
+            of annotations alone.
         joints: Whether ``keypoint`` and ``keypoint_score`` are wanted: then
             the file itself is read.
 
@@ -185,7 +185,7 @@ def pickled(splits: dict[str, list[str]],
         annotations: Of the clips.
 
     Yields:
-        bytes: The pieces of a pickle of ``dict(split=splits,
+        The pieces of a pickle of ``dict(split=splits,
         annotations=list(annotations))``.
     """
     yield pickle.PROTO + bytes([PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK

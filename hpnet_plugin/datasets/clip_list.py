@@ -40,12 +40,12 @@ class ClipList(NamedTuple):
     """Clips of a dataset folder; see the table of the module.
 
     Attributes:
-        names (list[str]): N clips.
-        labels (list[int]): (N,).
-        frames (list[int]): (N,).
-        shapes (list[tuple[int, int]]): (N,) heights and widths.
-        nobody (frozenset[int]): Positions, from 0.
-        splits (dict[str, list[int]]): Split to positions, ascending.
+        names: N clips.
+        labels: (N,).
+        frames: (N,).
+        shapes: (N,) heights and widths.
+        nobody: Positions, from 0.
+        splits: Split to positions, ascending.
     """
     names: list[str]
     labels: list[int]
@@ -61,9 +61,9 @@ class ClipList(NamedTuple):
             split: One of ``splits``. Default: all clips.
 
         Returns:
-            list[dict]: ``frame_dir``, ``total_frames``, ``img_shape``,
-            ``original_shape``, ``label``, and ``nobody=True`` of a clip
-            without people, in the order of the annotations.
+            ``frame_dir``, ``total_frames``, ``img_shape``, ``original_shape``,
+            ``label``, and ``nobody=True`` of a clip without people, in the
+            order of the annotations.
 
         Raises:
             KeyError: If there is no such split; names those there are.
@@ -106,8 +106,8 @@ def read_clip_list(ann_file: str) -> ClipList:
     was written with what they were.
 
     Args:
-        ann_file: The annotations. If they are not there, as in a
-            folder from which the large file was removed, the list counts.
+        ann_file: The annotations. If they are not there, as in a folder from
+            which the large file was removed, the list counts.
 
     Raises:
         FileNotFoundError: If there is no list.

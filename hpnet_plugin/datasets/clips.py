@@ -20,12 +20,11 @@ class SourceClip(NamedTuple):
     """One video.
 
     Attributes:
-        name (str): Name that is unique in the dataset, ``frame_dir`` of the
-            annotations: the file's name without its suffix, and where
-            several folders have it, with the folder's before it.
-        path (str): The video.
-        label (str, optional): What the source says that it shows, a class
-            name or a number.
+        name: Name that is unique in the dataset, ``frame_dir`` of the
+            annotations: the file's name without its suffix, and where several
+            folders have it, with the folder's before it.
+        path: The video.
+        label: What the source says that it shows, a class name or a number.
     """
     name: str
     path: str
@@ -48,7 +47,7 @@ def name_problem(name: str) -> str | None:
         name: Of :class:`SourceClip`.
 
     Returns:
-        str | None: What is wrong with it, in ASCII; None if nothing is.
+        What is wrong with it, in ASCII; None if nothing is.
     """
     if not name or name in ('.', '..'):
         return f'the name {name!r} is empty'

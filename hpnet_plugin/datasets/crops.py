@@ -36,8 +36,8 @@ class Crops:
         path: A video, or a folder of images.
 
     Attributes:
-        path (str): The same.
-        frames (int): Number of frames.
+        path: The same.
+        frames: Number of frames.
 
     Raises:
         CropsError: If images are missing.
@@ -78,11 +78,10 @@ def find_images(folder: str) -> list[str]:
     It numbers the frames in which it sees people, and them alone.
 
     Args:
-        folder: With ``0.jpg``, ``1.jpg`` and so on. Other files do not
-            count.
+        folder: With ``0.jpg``, ``1.jpg`` and so on. Other files do not count.
 
     Returns:
-        list[str]: Their paths in order of number; none if there are none.
+        Their paths in order of number; none if there are none.
 
     Raises:
         CropsError: If there is a gap in the numbers.
@@ -110,7 +109,7 @@ def read_images(paths: list[str]) -> list[np.ndarray]:
         paths: The files; a file may come several times.
 
     Returns:
-        list[np.ndarray]: (H, W, 3) uint8, RGB.
+        (H, W, 3) uint8, RGB.
 
     Raises:
         CropsError: If one is no image, or not of the size of the others.
@@ -138,8 +137,8 @@ def read_timelines(folder: str) -> dict[str, int]:
         folder: Of the crops.
 
     Returns:
-        dict[str, int]: Clip to number of crops, which is 0 where nobody was
-        seen; empty where all crops share the timeline of the features.
+        Clip to number of crops, which is 0 where nobody was seen; empty where
+        all crops share the timeline of the features.
     """
     path = osp.join(folder, TIMELINES)
     if not osp.isfile(path):
@@ -164,15 +163,15 @@ def import_crops(source: str, out: str, names: Iterable[str],
     Nothing is encoded again: the authors' images stay as they are.
 
     Args:
-        source: Of the authors' folders of images, ``CLIP/NUMBER.jpg``
-            or ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
+        source: Of the authors' folders of images, ``CLIP/NUMBER.jpg`` or
+            ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
         out: The dataset folder.
         names: Its clips.
-        shows_people: Clip to whether its features show anybody;
-            asked of those without crops.
+        shows_people: Clip to whether its features show anybody; asked of those
+            without crops.
 
     Returns:
-        int: Clips without crops, in which nobody was seen.
+        Clips without crops, in which nobody was seen.
 
     Raises:
         CropsError: If the source lacks a clip that shows people, or the

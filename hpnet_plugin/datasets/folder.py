@@ -33,13 +33,13 @@ def describe(folder: str,
         people: Most people that any clip has.
         lengths: Frames of the clips.
         stored: The length that all clips were stored at.
-        source: Of the benchmark whose clips they are;
-            what it says of people, frames, schedule and size holds.
+        source: Of the benchmark whose clips they are; what it says of people,
+            frames, schedule and size holds.
 
     Returns:
-        Facts: ``frames`` is the stored length, else 64, 32 or 16, for a
-        median clip of at least 48, 24 or fewer frames. The schedule is short
-        below 5,000 training clips.
+        ``frames`` is the stored length, else 64, 32 or 16, for a median clip
+        of at least 48, 24 or fewer frames. The schedule is short below 5,000
+        training clips.
     """
     name = osp.basename(osp.abspath(folder))
     use = parts_in_use(splits)
@@ -79,7 +79,7 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
         splits: Names of the splits, in order.
 
     Returns:
-        dict[str, str]: See :class:`Facts`.
+        See :class:`Facts`.
     """
     splits = list(splits)
     prefix, order = '', dict(train=['train'], val=['val', 'test'],
@@ -107,8 +107,8 @@ def clip_times(store: FeatureStore,
         names: Some of them. Defaults to all.
 
     Returns:
-        dict[str, float]: ``median`` and ``longest`` in s, and ``fps``, the
-        median of stored frames a second; empty if no clip has times.
+        ``median`` and ``longest`` in s, and ``fps``, the median of stored
+        frames a second; empty if no clip has times.
     """
     seconds, rates = [], []
     for name in store.names if names is None else names:

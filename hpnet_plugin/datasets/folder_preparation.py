@@ -59,8 +59,8 @@ def prepare_folder(rule: str,
         The preparation.
 
     Raises:
-        PreparationError: If the source has no labels, or not the folders
-            that the rule needs; if a share is no share.
+        PreparationError: If the source has no labels, or not the folders that
+            the rule needs; if a share is no share.
     """
     for name, share in zip(('test', 'val'), shares):
         if not 0 <= share < 1:

@@ -26,12 +26,12 @@ class Poses(NamedTuple):
     """Poses of clips.
 
     Attributes:
-        annotations (dict[str, dict]): Clip name to its annotation, as
-            mmaction2's ``PoseDataset`` has them: ``frame_dir``,
-            ``total_frames``, ``label``, ``keypoint`` (M, T, V, 2 or 3), and
-            for 2D ``keypoint_score`` (M, T, V), ``img_shape`` and
-            ``original_shape``, (height, width).
-        splits (dict[str, list[str]]): Split to clip names; may be empty.
+        annotations: Clip name to its annotation, as mmaction2's
+            ``PoseDataset`` has them: ``frame_dir``, ``total_frames``,
+            ``label``, ``keypoint`` (M, T, V, 2 or 3), and for 2D
+            ``keypoint_score`` (M, T, V), ``img_shape`` and ``original_shape``,
+            (height, width).
+        splits: Split to clip names; may be empty.
     """
     annotations: dict
     splits: dict
@@ -52,7 +52,7 @@ def read_poses(path: str) -> Poses:
             - a folder of such ``.json`` files.
 
     Returns:
-        Poses: Float32 throughout.
+        Float32 throughout.
 
     Raises:
         ImportedPosesError: If the file cannot be read, or is not so.
@@ -78,14 +78,13 @@ def write_poses(poses: Poses, path: str,
     Args:
         poses: The poses.
         path: The file, written whole or not at all.
-        splits: Split to clip names, of
-            which those without a pose are left out; clips get the names
-            that they have here (NTU's ``_rgb``), so that scores join with
-            those of other streams. Defaults to the poses' own; pyskl calls
-            the test set ``val``.
+        splits: Split to clip names, of which those without a pose are left
+            out; clips get the names that they have here (NTU's ``_rgb``), so
+            that scores join with those of other streams. Defaults to the
+            poses' own; pyskl calls the test set ``val``.
 
     Returns:
-        dict[str, int]: Split to number of clips.
+        Split to number of clips.
 
     Raises:
         ImportedPosesError: If no clip of the splits has a pose, or a pose is
@@ -137,11 +136,11 @@ class GivenJoints(JointsSource):
         sha256: Of the file that they come from.
 
     Attributes:
-        layout (str): Name of the joints' layout, told by their number.
+        layout: Name of the joints' layout, told by their number.
 
     Raises:
-        ImportedPosesError: If the poses are not in 2D, or the clips differ
-            in their number of joints.
+        ImportedPosesError: If the poses are not in 2D, or the clips differ in
+            their number of joints.
     """
 
     def __init__(self,
@@ -178,7 +177,7 @@ class GivenJoints(JointsSource):
         return bare_name(clip) in self.clips
 
     def labels(self, clips):
-        """dict[str, str]: Label of each clip, or None if some have none."""
+        """Label of each clip, or None if some have none."""
         labels = {clip.name: self._labels[bare_name(clip.name)]
                   for clip in clips}
         if min(labels.values(), default=-1) < 0:
@@ -186,7 +185,7 @@ class GivenJoints(JointsSource):
         return {name: str(label) for name, label in labels.items()}
 
     def splits(self, clips):
-        """dict[str, list[str]]: The file's splits of these clips."""
+        """The file's splits of these clips."""
         names = {bare_name(clip.name): clip.name for clip in clips}
         found = {split: [names[bare_name(name)] for name in members
                          if bare_name(name) in names]

@@ -12,7 +12,7 @@ def read_labels(path) -> dict[str, str]:
     """Labels of a file with "clip label" a line.
 
     Returns:
-        dict[str, str]: Clip name (without a video suffix) to label.
+        Clip name (without a video suffix) to label.
 
     Raises:
         SourceError: If a line is malformed, or two lines contradict.
@@ -39,14 +39,13 @@ def assign_labels(clips: list[SourceClip],
 
     Args:
         clips: The clips.
-        labels: Of :func:`read_labels`; by default
-            the clips' own labels.
-        classes: Class names in label order; by default
-            the labels' own names in alphabetical order, if they are names.
+        labels: Of :func:`read_labels`; by default the clips' own labels.
+        classes: Class names in label order; by default the labels' own names
+            in alphabetical order, if they are names.
 
     Returns:
-        tuple: Clip name to label (empty if the source has no labels) and the
-        class names (None if nobody gave any).
+        Clip name to label (empty if the source has no labels) and the class
+        names (None if nobody gave any).
 
     Raises:
         SourceError: If a clip has no label, or one that is no class.

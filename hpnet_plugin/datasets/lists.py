@@ -31,7 +31,7 @@ def read_named_clips(path: str) -> dict[str, str | None]:
               ``template`` (Something-Something).
 
     Returns:
-        dict[str, str | None]: Clip name to label.
+        Clip name to label.
 
     Raises:
         PreparationError: If the file cannot be read, or holds no clip.
@@ -73,8 +73,8 @@ def divide_by_lists(lists: Mapping[str, Mapping[str, str | None]],
         names: Clips that are there.
 
     Returns:
-        Splits of the clips that are there, and the bare names of all that
-        the lists name.
+        Splits of the clips that are there, and the bare names of all that the
+        lists name.
 
     Raises:
         PreparationError: If none of a list's clips is there, or one is in a

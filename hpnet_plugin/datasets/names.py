@@ -28,8 +28,8 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
         out: The dataset folder; it need not be there.
 
     Returns:
-        dict[tuple[str, str], str]: Last folder of the video's path, and its
-        file name without suffix, to the name of the clip.
+        Last folder of the video's path, and its file name without suffix, to
+        the name of the clip.
 
     Raises:
         FactsError: If the file is damaged.
@@ -94,12 +94,12 @@ def name_clips(clips: Sequence[SourceClip], source: str,
 
     Args:
         clips: Clips, called like their files.
-        source: The folder that was searched; a file in it has no name
-            of a folder before it.
+        source: The folder that was searched; a file in it has no name of a
+            folder before it.
         known: Of :func:`read_names`.
 
     Returns:
-        list[SourceClip]: The clips in order of name.
+        The clips in order of name.
 
     Raises:
         SourceError: If two still have one name.

@@ -37,7 +37,7 @@ class PooledDataset(PoseDataset):
         **kwargs: See ``PoseDataset``.
 
     Attributes:
-        nobody (int): Clips in which nobody was found, all zero.
+        nobody: Clips in which nobody was found, all zero.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -30,13 +30,13 @@ def prepare(dataset: str, splits: list[str], source: str | list[SourceClip],
     """Check a download and divide its clips.
 
     Args:
-        dataset: A benchmark of :mod:`hpnet_plugin.datasets.benchmarks`,
-            whose clips are labelled and split by their names; or
-            ``'folder'``, anything else: labels are those of the source, one
-            subfolder a class or "video label" a line.
-        splits: What to make; several of one benchmark form one
-            dataset, as ``xsub_train``, ``xsub_val``, ``xsub_test``,
-            ``xsub_train_full``, ``xview_train`` and so on. Each is
+        dataset: A benchmark of :mod:`hpnet_plugin.datasets.benchmarks`, whose
+            clips are labelled and split by their names; or ``'folder'``,
+            anything else: labels are those of the source, one subfolder a
+            class or "video label" a line.
+        splits: What to make; several of one benchmark form one dataset, as
+            ``xsub_train``, ``xsub_val``, ``xsub_test``, ``xsub_train_full``,
+            ``xview_train`` and so on. Each is
 
             - a split of the benchmark;
             - ``NAME=FILE``: the clips that a list names, see
@@ -51,20 +51,19 @@ def prepare(dataset: str, splits: list[str], source: str | list[SourceClip],
             a folder has ``train`` and no ``val``, that is cut from ``train``
             by chance, and ``train_full`` is both.
         source: See :func:`.sources.find`.
-        leave_out: Clips to leave out. Defaults to
-            NTU's clips without a skeleton, as published counts do.
-        expected: Clips that should be there.
-            Defaults to what NTU's recording plan says of the setups and
-            subjects found, and otherwise to the lists in ``splits``.
+        leave_out: Clips to leave out. Defaults to NTU's clips without a
+            skeleton, as published counts do.
+        expected: Clips that should be there. Defaults to what NTU's recording
+            plan says of the setups and subjects found, and otherwise to the
+            lists in ``splits``.
         test: Share of a class that tests, if by chance.
-        val: Share of a class's training clips that validates, if by
-            chance.
+        val: Share of a class's training clips that validates, if by chance.
         seed: Of chance.
-        earlier: A folder that this module wrote. Clips that
-            it divided by the same seed stay where they are.
+        earlier: A folder that this module wrote. Clips that it divided by the
+            same seed stay where they are.
 
     Returns:
-        Preparation: Nothing is written yet.
+        Nothing is written yet.
 
     Raises:
         ValueError: If the source, a name or a split is not as it should be.

@@ -22,18 +22,16 @@ class Preparation(NamedTuple):
     """A download, checked.
 
     Attributes:
-        clips (list[SourceClip]): Those that are in any split.
-        labels (dict[str, int]): Of all clips that have one, to class.
-        classes (list[str], optional): Names in label order; None where the
-            source has numbers only.
-        splits (dict[str, list[str]]): Split to clip names.
-        counts (list[tuple]): For each split its name, how many clips it
-            has, and how many it should have (None: unknown).
-        missing (list[str]): Clips that should be there and are not.
-        notes (list[str]): What else was seen.
-        rule (dict): How the splits came about; see
-            :class:`splitting.Division`.
-        benchmark (Facts, optional): Facts of the benchmark.
+        clips: Those that are in any split.
+        labels: Of all clips that have one, to class.
+        classes: Names in label order; None where the source has numbers only.
+        splits: Split to clip names.
+        counts: For each split its name, how many clips it has, and how many it
+            should have (None: unknown).
+        missing: Clips that should be there and are not.
+        notes: What else was seen.
+        rule: How the splits came about; see :class:`splitting.Division`.
+        benchmark: Facts of the benchmark.
     """
     clips: list[SourceClip]
     labels: dict[str, int]
@@ -82,8 +80,8 @@ def result(clips: list[SourceClip],
         The preparation.
 
     Raises:
-        PreparationError: If no clip is in any split, or a name of a clip
-            holds a space.
+        PreparationError: If no clip is in any split, or a name of a clip holds
+            a space.
     """
     used = {name for members in splits.values() for name in members}
     if not used:
@@ -116,7 +114,7 @@ def write(preparation: Preparation, out: str) -> list[str]:
         out: The folder.
 
     Returns:
-        list[str]: The files, each written whole.
+        The files, each written whole.
     """
     labels = preparation.labels
     content = {

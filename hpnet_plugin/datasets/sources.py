@@ -19,9 +19,8 @@ class Listing(NamedTuple):
     """What a source holds.
 
     Attributes:
-        clips (list[SourceClip]): The videos, in order of name.
-        skipped (dict[str, str]): Every other file and folder, and why it is
-            no clip.
+        clips: The videos, in order of name.
+        skipped: Every other file and folder, and why it is no clip.
     """
     clips: list[SourceClip]
     skipped: dict[str, str]
@@ -35,7 +34,7 @@ def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
         most: Files that are named. Defaults to 20.
 
     Returns:
-        str: Empty, or lines that end in a line break.
+        Empty, or lines that end in a line break.
     """
     if not skipped:
         return ''
@@ -79,15 +78,15 @@ def list_clips(source: str,
     Quotes are needed only where a path ends in a space or begins with ``#``.
 
     Args:
-        source: A video; a folder of videos; a folder with one
-            subfolder of videos a class; or a list file, UTF-8.
-        known: What clips of the dataset folder are
-            called, of :func:`names.read_names`.
+        source: A video; a folder of videos; a folder with one subfolder of
+            videos a class; or a list file, UTF-8.
+        known: What clips of the dataset folder are called, of
+            :func:`names.read_names`.
 
     Returns:
-        Listing: The clips, and what was skipped: hidden files, files that do
-        not end like a video, links that lead nowhere, folders in a class's
-        folder, and what else there is.
+        The clips, and what was skipped: hidden files, files that do not end
+        like a video, links that lead nowhere, folders in a class's folder, and
+        what else there is.
 
     Raises:
         SourceError: If there is no video, or two have one name.
@@ -179,8 +178,8 @@ def read_list(path: str) -> Iterator[SourceClip]:
         path: The list file.
 
     Yields:
-        SourceClip: A video, whether it exists or not; relative paths have the
-        folder of the list file before them.
+        A video, whether it exists or not; relative paths have the folder of
+        the list file before them.
 
     Raises:
         SourceError: If a line names no video, or the file is no text.
@@ -216,13 +215,13 @@ def find(source: str | list[SourceClip], earlier: str | None = None
     """Clips of a source, videos or released features.
 
     Args:
-        source: See :func:`sources.find_clips`; or a
-            folder of ``.npy`` files and no videos; or the clips themselves.
-        earlier: A folder that this module wrote: clips keep
-            the names that they have there.
+        source: See :func:`sources.find_clips`; or a folder of ``.npy`` files
+            and no videos; or the clips themselves.
+        earlier: A folder that this module wrote: clips keep the names that
+            they have there.
 
     Returns:
-        list[SourceClip]: In order of name.
+        In order of name.
     """
     if not isinstance(source, str):
         return sorted(source)
@@ -238,12 +237,12 @@ def find_features(sources: list[str]) -> list[SourceClip]:
     """Clips that there are feature files of.
 
     Args:
-        sources: ``.npy`` files, and folders that hold them, flat
-            or one subfolder a class.
+        sources: ``.npy`` files, and folders that hold them, flat or one
+            subfolder a class.
 
     Returns:
-        list[SourceClip]: In order of name, named without a video's
-        suffix, those of a subfolder with its name as label.
+        In order of name, named without a video's suffix, those of a subfolder
+        with its name as label.
 
     Raises:
         SourceError: If two files are of one clip.

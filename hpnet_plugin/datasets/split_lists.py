@@ -47,11 +47,11 @@ def read_splits(path: str, clips: list[SourceClip]) -> dict[str, list[str]]:
         clips: The clips that there are.
 
     Returns:
-        dict[str, list[str]]: Split to clip names.
+        Split to clip names.
 
     Raises:
-        SourceError: If the file is malformed, names an unknown clip, names
-            a clip twice, or trains or validates on a clip that it tests on.
+        SourceError: If the file is malformed, names an unknown clip, names a
+            clip twice, or trains or validates on a clip that it tests on.
             Splits of one protocol, ``xsub_train`` and ``xsub_test`` for
             example, are disjoint, but for ``train_full``, which holds the
             clips of ``val`` as well; several protocols share their clips.

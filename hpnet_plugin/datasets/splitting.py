@@ -40,11 +40,11 @@ class Division(NamedTuple):
     """Clips, divided.
 
     Attributes:
-        splits (dict[str, list[str]]): ``train``, ``val`` and ``test`` to
-            names, without those that are empty.
-        rule (dict): How: ``by`` (``'name'``, ``'chance'``; ``'nothing'``
-            where there are no labels), ``field`` of the names, ``seed``.
-        text (str): The same for people.
+        splits: ``train``, ``val`` and ``test`` to names, without those that
+            are empty.
+        rule: How: ``by`` (``'name'``, ``'chance'``; ``'nothing'`` where there
+            are no labels), ``field`` of the names, ``seed``.
+        text: The same for people.
     """
     splits: dict[str, list[str]]
     rule: dict
@@ -63,20 +63,18 @@ def divide(names: Iterable[str],
 
     Args:
         names: The clips.
-        labels: Clip to class. Without any, all clips
-            are in ``test``: they can be predicted.
+        labels: Clip to class. Without any, all clips are in ``test``: they can
+            be predicted.
         seed: Of chance. Defaults to 0.
         test: Share of each class that tests. Defaults to 0.2.
-        val: Share of the rest of each class that validates.
-            Defaults to 0.1.
+        val: Share of the rest of each class that validates. Defaults to 0.1.
         by_name: Whether names may group clips. Defaults to True.
-        earlier: Splits of an earlier
-            division, which hold.
+        earlier: Splits of an earlier division, which hold.
         rule: ``rule`` of the earlier division, which holds.
 
     Returns:
-        Division: ``test`` has no clip, and where names tell no person and no
-        video, of ``train`` or ``val``. A class of one clip trains.
+        ``test`` has no clip, and where names tell no person and no video, of
+        ``train`` or ``val``. A class of one clip trains.
     """
     names = sorted(names)
     if not labels:
@@ -115,15 +113,14 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
         out: The dataset folder; it need not be there.
         names: The clips.
         labels: Clip name to class, may be empty.
-        seed: Of chance. Defaults to that of the earlier run,
-            or 0.
+        seed: Of chance. Defaults to that of the earlier run, or 0.
 
     Returns:
-        Division: See :func:`divide`.
+        See :func:`divide`.
 
     Raises:
-        SourceError: If the earlier run was given splits or labels, or
-            another seed.
+        SourceError: If the earlier run was given splits or labels, or another
+            seed.
     """
     record = read_record(out)
     rule = record.get('split_rule') or {}
@@ -166,12 +163,11 @@ def find_groups(names: Sequence[str], field: str | None = None
 
     Args:
         names: The clips.
-        field: Look for this one only; names that do not
-            have it are groups of their own.
+        field: Look for this one only; names that do not have it are groups of
+            their own.
 
     Returns:
-        list[tuple[str, dict[str, str]]]: Field, and clip to group; that to
-        be preferred first.
+        Field, and clip to group; that to be preferred first.
     """
     patterns = {
         f'{entry.subject} ({benchmark})': (entry.pattern, entry.subject)
@@ -213,13 +209,12 @@ def choose_share(names: Iterable[str],
         labels: Clip to class.
         share: From 0 to below 1.
         seed: Whatever can be printed.
-        groups: Clip to group; by default each
-            clip is one.
+        groups: Clip to group; by default each clip is one.
         chosen: Clips that are chosen already.
         barred: Clips that stay where they are.
 
     Returns:
-        set[str]: The clips, those that were chosen already among them.
+        The clips, those that were chosen already among them.
     """
     names, chosen, barred = sorted(names), set(chosen), set(barred)
     if not share:

@@ -43,10 +43,10 @@ class Catalog:
         root: The store.
 
     Attributes:
-        meta (dict): What made the features.
-        tables (list[Table]): One, two or none.
-        stale (bool): Whether ``consolidated.index`` lists shards that are
-            gone, and is not used for that.
+        meta: What made the features.
+        tables: One, two or none.
+        stale: Whether ``consolidated.index`` lists shards that are gone, and
+            is not used for that.
 
     Raises:
         StoreError: If there is no store, an index is damaged, a shard is
@@ -261,7 +261,7 @@ def open_meta(root: str, meta: dict[str, Any]) -> dict[str, Any]:
     Several writers may start at once: one of them writes it.
 
     Returns:
-        dict: What stands in it now.
+        What stands in it now.
 
     Raises:
         StoreError: If it is damaged.

@@ -92,8 +92,8 @@ def part_of(stem: str, size: int, clips: Iterable[tuple], mark: int = 0
     Args:
         stem: The shard.
         size: Its bytes.
-        clips: (name, info as JSON bytes, (M, T, V), schema, [(offset,
-            crc32), …]) each; see ``dims_of`` for the schema.
+        clips: (name, info as JSON bytes, (M, T, V), schema, [(offset, crc32),
+            …]) each; see ``dims_of`` for the schema.
     """
     names, infos, rows, arrays, schemas = [], [], [], [], []
     numbers = {}

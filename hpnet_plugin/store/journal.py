@@ -50,8 +50,8 @@ class Journal:
         path: The file; it is made by the first clip.
 
     Attributes:
-        records (dict[str, Record]): The clips.
-        nbytes (int): Of their arrays.
+        records: The clips.
+        nbytes: Of their arrays.
     """
 
     def __init__(self, path: str) -> None:

@@ -33,12 +33,12 @@ class MappedFile:
         path: The file.
 
     Attributes:
-        data (memoryview): The bytes. Arrays made from it keep the map alive.
-        size (int): Their number.
+        data: The bytes. Arrays made from it keep the map alive.
+        size: Their number.
 
     Raises:
-        OSError: If it cannot be mapped; ENOMEM where the process has too
-            many maps (vm.max_map_count).
+        OSError: If it cannot be mapped; ENOMEM where the process has too many
+            maps (vm.max_map_count).
     """
 
     __slots__ = ('data', 'size', '_address', '_owner')
@@ -75,8 +75,8 @@ class Shards:
     """The shards that were read last, mapped; at most ``bound`` of them.
 
     Args:
-        bound: Maps that are kept. Those that arrays still view stay
-            beyond it. Defaults to 512 of the 65,530 that Linux allows.
+        bound: Maps that are kept. Those that arrays still view stay beyond it.
+            Defaults to 512 of the 65,530 that Linux allows.
     """
 
     def __init__(self, bound: int = 512) -> None:

@@ -26,15 +26,14 @@ class FeatureStore:
 
     Args:
         root: The folder.
-        check: Whether an array is compared with its checksum when it
-            is first read in a process, as a whole, even where only some of
-            its frames are wanted: 0.4 ms a MB, once, and its bytes come from
-            the disk then. Forked processes inherit what was compared.
-            Defaults to True.
+        check: Whether an array is compared with its checksum when it is first
+            read in a process, as a whole, even where only some of its frames
+            are wanted: 0.4 ms a MB, once, and its bytes come from the disk
+            then. Forked processes inherit what was compared. Defaults to True.
 
     Raises:
-        StoreError: If there is no store, it is damaged, or a shard is
-            missing or cut off.
+        StoreError: If there is no store, it is damaged, or a shard is missing
+            or cut off.
     """
 
     def __init__(self, root: str | os.PathLike, check: bool = True) -> None:
@@ -44,17 +43,17 @@ class FeatureStore:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """dict: What made the features."""
+        """What made the features."""
         return self._catalog.meta
 
     @property
     def names(self) -> list[str]:
-        """list[str]: The clips, sorted; made anew each time."""
+        """The clips, sorted; made anew each time."""
         return self._catalog.names()
 
     @property
     def taps(self) -> dict[str, int]:
-        """dict[str, int]: Tap to number of channels."""
+        """Tap to number of channels."""
         return self.meta['taps']
 
     def __len__(self) -> int:
@@ -64,7 +63,7 @@ class FeatureStore:
         return self._catalog.find(name) is not None
 
     def info(self, name: str) -> dict[str, Any]:
-        """dict: What was kept with a clip."""
+        """What was kept with a clip."""
         table, row = self._find(name)
         return table.info(table.clip(row))
 
@@ -77,8 +76,8 @@ class FeatureStore:
             key: See :meth:`read`.
 
         Returns:
-            tuple[int]: (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,)
-            of ``timestamp``.
+            (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,) of
+            ``timestamp``.
         """
         if isinstance(key, (list, tuple)):
             shapes = [self.shape(name, one) for one in key]
@@ -91,21 +90,20 @@ class FeatureStore:
 
         Args:
             name: The clip.
-            key: A tap, several (joined along C),
-                ``'keypoint'``, ``'keypoint_score'`` or ``'timestamp'``,
-                which a clip may lack. Defaults to None: the only tap of the
-                store.
+            key: A tap, several (joined along C), ``'keypoint'``,
+                ``'keypoint_score'`` or ``'timestamp'``, which a clip may lack.
+                Defaults to None: the only tap of the store.
             frames: Read these frames only.
 
         Returns:
-            np.ndarray: (M, T, V, C), (M, T, V) of ``keypoint_score``, or
-            (T,) of ``timestamp``. A read-only view of the file where neither
-            frames nor several taps are asked for.
+            (M, T, V, C), (M, T, V) of ``keypoint_score``, or (T,) of
+            ``timestamp``. A read-only view of the file where neither frames
+            nor several taps are asked for.
 
         Raises:
             KeyError: If there is no such clip or array; with the closest.
-            StoreError: If the store has several taps and none is named, or
-                the array is not what was written.
+            StoreError: If the store has several taps and none is named, or the
+                array is not what was written.
         """
         if isinstance(key, (list, tuple)):
             return np.concatenate(
@@ -123,11 +121,11 @@ class FeatureStore:
         return array[(slice(None), ) * axis + (frames, )]
 
     def checksum(self, name: str, key: str) -> int:
-        """int: crc32 that an array of a clip had when it was written."""
+        """Crc32 that an array of a clip had when it was written."""
         return self._array(name, key)[1].crc32
 
     def keys(self, name: str) -> list[str]:
-        """list[str]: Arrays of a clip."""
+        """Arrays of a clip."""
         table, row = self._find(name)
         return table.keys(table.clip(row))
 

@@ -16,16 +16,16 @@ def read_released(path: str, pose_path: str | None = None
 
     Args:
         path: The ``.npy`` file.
-        pose_path: A file of joints in pixels of the frame
-            beside it, (T', M, V, 2), which some of the released scripts
-            write: of all frames of the video. They are resampled to T as the
-            released code does. Defaults to None: joints are unknown.
+        pose_path: A file of joints in pixels of the frame beside it, (T', M,
+            V, 2), which some of the released scripts write: of all frames of
+            the video. They are resampled to T as the released code does.
+            Defaults to None: joints are unknown.
 
     Returns:
-        dict[str, np.ndarray]: ``keypoint`` (M, T, V, 2), all zero where it
-        is unknown; ``keypoint_score`` (M, T, V), 1 where somebody was found
-        and 0 elsewhere; and the features (M, T, V, C), float16. The second
-        person is left out where it is a copy of the first in every frame:
+        ``keypoint`` (M, T, V, 2), all zero where it is unknown;
+        ``keypoint_score`` (M, T, V), 1 where somebody was found and 0
+        elsewhere; and the features (M, T, V, C), float16. The second person is
+        left out where it is a copy of the first in every frame:
         ``FormatPooledInput`` copies it again.
 
     Raises:
@@ -55,7 +55,7 @@ def read_released(path: str, pose_path: str | None = None
 
 
 def _load(path, what):
-    """np.ndarray: (T, M, V, C) of floats."""
+    """(T, M, V, C) of floats."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -32,11 +32,10 @@ def verify(root: str | os.PathLike,
 
     Args:
         root: The store.
-        progress: Wraps the list of clips, ``tqdm`` for
-            one.
+        progress: Wraps the list of clips, ``tqdm`` for one.
 
     Returns:
-        list[str]: What is wrong, a line each; empty if nothing is.
+        What is wrong, a line each; empty if nothing is.
     """
     root = os.fspath(root)
     try:

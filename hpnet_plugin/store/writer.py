@@ -52,13 +52,12 @@ class StoreWriter:
 
     Args:
         root: The folder.
-        meta: What makes the features; JSON. ``taps`` is a dict of tap
-            to number of channels. A store that is there must have the same.
-        prefix: Of this writer's shards, where several processes fill
-            one store. Each prefix has one writer at a time. It must not end
-            in a digit. Defaults to ''.
-        shard_bytes: Size at which a shard is closed. Defaults to
-            64 MiB.
+        meta: What makes the features; JSON. ``taps`` is a dict of tap to
+            number of channels. A store that is there must have the same.
+        prefix: Of this writer's shards, where several processes fill one
+            store. Each prefix has one writer at a time. It must not end in a
+            digit. Defaults to ''.
+        shard_bytes: Size at which a shard is closed. Defaults to 64 MiB.
 
     Raises:
         StoreError: If the folder holds a store that was made otherwise (the
@@ -98,7 +97,7 @@ class StoreWriter:
 
     @property
     def names(self) -> set[str]:
-        """set[str]: Clips that are there, in shards of any writer or in the
+        """Clips that are there, in shards of any writer or in the
         journal of this one; made anew each time."""
         return {*self._catalog.names(), *self._flushed,
                 *self._journal.records}
@@ -109,17 +108,17 @@ class StoreWriter:
 
         Args:
             name: Its name, unique in the store.
-            arrays: ``keypoint`` (M, T, V, 2) and
-                ``keypoint_score`` (M, T, V), float32; (M, T, V, C) float16
-                for each tap; optionally ``timestamp`` (T,) float64, seconds.
+            arrays: ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V),
+                float32; (M, T, V, C) float16 for each tap; optionally
+                ``timestamp`` (T,) float64, seconds.
             info: Anything else to keep with it; JSON.
 
         Raises:
             StoreError: If an array is missing, of another shape or type, or
                 not finite, or the clip is already there.
-            OSError: If it cannot be written, or a shard is full and cannot
-                be written. In the first case the clip was not added; in both
-                all that was there before is safe.
+            OSError: If it cannot be written, or a shard is full and cannot be
+                written. In the first case the clip was not added; in both all
+                that was there before is safe.
         """
         self._must_be_open()
         if not isinstance(name, str) or not name or not name.isprintable():

@@ -16,12 +16,12 @@ def fields_of(benchmark: str, name: str) -> dict:
 
     Args:
         benchmark: See :func:`find_benchmark`.
-        name: The clip's name, without folder; a video suffix and
-            NTU's ``_rgb`` may be there or not.
+        name: The clip's name, without folder; a video suffix and NTU's
+            ``_rgb`` may be there or not.
 
     Returns:
-        dict: The action as it is written, and numbers: of the subject, the
-        camera, … as far as the benchmark names them.
+        The action as it is written, and numbers: of the subject, the camera, …
+        as far as the benchmark names them.
 
     Raises:
         ValueError: If the name does not follow the rule.
@@ -43,13 +43,13 @@ def label_of(benchmark: str, name: str, split: str | None = None
     Args:
         benchmark: See :func:`find_benchmark`.
         name: The clip's name; see :func:`fields_of`.
-        split: Toyota-Smarthome has 31 classes in ``cs`` and
-            19 in ``cv1`` and ``cv2``. Defaults to the benchmark's first.
+        split: Toyota-Smarthome has 31 classes in ``cs`` and 19 in ``cv1`` and
+            ``cv2``. Defaults to the benchmark's first.
 
     Returns:
-        int | None: The class, from 0; None for an action that is not among
-        the classes of this split (A061 to A120 in ntu60, twelve activities
-        in Smarthome's cross-view splits).
+        The class, from 0; None for an action that is not among the classes of
+        this split (A061 to A120 in ntu60, twelve activities in Smarthome's
+        cross-view splits).
 
     Raises:
         ValueError: If the name does not follow the rule.
@@ -97,8 +97,8 @@ def missing_skeletons(benchmark: str) -> frozenset[str]:
         benchmark: See :func:`find_benchmark`.
 
     Returns:
-        frozenset[str]: Names of the official lists, without ``_rgb``; empty
-        where there is none.
+        Names of the official lists, without ``_rgb``; empty where there is
+        none.
     """
     benchmark, entry = find_benchmark(benchmark)
     missing = read_benchmark(benchmark)['names'].get('missing')
@@ -123,8 +123,8 @@ def siblings(benchmark: str, names: Iterable[str]) -> set[str]:
         names: Names that follow its rule.
 
     Returns:
-        set[str]: Names as :func:`bare_name` has them, of this benchmark's
-        classes; empty for a benchmark whose clips do not tell of others.
+        Names as :func:`bare_name` has them, of this benchmark's classes; empty
+        for a benchmark whose clips do not tell of others.
     """
     benchmark, entry = find_benchmark(benchmark)
     rule = read_benchmark(benchmark)['names'].get('recorded')

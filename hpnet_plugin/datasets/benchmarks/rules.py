@@ -22,18 +22,17 @@ class Rule(NamedTuple):
     """Who trains and who tests in one split of a benchmark.
 
     Attributes:
-        by (str): The field of a clip's name that decides.
-        train (frozenset[int], optional): Its values of the published
-            training set; None: all that neither test nor validate.
-        test (frozenset[int], optional): Its values of the test set; None:
-            all others.
-        val (frozenset[int]): Its values of the benchmark's own validation
-            split, where it has one beside the training set.
-        held_out (frozenset[int]): Subjects of the published training set
-            that form the validation split where the benchmark has none.
-        classes (tuple[str]): Class names in label order.
-        published (dict[str, int]): Clips of the parts, as published;
-            ``train_full`` is the published training set.
+        by: The field of a clip's name that decides.
+        train: Its values of the published training set; None: all that neither
+            test nor validate.
+        test: Its values of the test set; None: all others.
+        val: Its values of the benchmark's own validation split, where it has
+            one beside the training set.
+        held_out: Subjects of the published training set that form the
+            validation split where the benchmark has none.
+        classes: Class names in label order.
+        published: Clips of the parts, as published; ``train_full`` is the
+            published training set.
     """
     by: str
     train: frozenset[int] | None
@@ -48,14 +47,14 @@ class Benchmark(NamedTuple):
     """The names of a benchmark's clips, and its splits.
 
     Attributes:
-        pattern (re.Pattern): Of a name, with the group ``action``, and one
-            group a field, a number.
-        layout (str): The same for people.
-        example (str): A name.
-        splits (dict[str, Rule]): Split to rule, the main one first.
-        actions (tuple[str], optional): Action codes in label order; None:
-            names carry the class names themselves.
-        subject (str): The field that validation splits are cut by.
+        pattern: Of a name, with the group ``action``, and one group a field, a
+            number.
+        layout: The same for people.
+        example: A name.
+        splits: Split to rule, the main one first.
+        actions: Action codes in label order; None: names carry the class names
+            themselves.
+        subject: The field that validation splits are cut by.
     """
     pattern: re.Pattern[str]
     layout: str
@@ -98,12 +97,12 @@ def find_benchmark(benchmark: str) -> tuple[str, Benchmark]:
     """A benchmark by name.
 
     Args:
-        benchmark: ``'ntu60'``, ``'ntu120'``, ``'smarthome'``,
-            ``'uav_human'``, ``'nw_ucla'`` or ``'ucf101'``; in capitals, or
-            with dashes, if one likes.
+        benchmark: ``'ntu60'``, ``'ntu120'``, ``'smarthome'``, ``'uav_human'``,
+            ``'nw_ucla'`` or ``'ucf101'``; in capitals, or with dashes, if one
+            likes.
 
     Returns:
-        tuple[str, Benchmark]: Its name as written here, and the benchmark.
+        Its name as written here, and the benchmark.
 
     Raises:
         ValueError: If there is no such benchmark, with the closest names.
@@ -117,11 +116,11 @@ def find_rule(benchmark: str, split: str | None = None) -> tuple[str, Rule]:
 
     Args:
         benchmark: See :func:`find_benchmark`.
-        split: One of its splits (UCF101's may be called by
-            number). Defaults to the first.
+        split: One of its splits (UCF101's may be called by number). Defaults
+            to the first.
 
     Returns:
-        tuple[str, Rule]: The split's name as written here, and its rule.
+        The split's name as written here, and its rule.
 
     Raises:
         ValueError: If it has no such split, with the closest names.

@@ -30,25 +30,24 @@ def split_names(benchmark: str, split: str, names: Iterable[str],
     order of number, and every tenth after it (for UCF101, group).
 
     Args:
-        benchmark: ``'ntu60'``, ``'ntu120'``, ``'smarthome'``,
-            ``'uav_human'``, ``'nw_ucla'`` or ``'ucf101'``.
+        benchmark: ``'ntu60'``, ``'ntu120'``, ``'smarthome'``, ``'uav_human'``,
+            ``'nw_ucla'`` or ``'ucf101'``.
         split: One of the benchmark's protocols.
-        names: Names of clips, as :func:`fields_of` takes
-            them. NTU's clips without a skeleton
-            (:func:`missing_skeletons`), which published counts leave out,
-            are treated as any other here.
-        holdout: Whether to cut the validation split out of the
-            training set. Defaults to True; False leaves ``val`` with a
-            validation split of the benchmark's own, or empty.
+        names: Names of clips, as :func:`fields_of` takes them. NTU's clips
+            without a skeleton (:func:`missing_skeletons`), which published
+            counts leave out, are treated as any other here.
+        holdout: Whether to cut the validation split out of the training set.
+            Defaults to True; False leaves ``val`` with a validation split of
+            the benchmark's own, or empty.
 
     Returns:
-        dict[str, list[str]]: ``train``, ``val`` and ``test``, each in the
-        order of ``names``. Clips of actions that are no class of this split,
-        or of cameras that it does not use, are in none.
+        ``train``, ``val`` and ``test``, each in the order of ``names``. Clips
+        of actions that are no class of this split, or of cameras that it does
+        not use, are in none.
 
     Raises:
-        ValueError: If there is no such benchmark or split, or a name does
-            not follow the rule.
+        ValueError: If there is no such benchmark or split, or a name does not
+            follow the rule.
     """
     benchmark, entry = find_benchmark(benchmark)
     split, rule = find_rule(benchmark, split)
@@ -82,12 +81,11 @@ def published_clips(folder: str, split: str | None) -> int | None:
     Args:
         folder: The dataset folder. It is named after the benchmark, as
             ``data/ntu120``, ``data/smarthome_cv`` or ``data/ntu60_hrnet``.
-        split: A split and its part, as ``hpnet prepare``
-            names them: ``'xsub_test'``, ``'csv1_train_full'``.
+        split: A split and its part, as ``hpnet prepare`` names them:
+            ``'xsub_test'``, ``'csv1_train_full'``.
 
     Returns:
-        int | None: None where no number is published, or nobody can tell
-        from these names.
+        None where no number is published, or nobody can tell from these names.
     """
     name = osp.basename(osp.normpath(folder or ''))
     protocol, _, part = (split or '').partition('_')
@@ -106,7 +104,7 @@ def compare_counts(tested: int, published: int | None) -> str:
         published: Of :func:`published_clips`.
 
     Returns:
-        str: A clause that says what the two numbers mean.
+        A clause that says what the two numbers mean.
     """
     text = f'tested on {tested:,} clip{"s" * (tested != 1)}'
     if published is None:

@@ -37,9 +37,8 @@ class RandomTemporalCrop(BaseTransform):
           any was cut; for ``LoadPersonCrops`` after it)
 
     Args:
-        min_ratio: The shortest stretch, as a part of the clip; its
-            length is drawn evenly between this and the whole. Defaults to
-            0.5.
+        min_ratio: The shortest stretch, as a part of the clip; its length is
+            drawn evenly between this and the whole. Defaults to 0.5.
     """
 
     def __init__(self, min_ratio: float = 0.5) -> None:
@@ -58,7 +57,7 @@ class RandomTemporalCrop(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with fewer frames.
+            The same, with fewer frames.
         """
         arrays = clip_arrays(results)
         frames = next(iter(arrays.values())).shape[1]
@@ -95,10 +94,10 @@ class FlipJoints(BaseTransform):
 
     Args:
         flip_ratio: How often. Defaults to 0.5.
-        layout: See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
-            to ``'coco'``.
-        keys: What is mirrored. Defaults to all four; the
-            released code mirrors ``('imgs', )``.
+        layout: See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults to
+            ``'coco'``.
+        keys: What is mirrored. Defaults to all four; the released code mirrors
+            ``('imgs', )``.
     """
 
     def __init__(self,
@@ -125,11 +124,11 @@ class FlipJoints(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
 
         Raises:
-            ValueError: If the joints are not in pixels any more, or not
-                those of the layout.
+            ValueError: If the joints are not in pixels any more, or not those
+                of the layout.
         """
         if 'keypoint_scale' in results and 'keypoint' in self.keys:
             raise ValueError(f'{clip_title(results)}: FlipJoints goes before '
@@ -177,7 +176,7 @@ class _Drop(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with arrays that are partly zero.
+            The same, with arrays that are partly zero.
         """
         arrays = clip_arrays(results)
         drop = self._draw(next(iter(arrays.values())).shape[self.axis])

@@ -17,7 +17,7 @@ def clip_arrays(results: dict) -> dict[str, np.ndarray]:
         results: The results dict.
 
     Returns:
-        dict[str, np.ndarray]: Key to array, (M, T, V, ...).
+        Key to array, (M, T, V, ...).
 
     Raises:
         KeyError: If there is none.
@@ -36,7 +36,7 @@ def clip_arrays(results: dict) -> dict[str, np.ndarray]:
 
 
 def clip_title(results):
-    """str: What an error message calls the clip."""
+    """What an error message calls the clip."""
     return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'
 
 
@@ -47,11 +47,11 @@ def split_name(results: dict) -> tuple[str]:
     the name. It is taken off once, so that dumps hold the bare name.
 
     Args:
-        results: The results dict; ``frame_dir`` becomes the bare name
-            and ``data_folder`` the folder.
+        results: The results dict; ``frame_dir`` becomes the bare name and
+            ``data_folder`` the folder.
 
     Returns:
-        tuple[str]: Folder, '' if there is none, and name.
+        Folder, '' if there is none, and name.
     """
     if 'data_folder' not in results:
         results['data_folder'], results['frame_dir'] = osp.split(

@@ -54,10 +54,10 @@ class LoadPersonCrops(BaseTransform):
 
     Args:
         num_frames: T, frames a view. Defaults to 8.
-        num_views: Views in testing, whose frames are evenly spread
-            within the segments. Defaults to 1.
-        folder: Folder of the clips. Defaults to None:
-            ``crops`` in the dataset folder.
+        num_views: Views in testing, whose frames are evenly spread within the
+            segments. Defaults to 1.
+        folder: Folder of the clips. Defaults to None: ``crops`` in the dataset
+            folder.
         test_mode: Whether to take the middle frames. The pipelines of
             validation and test say so themselves, as with the stock
             samplers: a dataset's ``test_mode`` does not reach its transforms.
@@ -82,7 +82,7 @@ class LoadPersonCrops(BaseTransform):
         self._timelines = {}
 
     def _timeline(self, folder):
-        """dict: Of the crops in a folder, read once a process."""
+        """Of the crops in a folder, read once a process."""
         if folder not in self._timelines:
             self._timelines[folder] = read_timelines(folder)
         return self._timelines[folder]
@@ -98,7 +98,7 @@ class LoadPersonCrops(BaseTransform):
             frames: Frames of the clip, F.
 
         Returns:
-            np.ndarray: (num_views * T,), view by view.
+            (num_views * T,), view by view.
         """
         if self.test_mode:
             return middle_frames(frames, self.num_frames, self.num_views)
@@ -111,7 +111,7 @@ class LoadPersonCrops(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
 
         Raises:
             FileNotFoundError: If the clip has no crops.

@@ -54,14 +54,14 @@ class PooledHeatmapExtraction(BaseTransform):
         - pooled_feat ((M, T, V, C), float16; several taps joined along C)
 
     Args:
-        pose: A name such as ``'rtmpose-m'``, an mmpose config or an
-            ONNX file; see ``choose_pose`` and ``build_extractor``.
-        taps: What to pool; see ``build_extractor``. Defaults
-            to those of a pose net with a name.
+        pose: A name such as ``'rtmpose-m'``, an mmpose config or an ONNX file;
+            see ``choose_pose`` and ``build_extractor``.
+        taps: What to pool; see ``build_extractor``. Defaults to those of a
+            pose net with a name.
         checkpoint: Weights of the mmpose net.
-        detector: Finds the people where the results have
-            neither boxes nor joints; see ``choose_detector``. Defaults to
-            None: boxes or joints are required.
+        detector: Finds the people where the results have neither boxes nor
+            joints; see ``choose_detector``. Defaults to None: boxes or joints
+            are required.
         det_checkpoint: Weights of the detector.
         region: R of Eq. 3. Defaults to 1.
         grid: See ``pool_at_joints``. Defaults to ``'exact'``.
@@ -99,7 +99,7 @@ class PooledHeatmapExtraction(BaseTransform):
 
     @property
     def extractor(self):
-        """PooledExtractor: Built when it is first needed."""
+        """Built when it is first needed."""
         if self._extractor is None:
             pose, checkpoint, taps, device, norm = self.net_args
             pose, checkpoint, known = choose_pose(pose, checkpoint)[1:4]
@@ -115,12 +115,12 @@ class PooledHeatmapExtraction(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
 
         Raises:
             KeyError: If there are neither boxes, joints nor a detector.
-            ValueError: If the clip cannot be extracted, or nobody is there
-                and ``nobody`` is ``'fail'``.
+            ValueError: If the clip cannot be extracted, or nobody is there and
+                ``nobody`` is ``'fail'``.
         """
         frames = list(results['imgs'])
         numbers = np.ravel(results.get('frame_inds', ()))
@@ -138,7 +138,7 @@ class PooledHeatmapExtraction(BaseTransform):
         return results
 
     def _source(self, results, clip, frames, numbers):
-        """PersonSource: Who says where the people of these results are."""
+        """Who says where the people of these results are."""
         if results.get('keypoint') is not None:
             return _joints_source(results, clip, frames, numbers)
         if results.get('person_boxes') is not None:

@@ -32,11 +32,11 @@ class FormatPooledInput(BaseTransform):
         num_person: People of the model. Defaults to 2.
         key: ``'pooled_feat'`` or ``'keypoint'``. Defaults to
             ``'pooled_feat'``.
-        pad: What fills the slots of a clip with fewer people:
-            ``'repeat'`` the people again, as the paper does, or ``'zero'``.
-            Surplus people are left out. Defaults to ``'repeat'``.
-        out: Where the result goes; ``'pooled_feat'`` for models of
-            several inputs. Defaults to ``'keypoint'``.
+        pad: What fills the slots of a clip with fewer people: ``'repeat'`` the
+            people again, as the paper does, or ``'zero'``. Surplus people are
+            left out. Defaults to ``'repeat'``.
+        out: Where the result goes; ``'pooled_feat'`` for models of several
+            inputs. Defaults to ``'keypoint'``.
     """
 
     def __init__(self,
@@ -58,7 +58,7 @@ class FormatPooledInput(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the key above.
+            The same, with the key above.
 
         Raises:
             ValueError: If there is nobody, or T is no multiple of the clips.

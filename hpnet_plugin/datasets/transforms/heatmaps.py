@@ -38,8 +38,7 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         - imgs ((T, V, H, W) float32; twice as many frames with ``double``)
 
     Args:
-        double: Whether to append the mirrored volume. Defaults to
-            False.
+        double: Whether to append the mirrored volume. Defaults to False.
         left_kp: Left joints; see ``GeneratePoseTarget``.
         right_kp: Right joints, in the same order.
     """
@@ -57,7 +56,7 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
             results: The results dict.
 
         Returns:
-            np.ndarray: (T, V, H, W), float32.
+            (T, V, H, W), float32.
 
         Raises:
             ValueError: If the features are no heatmaps, or belong to other
@@ -126,9 +125,9 @@ def _hats(length: int, centres: np.ndarray, cells: np.ndarray, size: int
         size: Cells of a patch, S.
 
     Returns:
-        tuple[np.ndarray]: Pixels that the patches reach, (N, P), moved to
-        the border where they lie beyond it, and their weights (N, P, S),
-        float32, which are zero there.
+        Pixels that the patches reach, (N, P), moved to the border where they
+        lie beyond it, and their weights (N, P, S), float32, which are zero
+        there.
     """
     reach = int(np.ceil((size // 2 + 1) * cells.max(initial=0)))
     pixels = np.floor(centres).astype(int)[:, None] + np.arange(

@@ -20,8 +20,7 @@ class EachImage(BaseTransform):
         - imgs
 
     Args:
-        transforms: Of images; what else they add or change is
-            lost.
+        transforms: Of images; what else they add or change is lost.
     """
 
     def __init__(self, transforms: list[dict]) -> None:
@@ -34,7 +33,7 @@ class EachImage(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with other images.
+            The same, with other images.
         """
         results['imgs'] = [
             self.transforms(dict(results, imgs=[image]))['imgs'][0]

@@ -27,7 +27,7 @@ class RequireJoints(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same.
+            The same.
 
         Raises:
             ValueError: If people are there and all joints at zero.
@@ -68,7 +68,7 @@ class AppendKeypoint(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with wider ``pooled_feat``.
+            The same, with wider ``pooled_feat``.
 
         Raises:
             ValueError: If they are not of the same people, frames and joints.

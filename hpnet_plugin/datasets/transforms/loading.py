@@ -32,12 +32,12 @@ class LoadPooledFeature(BaseTransform):
         - pooled_feat ((M, T, V, C), float16 as stored)
 
     Args:
-        store: Folder of the store. Defaults to None: the
-            folder part of ``frame_dir``, where ``PoseDataset`` puts it with
+        store: Folder of the store. Defaults to None: the folder part of
+            ``frame_dir``, where ``PoseDataset`` puts it with
             ``data_prefix=dict(video='features')``, so that ``data_root`` of
             the dataset is the only path in a config.
-        tap: The tap, or several, which are
-            joined along C. Defaults to None: the store's only tap.
+        tap: The tap, or several, which are joined along C. Defaults to None:
+            the store's only tap.
     """
 
     def __init__(self, store: str | None = None,
@@ -53,7 +53,7 @@ class LoadPooledFeature(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
 
         Raises:
             KeyError: If the store has no such clip or tap.

@@ -33,7 +33,7 @@ class NormalizeKeypoint(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
         """
         (results['keypoint'], results['keypoint_centre'],
          results['keypoint_scale']) = normalize_pose(results['keypoint'])
@@ -77,7 +77,7 @@ class CentrePooled(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the key above.
+            The same, with the key above.
         """
         stored = results['pooled_feat']
         feat = stored.astype(np.float32)

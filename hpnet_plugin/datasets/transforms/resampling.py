@@ -47,7 +47,7 @@ class ResizeTemporal(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with arrays (M, length, V, ...).
+            The same, with arrays (M, length, V, ...).
 
         Raises:
             ValueError: If the clip has no frames or is cut into several.

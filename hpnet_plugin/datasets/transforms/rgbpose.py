@@ -44,7 +44,7 @@ class MMDecodeCrops(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the keys above.
+            The same, with the keys above.
 
         Raises:
             FileNotFoundError: If the clip has no crops.
@@ -90,11 +90,10 @@ def crop_windows(path: str) -> np.ndarray:
     """Which part of the original frame each frame of a crop shows.
 
     Args:
-        path: The clip, of ``CropRecorder``, which notes them as its
-            comment.
+        path: The clip, of ``CropRecorder``, which notes them as its comment.
 
     Returns:
-        np.ndarray: (T, 4) float32, x1, y1, x2, y2 in pixels.
+        (T, 4) float32, x1, y1, x2, y2 in pixels.
 
     Raises:
         ValueError: If the clip does not say, for each frame.

@@ -26,13 +26,12 @@ class GenPooledStream(BaseTransform):
         - the same
 
     Args:
-        stream: ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'``
-            their motion. Defaults to ``'j'``.
+        stream: ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'`` their
+            motion. Defaults to ``'j'``.
         key: ``'pooled_feat'`` or ``'keypoint'``. Defaults to
             ``'pooled_feat'``.
-        pairs: Child and parent of each
-            bone, or a layout of :func:`hpnet_plugin.graph.bone_pairs`.
-            Defaults to ``'coco'``.
+        pairs: Child and parent of each bone, or a layout of
+            :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
     """
 
     def __init__(self,
@@ -54,7 +53,7 @@ class GenPooledStream(BaseTransform):
             results: The results dict.
 
         Returns:
-            dict: The same, with the array's shape and type unchanged.
+            The same, with the array's shape and type unchanged.
         """
         results[self.key] = stream(results[self.key], self.stream, self.pairs)
         return results
