@@ -50,8 +50,9 @@ import functools
 import json
 import os.path as osp
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / 'datasets'
 PARTS = ('train', 'val', 'test')
@@ -73,7 +74,11 @@ class FactsError(ValueError):
 
 @functools.cache
 def shipped_benchmarks() -> tuple[str, ...]:
-    """Names of the benchmarks whose files are shipped."""
+    """Names of the benchmarks whose files are shipped.
+
+    Returns:
+        The names, sorted.
+    """
     return tuple(sorted(
         path.stem for path in (FOLDER / 'benchmarks').glob('*.json')))
 
@@ -140,6 +145,12 @@ def read_benchmark(name: str) -> dict:
 def read_json(path: str | Path) -> dict:
     """The object that a JSON file holds.
 
+    Args:
+        path: The file.
+
+    Returns:
+        The object.
+
     Raises:
         FactsError: If there is none.
     """
@@ -155,7 +166,7 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
-def _check(content) -> None:
+def _check(content: Mapping[str, Any]) -> None:
     _known(content, _KEYS | {'key', 'file'}, 'key')
     _known(content['names'], _NAMES, 'key of names')
     pattern = re.compile(content['names']['pattern'])
@@ -176,7 +187,8 @@ def _check(content) -> None:
         _check_rule(name, {**content, **rule}, pattern)
 
 
-def _check_rule(name, entry, pattern) -> None:
+def _check_rule(name: str, entry: Mapping[str, Any],
+                pattern: re.Pattern[str]) -> None:
     lacking = [key for key in _NEEDED if key not in entry]
     if lacking:
         raise ValueError(f'protocol {name} has no {", ".join(lacking)}')
@@ -207,19 +219,33 @@ def _check_rule(name, entry, pattern) -> None:
                          f'but {len(classes)} class names')
 
 
-def _known(found, keys, what) -> None:
+def _known(found: Iterable[str], keys: Collection[str], what: str) -> None:
     for key in found:
         if key not in keys:
             raise ValueError(f'unknown {what}: {key!r}' + closest(key, keys))
 
 
 def numbers(values: Iterable) -> frozenset[int]:
-    """Numbers of a list that may hold ranges: ``[1, 2, "13-19"]``."""
+    """Numbers of a list that may hold ranges: ``[1, 2, "13-19"]``.
+
+    Args:
+        values: Numbers and ranges.
+
+    Returns:
+        All of them.
+    """
     return frozenset(map(int, codes(values)))
 
 
 def codes(values: Iterable) -> tuple[str, ...]:
-    """The same as text; ``"001-003"`` keeps the zeros before it."""
+    """The same as text; ``"001-003"`` keeps the zeros before it.
+
+    Args:
+        values: Numbers, codes and ranges.
+
+    Returns:
+        All of them, in order.
+    """
     found = []
     for value in map(str, values):
         first, dash, last = value.partition('-')
@@ -265,7 +291,15 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The end of a message: what may have been meant, or what there is."""
+    """The end of a message: what may have been meant, or what there is.
+
+    Args:
+        name: What was given.
+        known: What there is.
+
+    Returns:
+        ``; the closest: …`` or ``; there are: …``.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 3, 0.3)
     return f'; the closest: {", ".join(close)}' if close else \

@@ -12,8 +12,9 @@ import dataclasses
 import json
 import os.path as osp
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .benchmark_files import (
     RENAMED,
@@ -150,13 +151,17 @@ def benchmark_facts(name: str) -> Facts:
 
 
 def benchmark_names() -> list[str]:
-    """Names that :func:`benchmark_facts` takes, one a protocol."""
+    """Names that :func:`benchmark_facts` takes, one a protocol.
+
+    Returns:
+        The names, benchmark by benchmark.
+    """
     return [_protocol_name(benchmark, protocol)
             for benchmark in map(read_benchmark, shipped_benchmarks())
             for protocol in benchmark['protocols']]
 
 
-def _find(name):
+def _find(name: str) -> tuple[dict[str, Any], str]:
     """The file and the protocol that a name means."""
     own = re.fullmatch(r'(.+\.json)(?::(\w+))?', name)
     if own:
@@ -177,7 +182,7 @@ def _find(name):
                      + closest(wanted, benchmark_names()))
 
 
-def _protocol_name(benchmark, protocol):
+def _protocol_name(benchmark: Mapping[str, Any], protocol: str) -> str:
     return benchmark['protocols'][protocol].get(
         'name', f'{benchmark["key"]}_{protocol}')
 
@@ -233,7 +238,7 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     write_whole(osp.join(folder, FILE), (text + '\n').encode())
 
 
-def _name_of(folder):
+def _name_of(folder: str) -> str:
     return osp.basename(osp.abspath(folder))
 
 
@@ -314,7 +319,7 @@ def read_facts(folder: str) -> Facts:
     return facts
 
 
-def _check(facts) -> None:
+def _check(facts: Facts) -> None:
     for key in ('name', 'title'):
         _expect(isinstance(getattr(facts, key), str), key, facts, 'a text')
     _expect(facts.classes is None or facts.classes and all(
@@ -338,7 +343,7 @@ def _check(facts) -> None:
                 f'{PARTS} to some of the splits {list(facts.splits)}')
 
 
-def _expect(right, key, facts, expected) -> None:
+def _expect(right: object, key: str, facts: Facts, expected: str) -> None:
     if not right:
         raise ValueError(f'{key} = {getattr(facts, key)!r}: expected '
                          f'{expected}')

@@ -94,7 +94,7 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
     sync_folder(folder)
 
 
-def _is_stream(path) -> bool:
+def _is_stream(path: str | os.PathLike) -> bool:
     """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
     return osp.exists(path) and (
         not osp.isfile(path) or os.fspath(path).startswith('/dev/'))
@@ -230,7 +230,7 @@ class FileLock:
             _HELD.pop(self.path, None)
             _CHANGED.notify_all()
 
-    def __del__(self):
+    def __del__(self) -> None:
         # An owner that was dropped without release must not block others.
         with contextlib.suppress(Exception):
             self.release()
@@ -283,8 +283,15 @@ def try_locked(path: str | os.PathLike) -> Iterator[bool]:
         lock.release()
 
 
-def sha256_of(path):
-    """sha256 of a file, as a hexadecimal string."""
+def sha256_of(path: str | os.PathLike) -> str:
+    """The sha256 of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 

@@ -2,8 +2,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def linear_weights(frames: int, length: int
@@ -122,22 +126,27 @@ def resize(array: np.ndarray,
     if numbers is not None:
         earlier, later = _places(numbers, earlier), _places(numbers, later)
     out = np.empty((len(array), length, *array.shape[2:]), array.dtype)
-    column = (-1, ) + (1, ) * (array.ndim - 2)
     for person, blended in zip(array, out):  # what fits into a cache
-        before, there_before = _gather(person, earlier)
-        after, there_after = _gather(person, later)
-        share = weight
-        if not blend_absent:
-            share = np.where(there_before != there_after, np.rint(weight),
-                             weight)
-        after -= before
-        after *= share.reshape(column)
-        before += after
-        blended[...] = _cast(before, array.dtype)
+        blended[...] = _cast(
+            _blend(person, earlier, later, weight, blend_absent), array.dtype)
     return out
 
 
-def _places(numbers, wanted):
+def _blend(person: np.ndarray, earlier: np.ndarray, later: np.ndarray,
+           weight: np.ndarray, blend_absent: bool) -> np.ndarray:
+    """A person (T, ...) at the frames wanted, float32."""
+    before, there_before = _gather(person, earlier)
+    after, there_after = _gather(person, later)
+    if not blend_absent:
+        weight = np.where(there_before != there_after, np.rint(weight),
+                          weight)
+    after -= before
+    after *= weight.reshape((-1, ) + (1, ) * (person.ndim - 1))
+    before += after
+    return before
+
+
+def _places(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     places = np.searchsorted(numbers, wanted)
     places = np.minimum(places, len(numbers) - 1)
     lacking = wanted[numbers[places] != wanted]
@@ -147,7 +156,8 @@ def _places(numbers, wanted):
     return places
 
 
-def _gather(person, frames):
+def _gather(person: np.ndarray, frames: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray]:
     """Frames of a person (T, ...) as float32, and where they are not zero."""
     found = person.take(frames, 0)
     if found.dtype != np.float16:
@@ -157,7 +167,7 @@ def _gather(person, frames):
     return _cast(found, np.float32), np.bitwise_or.reduce(bits, 1) << 1 != 0
 
 
-def _cast(array, dtype):
+def _cast(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """As ``astype`` does; numpy's casts of halves are several times slower."""
     if np.float16 not in (array.dtype, dtype) or array.dtype == dtype:
         return array.astype(dtype, copy=False)

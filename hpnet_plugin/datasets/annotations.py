@@ -66,7 +66,8 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     write_clip_list(clips, path)
 
 
-def _with_joints(store, info):
+def _with_joints(store: FeatureStore, info: dict[str, Any]
+                 ) -> dict[str, Any]:
     nobody = dict(nobody=True) if info.pop('nobody', False) else {}
     name = info['frame_dir']
     return dict(info, keypoint=store.read(name, 'keypoint'),
@@ -196,7 +197,7 @@ def pickled(splits: dict[str, list[str]],
     yield pickle.APPENDS + pickle.SETITEMS + pickle.STOP
 
 
-def _operations(value):
+def _operations(value: object) -> bytes:
     """What puts a value on the stack of whoever reads a pickle."""
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, PROTOCOL)

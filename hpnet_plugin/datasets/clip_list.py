@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..files import write_whole
 
@@ -81,7 +81,14 @@ class ClipList(NamedTuple):
 
 
 def clip_list_path(ann_file: str) -> str:
-    """Where the clip list of an annotations file is."""
+    """Where the clip list of an annotations file is.
+
+    Args:
+        ann_file: The annotations.
+
+    Returns:
+        The path of the list, which need not be there.
+    """
     return osp.splitext(ann_file)[0] + SUFFIX
 
 
@@ -138,7 +145,7 @@ def read_clip_list(ann_file: str) -> ClipList:
                     frozenset(content['nobody']), content['splits'])
 
 
-def _refuse_outdated(path, ann_file, expected) -> None:
+def _refuse_outdated(path: str, ann_file: str, expected: int) -> None:
     found = os.stat(ann_file)
     if found.st_mtime_ns > os.stat(path).st_mtime_ns:
         raise OutdatedClipListError(f'{ann_file} is newer than {path}')
@@ -148,7 +155,7 @@ def _refuse_outdated(path, ann_file, expected) -> None:
             f'has {found.st_size}')
 
 
-def _read(path):
+def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
@@ -171,7 +178,7 @@ def _read(path):
     return content
 
 
-def _damaged(path, why):
+def _damaged(path: str, why: str) -> ClipListError:
     return ClipListError(
         f'{path} is no clip list: {why}. Run hpnet extract again with the '
         'same arguments, which writes it anew, or remove the file, and the '

@@ -209,12 +209,12 @@ def import_crops(source: str, out: str, names: Iterable[str],
     return sum(not number for number in frames.values())
 
 
-def _find_clips(source, names):
+def _find_clips(source: str, names: Iterable[str]) -> dict[str, str]:
     """Clip to path of its crops, one or two levels deep."""
     wanted = {bare_name(name): name for name in names}
     found = {}
 
-    def look(folder):
+    def look(folder: str) -> list[str]:
         """Take what is wanted; return the folders that are not."""
         others = []
         for entry in os.scandir(folder):
@@ -230,7 +230,7 @@ def _find_clips(source, names):
     return found
 
 
-def _link(source, path) -> None:
+def _link(source: str, path: str) -> None:
     source = osp.realpath(source)
     if osp.islink(path) and osp.realpath(path) == source:
         return

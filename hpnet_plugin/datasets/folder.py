@@ -126,7 +126,7 @@ def clip_times(store: FeatureStore,
     return {key: round(value, 3) for key, value in found.items()}
 
 
-def _duration(store, name, frames):
+def _duration(store: FeatureStore, name: str, frames: int) -> float | None:
     info = store.info(name)
     if info.get('fps') and info.get('num_frames'):
         return info['num_frames'] / info['fps']

@@ -3,13 +3,17 @@ from __future__ import annotations
 
 import difflib
 import os.path as osp
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..files import VIDEO_SUFFIXES
 from .clips import SourceClip, SourceError, few, numbered_lines
 
 
-def read_labels(path) -> dict[str, str]:
+def read_labels(path: str) -> dict[str, str]:
     """Labels of a file with "clip label" a line.
+
+    Args:
+        path: The file.
 
     Returns:
         Clip name (without a video suffix) to label.
@@ -32,9 +36,10 @@ def read_labels(path) -> dict[str, str]:
     return labels
 
 
-def assign_labels(clips: list[SourceClip],
-                  labels: dict[str, str] | None = None,
-                  classes: list[str] | None = None) -> tuple:
+def assign_labels(clips: Iterable[SourceClip],
+                  labels: Mapping[str, str] | None = None,
+                  classes: Sequence[str] | None = None
+                  ) -> tuple[dict[str, int], Sequence[str] | None]:
     """Number of the class of each clip.
 
     Args:

@@ -11,8 +11,8 @@ import hashlib
 import os.path as osp
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..benchmark_files import read_json
 from ..facts import read_record
@@ -143,7 +143,7 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
                   rule=rule)
 
 
-def _had_splits(out):
+def _had_splits(out: str) -> bool:
     """Whether a run before there was a dataset.json was given splits."""
     path = osp.join(out, 'extraction.json')
     return osp.isfile(path) and bool(read_json(path).get('splits'))
@@ -226,18 +226,18 @@ def choose_share(names: Iterable[str],
                for group, inside in members.items()}
     total = Counter(labels[name] for name in names)
     have = Counter(labels[name] for name in names if name in chosen)
-    free = [group for group, inside in members.items()
-            if not chosen.intersection(inside)
-            and not barred.intersection(inside)]
     # whoever is added to a group goes where the group is
     for inside in members.values():
         if chosen.intersection(inside) and not barred.intersection(inside):
             have.update(labels[n] for n in inside if n not in chosen)
             chosen.update(inside)
-    free.sort(key=lambda group: hashlib.sha256(
-        f'{seed} {group}'.encode()).digest())
+    taken = chosen | barred
+    free = sorted((group for group, inside in members.items()
+                   if not taken.intersection(inside)),
+                  key=lambda group: hashlib.sha256(
+                      f'{seed} {group}'.encode()).digest())
 
-    def take(wanted) -> None:
+    def take(wanted: Callable[[Counter], bool]) -> None:
         for group in free:
             inside = classes[group]
             if not chosen.issuperset(members[group]) and wanted(inside) and \
@@ -253,7 +253,9 @@ def choose_share(names: Iterable[str],
     return chosen
 
 
-def _split(names, labels, groups, seed, test, val, earlier):
+def _split(names: list[str], labels: Mapping[str, int],
+           groups: Mapping[str, str], seed: int, test: float, val: float,
+           earlier: Mapping[str, set[str]]) -> dict[str, list[str]]:
     """train, val and test, each in order of name."""
     parts = {part: earlier.get(part, set()) & set(names)
              for part in ('train', 'val', 'test')}
@@ -267,7 +269,8 @@ def _split(names, labels, groups, seed, test, val, earlier):
                 test=[n for n in names if n in tested])
 
 
-def _covers(splits, labels):
+def _covers(splits: Mapping[str, Iterable[str]], labels: Mapping[str, int]
+            ) -> bool:
     """Whether classes of several clips are all in train and in test."""
     several = {label for label, n in Counter(
         labels[name] for members in splits.values()
@@ -276,7 +279,8 @@ def _covers(splits, labels):
                for part in ('train', 'test'))
 
 
-def _say(splits, labels, groups, rule):
+def _say(splits: Mapping[str, Collection[str]], labels: Mapping[str, int],
+         groups: Mapping[str, str], rule: Mapping[str, Any]) -> str:
     told = f'by {rule["field"]}, as names tell' if rule['by'] == 'name' \
         else 'by chance within each class'
     parts = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..files import locked, remove_leftovers, write_whole
 from . import format1
+from .building import build
 from .errors import StoreError
 from .files import (
     INDEX,
@@ -20,16 +21,9 @@ from .files import (
     stems_of,
     write_meta,
 )
-from .index import (
-    HEADER_BYTES,
-    Part,
-    Table,
-    build,
-    damaged,
-    duplicate,
-    mark_of,
-)
+from .index import HEADER_BYTES, Part, damaged, duplicate, mark_of
 from .mapping import MappedFile
+from .table import Table
 
 
 class Catalog:
@@ -112,7 +106,7 @@ class Catalog:
         return sorted(near, key=lambda other: (
             -len(osp.commonprefix((name, other))), other))[:count]
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple:
         # The mapped table is opened again: only its mark travels.
         mapped = [table.mark for table in self.tables
                   if osp.basename(table.path) == TABLE]
@@ -120,7 +114,7 @@ class Catalog:
                 if osp.basename(table.path) != TABLE]
         return self.root, self.meta, mapped, kept
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: tuple) -> None:
         self.root, self.meta, mapped, kept = state
         self.stale = False
         main = self._main() if mapped else None

@@ -47,7 +47,7 @@ def parse_json(data: bytes, path: str) -> Any:
     Raises:
         StoreError: If it is damaged.
     """
-    def unique(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) != len(pairs):
             twice = next(key for i, (key, _) in enumerate(pairs)

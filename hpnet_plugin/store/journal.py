@@ -11,7 +11,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -187,7 +187,7 @@ class Journal:
         for start in range(entry.offset, stop, _CHUNK):
             yield self._bytes(start, min(_CHUNK, stop - start))
 
-    def _sound(self, entry: Entry, pieces) -> bool:
+    def _sound(self, entry: Entry, pieces: Iterable[bytes]) -> bool:
         crc = 0
         for piece in pieces:
             crc = zlib.crc32(piece, crc)

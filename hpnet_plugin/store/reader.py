@@ -12,8 +12,8 @@ import numpy as np
 from .catalog import Catalog
 from .errors import StoreError
 from .files import POSE_KEYS, SHARD, TIMESTAMP
-from .index import Array, Table
 from .mapping import Shards, read_range
+from .table import Array, Table
 
 
 class FeatureStore:
@@ -129,10 +129,10 @@ class FeatureStore:
         table, row = self._find(name)
         return table.keys(table.clip(row))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(root=self.root, check=self.check, _catalog=self._catalog)
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._prepare()
 

@@ -1,4 +1,6 @@
 """Features in the files that the paper's authors released."""
+import os
+
 import numpy as np
 
 from ..resampling import resize
@@ -54,7 +56,7 @@ def read_released(path: str, pose_path: str | None = None
     }
 
 
-def _load(path, what):
+def _load(path: str | os.PathLike, what: str) -> np.ndarray:
     """(T, M, V, C) of floats."""
     try:
         array = np.load(path, allow_pickle=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .building import build
 from .catalog import check_sizes, parts_of, read_part
 from .errors import StoreError
 from .files import (
@@ -18,9 +19,10 @@ from .files import (
     read_meta,
     stems_of,
 )
-from .index import Part, Table, build, duplicate
+from .index import Part, duplicate
 from .mapping import MappedFile
 from .shard import read_layout
+from .table import Table
 
 
 def verify(root: str | os.PathLike,

@@ -3,7 +3,8 @@ import json
 import os
 import os.path as osp
 from collections.abc import Iterator
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..files import (
     remove_leftovers,
     write_whole,
 )
+from .building import build, part_of
 from .catalog import Catalog, consolidate, drop_stale, open_meta
 from .errors import StoreError
 from .files import (
@@ -29,7 +31,6 @@ from .files import (
     stems_of,
     write_meta,
 )
-from .index import build, part_of
 from .journal import Journal
 from .shard import Layout, layout
 
@@ -210,10 +211,12 @@ class StoreWriter:
         finally:
             lock.release()
 
-    def __enter__(self) -> 'StoreWriter':
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         if error is None:
             self.close()
         else:

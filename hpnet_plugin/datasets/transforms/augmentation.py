@@ -12,7 +12,7 @@ from ...graph import mirror_pairs
 from .clip import CLIP_KEYS, clip_arrays, clip_title
 
 
-def _check_ratio(name, value):
+def _check_ratio(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f'{name} must be between 0 and 1, got {value}')
     return value
@@ -45,20 +45,13 @@ class RandomTemporalCrop(BaseTransform):
         self.min_ratio = _check_ratio('min_ratio', min_ratio)
 
     @cache_randomness
-    def _draw(self, frames):
+    def _draw(self, frames: int) -> tuple[int, int]:
         length = round(frames * np.random.uniform(self.min_ratio, 1))
         length = max(length, 1)
         return np.random.randint(frames - length + 1), length
 
     def transform(self, results: dict) -> dict:
-        """Cut each array to the same stretch.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with fewer frames.
-        """
+        """Cut each array to the same stretch."""
         arrays = clip_arrays(results)
         frames = next(iter(arrays.values())).shape[1]
         start, length = self._draw(frames)
@@ -69,7 +62,7 @@ class RandomTemporalCrop(BaseTransform):
         results['frame_start'] = results.get('frame_start', 0) + start
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(min_ratio={self.min_ratio})'
 
 
@@ -114,17 +107,11 @@ class FlipJoints(BaseTransform):
         self.order = mirror_pairs(layout)
 
     @cache_randomness
-    def _draw(self):
+    def _draw(self) -> bool:
         return np.random.rand() < self.flip_ratio
 
     def transform(self, results: dict) -> dict:
         """Mirror each array, or none.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the keys above.
 
         Raises:
             ValueError: If the joints are not in pixels any more, or not those
@@ -153,31 +140,24 @@ class FlipJoints(BaseTransform):
                 array[absent] = 0
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(flip_ratio={self.flip_ratio}, '
                 f'layout={self.layout!r}, keys={self.keys})')
 
 
 class _Drop(BaseTransform):
     """Set a random part of an axis to zero, of all people alike."""
-    axis = None
+    axis: int
 
-    def __init__(self, drop_ratio=0.1) -> None:
+    def __init__(self, drop_ratio: float = 0.1) -> None:
         self.drop_ratio = _check_ratio('drop_ratio', drop_ratio)
 
     @cache_randomness
-    def _draw(self, number):
+    def _draw(self, number: int) -> np.ndarray:
         return np.random.rand(number) < self.drop_ratio
 
     def transform(self, results: dict) -> dict:
-        """Drop the same in each array.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with arrays that are partly zero.
-        """
+        """Drop the same in each array."""
         arrays = clip_arrays(results)
         drop = self._draw(next(iter(arrays.values())).shape[self.axis])
         where = (slice(None), ) * self.axis + (drop, )
@@ -186,7 +166,7 @@ class _Drop(BaseTransform):
             results[key][where] = 0
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(drop_ratio={self.drop_ratio})'
 
 
@@ -205,7 +185,7 @@ class DropFrames(_Drop):
         - pooled_feat, keypoint, keypoint_score (those that are there)
 
     Args:
-        drop_ratio (float): Chance of each frame. Defaults to 0.1.
+        drop_ratio: Chance of each frame. Defaults to 0.1.
     """
     axis = 1
 
@@ -214,17 +194,9 @@ class DropFrames(_Drop):
 class DropJoints(_Drop):
     """Make random joints empty through the clip, as if they were hidden.
 
-    Goes after ``NormalizeKeypoint`` and ``ResizeTemporal``.
-
-    Required Keys:
-
-        - pooled_feat, keypoint, keypoint_score (at least one of them)
-
-    Modified Keys:
-
-        - pooled_feat, keypoint, keypoint_score (those that are there)
+    Its place and its keys are those of :class:`DropFrames`.
 
     Args:
-        drop_ratio (float): Chance of each joint. Defaults to 0.1.
+        drop_ratio: Chance of each joint. Defaults to 0.1.
     """
     axis = 2

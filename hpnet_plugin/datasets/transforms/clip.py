@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 CLIP_KEYS = ('pooled_feat', 'keypoint', 'keypoint_score')
 
 
-def clip_arrays(results: dict) -> dict[str, np.ndarray]:
+def clip_arrays(results: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Those arrays of a results dict that are there.
 
     Args:
@@ -35,12 +36,19 @@ def clip_arrays(results: dict) -> dict[str, np.ndarray]:
     return arrays
 
 
-def clip_title(results):
-    """What an error message calls the clip."""
+def clip_title(results: Mapping[str, Any]) -> str:
+    """What an error message calls the clip.
+
+    Args:
+        results: The results dict.
+
+    Returns:
+        ``clip NAME``, or ``clip`` if it has no name.
+    """
     return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'
 
 
-def split_name(results: dict) -> tuple[str]:
+def split_name(results: dict) -> tuple[str, str]:
     """Folder and name of a clip.
 
     ``PoseDataset`` puts the folder of ``data_prefix=dict(video=...)`` before

@@ -1,8 +1,8 @@
 """Pooled features in a pipeline, without a store."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -19,6 +19,10 @@ from ...estimation.people import (
     checked_boxes,
 )
 from ...estimation.zoo import choose_detector, choose_pose
+
+if TYPE_CHECKING:
+    from ...estimation.extractor import PooledExtractor
+    from ...estimation.people import PersonSource
 
 
 @TRANSFORMS.register_module()
@@ -98,7 +102,7 @@ class PooledHeatmapExtraction(BaseTransform):
         self._extractor = self._detector = None
 
     @property
-    def extractor(self):
+    def extractor(self) -> PooledExtractor:
         """Built when it is first needed."""
         if self._extractor is None:
             pose, checkpoint, taps, device, norm = self.net_args
@@ -110,12 +114,6 @@ class PooledHeatmapExtraction(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add joints and pooled features.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the keys above.
 
         Raises:
             KeyError: If there are neither boxes, joints nor a detector.
@@ -137,7 +135,8 @@ class PooledHeatmapExtraction(BaseTransform):
         results['pooled_feat'] = np.concatenate(list(arrays.values()), -1)
         return results
 
-    def _source(self, results, clip, frames, numbers):
+    def _source(self, results: Mapping[str, Any], clip: str,
+                frames: list[np.ndarray], numbers: list[int]) -> PersonSource:
         """Who says where the people of these results are."""
         if results.get('keypoint') is not None:
             return _joints_source(results, clip, frames, numbers)
@@ -153,7 +152,7 @@ class PooledHeatmapExtraction(BaseTransform):
             self._detector = build_detector(detector, checkpoint, device)
         return self._detector
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         pose, checkpoint, taps, device, norm = self.net_args
         region, grid, aspect = self.pool_args
         return (f'{self.__class__.__name__}(pose={pose!r}, taps={taps}, '
@@ -168,12 +167,13 @@ class PooledHeatmapExtraction(BaseTransform):
 
 class _Frames(NamedTuple):
     """All frames of a clip as the one chunk of them."""
-    numbers: list
-    times: list
-    images: list
+    numbers: list[int]
+    times: list[int]
+    images: list[np.ndarray]
 
 
-def _boxes_source(found, clip, numbers):
+def _boxes_source(found: Sequence[np.ndarray], clip: str, numbers: list[int]
+                  ) -> ListedPeople:
     if len(found) != len(numbers):
         raise ValueError(f'person_boxes has {len(found)} frames, the clip '
                          f'{len(numbers)}')
@@ -184,7 +184,9 @@ def _boxes_source(found, clip, numbers):
         for number, rows in zip(numbers, found)})
 
 
-def _joints_source(results, clip, frames, numbers):
+def _joints_source(results: Mapping[str, Any], clip: str,
+                   frames: list[np.ndarray], numbers: list[int]
+                   ) -> ListedPeople:
     joints = np.asarray(results['keypoint'], np.float32)
     if joints.ndim != 4 or joints.shape[1] != len(frames):
         raise ValueError(

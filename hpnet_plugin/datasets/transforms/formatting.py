@@ -54,12 +54,6 @@ class FormatPooledInput(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Fill or cut the people and split the clips.
 
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the key above.
-
         Raises:
             ValueError: If there is nobody, or T is no multiple of the clips.
         """
@@ -76,6 +70,6 @@ class FormatPooledInput(BaseTransform):
             self.num_person, clips, -1, joints, channels).swapaxes(0, 1))
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(num_person={self.num_person}, '
                 f'key={self.key!r}, pad={self.pad!r}, out={self.out!r})')

@@ -1,7 +1,8 @@
 """Heatmap volumes for PoseConv3D from the pose net's own heatmaps."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.datasets.transforms import GeneratePoseTarget
@@ -81,7 +82,8 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
                       (rows @ patches @ columns.swapaxes(1, 2)).reshape(-1))
         return volume
 
-    def _patches(self, results):
+    def _patches(self, results: Mapping[str, Any]
+                 ) -> tuple[np.ndarray, np.ndarray]:
         """Patches (M, T, V, S, S) and scales (M, T, V), mirrored if need be.
         """
         features = results['pooled_feat'].astype(np.float32)
@@ -103,13 +105,13 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         return np.maximum(patches, 0), features[..., -1]
 
     @staticmethod
-    def _zoom(results):
+    def _zoom(results: Mapping[str, Any]) -> np.ndarray:
         """Pixels of the volume a pixel of the frame, along x and y."""
         _, _, *part = results.get('crop_quadruple', (0, 0, 1, 1))
         frame = np.array(results['original_shape'][::-1], np.float32)
         return np.array(results['img_shape'][::-1]) / (part * frame)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(double={self.double}, '
                 f'left_kp={self.left_kp}, right_kp={self.right_kp})')
 

@@ -27,18 +27,11 @@ class EachImage(BaseTransform):
         self.transforms = Compose(transforms)
 
     def transform(self, results: dict) -> dict:
-        """Transform the images one by one.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with other images.
-        """
+        """Transform the images one by one."""
         results['imgs'] = [
             self.transforms(dict(results, imgs=[image]))['imgs'][0]
             for image in results['imgs']]
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(transforms={self.transforms})'

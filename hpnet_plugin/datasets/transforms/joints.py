@@ -23,12 +23,6 @@ class RequireJoints(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Look at the joints.
 
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same.
-
         Raises:
             ValueError: If people are there and all joints at zero.
         """
@@ -41,7 +35,7 @@ class RequireJoints(BaseTransform):
                 'videos by hpnet extract --preset released')
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
@@ -64,12 +58,6 @@ class AppendKeypoint(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Append.
 
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with wider ``pooled_feat``.
-
         Raises:
             ValueError: If they are not of the same people, frames and joints.
         """
@@ -83,5 +71,5 @@ class AppendKeypoint(BaseTransform):
             [features, joints.astype(features.dtype)], -1)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'

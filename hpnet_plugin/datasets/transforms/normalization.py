@@ -27,19 +27,12 @@ class NormalizeKeypoint(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Centre and scale.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the keys above.
-        """
+        """Centre and scale."""
         (results['keypoint'], results['keypoint_centre'],
          results['keypoint_scale']) = normalize_pose(results['keypoint'])
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
@@ -71,14 +64,7 @@ class CentrePooled(BaseTransform):
         self.per = per
 
     def transform(self, results: dict) -> dict:
-        """Subtract the mean.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the key above.
-        """
+        """Subtract the mean."""
         stored = results['pooled_feat']
         feat = stored.astype(np.float32)
         present = np.any(feat != 0, axis=(2, 3), keepdims=True)
@@ -89,5 +75,5 @@ class CentrePooled(BaseTransform):
         results['pooled_feat'] = ((feat - mean) * present).astype(stored.dtype)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(per={self.per!r})'

@@ -43,12 +43,6 @@ class ResizeTemporal(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Resample each array.
 
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with arrays (M, length, V, ...).
-
         Raises:
             ValueError: If the clip has no frames or is cut into several.
         """
@@ -65,5 +59,5 @@ class ResizeTemporal(BaseTransform):
         results['num_clips'] = 1
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(length={self.length})'

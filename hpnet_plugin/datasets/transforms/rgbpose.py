@@ -6,8 +6,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...estimation.video import probe, read_frames_at
-from .clip import clip_title, split_name
+from .clip import split_name
+from .crops import check_length, find_crops
 
 
 @TRANSFORMS.register_module()
@@ -40,31 +40,16 @@ class MMDecodeCrops(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add the images and move the joints.
 
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the keys above.
-
         Raises:
             FileNotFoundError: If the clip has no crops.
             ValueError: If they say no windows, or have another number of
                 frames than the annotation.
         """
         folder, name = split_name(results)
-        path = osp.join(folder, name + '.mp4')
-        if not osp.isfile(path):
-            raise FileNotFoundError(
-                f'{clip_title(results)} has no crops, {path} is not there: '
-                'run hpnet extract as for the features, with --crops')
-        frames, length = results['total_frames'], probe(path).frames
-        if length != frames:
-            raise ValueError(
-                f'{clip_title(results)}: {path} has {length} frames, the '
-                f'annotation {frames}; both must come from the same '
-                'extraction')
-        windows = crop_windows(path)
-        imgs = read_frames_at(path, results['RGB_inds'])
+        crops = find_crops(results, folder, name)
+        check_length(results, crops, results['total_frames'])
+        windows = crop_windows(crops.path)
+        imgs = crops.read(results['RGB_inds'])
         shape = imgs[0].shape[:2]
         at = results['Pose_inds']
         joints = results['keypoint'][:, at].astype(np.float32)
@@ -82,7 +67,7 @@ class MMDecodeCrops(BaseTransform):
             original_shape=shape)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
@@ -99,9 +84,11 @@ def crop_windows(path: str) -> np.ndarray:
         ValueError: If the clip does not say, for each frame.
     """
     import av
-    with av.open(path) as container:
-        frames = container.streams.video[0].frames
-        comment = container.metadata.get('comment', '[]')
+    frames, comment = 0, '[]'
+    if osp.isfile(path):  # a folder of images says nothing
+        with av.open(path) as container:
+            frames = container.streams.video[0].frames
+            comment = container.metadata.get('comment', comment)
     try:
         windows = np.array(json.loads(comment), np.float32)
     except ValueError:

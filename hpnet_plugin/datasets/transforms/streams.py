@@ -47,17 +47,10 @@ class GenPooledStream(BaseTransform):
             else list(pairs)
 
     def transform(self, results: dict) -> dict:
-        """Replace the array by its stream.
-
-        Args:
-            results: The results dict.
-
-        Returns:
-            The same, with the array's shape and type unchanged.
-        """
+        """Replace the array by its stream."""
         results[self.key] = stream(results[self.key], self.stream, self.pairs)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(stream={self.stream!r}, '
                 f'key={self.key!r}, pairs={self.pairs})')
