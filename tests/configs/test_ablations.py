@@ -20,7 +20,7 @@ from hpnet_plugin.runner import current_config
 
 GENERIC = {'stream', 'hpnet', 'xclip', 'posec3d', 'rgbpose',
            'released_stream', 'released_hpnet'}
-SMALL = 'nw_ucla_small'
+SMALL = 'nw_ucla_synthetic'
 STREAM = dict(stream='hp_j', net='ctrgcn')
 
 
@@ -171,7 +171,7 @@ def test_taps_have_the_channels_of_the_net(configs):
 def test_measured_numbers_are_in_the_page(configs):
     """What was measured in small stands in README.md, to the digit."""
     page = (configs / 'ablations/README.md').read_text()
-    path = configs / 'ablations/measured_nw_ucla_small.json'
+    path = configs / 'ablations/measured_nw_ucla_synthetic.json'
     for record in json.loads(path.read_text()):
         for row in record['rows']:
             for number in row['measured']:

@@ -62,7 +62,7 @@ def test_of_posec3d(tmp_path, monkeypatch):
 
 def test_unknown_pose_nets_and_clips(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cfg = Config(compose('stream', benchmark='nw_ucla_small'))
+    cfg = Config(compose('stream', benchmark='nw_ucla_synthetic'))
     assert estimate_run(cfg).hours is None
     cfg = Config(compose('stream', benchmark='nw_ucla', tap=None))
     assert estimate_run(cfg).extraction['data/nw_ucla'] > 0
