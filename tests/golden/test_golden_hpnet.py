@@ -67,5 +67,5 @@ def test_golden_hpnet(golden, tmp_path):
     for name, value in found.items():
         largest = max(1, np.abs(expected[name]).max())
         np.testing.assert_allclose(
-            value.detach(), expected[name], rtol=0, atol=1e-4 * largest,
+            value.detach(), expected[name], rtol=0, atol=1e-6 * largest,
             err_msg=name)
