@@ -40,11 +40,11 @@ def _graph(layout):
     return Graph(_layout(layout), mode='spatial')
 
 
-def adjacency(layout='coco'):
+def adjacency(layout: str | dict = 'coco') -> np.ndarray:
     """Adjacency of a skeleton: itself, inward and outward edges.
 
     Args:
-        layout (str | dict): ``'coco'``, a tree of 17 joints rooted in the
+        layout: ``'coco'``, a tree of 17 joints rooted in the
             nose, the ears joined to the eyes; ``'released'``, the graph of
             the released code; any other layout of mmaction's ``Graph``; or a
             dict with ``num_node``, ``inward`` (child, parent) and
@@ -59,11 +59,11 @@ def adjacency(layout='coco'):
     return _graph(layout).A.astype(np.float32)
 
 
-def bone_pairs(layout='coco'):
+def bone_pairs(layout: str | dict = 'coco') -> list[tuple[int]]:
     """Child and parent of each bone.
 
     Args:
-        layout (str | dict): See :func:`adjacency`.
+        layout: See :func:`adjacency`.
 
     Returns:
         list[tuple[int]]: One pair a joint, in order of the child; a joint
@@ -78,11 +78,11 @@ def bone_pairs(layout='coco'):
     return [(v, parents.get(v, v)) for v in range(found['num_node'])]
 
 
-def mirror_pairs(layout='coco'):
+def mirror_pairs(layout: str = 'coco') -> list[int]:
     """Left and right joints that a mirror exchanges.
 
     Args:
-        layout (str): ``'coco'`` or ``'released'``, the same 17 joints.
+        layout: ``'coco'`` or ``'released'``, the same 17 joints.
 
     Returns:
         list[int]: For each joint, the joint that takes its place.

@@ -1,29 +1,36 @@
 """Feedback Pooling (paper, Eq. 3): feature maps sampled at the joints."""
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REGIONS = (1, 3, 5)
 GRIDS = ('exact', 'corners')
 
 
-def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
+def pool_at_joints(maps: Tensor, joints: Tensor, input_size: tuple[int],
+                   region: int = 1, grid: str = 'exact') -> Tensor:
     """Pool feature maps around each joint (paper, Eq. 3).
 
     A pure tensor function: batched, differentiable in ``maps`` and
     ``joints``, on any device. What lies outside a map counts as zero.
 
     Args:
-        maps (Tensor): Feature maps of the crops, (N, C, h, w).
-        joints (Tensor): Joints as x, y in pixels of the crop, (N, V, 2);
+        maps: Feature maps of the crops, (N, C, h, w).
+        joints: Joints as x, y in pixels of the crop, (N, V, 2);
             (0, 0) is the centre of the crop's first pixel.
-        input_size (tuple[int]): Width and height of the crop in pixels.
-        region (int): R of Eq. 3 in cells of the map. 1 is one bilinear
+        input_size: Width and height of the crop in pixels.
+        region: R of Eq. 3 in cells of the map. 1 is one bilinear
             sample at the joint; 3 and 5 are the mean of the R x R bilinear
             samples one cell apart around it. Defaults to 1.
-        grid (str): How crop pixels meet map cells. ``'exact'``: cell i of a
+        grid: How crop pixels meet map cells. ``'exact'``: cell i of a
             map of stride s covers the pixels s * i to s * i + s - 1, so
             column = (x + 0.5) * w / W - 0.5. ``'corners'``: what the released
             code does, ``grid_sample(align_corners=True)`` at 2 * x / W - 1,
@@ -44,13 +51,14 @@ def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
     return samples.transpose(1, 2).to(maps.dtype)
 
 
-def patch_at_joints(maps, joints, input_size, size=5, grid='exact'):
+def patch_at_joints(maps: Tensor, joints, input_size, size: int = 5,
+                    grid='exact') -> Tensor:
     """The neighbourhood of each joint itself, in place of its mean.
 
     Args:
-        maps (Tensor): See :func:`pool_at_joints`, as ``joints``,
+        maps: See :func:`pool_at_joints`, as ``joints``,
             ``input_size`` and ``grid``.
-        size (int): Cells of a side, odd. Defaults to 5.
+        size: Cells of a side, odd. Defaults to 5.
 
     Returns:
         Tensor: (N, V, C * size * size), channels first, then rows.

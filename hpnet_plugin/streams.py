@@ -4,6 +4,14 @@ Pure functions of numpy arrays or torch tensors of shape (..., T, V, C), for
 any C. What they return never shares memory with what they are given: the
 released code's joint stream is its motion stream by such an accident.
 """
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    import numpy as np
 STREAMS = ('j', 'b', 'jm', 'bm')
 
 
@@ -11,12 +19,13 @@ def _copy(x):
     return x.clone() if hasattr(x, 'clone') else x.copy()
 
 
-def bone(x, pairs):
+def bone(x: np.ndarray | Tensor, pairs: Sequence[tuple[int]]
+         ) -> np.ndarray | Tensor:
     """Difference of each joint and its parent (F_s of the paper).
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
-        pairs (Sequence[tuple[int]]): Child and parent, one pair a joint; of
+        x: (..., T, V, C).
+        pairs: Child and parent, one pair a joint; of
             :func:`hpnet_plugin.graph.bone_pairs`.
 
     Returns:
@@ -35,11 +44,11 @@ def bone(x, pairs):
     return x - x[..., parents, :]
 
 
-def motion(x):
+def motion(x: np.ndarray | Tensor) -> np.ndarray | Tensor:
     """Difference of the next frame and this one (F_m of the paper).
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
+        x: (..., T, V, C).
 
     Returns:
         np.ndarray | Tensor: The same shape; the last frame is zero.
@@ -50,14 +59,15 @@ def motion(x):
     return out
 
 
-def stream(x, name, pairs):
+def stream(x: np.ndarray | Tensor, name: str, pairs: Sequence[tuple[int]]
+           ) -> np.ndarray | Tensor:
     """One of the four streams.
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
-        name (str): ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or
+        x: (..., T, V, C).
+        name: ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or
             ``'bm'`` bone motion, which is the motion of the bones.
-        pairs (Sequence[tuple[int]]): See :func:`bone`.
+        pairs: See :func:`bone`.
 
     Returns:
         np.ndarray | Tensor: The same shape, its own memory.

@@ -1,4 +1,6 @@
 """Batches of several modalities, on the device."""
+from __future__ import annotations
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,11 @@ from torch.distributions.beta import Beta
 
 from .labels import check_labels
 from .precision import full_precision
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MODALITIES = dict(rgb='imgs', pooled='pooled_feat')
 
@@ -17,23 +24,24 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
     """Prepare each modality, then blend samples across all of them.
 
     Args:
-        preprocessors (dict[str, dict]): Input key to the config of its
+        preprocessors: Input key to the config of its
             ``ActionDataPreprocessor``.
-        blending (dict, optional): Config of :class:`MixupCutmix`. Defaults
+        blending: Config of :class:`MixupCutmix`. Defaults
             to None.
     """
 
-    def __init__(self, preprocessors, blending=None):
+    def __init__(self, preprocessors: dict[str, dict],
+                 blending: dict | None = None) -> None:
         super().__init__(preprocessors)
         self.blending = None if blending is None else MODELS.build(blending)
 
-    def forward(self, data, training=False):
+    def forward(self, data: dict, training: bool = False) -> dict:
         """Stack, normalise, and blend where the model is being trained.
 
         Args:
-            data (dict): ``inputs`` (dict of lists of tensors) and
+            data: ``inputs`` (dict of lists of tensors) and
                 ``data_samples``.
-            training (bool): Whether to blend. Defaults to False.
+            training: Whether to blend. Defaults to False.
 
         Returns:
             dict: ``inputs`` (dict of tensors) and ``data_samples``.
@@ -57,13 +65,13 @@ class MixupCutmix:
     its joints. Labels become distributions.
 
     Args:
-        num_classes (int): K.
-        mixup_alpha (float): Of mixup's Beta distribution; 0 for CutMix
+        num_classes: K.
+        mixup_alpha: Of mixup's Beta distribution; 0 for CutMix
             only. Defaults to 0.8.
-        cutmix_alpha (float): Of CutMix's; 0 for mixup only. Defaults to 1.
-        switch_prob (float): How often CutMix is taken where both may be.
+        cutmix_alpha: Of CutMix's; 0 for mixup only. Defaults to 1.
+        switch_prob: How often CutMix is taken where both may be.
             Defaults to 0.5.
-        mix (Sequence[str]): Modalities that are blended. Defaults to
+        mix: Modalities that are blended. Defaults to
             ``('rgb', 'pooled')``; the released code blends ``('rgb', )``.
 
     Raises:
@@ -71,11 +79,11 @@ class MixupCutmix:
     """
 
     def __init__(self,
-                 num_classes,
-                 mixup_alpha=0.8,
-                 cutmix_alpha=1.,
-                 switch_prob=0.5,
-                 mix=('rgb', 'pooled')):
+                 num_classes: int,
+                 mixup_alpha: float = 0.8,
+                 cutmix_alpha: float = 1.,
+                 switch_prob: float = 0.5,
+                 mix: Sequence[str] = ('rgb', 'pooled')) -> None:
         if not mix or set(mix) - set(MODALITIES):
             raise ValueError(f'mix must be some of {tuple(MODALITIES)}, '
                              f'got {tuple(mix)}')
@@ -87,13 +95,14 @@ class MixupCutmix:
         self.switch_prob = switch_prob
         self.keys = tuple(MODALITIES[name] for name in mix)
 
-    def __call__(self, inputs, data_samples):
+    def __call__(self, inputs: dict[str, Tensor],
+                 data_samples: list[ActionDataSample]) -> tuple:
         """Blend a batch.
 
         Args:
-            inputs (dict[str, Tensor]): ``imgs`` (B, T, 3, H, W) and
+            inputs: ``imgs`` (B, T, 3, H, W) and
                 ``pooled_feat`` (B, 1, M, T', V, C), or one of them.
-            data_samples (list[ActionDataSample]): With ``gt_label``, (1,).
+            data_samples: With ``gt_label``, (1,).
 
         Returns:
             tuple: Blended inputs, and the samples with labels (K,).

@@ -1,13 +1,16 @@
 """Labels of a batch."""
+from __future__ import annotations
 
 
-def check_labels(data_samples, num_classes):
+
+def check_labels(data_samples: list[ActionDataSample], num_classes: int
+                 ) -> None:
     """Refuse classes that a model does not have.
 
     Args:
-        data_samples (list[ActionDataSample]): With ``gt_label``; soft labels
+        data_samples: With ``gt_label``; soft labels
             (K,) pass if K is right.
-        num_classes (int): K.
+        num_classes: K.
 
     Raises:
         ValueError: Names the clip.

@@ -4,11 +4,11 @@ import contextlib
 import torch
 
 
-def full_precision(device):
+def full_precision(device: torch.device):
     """Context in which autocast is off.
 
     Args:
-        device (torch.device): Where is computed; one without autocast, such
+        device: Where is computed; one without autocast, such
             as ``meta``, needs nothing.
     """
     if torch.amp.is_autocast_available(device.type):

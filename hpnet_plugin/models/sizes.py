@@ -1,25 +1,33 @@
 """Checkpoints of models of another size."""
+from __future__ import annotations
+
 import logging
 
 from mmengine.logging import print_log
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def refuse_other_sizes(module, forgiven=(), fitted=()):
+def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
+                       fitted: Sequence[str] = ()) -> None:
     """Let a module refuse checkpoints whose tensors have other shapes.
 
     mmengine only logs them, and then trains or tests with random weights.
 
     Args:
-        module (nn.Module): The module.
-        forgiven (Sequence[str]): Beginnings of keys, within the module, that
+        module: The module.
+        forgiven: Beginnings of keys, within the module, that
             may differ: they start anew, which is logged.
-        fitted (Sequence[str]): Keys that a part of the module fits itself.
+        fitted: Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
     """
 
-    def check(module, state_dict, prefix, *_):
+    def check(module, state_dict, prefix, *_) -> None:
         other = []
         for key, value in module.state_dict().items():
             stored = state_dict.get(prefix + key)

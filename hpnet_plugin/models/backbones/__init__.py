@@ -1,4 +1,5 @@
 from .ctrgcn import CTRGCN
+from .graph_backbone import GraphBackbone
 from .mixformer import SkeletonMixFormer
 from .posec3d import C3DLight, X3DShallow
 from .smclm import SMCLM

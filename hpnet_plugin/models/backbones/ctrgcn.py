@@ -1,11 +1,11 @@
 """CTR-GCN (Chen et al., ICCV 2021), arXiv 2107.12213."""
+from __future__ import annotations
+
 import torch
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 
-from ...graph import adjacency
-from ..sizes import refuse_other_sizes
+from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
 
@@ -21,11 +21,11 @@ class ChannelTopology(nn.Module):
     """Graph convolution with a topology of its own a channel (CTR-GC).
 
     Args:
-        in_channels (int): C.
-        out_channels (int): C'.
+        in_channels: C.
+        out_channels: C'.
     """
 
-    def __init__(self, in_channels, out_channels):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         # coordinates (2 here, 3 or 9 upstream) are too few to be cut by eight
         inner = 8 if in_channels in (2, 3, 9) else max(in_channels // 8, 1)
@@ -34,12 +34,12 @@ class ChannelTopology(nn.Module):
         self.conv3 = _kaiming(nn.Conv2d(in_channels, out_channels, 1))
         self.conv4 = _kaiming(nn.Conv2d(inner, out_channels, 1))
 
-    def forward(self, x, mean):
+    def forward(self, x: Tensor, mean: Tensor) -> tuple[Tensor]:
         """Features of a subset, and what each channel adds to its graph.
 
         Args:
-            x (Tensor): (N, C, T, V).
-            mean (Tensor): Its mean over time, (N, C, 1, V).
+            x: (N, C, T, V).
+            mean: Its mean over time, (N, C, 1, V).
 
         Returns:
             tuple[Tensor]: (N, C', T, V) and (N, C', V, V).
@@ -53,7 +53,7 @@ class ChannelTopology(nn.Module):
 class UnitGCN(nn.Module):
     """CTR-GC of all subsets of the graph, batch norm, skip and ReLU."""
 
-    def __init__(self, in_channels, out_channels, graph):
+    def __init__(self, in_channels, out_channels, graph) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
             ChannelTopology(in_channels, out_channels) for _ in graph)
@@ -80,8 +80,12 @@ class UnitGCN(nn.Module):
 class UnitTCN(nn.Module):
     """Temporal convolution and batch norm."""
 
-    def __init__(self, in_channels, out_channels, kernel=1, stride=1,
-                 dilation=1):
+    def __init__(self,
+                 in_channels,
+                 out_channels,
+                 kernel=1,
+                 stride=1,
+                 dilation=1) -> None:
         super().__init__()
         padding = (kernel - 1) * dilation // 2
         self.conv = _kaiming(
@@ -97,7 +101,7 @@ class UnitTCN(nn.Module):
 class MultiScaleTCN(nn.Module):
     """Two dilated convolutions, a maximum and a point in parallel."""
 
-    def __init__(self, channels, stride):
+    def __init__(self, channels, stride) -> None:
         super().__init__()
         width = channels // (len(DILATIONS) + 2)
 
@@ -126,8 +130,12 @@ class MultiScaleTCN(nn.Module):
 class Block(nn.Module):
     """Graph convolution, multi-scale temporal convolution, skip."""
 
-    def __init__(self, in_channels, out_channels, graph, stride=1,
-                 residual=True):
+    def __init__(self,
+                 in_channels,
+                 out_channels,
+                 graph,
+                 stride=1,
+                 residual=True) -> None:
         super().__init__()
         self.gcn1 = UnitGCN(in_channels, out_channels, graph)
         self.tcn1 = MultiScaleTCN(out_channels, stride)
@@ -147,69 +155,13 @@ class Block(nn.Module):
 
 
 @MODELS.register_module()
-class CTRGCN(BaseModule):
+class CTRGCN(GraphBackbone):
     """Channel-wise Topology Refinement GCN, as HP-Net uses it.
 
-    Ten blocks of widths 64, 128 and 256; time is halved at the fifth and the
-    eighth. Parameters carry the published names.
-
-    Args:
-        in_channels (int): C of the input: 96 for HRNet-W48's H2 map, 2 for
-            2D pose.
-        graph (str | dict): Layout of the joints; see
-            :func:`hpnet_plugin.graph.adjacency`. Defaults to ``'coco'``.
-        num_person (int): M of the input; each slot has an input norm of its
-            own. Defaults to 2.
-        base_channels (int): Width of the first block. Defaults to 64.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
-
-    Attributes:
-        out_channels (int): Channels that it gives.
+    Ten blocks of widths 64, 128 and 256. Parameters carry the published
+    names. Arguments are those of :class:`GraphBackbone`.
     """
 
-    def __init__(self,
-                 in_channels,
-                 graph='coco',
-                 num_person=2,
-                 base_channels=64,
-                 init_cfg=None):
-        super().__init__(init_cfg=init_cfg)
-        graph = torch.from_numpy(adjacency(graph))
-        self.input_shape = (num_person, graph.shape[1], in_channels)
-        self.data_bn = nn.BatchNorm1d(num_person * graph.shape[1] *
-                                      in_channels)
-        width = in_channels
-        for i in range(1, 11):
-            wider = base_channels * (1 if i < 5 else 2 if i < 8 else 4)
-            stride = 2 if i in (5, 8) else 1
-            setattr(self, f'l{i}',
-                    Block(width, wider, graph, stride, residual=i > 1))
-            width = wider
-        self.out_channels = width
-        refuse_other_sizes(self)
-
-    def forward(self, x):
-        """Features of each person.
-
-        Args:
-            x (Tensor): (N, M, T, V, C).
-
-        Returns:
-            Tensor: (N, M, 256, T / 4, V).
-
-        Raises:
-            ValueError: If M, V or C is not what the net was built for.
-        """
-        n, m, t, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'CTRGCN was built for (people, joints, channels) '
-                f'{self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
-        x = x.permute(0, 1, 3, 4, 2).reshape(n, m * v * c, t)
-        x = self.data_bn(x).view(n * m, v, c, t).permute(0, 2, 3, 1)
-        x = x.contiguous()
-        for i in range(1, 11):
-            x = getattr(self, f'l{i}')(x)
-        return x.view(n, m, *x.shape[1:])
+    def _block(self, in_channels: int, out_channels: int, graph: Tensor,
+               stride: int, halvings: int, residual: bool) -> Block:
+        return Block(in_channels, out_channels, graph, stride, residual)

@@ -45,15 +45,16 @@ What differs from the public code, and why:
   In 40 steps of SGD at 0.1 without warm-up (width 32, one seed), 29 of 32
   clips of noise are learnt by heart, and 10 with the public code's.
 """
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule, kaiming_init
-from torch import nn
+from mmengine.model import kaiming_init
+from torch import Tensor, nn
 
-from ...graph import adjacency
-from ..sizes import refuse_other_sizes
+from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
 # cuts of the channels: parts that attend, and graphs that are learnt a subset
@@ -101,12 +102,15 @@ class SpatialMixFormer(nn.Module):
     neighbours. Channel Reforming then weighs the channels.
 
     Args:
-        in_channels (int): C.
-        out_channels (int): C', a multiple of 8.
-        graph (Tensor): (K, V, V).
+        in_channels: C.
+        out_channels: C', a multiple of 8.
+        graph: (K, V, V).
     """
 
-    def __init__(self, in_channels, out_channels, graph):
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 graph: Tensor) -> None:
         super().__init__()
         subsets, joints, _ = graph.shape
         self.register_buffer('SE', graph[:, None], persistent=False)
@@ -120,11 +124,11 @@ class SpatialMixFormer(nn.Module):
         self.down = nn.Identity() if in_channels == out_channels else \
             _conv_norm(in_channels, out_channels)
 
-    def attention(self, value):
+    def attention(self, value: Tensor) -> Tensor:
         """Mixed attention of each part of the channels.
 
         Args:
-            value (Tensor): (N, K, C', T, V).
+            value: (N, K, C', T, V).
 
         Returns:
             Tensor: (N, K, 4, V, V).
@@ -158,14 +162,18 @@ class TemporalAttention(nn.Module):
     """Frames attend to each other (Temporal Transformer).
 
     Args:
-        in_channels (int): C.
-        out_channels (int): C', two at least.
-        frames (int): Size of the map over time; clips of another length are
+        in_channels: C.
+        out_channels: C', two at least.
+        frames: Size of the map over time; clips of another length are
             stretched to it and back.
-        stride (int): 1 or 2.
+        stride: 1 or 2.
     """
 
-    def __init__(self, in_channels, out_channels, frames, stride):
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 frames: int,
+                 stride: int) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, stride)
         self.linear = nn.Linear(frames, frames)
@@ -197,7 +205,7 @@ class TemporalAttention(nn.Module):
 class SequentialHolding(nn.Module):
     """A gate a frame, of the frame's mean and maximum."""
 
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels, out_channels, stride) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, stride)
         self.combine = nn.Conv1d(2, 1, 1)
@@ -220,12 +228,12 @@ class TemporalMixFormer(nn.Module):
     Two dilated convolutions, a maximum, attention and a gate.
 
     Args:
-        channels (int): C.
-        frames (int): Frames that the net was made for, after the stride.
-        stride (int): 1 or 2.
+        channels: C.
+        frames: Frames that the net was made for, after the stride.
+        stride: 1 or 2.
     """
 
-    def __init__(self, channels, frames, stride):
+    def __init__(self, channels: int, frames: int, stride: int) -> None:
         super().__init__()
         count = len(DILATIONS) + 3
         # as even as they can be
@@ -254,8 +262,13 @@ class TemporalMixFormer(nn.Module):
 class MixFormerBlock(nn.Module):
     """Spatial MixFormer, Temporal MixFormer, skip."""
 
-    def __init__(self, in_channels, out_channels, graph, frames, stride=1,
-                 residual=True):
+    def __init__(self,
+                 in_channels,
+                 out_channels,
+                 graph,
+                 frames,
+                 stride=1,
+                 residual=True) -> None:
         super().__init__()
         self.spatial = SpatialMixFormer(in_channels, out_channels, graph)
         self.temporal = TemporalMixFormer(out_channels, frames, stride)
@@ -278,7 +291,7 @@ class MixFormerBlock(nn.Module):
 class Retrospect(nn.Module):
     """An earlier block's features, brought to the size of the last."""
 
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels, out_channels, stride) -> None:
         super().__init__()
         # as many frames as strided convolutions leave, for any T
         self.pool = nn.AvgPool2d((stride, 1), ceil_mode=True)
@@ -292,85 +305,48 @@ class Retrospect(nn.Module):
 
 
 @MODELS.register_module()
-class SkeletonMixFormer(BaseModule):
+class SkeletonMixFormer(GraphBackbone):
     """Skeleton-MixFormer: attention of joints and of frames.
 
-    An embedding of the joints and ten blocks of widths 1, 2 and 4 times
-    ``base_channels``; time is halved at the fifth and the eighth. What the
-    fourth and the seventh gave is added to the last (retrospect model).
+    An embedding of the joints, then ten blocks. The features of the fourth
+    and the seventh are added to those of the last (retrospect model).
 
     Args:
-        in_channels (int): C of the input: 96 for HRNet-W48's H2 map, 2 for
-            2D pose.
-        graph (str | dict): Layout of the joints; see
-            :func:`hpnet_plugin.graph.adjacency`. Defaults to ``'coco'``.
-        num_person (int): M of the input; each slot has an input norm of its
-            own. Defaults to 2.
-        base_channels (int): Width of the first block, a multiple of 8; 80 is
-            the published one. Defaults to 64.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
-
-    Attributes:
-        out_channels (int): Channels that it gives.
+        in_channels: See :class:`GraphBackbone`, as ``graph``, ``num_person``
+            and ``init_cfg``.
+        base_channels: Channels of the first stage, a multiple of 8. The
+            published model has 80. Defaults to 64.
 
     Raises:
-        ValueError: If ``base_channels`` is no multiple of 8.
+        ValueError: If ``base_channels`` is not a multiple of 8.
     """
 
     def __init__(self,
-                 in_channels,
-                 graph='coco',
-                 num_person=2,
-                 base_channels=64,
-                 init_cfg=None):
-        super().__init__(init_cfg=init_cfg)
+                 in_channels: int,
+                 graph: str | dict = 'coco',
+                 num_person: int = 2,
+                 base_channels: int = 64,
+                 init_cfg: dict | None = None) -> None:
         if base_channels < 1 or base_channels % GROUPS:
             raise ValueError(
                 f'base_channels must be a multiple of {GROUPS}, for the '
                 f'groups of channels; got {base_channels}')
-        graph = torch.from_numpy(adjacency(graph))
-        joints = graph.shape[1]
-        self.input_shape = (num_person, joints, in_channels)
-        self.embedding = nn.Linear(in_channels, base_channels, bias=False)
-        kaiming_init(self.embedding)
-        self.data_bn = nn.BatchNorm1d(num_person * joints * base_channels)
-        width, frames = base_channels, FRAMES
-        for i in range(1, 11):
-            stride = 2 if i in (5, 8) else 1
-            wider, frames = width * stride, frames // stride
-            setattr(self, f'l{i}',
-                    MixFormerBlock(width, wider, graph, frames, stride,
-                                   residual=i > 1))
-            width = wider
-        self.first_tram = Retrospect(base_channels, width, 4)
-        self.second_tram = Retrospect(base_channels * 2, width, 2)
-        self.out_channels = width
-        refuse_other_sizes(self)
+        super().__init__(in_channels, graph, num_person, base_channels,
+                         init_cfg)
+        self.first_tram = Retrospect(base_channels, self.out_channels, 4)
+        self.second_tram = Retrospect(base_channels * 2, self.out_channels, 2)
 
-    def forward(self, x):
-        """Features of each person.
+    def _embedding(self, in_channels: int,
+                   base_channels: int) -> tuple[nn.Module, int]:
+        layer = nn.Linear(in_channels, base_channels, bias=False)
+        kaiming_init(layer)
+        return layer, base_channels
 
-        Args:
-            x (Tensor): (N, M, T, V, C).
+    def _block(self, in_channels: int, out_channels: int, graph: Tensor,
+               stride: int, halvings: int, residual: bool) -> MixFormerBlock:
+        return MixFormerBlock(in_channels, out_channels, graph,
+                              FRAMES >> halvings, stride, residual)
 
-        Returns:
-            Tensor: (N, M, 4 * base_channels, T / 4, V).
-
-        Raises:
-            ValueError: If M, V or C is not what the net was built for.
-        """
-        n, m, t, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'SkeletonMixFormer was built for (people, joints, channels) '
-                f'{self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
-        x = self.embedding(x).permute(0, 1, 3, 4, 2)  # (N, M, V, C', T)
-        x = self.data_bn(x.reshape(n, -1, t)).view(n * m, v, -1, t)
-        x = x.permute(0, 2, 3, 1).contiguous()
-        early = {}
-        for i in range(1, 11):
-            early[i] = x = getattr(self, f'l{i}')(x)
-        x = x + self.first_tram(early[4]) + self.second_tram(early[7])
-        return x.view(n, m, *x.shape[1:])
+    def _combine(self, stages: list[Tensor]) -> Tensor:
+        first, second, last = stages
+        return last + self.first_tram(first) + self.second_tram(second)

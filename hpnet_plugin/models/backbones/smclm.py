@@ -1,4 +1,6 @@
 """Spatial-Motion Co-Learning Module (Sec. III-C of the HP-Net paper)."""
+from __future__ import annotations
+
 import copy
 from typing import NamedTuple
 
@@ -8,6 +10,11 @@ from mmengine.model import BaseModule, ModuleList
 
 from ...graph import bone_pairs
 from ...streams import STREAMS, stream
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PooledFeatures(NamedTuple):
@@ -32,18 +39,18 @@ class SMCLM(BaseModule):
     and never share memory; the models share no weights.
 
     Args:
-        model (dict): Config of a graph backbone, (N, M, T, V, C) to
+        model: Config of a graph backbone, (N, M, T, V, C) to
             (N, M, D, T', V): :class:`CTRGCN` or any of the toolbox's. Each
             stream gets a model of this kind.
-        streams (Sequence[str]): ``'j'`` joint F_p, ``'b'`` bone F_s, ``'jm'``
+        streams: ``'j'`` joint F_p, ``'b'`` bone F_s, ``'jm'``
             joint motion F_m, or ``'bm'`` bone motion. Defaults to
             ``('j', 'b', 'jm')``, the paper's; the released code's by
             ``('jm', 'jm', 'b')``.
-        graph (str | dict): Layout whose bones are taken; see
+        graph: Layout whose bones are taken; see
             :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
-        feat_channels (int, optional): D. Defaults to None: the model's
+        feat_channels: D. Defaults to None: the model's
             ``out_channels``, which stock models do not have.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
         names (tuple[str]): A name a stream, unique: the second ``'jm'`` is
@@ -55,11 +62,11 @@ class SMCLM(BaseModule):
     """
 
     def __init__(self,
-                 model,
-                 streams=('j', 'b', 'jm'),
-                 graph='coco',
-                 feat_channels=None,
-                 init_cfg=None):
+                 model: dict,
+                 streams: Sequence[str] = ('j', 'b', 'jm'),
+                 graph: str | dict = 'coco',
+                 feat_channels: int | None = None,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         unknown = [name for name in streams if name not in STREAMS]
         if unknown or not streams:
@@ -79,11 +86,11 @@ class SMCLM(BaseModule):
                 f'{type(self.models[0]).__name__} does not say how many '
                 'channels it gives: set feat_channels of SMCLM')
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> PooledFeatures:
         """Features of all streams.
 
         Args:
-            x (Tensor): Pooled features, (N, M, T, V, C).
+            x: Pooled features, (N, M, T, V, C).
 
         Returns:
             PooledFeatures: Of N clips.

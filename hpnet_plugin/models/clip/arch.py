@@ -9,11 +9,11 @@ TEXT = dict(
     mlp_ratio=4.)
 
 
-def clip_arch(arch):
+def clip_arch(arch: str | dict) -> dict:
     """Sizes of a CLIP model.
 
     Args:
-        arch (str | dict): Name of one of open_clip's models, or a dict of
+        arch: Name of one of open_clip's models, or a dict of
             the form of its model configs: ``embed_dim``, ``vision_cfg`` and
             ``text_cfg``.
 

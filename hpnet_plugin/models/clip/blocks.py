@@ -25,14 +25,19 @@ class CrossFrameBlock(ResidualAttentionBlock):
     each other; then each frame attends to its own tokens and its message.
 
     Args:
-        width (int): W.
-        heads (int): Heads of both attentions.
-        frames (int): T.
-        drop_path (float): Rate of stochastic depth. Defaults to 0.
+        width: W.
+        heads: Heads of both attentions.
+        frames: T.
+        drop_path: Rate of stochastic depth. Defaults to 0.
         **kwargs: Of open_clip's ``ResidualAttentionBlock``.
     """
 
-    def __init__(self, width, heads, frames, drop_path=0., **kwargs):
+    def __init__(self,
+                 width: int,
+                 heads: int,
+                 frames: int,
+                 drop_path: float = 0.,
+                 **kwargs) -> None:
         super().__init__(width, heads, **kwargs)
         self.frames = frames
         self.message_fc = nn.Linear(width, width)
@@ -60,13 +65,17 @@ class FrameIntegration(nn.Module):
     """Multi-frame integration transformer (X-CLIP, Sec. 3.2).
 
     Args:
-        frames (int): T.
-        channels (int): E; a head has 64 of them.
-        layers (int): Number of blocks.
-        act_layer (type): Activation.
+        frames: T.
+        channels: E; a head has 64 of them.
+        layers: Number of blocks.
+        act_layer: Activation.
     """
 
-    def __init__(self, frames, channels, layers, act_layer):
+    def __init__(self,
+                 frames: int,
+                 channels: int,
+                 layers: int,
+                 act_layer: type) -> None:
         super().__init__()
         heads = max(channels // 64, 1)
         self.positional_embedding = nn.Parameter(
@@ -89,11 +98,11 @@ class PromptAttention(nn.Module):
     """Cross attention of class names and patches, without biases of q, k, v.
 
     Args:
-        channels (int): E.
-        heads (int): Number of heads.
+        channels: E.
+        heads: Number of heads.
     """
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.q_proj = nn.Linear(channels, channels, bias=False)
@@ -114,7 +123,7 @@ class PromptAttention(nn.Module):
 class PromptBlock(nn.Module):
     """Cross attention and MLP, pre-norm."""
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels, heads) -> None:
         super().__init__()
         self.cross_attn = PromptAttention(channels, heads)
         self.norm1, self.norm3 = LayerNorm(channels), LayerNorm(channels)

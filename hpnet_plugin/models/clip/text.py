@@ -1,4 +1,6 @@
 """Text tower of CLIP (Radford et al., ICML 2021), arXiv 2103.00020."""
+from __future__ import annotations
+
 import os.path as osp
 
 import torch
@@ -9,6 +11,11 @@ from torch.nn import functional as F
 
 from ..precision import full_precision
 from .arch import clip_arch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @MODELS.register_module()
@@ -21,21 +28,21 @@ class CLIPText(BaseModule):
     escapes notice.
 
     Args:
-        classes (str | Sequence[str]): Class names in label order: a list, a
+        classes: Class names in label order: a list, a
             file with a name a line, or one of the benchmarks' names; see
             :func:`hpnet_plugin.datasets.classes.class_names`.
-        arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
-        templates (str | Sequence[str]): Prompts with one ``{}`` each, or a
+        arch: See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
+        templates: Prompts with one ``{}`` each, or a
             file with one a line. The features of a single one are raw. Of
             several, the direction is that of open_clip's zero-shot
             classifier (each normalised, then averaged) and the length is
             their mean raw length, so that later modules see the usual
             scale. Defaults to the name itself, as HP-Net and X-CLIP have it.
-        frozen (bool): Whether the tower is left as it is, always in eval
+        frozen: Whether the tower is left as it is, always in eval
             mode. Defaults to True.
-        quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
+        quick_gelu: OpenAI's and X-CLIP's weights need it. Defaults to
             True.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
         classes (list[str]): Class names.
@@ -50,12 +57,12 @@ class CLIPText(BaseModule):
     """
 
     def __init__(self,
-                 classes,
-                 arch='ViT-B-16',
-                 templates=('{}', ),
-                 frozen=True,
-                 quick_gelu=True,
-                 init_cfg=None):
+                 classes: str | Sequence[str],
+                 arch: str | dict = 'ViT-B-16',
+                 templates: str | Sequence[str] = ('{}', ),
+                 frozen: bool = True,
+                 quick_gelu: bool = True,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         # takes most of a second
         from open_clip.transformer import QuickGELU, TextTransformer
@@ -72,12 +79,13 @@ class CLIPText(BaseModule):
         self._cache = None
         self.set_classes(classes, templates)
 
-    def set_classes(self, classes, templates=None):
+    def set_classes(self, classes: str | Sequence[str],
+                    templates: str | Sequence[str] | None = None) -> None:
         """Take other class names, for zero-shot or few-shot evaluation.
 
         Args:
-            classes (str | Sequence[str]): As above.
-            templates (str | Sequence[str], optional): As above. Defaults to
+            classes: As above.
+            templates: As above. Defaults to
                 None: those that are there.
 
         Raises:
@@ -121,7 +129,7 @@ class CLIPText(BaseModule):
             self.tower.eval()
         return self
 
-    def forward(self):
+    def forward(self) -> Tensor:
         """Text features of the classes.
 
         Returns:

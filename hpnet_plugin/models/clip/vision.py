@@ -1,4 +1,6 @@
 """Video tower of X-CLIP (Ni et al., ECCV 2022), arXiv 2208.02816."""
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch
@@ -10,6 +12,10 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from .arch import clip_arch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class VideoFeatures(NamedTuple):
@@ -33,18 +39,18 @@ class XCLIPVision(BaseModule):
     Parameters carry X-CLIP's names (``visual.*`` and ``mit.*``).
 
     Args:
-        arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
-        num_frames (int): T. A checkpoint of another number is taken, its
+        arch: See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
+        num_frames: T. A checkpoint of another number is taken, its
             temporal positions interpolated. Defaults to 8.
-        mit_layers (int): Blocks of the multi-frame integration. Defaults to
+        mit_layers: Blocks of the multi-frame integration. Defaults to
             1, that of the released models.
-        quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
+        quick_gelu: OpenAI's and X-CLIP's weights need it. Defaults to
             True.
-        drop_path (float): Rate of stochastic depth of the last block; it
+        drop_path: Rate of stochastic depth of the last block; it
             grows linearly from 0. Defaults to 0.
-        grad_checkpointing (bool): Trade time for memory: compute each block
+        grad_checkpointing: Trade time for memory: compute each block
             again in the backward pass. Defaults to False.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
         embed_dim (int): E.
@@ -53,13 +59,13 @@ class XCLIPVision(BaseModule):
     """
 
     def __init__(self,
-                 arch='ViT-B-16',
-                 num_frames=8,
-                 mit_layers=1,
-                 quick_gelu=True,
-                 drop_path=0.,
-                 grad_checkpointing=False,
-                 init_cfg=None):
+                 arch: str | dict = 'ViT-B-16',
+                 num_frames: int = 8,
+                 mit_layers: int = 1,
+                 quick_gelu: bool = True,
+                 drop_path: float = 0.,
+                 grad_checkpointing: bool = False,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         from . import blocks
         sizes = clip_arch(arch)
@@ -84,7 +90,7 @@ class XCLIPVision(BaseModule):
             num_frames, self.embed_dim, mit_layers, act_layer)
         self.register_load_state_dict_pre_hook(_fit_frames)
 
-    def _init_blocks(self):
+    def _init_blocks(self) -> None:
         """CLIP's initialisation, which open_clip leaves to torch for ViTs."""
         blocks = self.visual.transformer.resblocks
         out_std = self.width**-0.5 * (2 * len(blocks))**-0.5
@@ -98,11 +104,11 @@ class XCLIPVision(BaseModule):
                             std=(2 * self.width)**-0.5)
             nn.init.normal_(block.mlp.c_proj.weight, std=out_std)
 
-    def forward(self, imgs):
+    def forward(self, imgs: Tensor) -> VideoFeatures:
         """Features of clips.
 
         Args:
-            imgs (Tensor): (B, T, 3, H, W), normalised.
+            imgs: (B, T, 3, H, W), normalised.
 
         Returns:
             VideoFeatures: Of B clips.
@@ -139,7 +145,7 @@ class XCLIPVision(BaseModule):
         return vit.ln_pre(x + vit.positional_embedding.to(x.dtype))
 
 
-def _fit_frames(module, state_dict, prefix, *_):
+def _fit_frames(module, state_dict, prefix, *_) -> None:
     """Interpolate temporal positions of another number of frames."""
     key = prefix + 'mit.positional_embedding'
     stored, own = state_dict.get(key), module.mit.positional_embedding

@@ -1,7 +1,13 @@
 """Cross attention of class names and joints (Table XII)."""
+from __future__ import annotations
+
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @MODELS.register_module()
@@ -14,17 +20,17 @@ class CrossAttentionFusion(BaseModule):
     their mean. The last layer starts at zero: F' then equals F_text.
 
     Args:
-        text_channels (int): C of the text features.
-        feat_channels (int): S * D of the joints' features.
-        head_channels (int): Channels of a head. Defaults to 64, CLIP's.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        text_channels: C of the text features.
+        feat_channels: S * D of the joints' features.
+        head_channels: Channels of a head. Defaults to 64, CLIP's.
+        init_cfg: Of mmengine's ``BaseModule``.
     """
 
     def __init__(self,
-                 text_channels,
-                 feat_channels,
-                 head_channels=64,
-                 init_cfg=None):
+                 text_channels: int,
+                 feat_channels: int,
+                 head_channels: int = 64,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.norm_text = nn.LayerNorm(text_channels)
         self.norm_joints = nn.LayerNorm(feat_channels)
@@ -36,12 +42,12 @@ class CrossAttentionFusion(BaseModule):
             batch_first=True)
         nn.init.zeros_(self.attn.out_proj.weight)
 
-    def forward(self, text, pooled):
+    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
         """Text features that have seen the joints.
 
         Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
+            text: F_text, (K, C) or (B, K, C).
+            pooled: Of :class:`SMCLM`, of B clips.
 
         Returns:
             Tensor: F', (B, K, C).

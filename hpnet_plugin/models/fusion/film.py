@@ -1,7 +1,13 @@
 """Feature-wise Linear Modulation (Perez et al., AAAI 2018), 1709.07871."""
+from __future__ import annotations
+
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @MODELS.register_module()
@@ -12,12 +18,15 @@ class FiLM(BaseModule):
     at one and zero: F' then equals F_text.
 
     Args:
-        text_channels (int): C of the text features.
-        feat_channels (int): D of F_c.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        text_channels: C of the text features.
+        feat_channels: D of F_c.
+        init_cfg: Of mmengine's ``BaseModule``.
     """
 
-    def __init__(self, text_channels, feat_channels, init_cfg=None):
+    def __init__(self,
+                 text_channels: int,
+                 feat_channels: int,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.gamma = nn.Linear(feat_channels, text_channels)
         self.beta = nn.Linear(feat_channels, text_channels)
@@ -25,12 +34,12 @@ class FiLM(BaseModule):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, text, pooled):
+    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
         """Modulated text features.
 
         Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
+            text: F_text, (K, C) or (B, K, C).
+            pooled: Of :class:`SMCLM`, of B clips.
 
         Returns:
             Tensor: F', (B, K, C).

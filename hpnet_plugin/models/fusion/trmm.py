@@ -1,8 +1,14 @@
 """Text Refinement Modulation Module (Sec. III-D of the HP-Net paper)."""
+from __future__ import annotations
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ETAS = ('outer', 'elementwise', 'text', None)
 MLPS = ('plain', 'released')
@@ -18,9 +24,9 @@ class TRMM(BaseModule):
     released code know three :math:`\eta`, see ``eta``.
 
     Args:
-        text_channels (int): C of the text features.
-        feat_channels (int): D of F_c.
-        eta (str, optional): Which one.
+        text_channels: C of the text features.
+        feat_channels: D of F_c.
+        eta: Which one.
 
             - ``'outer'``: Algorithm 1, line 7, read literally.
               S = tanh(P3(F_c)[:, :, None] - P4(F_c)[:, None, :]), (B, C, D),
@@ -34,14 +40,14 @@ class TRMM(BaseModule):
             - None: no eta. What is left is FiLM with a residual.
 
             Defaults to ``'outer'``.
-        mlp (str): ``'plain'``: every P is Linear, ReLU, Linear;
+        mlp: ``'plain'``: every P is Linear, ReLU, Linear;
             ``'released'``: P1 and P2 are Linear, Linear, and P3 and P4 are
             Linear, Linear, ReLU. Defaults to ``'plain'``.
-        init (str): ``'identity'``: the last layers start at zero, so that F'
+        init: ``'identity'``: the last layers start at zero, so that F'
             equals F_text and the match of text and video that was learnt
             before survives the first step; ``'released'``: torch's own
             initialisation. Defaults to ``'identity'``.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If an option is unknown, or ``mlp='released'`` would
@@ -49,12 +55,12 @@ class TRMM(BaseModule):
     """
 
     def __init__(self,
-                 text_channels,
-                 feat_channels,
-                 eta='outer',
-                 mlp='plain',
-                 init='identity',
-                 init_cfg=None):
+                 text_channels: int,
+                 feat_channels: int,
+                 eta: str = 'outer',
+                 mlp: str = 'plain',
+                 init: str = 'identity',
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         for name, value, known in (('eta', eta, ETAS), ('mlp', mlp, MLPS),
                                    ('init', init, INITS)):
@@ -90,7 +96,7 @@ class TRMM(BaseModule):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
 
-    def psi(self, text, feat):
+    def psi(self, text, feat) -> Tensor:
         """psi of Eq. 8; see :meth:`refinement`.
 
         Returns:
@@ -98,12 +104,12 @@ class TRMM(BaseModule):
         """
         return self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
 
-    def refinement(self, text, feat):
+    def refinement(self, text: Tensor, feat: Tensor) -> Tensor:
         """What is added to the text features, psi + eta.
 
         Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            feat (Tensor): F_c, (B, D).
+            text: F_text, (K, C) or (B, K, C).
+            feat: F_c, (B, D).
 
         Returns:
             Tensor: (B, K, C).
@@ -122,12 +128,12 @@ class TRMM(BaseModule):
         eta = (relation @ feat[:, :, None]).squeeze(-1) / self.feat_channels
         return psi + eta[:, None]
 
-    def forward(self, text, pooled):
+    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
         """Refined text features.
 
         Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
+            text: F_text, (K, C) or (B, K, C).
+            pooled: Of :class:`SMCLM`, of B clips.
 
         Returns:
             Tensor: F'_text, (B, K, C).

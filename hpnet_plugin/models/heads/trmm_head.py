@@ -1,4 +1,6 @@
 """Scores of clips against refined class names (Sec. III-E of HP-Net)."""
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 
@@ -11,6 +13,11 @@ from torch import nn
 
 from ..labels import check_labels
 from ..precision import full_precision
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class HPNetScores(NamedTuple):
@@ -35,22 +42,22 @@ class TRMMHead(BaseHead):
     linear classifier on the features of each stream.
 
     Args:
-        num_classes (int): K.
-        text_channels (int): C of text and video features.
-        feat_channels (int): D of a stream's features. Defaults to 0.
-        streams (Sequence[str]): Names of the streams; the recogniser hands
+        num_classes: K.
+        text_channels: C of text and video features.
+        feat_channels: D of a stream's features. Defaults to 0.
+        streams: Names of the streams; the recogniser hands
             those of its :class:`SMCLM` in. Defaults to none.
-        fusion (dict, optional): Config of what refines the text features:
+        fusion: Config of what refines the text features:
             :class:`TRMM`, :class:`FiLM` or :class:`CrossAttentionFusion`.
             Defaults to None: text and video alone are matched.
-        lambdas (float | Sequence[float]): Weight of each stream's loss, or
+        lambdas: Weight of each stream's loss, or
             one for all; the classifier of a stream of weight 0 is not
             trained. Defaults to 1, the paper's.
-        label_smooth_eps (float): Label smoothing. Defaults to 0.1.
-        learn_scale (bool): Whether the scale, which starts as CLIP's does
+        label_smooth_eps: Label smoothing. Defaults to 0.1.
+        learn_scale: Whether the scale, which starts as CLIP's does
             and is read from its checkpoints, is trained. Defaults to False,
             as in the released code.
-        average_clips (str): How several views of a clip are averaged, see
+        average_clips: How several views of a clip are averaged, see
             ``BaseHead``. Defaults to ``'score'``: dumps hold logits.
         **kwargs: Of ``BaseHead``.
 
@@ -60,16 +67,16 @@ class TRMMHead(BaseHead):
     """
 
     def __init__(self,
-                 num_classes,
-                 text_channels,
-                 feat_channels=0,
-                 streams=(),
-                 fusion=None,
-                 lambdas=1.,
-                 label_smooth_eps=0.1,
-                 learn_scale=False,
-                 average_clips='score',
-                 **kwargs):
+                 num_classes: int,
+                 text_channels: int,
+                 feat_channels: int = 0,
+                 streams: Sequence[str] = (),
+                 fusion: dict | None = None,
+                 lambdas: float | Sequence[float] = 1.,
+                 label_smooth_eps: float = 0.1,
+                 learn_scale: bool = False,
+                 average_clips: str = 'score',
+                 **kwargs) -> None:
         super().__init__(
             num_classes,
             text_channels,
@@ -98,11 +105,11 @@ class TRMMHead(BaseHead):
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(1 / 0.07)), requires_grad=learn_scale)
 
-    def forward(self, feats, **kwargs):
+    def forward(self, feats: tuple, **kwargs) -> HPNetScores:
         """Score clips.
 
         Args:
-            feats (tuple): Video features (B, C), text features (K, C) or
+            feats: Video features (B, C), text features (K, C) or
                 (B, K, C), and PooledFeatures of B clips or None.
 
         Returns:
@@ -124,12 +131,14 @@ class TRMMHead(BaseHead):
                     pooled.streams if self.streams else ())
             })
 
-    def loss_by_feat(self, cls_scores, data_samples):
+    def loss_by_feat(self, cls_scores: HPNetScores,
+                     data_samples: list[ActionDataSample]
+                     ) -> dict[str, Tensor]:
         """Losses of Eq. 14.
 
         Args:
-            cls_scores (HPNetScores): Of :meth:`forward`.
-            data_samples (list[ActionDataSample]): With ``gt_label``, a class
+            cls_scores: Of :meth:`forward`.
+            data_samples: With ``gt_label``, a class
                 (1,) or a distribution (K,).
 
         Returns:
@@ -148,12 +157,14 @@ class TRMMHead(BaseHead):
                 losses[f'loss_{name}'] = weight * found['loss_cls']
         return losses
 
-    def predict_by_feat(self, cls_scores, data_samples):
+    def predict_by_feat(self, cls_scores: HPNetScores,
+                        data_samples: list[ActionDataSample]
+                        ) -> list[ActionDataSample]:
         """Put scores into the samples.
 
         Args:
-            cls_scores (HPNetScores): Of :meth:`forward`.
-            data_samples (list[ActionDataSample]): The clips.
+            cls_scores: Of :meth:`forward`.
+            data_samples: The clips.
 
         Returns:
             list[ActionDataSample]: The same, with ``pred_score`` and

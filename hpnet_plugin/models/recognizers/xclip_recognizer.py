@@ -1,8 +1,14 @@
 """The whole HP-Net: video, class names and pooled features."""
+from __future__ import annotations
+
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 
 from ..sizes import refuse_other_sizes
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @MODELS.register_module()
@@ -16,31 +22,31 @@ class XCLIPRecognizer(BaseRecognizer):
     with ``prompts`` X-CLIP itself.
 
     Args:
-        backbone (dict): Config of the video tower, :class:`XCLIPVision`.
-        text (dict): Config of the text tower, :class:`CLIPText`; its class
+        backbone: Config of the video tower, :class:`XCLIPVision`.
+        text: Config of the text tower, :class:`CLIPText`; its class
             names are the classes.
-        cls_head (dict): Config of :class:`TRMMHead`; channels and streams
+        cls_head: Config of :class:`TRMMHead`; channels and streams
             are those of the parts.
-        topology (dict, optional): Config of :class:`SMCLM`.
-        prompts (dict, optional): Config of X-CLIP's :class:`VideoPrompts`.
-        data_preprocessor (dict, optional): Config of
+        topology: Config of :class:`SMCLM`.
+        prompts: Config of X-CLIP's :class:`VideoPrompts`.
+        data_preprocessor: Config of
             :class:`HPNetDataPreprocessor`.
-        train_cfg (dict, optional): Not used.
-        test_cfg (dict, optional): Not used.
+        train_cfg: Not used.
+        test_cfg: Not used.
 
     Raises:
         ValueError: If class names and ``num_classes`` of the head disagree.
     """
 
     def __init__(self,
-                 backbone,
-                 text,
-                 cls_head,
-                 topology=None,
-                 prompts=None,
-                 data_preprocessor=None,
-                 train_cfg=None,
-                 test_cfg=None):
+                 backbone: dict,
+                 text: dict,
+                 cls_head: dict,
+                 topology: dict | None = None,
+                 prompts: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 train_cfg: dict | None = None,
+                 test_cfg: dict | None = None) -> None:
         super().__init__(
             backbone,
             data_preprocessor=data_preprocessor,
@@ -74,11 +80,11 @@ class XCLIPRecognizer(BaseRecognizer):
         refuse_other_sizes(self, ('cls_head.classifiers.', ),
                            ('backbone.mit.positional_embedding', ))
 
-    def extract_feat(self, inputs, **kwargs):
+    def extract_feat(self, inputs: dict[str, Tensor], **kwargs) -> tuple:
         """Features of the three modalities.
 
         Args:
-            inputs (dict[str, Tensor]): ``imgs`` (B, views * T, 3, H, W) and,
+            inputs: ``imgs`` (B, views * T, 3, H, W) and,
                 with a topology, ``pooled_feat`` (B, 1, M, T', V, C).
 
         Returns:
