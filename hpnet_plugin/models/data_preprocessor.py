@@ -1,20 +1,19 @@
 """Batches of several modalities, on the device."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.models.data_preprocessors import MultiModalDataPreprocessor
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
 from torch.distributions.beta import Beta
 
 from .labels import check_labels
 from .precision import full_precision
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MODALITIES = dict(rgb='imgs', pooled='pooled_feat')
 
@@ -26,8 +25,7 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
     Args:
         preprocessors: Input key to the config of its
             ``ActionDataPreprocessor``.
-        blending: Config of :class:`MixupCutmix`. Defaults
-            to None.
+        blending: Config of :class:`MixupCutmix`. Defaults to None.
     """
 
     def __init__(self, preprocessors: dict[str, dict],
@@ -39,12 +37,11 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
         """Stack, normalise, and blend where the model is being trained.
 
         Args:
-            data: ``inputs`` (dict of lists of tensors) and
-                ``data_samples``.
+            data: ``inputs`` (dict of lists of tensors) and ``data_samples``.
             training: Whether to blend. Defaults to False.
 
         Returns:
-            dict: ``inputs`` (dict of tensors) and ``data_samples``.
+            ``inputs`` (dict of tensors) and ``data_samples``.
         """
         # float16 features are no business of a bfloat16 autocast
         with full_precision(self.device):
@@ -66,13 +63,13 @@ class MixupCutmix:
 
     Args:
         num_classes: K.
-        mixup_alpha: Of mixup's Beta distribution; 0 for CutMix
-            only. Defaults to 0.8.
+        mixup_alpha: Of mixup's Beta distribution; 0 for CutMix only. Defaults
+            to 0.8.
         cutmix_alpha: Of CutMix's; 0 for mixup only. Defaults to 1.
-        switch_prob: How often CutMix is taken where both may be.
-            Defaults to 0.5.
-        mix: Modalities that are blended. Defaults to
-            ``('rgb', 'pooled')``; the released code blends ``('rgb', )``.
+        switch_prob: How often CutMix is taken where both may be. Defaults to
+            0.5.
+        mix: Modalities that are blended. Defaults to ``('rgb', 'pooled')``;
+            the released code blends ``('rgb', )``.
 
     Raises:
         ValueError: If nothing would be blended.
@@ -96,22 +93,24 @@ class MixupCutmix:
         self.keys = tuple(MODALITIES[name] for name in mix)
 
     def __call__(self, inputs: dict[str, Tensor],
-                 data_samples: list[ActionDataSample]) -> tuple:
+                 data_samples: list[ActionDataSample]
+                 ) -> tuple[dict[str, Tensor], list[ActionDataSample]]:
         """Blend a batch.
 
         Args:
-            inputs: ``imgs`` (B, T, 3, H, W) and
-                ``pooled_feat`` (B, 1, M, T', V, C), or one of them.
+            inputs: ``imgs`` (B, T, 3, H, W) and ``pooled_feat`` (B, 1, M, T',
+                V, C), or one of them.
             data_samples: With ``gt_label``, (1,).
 
         Returns:
-            tuple: Blended inputs, and the samples with labels (K,).
+            Blended inputs, and the samples with labels (K,).
 
         Raises:
             ValueError: If a label is no class.
         """
         check_labels(data_samples, self.num_classes)
         labels = F.one_hot(
+            # pyrefly: ignore[missing-attribute]  set with the label
             torch.cat([sample.gt_label for sample in data_samples]),
             self.num_classes).float()
         partner = torch.randperm(len(labels))
@@ -138,7 +137,8 @@ class MixupCutmix:
         return blended, data_samples
 
 
-def _random_box(size, kept):
+def _random_box(size: Sequence[int], kept: float
+                ) -> tuple[tuple[slice, slice], float]:
     """Box of about (1 - kept) of an image, and what it really leaves."""
     height, width = size
     side = (1 - kept)**0.5
@@ -151,11 +151,12 @@ def _random_box(size, kept):
     return (slice(top, bottom), slice(left, right)), 1 - area / height / width
 
 
-def _paste(value, partner, key, box, kept):
+def _paste(value: Tensor, partner: Tensor, key: str,
+           box: tuple[slice, slice] | None, kept: float) -> Tensor:
     """Put a part of each sample's partner into a copy of the sample."""
     value, other = value.clone(), value[partner]
     if key == 'imgs':
-        where = (Ellipsis, *box)
+        where = (Ellipsis, *(box or ()))
     else:
         joints = value.shape[-2]
         where = (Ellipsis,

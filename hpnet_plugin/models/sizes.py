@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import logging
-
-from mmengine.logging import print_log
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mmengine.logging import print_log
+
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
@@ -19,15 +19,16 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
 
     Args:
         module: The module.
-        forgiven: Beginnings of keys, within the module, that
-            may differ: they start anew, which is logged.
+        forgiven: Beginnings of keys, within the module, that may differ: they
+            start anew, which is logged.
         fitted: Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
     """
 
-    def check(module, state_dict, prefix, *_) -> None:
+    def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+              *_: object) -> None:
         other = []
         for key, value in module.state_dict().items():
             stored = state_dict.get(prefix + key)

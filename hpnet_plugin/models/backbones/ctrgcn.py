@@ -10,14 +10,15 @@ from .graph_backbone import GraphBackbone
 KERNEL, DILATIONS = 5, (1, 2)
 
 
-def _kaiming(conv):
+def _kaiming(conv: nn.Conv2d) -> nn.Conv2d:
     """Published initialisation of every convolution."""
     nn.init.kaiming_normal_(conv.weight, mode='fan_out')
-    nn.init.zeros_(conv.bias)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
     return conv
 
 
-class ChannelTopology(nn.Module):
+class _ChannelTopology(nn.Module):
     """Graph convolution with a topology of its own a channel (CTR-GC).
 
     Args:
@@ -34,7 +35,7 @@ class ChannelTopology(nn.Module):
         self.conv3 = _kaiming(nn.Conv2d(in_channels, out_channels, 1))
         self.conv4 = _kaiming(nn.Conv2d(inner, out_channels, 1))
 
-    def forward(self, x: Tensor, mean: Tensor) -> tuple[Tensor]:
+    def forward(self, x: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a subset, and what each channel adds to its graph.
 
         Args:
@@ -42,7 +43,7 @@ class ChannelTopology(nn.Module):
             mean: Its mean over time, (N, C, 1, V).
 
         Returns:
-            tuple[Tensor]: (N, C', T, V) and (N, C', V, V).
+            (N, C', T, V) and (N, C', V, V).
         """
         # conv1 and conv2 are linear: the mean over time may come before them
         p, q = self.conv1(mean), self.conv2(mean)
@@ -50,13 +51,14 @@ class ChannelTopology(nn.Module):
         return self.conv3(x), self.conv4(relation)
 
 
-class UnitGCN(nn.Module):
+class _UnitGCN(nn.Module):
     """CTR-GC of all subsets of the graph, batch norm, skip and ReLU."""
 
-    def __init__(self, in_channels, out_channels, graph) -> None:
+    def __init__(self, in_channels: int, out_channels: int,
+                 graph: Tensor) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
-            ChannelTopology(in_channels, out_channels) for _ in graph)
+            _ChannelTopology(in_channels, out_channels) for _ in graph)
         self.PA = nn.Parameter(graph.clone())
         self.alpha = nn.Parameter(torch.zeros(1))
         self.down = nn.Identity() if in_channels == out_channels else \
@@ -66,7 +68,7 @@ class UnitGCN(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels)
         nn.init.constant_(self.bn.weight, 1e-6)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T, V)."""
         mean, out = x.mean(2, keepdim=True), 0
         for conv, graph in zip(self.convs, self.PA):
@@ -77,15 +79,11 @@ class UnitGCN(nn.Module):
         return torch.relu(self.bn(out) + self.down(x))
 
 
-class UnitTCN(nn.Module):
+class _UnitTCN(nn.Module):
     """Temporal convolution and batch norm."""
 
-    def __init__(self,
-                 in_channels,
-                 out_channels,
-                 kernel=1,
-                 stride=1,
-                 dilation=1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1,
+                 stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
         padding = (kernel - 1) * dilation // 2
         self.conv = _kaiming(
@@ -93,25 +91,25 @@ class UnitTCN(nn.Module):
                       (padding, 0), (dilation, 1)))
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         return self.bn(self.conv(x))
 
 
-class MultiScaleTCN(nn.Module):
+class _MultiScaleTCN(nn.Module):
     """Two dilated convolutions, a maximum and a point in parallel."""
 
-    def __init__(self, channels, stride) -> None:
+    def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         width = channels // (len(DILATIONS) + 2)
 
-        def point(stride=1):
+        def point(stride: int = 1) -> list[nn.Module]:
             return [_kaiming(nn.Conv2d(channels, width, 1, (stride, 1))),
                     nn.BatchNorm2d(width)]
 
         self.branches = nn.ModuleList([
             nn.Sequential(*point(), nn.ReLU(),
-                          UnitTCN(width, width, KERNEL, stride, dilation))
+                          _UnitTCN(width, width, KERNEL, stride, dilation))
             for dilation in DILATIONS])
         self.branches.append(
             nn.Sequential(*point(), nn.ReLU(),
@@ -122,31 +120,27 @@ class MultiScaleTCN(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1, 0.02)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C, T / stride, V)."""
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-class Block(nn.Module):
+class _Block(nn.Module):
     """Graph convolution, multi-scale temporal convolution, skip."""
 
-    def __init__(self,
-                 in_channels,
-                 out_channels,
-                 graph,
-                 stride=1,
-                 residual=True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, graph: Tensor,
+                 stride: int = 1, residual: bool = True) -> None:
         super().__init__()
-        self.gcn1 = UnitGCN(in_channels, out_channels, graph)
-        self.tcn1 = MultiScaleTCN(out_channels, stride)
+        self.gcn1 = _UnitGCN(in_channels, out_channels, graph)
+        self.tcn1 = _MultiScaleTCN(out_channels, stride)
         if not residual:
             self.residual = None
         elif in_channels == out_channels and stride == 1:
             self.residual = nn.Identity()
         else:
-            self.residual = UnitTCN(in_channels, out_channels, stride=stride)
+            self.residual = _UnitTCN(in_channels, out_channels, stride=stride)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         out = self.tcn1(self.gcn1(x))
         if self.residual is not None:
@@ -163,5 +157,5 @@ class CTRGCN(GraphBackbone):
     """
 
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,
-               stride: int, halvings: int, residual: bool) -> Block:
-        return Block(in_channels, out_channels, graph, stride, residual)
+               stride: int, halvings: int, residual: bool) -> _Block:
+        return _Block(in_channels, out_channels, graph, stride, residual)

@@ -22,8 +22,8 @@ class GraphBackbone(BaseModule):
 
     Args:
         in_channels: C of the input: 96 for HRNet-W48's H2 map, 2 for 2D pose.
-        graph: Layout of the joints; see
-            :func:`hpnet_plugin.graph.adjacency`. Defaults to ``'coco'``.
+        graph: Layout of the joints; see :func:`hpnet_plugin.graph.adjacency`.
+            Defaults to ``'coco'``.
         num_person: M of the input. Defaults to 2.
         base_channels: Channels of the first stage. Defaults to 64.
         init_cfg: Of mmengine's ``BaseModule``.

@@ -63,15 +63,16 @@ PARTS, GROUPS = 4, 8
 FRAMES = 64
 
 
-def _conv(in_channels, out_channels, stride=1):
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     """A point convolution with the published initialisation."""
     conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1))
     kaiming_init(conv)
     return conv
 
 
-def _conv_norm(in_channels, out_channels, kernel=1, stride=1, dilation=1,
-               act_cfg=None):
+def _conv_norm(in_channels: int, out_channels: int, kernel: int = 1,
+               stride: int = 1, dilation: int = 1,
+               act_cfg: dict | None = None) -> ConvModule:
     """Convolution over time and batch norm."""
     return ConvModule(
         in_channels, out_channels, (kernel, 1), (stride, 1),
@@ -79,12 +80,12 @@ def _conv_norm(in_channels, out_channels, kernel=1, stride=1, dilation=1,
         norm_cfg=dict(type='BN'), act_cfg=act_cfg)
 
 
-def _outer(query, key):
+def _outer(query: Tensor, key: Tensor) -> Tensor:
     """Products of the positive parts, (..., L) and (..., L) -> (..., L, L)."""
     return torch.relu(query)[..., :, None] * torch.relu(key)[..., None, :]
 
 
-def _stretch(given, wanted, like):
+def _stretch(given: int, wanted: int, like: Tensor) -> Tensor:
     """Linear interpolation of rows, as a matrix (given, wanted).
 
     The stock one has no deterministic gradient on GPUs.
@@ -93,7 +94,7 @@ def _stretch(given, wanted, like):
     return F.interpolate(eye[None], wanted, mode='linear')[0].to(like.dtype)
 
 
-class SpatialMixFormer(nn.Module):
+class _SpatialMixFormer(nn.Module):
     """Joints attend to each other, each quarter of the channels for itself.
 
     The topology of a channel is the graph (SE), what is learnt of it (GEME,
@@ -131,7 +132,7 @@ class SpatialMixFormer(nn.Module):
             value: (N, K, C', T, V).
 
         Returns:
-            Tensor: (N, K, 4, V, V).
+            (N, K, 4, V, V).
         """
         # half of a part's channels ask, the other half answer
         mean = value.mean(3).unflatten(2, (PARTS, 2, -1)).mean(4)
@@ -142,14 +143,14 @@ class SpatialMixFormer(nn.Module):
         after, before = (0, 0, 0, 0, 0, 1), (0, 0, 0, 0, 1, 0)
         return own / 2 + (F.pad(cross, after) + F.pad(cross, before)) / 4
 
-    def topology(self, value):
+    def topology(self, value: Tensor) -> Tensor:
         """Weight of joint v in joint w, (N, K, C', V, V)."""
         channels = value.shape[2]
         attention = self.attention(value)
         graph = (self.SE + self.GEME).repeat(1, channels // GROUPS, 1, 1)
         return graph + attention.repeat_interleave(channels // PARTS, 2) / 2
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T, V)."""
         value = self.value(x).unflatten(1, (len(self.SE), -1))
         out = torch.einsum('nkctv,nkcvw->nctw', value, self.topology(value))
@@ -158,7 +159,7 @@ class SpatialMixFormer(nn.Module):
         return torch.relu(self.bn(out) + self.down(x))
 
 
-class TemporalAttention(nn.Module):
+class _TemporalAttention(nn.Module):
     """Frames attend to each other (Temporal Transformer).
 
     Args:
@@ -179,7 +180,7 @@ class TemporalAttention(nn.Module):
         self.linear = nn.Linear(frames, frames)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def project(self, x):
+    def project(self, x: Tensor) -> Tensor:
         """The map over time, (N, T) -> (N, T)."""
         given, frames = x.shape[1], self.linear.in_features
         # an exported graph takes any number: it stretches every clip, which
@@ -189,32 +190,33 @@ class TemporalAttention(nn.Module):
         there, back = _stretch(given, frames, x), _stretch(frames, given, x)
         return self.linear(x @ there) @ back
 
-    def attention(self, x):
+    def attention(self, x: Tensor) -> Tensor:
         """Weight of frame s in frame t, (N, C', T, V) -> (N, T, T)."""
         half = x.shape[1] // 2
         query = self.project(x[:, :half].mean((1, 3)))
         key = self.project(x[:, half:].amax((1, 3)))
         return torch.sigmoid(_outer(query, key))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         x = self.conv(x)
         return self.bn(torch.einsum('ncsv,nst->nctv', x, self.attention(x)))
 
 
-class SequentialHolding(nn.Module):
+class _SequentialHolding(nn.Module):
     """A gate a frame, of the frame's mean and maximum."""
 
-    def __init__(self, in_channels, out_channels, stride) -> None:
+    def __init__(self, in_channels: int, out_channels: int,
+                 stride: int) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, stride)
         self.combine = nn.Conv1d(2, 1, 1)
         # half open: drawn at random, most would start shut or wide open
-        nn.init.zeros_(self.combine.weight)
-        nn.init.zeros_(self.combine.bias)
+        for parameter in self.combine.parameters():
+            nn.init.zeros_(parameter)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         x = self.conv(x)
         pooled = torch.stack([x.mean((1, 3)), x.amax((1, 3))], 1)
@@ -222,7 +224,7 @@ class SequentialHolding(nn.Module):
         return self.bn(x * gate[..., None])
 
 
-class TemporalMixFormer(nn.Module):
+class _TemporalMixFormer(nn.Module):
     """Five views of time side by side.
 
     Two dilated convolutions, a maximum, attention and a gate.
@@ -251,27 +253,23 @@ class TemporalMixFormer(nn.Module):
                 nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
                 nn.BatchNorm2d(pooled)))
         self.branches.append(
-            TemporalAttention(channels, attending, frames, stride))
-        self.branches.append(SequentialHolding(channels, gated, stride))
+            _TemporalAttention(channels, attending, frames, stride))
+        self.branches.append(_SequentialHolding(channels, gated, stride))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C, T / stride, V)."""
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-class MixFormerBlock(nn.Module):
+class _MixFormerBlock(nn.Module):
     """Spatial MixFormer, Temporal MixFormer, skip."""
 
-    def __init__(self,
-                 in_channels,
-                 out_channels,
-                 graph,
-                 frames,
-                 stride=1,
-                 residual=True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, graph: Tensor,
+                 frames: int, stride: int = 1, residual: bool = True
+                 ) -> None:
         super().__init__()
-        self.spatial = SpatialMixFormer(in_channels, out_channels, graph)
-        self.temporal = TemporalMixFormer(out_channels, frames, stride)
+        self.spatial = _SpatialMixFormer(in_channels, out_channels, graph)
+        self.temporal = _TemporalMixFormer(out_channels, frames, stride)
         if not residual:
             self.residual = None
         elif in_channels == out_channels and stride == 1:
@@ -280,7 +278,7 @@ class MixFormerBlock(nn.Module):
             self.residual = _conv_norm(in_channels, out_channels,
                                        stride=stride)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         out = self.temporal(self.spatial(x))
         if self.residual is not None:
@@ -288,18 +286,19 @@ class MixFormerBlock(nn.Module):
         return torch.relu(out)
 
 
-class Retrospect(nn.Module):
+class _Retrospect(nn.Module):
     """An earlier block's features, brought to the size of the last."""
 
-    def __init__(self, in_channels, out_channels, stride) -> None:
+    def __init__(self, in_channels: int, out_channels: int,
+                 stride: int) -> None:
         super().__init__()
         # as many frames as strided convolutions leave, for any T
         self.pool = nn.AvgPool2d((stride, 1), ceil_mode=True)
         self.conv = _conv_norm(in_channels, out_channels,
                                act_cfg=dict(type='ReLU'))
-        nn.init.constant_(self.conv.bn.weight, 1e-6)
+        nn.init.constant_(self.conv.get_parameter('bn.weight'), 1e-6)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         return self.conv(self.pool(x))
 
@@ -312,10 +311,12 @@ class SkeletonMixFormer(GraphBackbone):
     and the seventh are added to those of the last (retrospect model).
 
     Args:
-        in_channels: See :class:`GraphBackbone`, as ``graph``, ``num_person``
-            and ``init_cfg``.
+        in_channels: See :class:`GraphBackbone`.
+        graph: See :class:`GraphBackbone`.
+        num_person: See :class:`GraphBackbone`.
         base_channels: Channels of the first stage, a multiple of 8. The
             published model has 80. Defaults to 64.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If ``base_channels`` is not a multiple of 8.
@@ -333,8 +334,8 @@ class SkeletonMixFormer(GraphBackbone):
                 f'groups of channels; got {base_channels}')
         super().__init__(in_channels, graph, num_person, base_channels,
                          init_cfg)
-        self.first_tram = Retrospect(base_channels, self.out_channels, 4)
-        self.second_tram = Retrospect(base_channels * 2, self.out_channels, 2)
+        self.first_tram = _Retrospect(base_channels, self.out_channels, 4)
+        self.second_tram = _Retrospect(base_channels * 2, self.out_channels, 2)
 
     def _embedding(self, in_channels: int,
                    base_channels: int) -> tuple[nn.Module, int]:
@@ -343,8 +344,8 @@ class SkeletonMixFormer(GraphBackbone):
         return layer, base_channels
 
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,
-               stride: int, halvings: int, residual: bool) -> MixFormerBlock:
-        return MixFormerBlock(in_channels, out_channels, graph,
+               stride: int, halvings: int, residual: bool) -> _MixFormerBlock:
+        return _MixFormerBlock(in_channels, out_channels, graph,
                               FRAMES >> halvings, stride, residual)
 
     def _combine(self, stages: list[Tensor]) -> Tensor:

@@ -10,12 +10,8 @@ from mmaction.models.backbones.x3d import X3D, BlockX3D
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @MODELS.register_module()
@@ -31,7 +27,7 @@ class C3DLight(BaseModule):
         init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        out_channels (int): Channels that it gives, eight times the first.
+        out_channels: Channels that it gives, eight times the first.
     """
 
     # width in units of the first, and whether space is halved before it
@@ -58,7 +54,7 @@ class C3DLight(BaseModule):
             x: (N, K, T, H, W).
 
         Returns:
-            Tensor: (N, 256, T, H / 8, W / 8).
+            (N, 256, T, H / 8, W / 8).
         """
         for name, (_, halved) in self.LAYERS.items():
             if halved:
@@ -76,7 +72,7 @@ class X3DShallow(X3D):
         gamma_w: Factor of the published width. Defaults to 1.
 
     Attributes:
-        feat_dim (int): Channels that it gives, 216 times ``gamma_w``.
+        feat_dim: Channels that it gives, 216 times ``gamma_w``.
     """
 
     BLOCKS = 2, 5, 3
@@ -100,4 +96,5 @@ class X3DShallow(X3D):
             inside = width
         for module in self.modules():
             if isinstance(module, BlockX3D):
-                module.swish = nn.Identity()
+                # pyrefly: ignore[bad-assignment]
+                module.swish = nn.Identity()  # in place of Swish

@@ -4,11 +4,9 @@ from __future__ import annotations
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from torch import nn
-from typing import TYPE_CHECKING
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from .vision import VideoFeatures
 
 
 @MODELS.register_module()
@@ -53,7 +51,7 @@ class VideoPrompts(BaseModule):
             video: Of B clips.
 
         Returns:
-            Tensor: (B, K, E).
+            (B, K, E).
         """
         patches = (self.visual_ln(video.patches) @ self.visual_proj).mean(1)
         patches = self.norm(patches)

@@ -2,16 +2,14 @@
 from __future__ import annotations
 
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
-from torch import nn
-from typing import TYPE_CHECKING
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from ..backbones.smclm import StreamFeatures
+from .text_fusion import TextFusion
 
 
 @MODELS.register_module()
-class CrossAttentionFusion(BaseModule):
+class CrossAttentionFusion(TextFusion):
     """Let each class's text look at the joints of the clip.
 
     F' = F_text + MHA(query=F_text, key=value=joints), both normed before.
@@ -42,17 +40,8 @@ class CrossAttentionFusion(BaseModule):
             batch_first=True)
         nn.init.zeros_(self.attn.out_proj.weight)
 
-    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
-        """Text features that have seen the joints.
-
-        Args:
-            text: F_text, (K, C) or (B, K, C).
-            pooled: Of :class:`SMCLM`, of B clips.
-
-        Returns:
-            Tensor: F', (B, K, C).
-        """
-        joints = self.norm_joints(pooled.joints)
+    def _refined(self, text: Tensor, features: StreamFeatures) -> Tensor:
+        joints = self.norm_joints(features.joints)
         query = self.norm_text(text).expand(len(joints), *text.shape[-2:])
         seen, _ = self.attn(query, joints, joints, need_weights=False)
         return text + seen

@@ -2,16 +2,14 @@
 from __future__ import annotations
 
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
-from torch import nn
-from typing import TYPE_CHECKING
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from ..backbones.smclm import StreamFeatures
+from .text_fusion import TextFusion
 
 
 @MODELS.register_module()
-class FiLM(BaseModule):
+class FiLM(TextFusion):
     """Scale and shift the text features by those of the clip (Table XII).
 
     F' = gamma(F_c) * F_text + beta(F_c), gamma and beta linear. They start
@@ -34,15 +32,6 @@ class FiLM(BaseModule):
             nn.init.zeros_(layer.weight)
             nn.init.constant_(layer.bias, start)
 
-    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
-        """Modulated text features.
-
-        Args:
-            text: F_text, (K, C) or (B, K, C).
-            pooled: Of :class:`SMCLM`, of B clips.
-
-        Returns:
-            Tensor: F', (B, K, C).
-        """
-        feat = pooled.concat
+    def _refined(self, text: Tensor, features: StreamFeatures) -> Tensor:
+        feat = features.concat
         return self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]

@@ -3,12 +3,10 @@ from __future__ import annotations
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
-from torch import nn
-from typing import TYPE_CHECKING
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from ..backbones.smclm import StreamFeatures
+from .text_fusion import TextFusion
 
 ETAS = ('outer', 'elementwise', 'text', None)
 MLPS = ('plain', 'released')
@@ -16,7 +14,7 @@ INITS = ('identity', 'released')
 
 
 @MODELS.register_module()
-class TRMM(BaseModule):
+class TRMM(TextFusion):
     r"""Refine the text features of the classes by those of the clip.
 
     :math:`F'_{text} = F_{text} + \psi(F_c, F_{text}) + \eta(F_c)` (Eq. 7),
@@ -40,12 +38,12 @@ class TRMM(BaseModule):
             - None: no eta. What is left is FiLM with a residual.
 
             Defaults to ``'outer'``.
-        mlp: ``'plain'``: every P is Linear, ReLU, Linear;
-            ``'released'``: P1 and P2 are Linear, Linear, and P3 and P4 are
-            Linear, Linear, ReLU. Defaults to ``'plain'``.
-        init: ``'identity'``: the last layers start at zero, so that F'
-            equals F_text and the match of text and video that was learnt
-            before survives the first step; ``'released'``: torch's own
+        mlp: ``'plain'``: every P is Linear, ReLU, Linear; ``'released'``: P1
+            and P2 are Linear, Linear, and P3 and P4 are Linear, Linear, ReLU.
+            Defaults to ``'plain'``.
+        init: ``'identity'``: the last layers start at zero, so that F' equals
+            F_text and the match of text and video that was learnt before
+            survives the first step; ``'released'``: torch's own
             initialisation. Defaults to ``'identity'``.
         init_cfg: Of mmengine's ``BaseModule``.
 
@@ -75,7 +73,8 @@ class TRMM(BaseModule):
         self.feat_channels = feat_channels
         ends = []
 
-        def project(channels_in, channels_out, after=False):
+        def project(channels_in: int, channels_out: int,
+                    after: bool = False) -> nn.Sequential:
             first = nn.Linear(channels_in, text_channels)
             last = nn.Linear(text_channels, channels_out)
             ends.append(last)
@@ -96,11 +95,15 @@ class TRMM(BaseModule):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
 
-    def psi(self, text, feat) -> Tensor:
-        """psi of Eq. 8; see :meth:`refinement`.
+    def psi(self, text: Tensor, feat: Tensor) -> Tensor:
+        """Modulate the text features, psi of Eq. 8.
+
+        Args:
+            text: F_text, (K, C) or (B, K, C).
+            feat: F_c, (B, D).
 
         Returns:
-            Tensor: (B, K, C).
+            (B, K, C).
         """
         return self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
 
@@ -112,7 +115,7 @@ class TRMM(BaseModule):
             feat: F_c, (B, D).
 
         Returns:
-            Tensor: (B, K, C).
+            (B, K, C).
         """
         psi = self.psi(text, feat)
         if self.eta is None:
@@ -128,14 +131,5 @@ class TRMM(BaseModule):
         eta = (relation @ feat[:, :, None]).squeeze(-1) / self.feat_channels
         return psi + eta[:, None]
 
-    def forward(self, text: Tensor, pooled: PooledFeatures) -> Tensor:
-        """Refined text features.
-
-        Args:
-            text: F_text, (K, C) or (B, K, C).
-            pooled: Of :class:`SMCLM`, of B clips.
-
-        Returns:
-            Tensor: F'_text, (B, K, C).
-        """
-        return text + self.refinement(text, pooled.concat)
+    def _refined(self, text: Tensor, features: StreamFeatures) -> Tensor:
+        return text + self.refinement(text, features.concat)
