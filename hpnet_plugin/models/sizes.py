@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
 
+<<<<<<< HEAD
 if TYPE_CHECKING:
     from torch import Tensor, nn
+=======
+from ..weights import Differences, compare
+
+>>>>>>> main
 
 
 def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
@@ -27,6 +32,7 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
         ValueError: On loading; names what differs.
     """
 
+<<<<<<< HEAD
     def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
               *_: object) -> None:
         other = []
@@ -45,10 +51,25 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
             other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
                          f'{tuple(value.shape)} here')
         if other:
+=======
+    def check(module, state_dict, prefix, *_):
+        own = {prefix + key: value
+               for key, value in module.state_dict().items()
+               if key not in fitted}
+        differ = dict(compare(state_dict, own).shapes)
+        for key in list(differ):
+            if key.startswith(tuple(prefix + start for start in forgiven)):
+                there, here = differ.pop(key)
+                del state_dict[key]
+                print_log(f'{key} starts anew: it is {there} in the '
+                          f'checkpoint and {here} in the model', 'current',
+                          logging.WARNING)
+        if differ:
+>>>>>>> main
             raise ValueError(
                 f'the checkpoint is that of another {type(module).__name__}: '
-                f'{len(other)} tensors differ in shape, '
-                f'{"; ".join(other[:3])}. Take the config that it was made '
-                'with (channels of the tap, people, sizes of the towers)')
+                f'{Differences(shapes=differ)}. Take the config that it was '
+                'made with (channels of the tap, people, sizes of the '
+                'towers)')
 
     module.register_load_state_dict_pre_hook(check)
