@@ -1,26 +1,57 @@
 """Checkpoints of models of another size."""
+from __future__ import annotations
+
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
 
+<<<<<<< HEAD
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+=======
 from ..weights import Differences, compare
 
+>>>>>>> main
 
-def refuse_other_sizes(module, forgiven=(), fitted=()):
+
+def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
+                       fitted: Sequence[str] = ()) -> None:
     """Let a module refuse checkpoints whose tensors have other shapes.
 
     mmengine only logs them, and then trains or tests with random weights.
 
     Args:
-        module (nn.Module): The module.
-        forgiven (Sequence[str]): Beginnings of keys, within the module, that
-            may differ: they start anew, which is logged.
-        fitted (Sequence[str]): Keys that a part of the module fits itself.
+        module: The module.
+        forgiven: Beginnings of keys, within the module, that may differ: they
+            start anew, which is logged.
+        fitted: Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
     """
 
+<<<<<<< HEAD
+    def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+              *_: object) -> None:
+        other = []
+        for key, value in module.state_dict().items():
+            stored = state_dict.get(prefix + key)
+            if stored is None or stored.shape == value.shape or key in fitted:
+                continue
+            if key.startswith(tuple(forgiven)):
+                del state_dict[prefix + key]
+                print_log(
+                    f'{prefix + key} starts anew: it is '
+                    f'{tuple(stored.shape)} in the checkpoint and '
+                    f'{tuple(value.shape)} in the model', 'current',
+                    logging.WARNING)
+                continue
+            other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
+                         f'{tuple(value.shape)} here')
+        if other:
+=======
     def check(module, state_dict, prefix, *_):
         own = {prefix + key: value
                for key, value in module.state_dict().items()
@@ -34,6 +65,7 @@ def refuse_other_sizes(module, forgiven=(), fitted=()):
                           f'checkpoint and {here} in the model', 'current',
                           logging.WARNING)
         if differ:
+>>>>>>> main
             raise ValueError(
                 f'the checkpoint is that of another {type(module).__name__}: '
                 f'{Differences(shapes=differ)}. Take the config that it was '
