@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..estimation.people import ClipJoints, JointsSource
+from ..estimation.given_joints import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
 from ..unpickling import unpickle

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import tracking
+from . import gaps, selection, tracking
+from .crop_batches import CropBatches
 from .people import People, PersonSource
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ NOBODY = ('zeros', 'frame', 'fail')
 NTU_NAME = re.compile(r'S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})(_rgb)?')
 # NTU's mutual actions, which the released extraction takes two people for.
 TWO_PERSON_ACTIONS = frozenset((*range(50, 61), *range(106, 121)))
-# Batches are filled up to a multiple of this: few sizes, little waste.
-PADDED_TO = 8
 
 
 class NoPersonError(ValueError):
@@ -71,7 +70,7 @@ class ClipAssembler:
         source: Says who is where.
         extractor: Pose net, taps and pooling; anything with its ``crop``,
             ``submit``, ``taps`` and ``net.num_joints``.
-        max_people: People kept, M at most.
+        num_people: People kept, M at most.
         max_gap: Longest absence in frames of the video that is bridged when
             people are tracked, and filled linearly in their joints and
             features.
@@ -93,12 +92,12 @@ class ClipAssembler:
     def __init__(self,
                  source: PersonSource,
                  extractor: PooledExtractor,
-                 max_people: int = 2,
+                 num_people: int = 2,
                  max_gap: int = 30,
                  persons: str = 'tracked',
                  nobody: str = 'zeros',
                  batch: int = 32,
-                 budget: int = 256 << 20):
+                 budget: int = 256 << 20) -> None:
         for key, value, known in (('persons', persons, PERSONS),
                                   ('nobody', nobody, NOBODY)):
             if value not in known:
@@ -111,11 +110,11 @@ class ClipAssembler:
             raise ValueError(f'{source.name} gives joints, a whole frame has '
                              "none: take nobody='zeros' or 'fail'")
         self.source, self.extractor = source, extractor
-        self.max_people, self.max_gap = max_people, max_gap
+        self.num_people, self.max_gap = num_people, max_gap
         self.persons, self.nobody = persons, nobody
         self.batch, self.budget = batch, budget
         # a few more than are kept, since who stays is known at the end only
-        self.candidates = max_people + 2
+        self.candidates = num_people + 2
 
     @property
     def record(self) -> dict:
@@ -130,7 +129,7 @@ class ClipAssembler:
             **record,
             detector=self.source.record,
             persons='given' if self.source.slotted else self.persons,
-            max_people=self.max_people,
+            max_people=self.num_people,
             max_gap=self.max_gap,
             **nobody)
 
@@ -161,13 +160,13 @@ class ClipAssembler:
             NotFiniteError: If a joint or feature is not finite.
             ValueError: If the clip has no frame.
         """
-        crops = _Crops(self.extractor, self.batch, self.budget)
+        crops = CropBatches(self.extractor, self.batch, self.budget)
         numbers, times, people, shape = [], [], [], None
         doubted = self.persons == 'tracked' and self.source.evidence > 0
         posed = pose or doubted
         frames = None  # whole frames, for as long as nobody is seen
         if self.nobody == 'frame':
-            frames = _Crops(self.extractor, self.batch, self.budget)
+            frames = CropBatches(self.extractor, self.batch, self.budget)
         for sighting in self.source.follow(clip, chunks):
             image, found = sighting.image, sighting.people
             if not self.source.slotted:
@@ -201,7 +200,7 @@ class ClipAssembler:
         if pose or doubted and len(chosen) > 1:
             arrays = self._arrays(clip, people, chosen, numbers, crops)
         if doubted and len(chosen) > 1:
-            good = tracking.believed(arrays['keypoint_score'],
+            good = selection.believed(arrays['keypoint_score'],
                                      self.source.evidence)
             chosen = chosen[good]
             arrays = {key: value[good] for key, value in arrays.items()}
@@ -217,7 +216,7 @@ class ClipAssembler:
             slots = np.concatenate([found.slots for found in people])
             known, count = np.unique(slots, return_counts=True)
             kept = known[np.sort(np.argsort(
-                -count, kind='stable')[:self.max_people])]
+                -count, kind='stable')[:self.num_people])]
             chosen = np.full((len(kept), len(people)), -1)
             for t, found in enumerate(people):
                 slot, at = np.nonzero(kept[:, None] == found.slots)
@@ -225,7 +224,7 @@ class ClipAssembler:
             return chosen
         if self.persons == 'tracked':
             tracks = tracking.link(boxes, self.max_gap, numbers)
-            return tracking.select(tracks, boxes, self.max_people,
+            return selection.select(tracks, boxes, self.num_people,
                                    self.source.least, numbers)
         action = NTU_NAME.fullmatch(clip)
         two = bool(action) and int(action[1]) in TWO_PERSON_ACTIONS
@@ -299,59 +298,9 @@ def people_arrays(clip: str,
     if max_gap:
         for key in arrays:
             if key != 'keypoint_score':
-                arrays[key] = tracking.fill_gaps(
+                arrays[key] = gaps.fill_gaps(
                     arrays[key], present, max_gap, numbers)
     return arrays
-
-
-class _Crops:
-    """Crops of one clip that wait for the pose net."""
-
-    def __init__(self, extractor, batch, budget):
-        self.extractor, self.batch, self.budget = extractor, batch, budget
-        self.waiting, self.bytes, self.done = {}, 0, {}
-
-    def add(self, key, image, box, joints=None):
-        """Cut a person out of a frame."""
-        crop, matrix = self.extractor.crop(image, box)
-        self.waiting[key] = crop, matrix, joints
-        self.bytes += crop.nbytes
-        if self.bytes >= self.budget:
-            self._run(list(self.waiting))
-            self.waiting, self.bytes = {}, 0
-
-    def pose(self, keys):
-        """Joints, scores and features of the keys."""
-        # one that fills two slots is posed once
-        self._run([key for key in dict.fromkeys(keys)
-                   if key not in self.done])
-        return self.done
-
-    def _run(self, keys):
-        pending = None
-        for start in range(0, len(keys), self.batch):
-            some = keys[start:start + self.batch]
-            full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
-            items = [self.waiting[key] for key in
-                     some + some[-1:] * (full - len(some))]
-            crops, matrices, joints = zip(*items)
-            begun = self.extractor.submit(
-                np.stack(crops), np.stack(matrices),
-                None if joints[0] is None else np.stack(joints))
-            # a GPU works on this batch while the one before is taken and
-            # the next is put together
-            if pending:
-                self._take(*pending)
-            pending = some, begun
-        if pending:
-            self._take(*pending)
-
-    def _take(self, keys, begun):
-        at, scores, pooled = begun.result()
-        for i, key in enumerate(keys):
-            self.done[key] = (at[i], None if scores is None else scores[i],
-                              {tap: value[i]
-                               for tap, value in pooled.items()})
 
 
 def _first(found, count):

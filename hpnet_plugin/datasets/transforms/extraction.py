@@ -8,13 +8,9 @@ from mmcv.transforms import BaseTransform
 from ...estimation.assembly import ClipAssembler
 from ...estimation.detectors import build_detector
 from ...estimation.extractor import build_extractor
-from ...estimation.people import (
-    ClipJoints,
-    JointsSource,
-    ListedPeople,
-    People,
-    checked_boxes,
-)
+from ...estimation.given_boxes import checked_boxes
+from ...estimation.given_joints import ClipJoints, JointsSource
+from ...estimation.people import ListedPeople, People
 from ...estimation.zoo import choose_detector, choose_pose
 
 
@@ -64,7 +60,7 @@ class PooledHeatmapExtraction(BaseTransform):
         grid (str): See ``pool_at_joints``. Defaults to ``'exact'``.
         aspect (str): See ``PooledExtractor``. Defaults to ``'input'``.
         norm (str): See ``build_extractor``. Defaults to ``'eval'``.
-        max_people (int): People kept. Defaults to 2.
+        num_person (int): People kept. Defaults to 2.
         max_gap (int): Absence in frames that is bridged. Defaults to 30.
         nobody (str): What becomes of a clip without anyone; see
             :class:`ClipAssembler`. Defaults to ``'fail'``.
@@ -82,16 +78,18 @@ class PooledHeatmapExtraction(BaseTransform):
                  grid='exact',
                  aspect='input',
                  norm='eval',
-                 max_people=2,
+                 num_person=2,
                  max_gap=30,
                  nobody='fail',
                  batch=32,
-                 device='cpu'):
+                 device='cpu',
+                 max_people=None):  # the former name of num_person
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
-        self.assembler_args = dict(max_people=max_people, max_gap=max_gap,
-                                   nobody=nobody, batch=batch)
+        self.assembler_args = dict(
+            num_people=max_people or num_person, max_gap=max_gap,
+            nobody=nobody, batch=batch)
         self._extractor = self._detector = None
 
     @property
