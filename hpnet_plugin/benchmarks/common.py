@@ -42,7 +42,8 @@ def machine() -> dict[str, Any]:
                       if line.startswith('model name')), model)
     return dict(cpu=model, cores=len(os.sched_getaffinity(0)),
                 load=round(os.getloadavg()[0], 2),
-                python=platform.python_version(), versions=versions(EXTRACTION))
+                python=platform.python_version(),
+                versions=versions(EXTRACTION))
 
 
 def take_turns(runs: dict[str, Callable[[str], Any]], repeat: int,

@@ -4,7 +4,6 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from typing import Any
 
 import numpy as np
 

@@ -10,7 +10,7 @@ from .boxes import best_first
 from .people import People, PersonSource, short
 
 if TYPE_CHECKING:
-    from mmengine.structures import InstanceData
+    pass
 
 
 class MMDetDetector(PersonSource):

@@ -20,7 +20,7 @@ from .selection import MIN_PRESENCE
 from .tracking import Tracker
 
 if TYPE_CHECKING:
-    from .video import FrameChunk
+    pass
 
 # Coordinates beyond are no pixels; areas and distances stay finite.
 LARGEST = 1e6

@@ -82,7 +82,7 @@ class Tracker:
                 motion.begin(ids[new], found[new])
         return ids
 
-    def copy(self) -> 'Tracker':
+    def copy(self) -> Tracker:
         """One that goes on from here by itself."""
         return copy.deepcopy(self)
 

@@ -75,16 +75,15 @@ class VideoReader:
 
     Attributes:
         info: What the container says.
-        count: Frames that are in the file.
+        count: Frames that are in the file. Where packets and frames differ a
+            little (5 % and two frames are forgiven: files that were edited
+            are that inexact), the end of :meth:`chunks` puts ``count``,
+            ``numbers`` and ``times`` right.
         numbers: (N,) int64, the wanted frames, ascending.
         times: (N,) float64, when they are shown, in seconds
             from the first frame of the video.
         damage: What is wrong with the video, as far as it was
             read.
-
-        Where packets and frames of a file differ a little (5 % and two
-        frames are forgiven: files that were edited are that inexact), the
-        end of :meth:`chunks` puts ``count``, ``numbers`` and ``times`` right.
 
     Raises:
         VideoError: If the file is no video, is above the limits, holds no

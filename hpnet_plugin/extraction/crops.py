@@ -6,7 +6,6 @@ import json
 import os.path as osp
 import tempfile
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 

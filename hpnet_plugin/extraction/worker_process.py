@@ -8,9 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkContext
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)

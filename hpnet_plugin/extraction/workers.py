@@ -173,13 +173,13 @@ class Workers:
             one.kill()
         self._all = []
 
-    def __enter__(self) -> 'Workers':
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *error) -> None:
         self.close()
 
-    def _start(self, number: int, start: int = 1) -> 'WorkerProcess':
+    def _start(self, number: int, start: int = 1) -> WorkerProcess:
         return WorkerProcess(self._context, self._build, number,
                         [one.pipe for one in self._all if not one.gone],
                         start)
