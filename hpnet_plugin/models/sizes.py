@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
 
-<<<<<<< HEAD
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-=======
 from ..weights import Differences, compare
 
->>>>>>> main
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
@@ -32,27 +29,8 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
         ValueError: On loading; names what differs.
     """
 
-<<<<<<< HEAD
     def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
               *_: object) -> None:
-        other = []
-        for key, value in module.state_dict().items():
-            stored = state_dict.get(prefix + key)
-            if stored is None or stored.shape == value.shape or key in fitted:
-                continue
-            if key.startswith(tuple(forgiven)):
-                del state_dict[prefix + key]
-                print_log(
-                    f'{prefix + key} starts anew: it is '
-                    f'{tuple(stored.shape)} in the checkpoint and '
-                    f'{tuple(value.shape)} in the model', 'current',
-                    logging.WARNING)
-                continue
-            other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
-                         f'{tuple(value.shape)} here')
-        if other:
-=======
-    def check(module, state_dict, prefix, *_):
         own = {prefix + key: value
                for key, value in module.state_dict().items()
                if key not in fitted}
@@ -65,7 +43,6 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
                           f'checkpoint and {here} in the model', 'current',
                           logging.WARNING)
         if differ:
->>>>>>> main
             raise ValueError(
                 f'the checkpoint is that of another {type(module).__name__}: '
                 f'{Differences(shapes=differ)}. Take the config that it was '
