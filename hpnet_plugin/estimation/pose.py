@@ -632,8 +632,8 @@ class OnnxPoseNet(PoseNet):
         """See :meth:`PoseNet.run`."""
         outputs = self.session(self.names, self.normalize(images))
         answers = tuple(outputs[name] for name in self.answers)
-        if len(answers) == 1 and answers[0].ndim == 4:
-            decode = decode_heatmaps
+        if answers[0].ndim == 4:  # what follows heatmaps is a feature map
+            decode, answers = decode_heatmaps, answers[:1]
         elif len(answers) == 2 and all(a.ndim == 3 for a in answers):
             decode = decode_simcc
         else:
