@@ -77,8 +77,8 @@ class OnnxPoseNet(PoseNet):
         """See :meth:`PoseNet.run`."""
         tensors = self.session(self.names, self.normalize(images))
         outputs = tuple(tensors[name] for name in self.output_names)
-        if len(outputs) == 1 and outputs[0].ndim == 4:
-            decode = decode_heatmaps
+        if outputs[0].ndim == 4:  # what follows heatmaps is a feature map
+            decode, outputs = decode_heatmaps, outputs[:1]
         elif len(outputs) == 2 and all(a.ndim == 3 for a in outputs):
             decode = decode_simcc
         else:

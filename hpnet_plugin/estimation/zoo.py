@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..files import sha256_of
 from ..lazy import refuse_without
+from ..own_files import is_own_name
 from ..places import PACKAGE, configs_folder
 from .detectors import MMDET, WITHOUT_MMDET
 from .weight_files import (
@@ -163,7 +164,8 @@ def choose_detector(spec: str | None = None,
         ValueError: If ``spec`` is neither, or a net of mmdet where that is
             not installed.
     """
-    if spec in ('hog', 'frame') or str(spec).startswith('boxes:'):
+    if spec in ('hog', 'frame') or str(spec).startswith('boxes:') or \
+            is_own_name(spec):
         return Choice(spec, spec, checkpoint)
     if spec in DETECTORS:  # before weights are downloaded
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)

@@ -90,7 +90,8 @@ class PooledHeatmapExtraction(BaseTransform):
                  nobody: str = 'fail',
                  batch: int = 32,
                  device: str = 'cpu',
-                 max_people: int | None = None) -> None:
+                 max_people: int | None = None  # former name of num_person
+                 ) -> None:
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
