@@ -55,6 +55,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / 'datasets'
 PARTS = ('train', 'val', 'test')
+# former names of benchmarks, which configs, commands and folders may have
+RENAMED = {'nw_ucla_small': 'nw_ucla_synthetic'}
 _RULE = {'name', 'title', 'comment', 'by', 'train', 'val', 'test', 'held_out',
          'published', 'use'}
 _SHARED = {'title', 'folder', 'classes', 'people', 'frames', 'taps',
@@ -76,6 +78,22 @@ def shipped_benchmarks() -> tuple[str, ...]:
         path.stem for path in (FOLDER / 'benchmarks').glob('*.json')))
 
 
+def benchmark_key(name: str) -> str:
+    """A benchmark's name as its file has it.
+
+    Args:
+        name: In capitals, with dashes, or a former name, if one likes; the
+            path of a ``.json`` file stays as it is.
+
+    Returns:
+        The name, whether or not there is such a benchmark.
+    """
+    if '.json' in name:
+        return name
+    name = name.casefold().replace('-', '_')
+    return RENAMED.get(name, name)
+
+
 @functools.cache
 def read_benchmark(name: str) -> dict:
     """A benchmark's file, checked, with the keys of its base.
@@ -91,10 +109,10 @@ def read_benchmark(name: str) -> dict:
         FactsError: If there is no such file, or something in it is not as
             it should be.
     """
+    name = benchmark_key(name)
     if name.endswith('.json'):
         path = Path(name)
     else:
-        name = name.casefold().replace('-', '_')
         if name not in shipped_benchmarks():
             raise FactsError(f'unknown benchmark {name!r}'
                              + closest(name, shipped_benchmarks()))
@@ -182,7 +200,7 @@ def _check_rule(name, entry, pattern):
         if type(entry[key]) is not int or entry[key] < 1:
             raise ValueError(f'{key} = {entry[key]!r}: expected a positive '
                              'whole number')
-    classes = class_list(entry['classes'], entry['file'])
+    classes = read_classes(entry['classes'], entry['file'])
     actions = entry['names'].get('actions')
     if actions is not None and len(codes(actions)) != len(classes):
         raise ValueError(f'protocol {name}: {len(codes(actions))} actions, '
@@ -211,7 +229,7 @@ def codes(values: Iterable) -> tuple[str, ...]:
     return tuple(found)
 
 
-def class_list(classes: str | list[str], beside: str = '') -> list[str]:
+def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     """Class names in label order.
 
     Args:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .benchmark_files import (
+    RENAMED,
     FactsError,
-    class_list,
+    benchmark_key,
     closest,
     read_benchmark,
+    read_classes,
     read_json,
     shipped_benchmarks,
 )
@@ -134,7 +136,7 @@ def benchmark_facts(name: str) -> Facts:
         name=name,
         title=f'{benchmark["title"]}, {entry["title"]}',
         folder=entry['folder'],
-        classes=tuple(class_list(entry['classes'], entry['file'])),
+        classes=tuple(read_classes(entry['classes'], entry['file'])),
         people=entry['people'],
         frames=entry['frames'],
         taps=dict(entry.get('taps', HRNET_TAPS)),
@@ -167,7 +169,7 @@ def _find(name):
             raise FactsError(f'{own[1]} has no protocol {protocol!r}'
                              + closest(protocol, benchmark['protocols']))
         return benchmark, protocol
-    wanted = name.casefold().replace('-', '_')
+    wanted = benchmark_key(name)
     for benchmark in map(read_benchmark, shipped_benchmarks()):
         for protocol in benchmark['protocols']:
             # a file's name alone means its first protocol
@@ -301,6 +303,9 @@ def read_facts(folder: str) -> Facts:
              if f.name in content}
     if known.get('classes') is not None:
         known['classes'] = tuple(known['classes'])
+    for key in ('name', 'benchmark'):
+        if known.get(key) in RENAMED:
+            known[key] = RENAMED[known[key]]
     known.setdefault('name', _name_of(folder))
     known.setdefault('title', known['name'])
     try:

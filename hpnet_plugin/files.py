@@ -257,6 +257,32 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def try_locked(path: str | os.PathLike) -> Iterator[bool]:
+    """Hold a lock between processes if it is free; see :class:`FileLock`.
+
+    Args:
+        path: The lock file. It is made, and stays.
+
+    Yields:
+        Whether this process holds it.
+
+    Raises:
+        OSError: If the file cannot be opened for writing, or its file system
+            has no locks.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(wait=False)
+    except LockedError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def sha256_of(path):
     """sha256 of a file, as a hexadecimal string."""
     with open(path, 'rb') as file:

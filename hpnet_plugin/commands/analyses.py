@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from hpnet_plugin.apis.results import VideoResult
 from hpnet_plugin.commands.options import config_options
-from hpnet_plugin.datasets.sources import read_classes
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.evaluation.fisher import fisher_scores, read_clip_labels
 from hpnet_plugin.evaluation.fusion import read_streams
 from hpnet_plugin.evaluation.gains import class_records, compare

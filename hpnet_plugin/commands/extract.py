@@ -40,7 +40,7 @@ from .stopping import until_stopped
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
-    from ..datasets.sources import Clip
+    from ..datasets.sources import SourceClip
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..facts import Facts
@@ -129,7 +129,7 @@ class Source(NamedTuple):
     """What a source says.
 
     Attributes:
-        clips (list[Clip]): The videos.
+        clips (list[SourceClip]): The videos.
         labels (dict[str, int]): Clip name to class, empty if not known.
         classes (list[str], optional): Class names in label order.
         splits (dict[str, list[str]]): Split to clip names.
@@ -137,7 +137,7 @@ class Source(NamedTuple):
         facts (Facts, optional): Of a folder of hpnet prepare.
         joints (GivenJoints, optional): Poses that are there already.
     """
-    clips: list[Clip]
+    clips: list[SourceClip]
     labels: dict[str, int]
     classes: list[str] | None
     splits: dict[str, list[str]]
@@ -149,6 +149,7 @@ class Source(NamedTuple):
 def read_source(args: argparse.Namespace) -> Source:
     """Source: Clips, labels, splits; says how clips are divided."""
     from ..datasets import imports, names, sources
+    from ..datasets.classes import read_classes
     from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
@@ -158,7 +159,7 @@ def read_source(args: argparse.Namespace) -> Source:
              **names.read_names(args.out)}
     clips, skipped = sources.list_clips(args.source, known)
     print(sources.describe_skipped(skipped), end='', flush=True)
-    classes = sources.read_classes(args.classes) if args.classes else None
+    classes = read_classes(args.classes) if args.classes else None
     splits = sources.read_splits(args.splits, clips) if args.splits else {}
     table = sources.read_labels(args.labels) if args.labels else None
     joints = None
@@ -205,8 +206,8 @@ def use_lists(args: argparse.Namespace
     return facts, rule
 
 
-def with_joints(clips: list[Clip], joints: GivenJoints, path: str
-                ) -> list[Clip]:
+def with_joints(clips: list[SourceClip], joints: GivenJoints, path: str
+                ) -> list[SourceClip]:
     """The clips that have joints; says which have none."""
     from ..datasets.sources import printable
     lacking = [clip.name for clip in clips if clip.name not in joints]

@@ -31,7 +31,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpnet_plugin.datasets.sources import SourceError, read_classes
+from hpnet_plugin.benchmark_files import FactsError
+from hpnet_plugin.datasets.classes import read_classes
+from hpnet_plugin.datasets.sources import SourceError
 from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
 from hpnet_plugin.evaluation.scores import ScoreError, write_scores
 from hpnet_plugin.evaluation.search import search_half, search_on
@@ -160,7 +162,8 @@ def show(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     args = parse_args(argv)
-    return run_command('fuse', lambda: run(args), ScoreError, SourceError)
+    return run_command('fuse', lambda: run(args), ScoreError, SourceError,
+                       FactsError)
 
 
 if __name__ == '__main__':

@@ -110,11 +110,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
     from ..datasets import sources
+    from ..datasets.classes import read_classes
     from ..datasets.preparation import Preparation, prepare
     from ..datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
-    classes = sources.read_classes(args.classes) if args.classes else None
+    classes = read_classes(args.classes) if args.classes else None
     labels, classes = sources.assign_labels(
         clips, sources.read_labels(args.labels) if args.labels else None,
         classes)

@@ -2,7 +2,7 @@
 
     hpnet reproduce                        # which tables there are
     hpnet reproduce 3 --dry-run            # commands, hours, disk
-    hpnet reproduce 3 9 --benchmark nw_ucla_small --seeds 3
+    hpnet reproduce 3 9 --benchmark nw_ucla_synthetic --seeds 3
     hpnet reproduce XVII --only 'hp*'
     hpnet reproduce all --dry-run          # every table, every benchmark
 
@@ -35,6 +35,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..benchmark_files import benchmark_key
 from ..places import configs_folder
 from .options import command_parser, output_file, output_folder, whole_number
 from .refusal import run_command
@@ -55,7 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add('tables', nargs='*', metavar='TABLE',
         help='9, IX or table09; or all; without any, the tables are listed')
-    add('--benchmark', metavar='NAME',
+    add('--benchmark', metavar='NAME', type=benchmark_key,
         help='benchmark to run (default: the first one of each table; with '
         'all, every one)')
     add('--only', nargs='+', metavar='ID',

@@ -15,7 +15,7 @@ class SourceError(ValueError):
         super().__init__(printable(message))
 
 
-class Clip(NamedTuple):
+class SourceClip(NamedTuple):
     """One video.
 
     Attributes:
@@ -44,7 +44,7 @@ def name_problem(name: str) -> str | None:
     """What keeps the name of a clip from being a key and a file name.
 
     Args:
-        name (str): Of :class:`Clip`.
+        name (str): Of :class:`SourceClip`.
 
     Returns:
         str | None: What is wrong with it, in ASCII; None if nothing is.

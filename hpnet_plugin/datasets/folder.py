@@ -7,7 +7,7 @@ import re
 import statistics
 from collections.abc import Collection, Iterable
 
-from ..benchmark_files import PARTS, FactsError, class_list
+from ..benchmark_files import PARTS, FactsError, read_classes
 from ..facts import FILE, Facts
 from ..store import FeatureStore
 from .annotations import read_annotations
@@ -153,10 +153,10 @@ def read_old_facts(folder: str) -> Facts:
             f'{folder} is no dataset folder: it has neither {FILE} nor '
             'annotations.pkl; hpnet extract makes one')
     try:
-        content = read_annotations(path)
-        clips = content['annotations']
+        stored = osp.isdir(osp.join(folder, 'features'))
+        _, clips, splits = read_annotations(path, joints=not stored)
         taps, length = {}, None
-        if osp.isdir(osp.join(folder, 'features')):
+        if stored:
             store = FeatureStore(osp.join(folder, 'features'))
             taps, length = dict(store.taps), store.meta.get('length')
             people = [store.shape(name, 'keypoint')[0]
@@ -165,9 +165,8 @@ def read_old_facts(folder: str) -> Facts:
             people = [clip['keypoint'].shape[0] for clip in clips]
         labels = max((clip['label'] for clip in clips), default=-1) + 1
         names = osp.join(folder, 'classes.txt')
-        classes = class_list(names) if osp.isfile(names) else \
+        classes = read_classes(names) if osp.isfile(names) else \
             list(map(str, range(labels)))
-        splits = content['split']
         facts = describe(
             folder, classes if labels else None,
             {split: len(members) for split, members in splits.items()},

@@ -10,7 +10,7 @@ import numpy as np
 from ..estimation.people import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
-from ..unpickling import unpickle
+from .annotations import AnnotationsError, read_annotations
 from .benchmarks import bare_name, label_of
 from .folder import describe
 
@@ -192,33 +192,15 @@ class GivenJoints(JointsSource):
 
 def _read_pickle(path):
     try:
-        content = unpickle(path)
-    except OSError as error:
-        raise ImportedPosesError(f'{path}: {error.strerror}') from None
-    except Exception as error:
-        # a broken pickle may raise nearly anything
-        why = str(error).removeprefix(f'{path}: ')
+        found = read_annotations(path, joints=True)
+    except AnnotationsError as error:
         raise ImportedPosesError(
-            f'{path}: not a readable file of poses ({why}); expected a .pkl '
-            "file of mmaction2 or pyskl, NW-UCLA's or Kinetics-Skeleton's "
-            '.json') from error
-    splits = {}
-    if isinstance(content, dict) and 'annotations' in content:
-        splits = content.get('split') or {}
-        content = content['annotations']
-    if not isinstance(content, list) or not content or not all(
-            isinstance(item, dict) for item in content):
-        raise ImportedPosesError(
-            f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or "
-            'a list of annotations')
-    annotations = _by_name([_checked(item, path) for item in content], path)
-    try:
-        splits = {split: [osp.basename(name) for name in names]
-                  for split, names in splits.items()}
-    except (AttributeError, TypeError):
-        raise ImportedPosesError(
-            f'{path}: expected the split {{name: [clip, …]}}, found '
-            f'{splits!r:.60}') from None
+            f"{error}; a file of poses is a .pkl file of mmaction2 or pyskl, "
+            "or NW-UCLA's or Kinetics-Skeleton's .json") from error
+    annotations = _by_name(
+        [_checked(clip, path) for clip in found.clips], path)
+    splits = {split: [osp.basename(name) for name in names]
+              for split, names in found.splits.items()}
     for split, names in splits.items():
         unknown = [name for name in names if name not in annotations]
         if unknown:

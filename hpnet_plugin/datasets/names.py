@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from ..benchmark_files import FactsError, read_json
 from ..files import locked, write_whole
-from .clips import Clip, SourceError
+from .clips import SourceClip, SourceError
 
 FILE = 'names.json'
 
@@ -50,7 +50,8 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     return known
 
 
-def write_names(out: str, clips: Sequence[Clip], source: str = '') -> None:
+def write_names(out: str, clips: Sequence[SourceClip],
+                source: str = '') -> None:
     """Note what clips are called, with those that are noted already.
 
     Nothing is noted of a folder whose videos are all in the folder itself:
@@ -58,7 +59,7 @@ def write_names(out: str, clips: Sequence[Clip], source: str = '') -> None:
 
     Args:
         out (str): The dataset folder.
-        clips (Sequence[Clip]): The clips.
+        clips (Sequence[SourceClip]): The clips.
         source (str): The folder that was searched, if it was one.
 
     Raises:
@@ -86,19 +87,19 @@ def place(path: str) -> tuple[str, str]:
     return osp.basename(folder), osp.splitext(file)[0]
 
 
-def name_clips(clips: Sequence[Clip], source: str,
+def name_clips(clips: Sequence[SourceClip], source: str,
                known: Mapping[tuple[str, str], str] | None = None
-               ) -> list[Clip]:
+               ) -> list[SourceClip]:
     """Give each clip its name.
 
     Args:
-        clips (Sequence[Clip]): Clips, called like their files.
+        clips (Sequence[SourceClip]): Clips, called like their files.
         source (str): The folder that was searched; a file in it has no name
             of a folder before it.
         known (Mapping, optional): Of :func:`read_names`.
 
     Returns:
-        list[Clip]: The clips in order of name.
+        list[SourceClip]: The clips in order of name.
 
     Raises:
         SourceError: If two still have one name.

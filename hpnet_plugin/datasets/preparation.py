@@ -18,7 +18,7 @@ from ..facts import (
 from ..files import VIDEO_SUFFIXES, write_whole
 from . import benchmarks
 from .benchmarks import PARTS, TRAIN_FULL
-from .clips import Clip, SourceError
+from .clips import SourceClip, SourceError
 from .folder import describe
 from .lists import PreparationError, read_list
 from .names import read_names, write_names
@@ -36,7 +36,7 @@ class Preparation(NamedTuple):
     """A download, checked.
 
     Attributes:
-        clips (list[Clip]): Those that are in any split.
+        clips (list[SourceClip]): Those that are in any split.
         labels (dict[str, int]): Of all clips that have one, to class.
         classes (list[str], optional): Names in label order; None where the
             source has numbers only.
@@ -104,7 +104,7 @@ def prepare(dataset,
             None at all: all splits of the benchmark, or ``'names'``. Where
             a folder has ``train`` and no ``val``, that is cut from ``train``
             by chance, and ``train_full`` is both.
-        source (str | list[Clip]): See :func:`find`.
+        source (str | list[SourceClip]): See :func:`find`.
         leave_out (Iterable[str], optional): Clips to leave out. Defaults to
             NTU's clips without a skeleton, as published counts do.
         expected (Iterable[str], optional): Clips that should be there.
@@ -316,13 +316,13 @@ def find(source, earlier=None):
     """Clips of a source, videos or released features.
 
     Args:
-        source (str | list[Clip]): See :func:`sources.find_clips`; or a
+        source (str | list[SourceClip]): See :func:`sources.find_clips`; or a
             folder of ``.npy`` files and no videos; or the clips themselves.
         earlier (str, optional): A folder that this module wrote: clips keep
             the names that they have there.
 
     Returns:
-        list[Clip]: In order of name.
+        list[SourceClip]: In order of name.
     """
     if not isinstance(source, str):
         return sorted(source)
@@ -342,8 +342,8 @@ def find_features(sources):
             or one subfolder a class.
 
     Returns:
-        list[Clip]: In order of name, named without a video's suffix, those
-        of a subfolder with its name as label.
+        list[SourceClip]: In order of name, named without a video's
+        suffix, those of a subfolder with its name as label.
 
     Raises:
         SourceError: If two files are of one clip.
@@ -356,7 +356,7 @@ def find_features(sources):
             raise SourceError(
                 f'two files are named after clip {name!r}: '
                 f'{clips[name].path} and {path}; keep one of them')
-        clips[name] = Clip(name, path, label)
+        clips[name] = SourceClip(name, path, label)
 
     for source in sources:
         if not osp.isdir(source):

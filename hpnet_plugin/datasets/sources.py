@@ -13,22 +13,22 @@ from itertools import combinations
 from typing import NamedTuple
 
 from ..files import VIDEO_SUFFIXES
-from .clips import Clip, SourceError, printable
+from .clips import SourceClip, SourceError, printable
 from .names import name_clips
 
 # protocol and part of a split's name
 _PART = re.compile(r'(|.+_)(train|train_full|val|test)')
 
 
-class Clips(NamedTuple):
+class Listing(NamedTuple):
     """What a source holds.
 
     Attributes:
-        clips (list[Clip]): The videos, in order of name.
+        clips (list[SourceClip]): The videos, in order of name.
         skipped (dict[str, str]): Every other file and folder, and why it is
             no clip.
     """
-    clips: list[Clip]
+    clips: list[SourceClip]
     skipped: dict[str, str]
 
 
@@ -36,7 +36,7 @@ def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
     """What :func:`list_clips` left out, in lines for a terminal.
 
     Args:
-        skipped (dict[str, str]): See :class:`Clips`.
+        skipped (dict[str, str]): See :class:`Listing`.
         most (int): Files that are named. Defaults to 20.
 
     Returns:
@@ -52,13 +52,13 @@ def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def find_clips(source: str) -> list[Clip]:
+def find_clips(source: str) -> list[SourceClip]:
     """The clips of :func:`list_clips`."""
     return list_clips(source).clips
 
 
 def list_clips(source: str,
-               known: Mapping[tuple[str, str], str] | None = None) -> Clips:
+               known: Mapping[tuple[str, str], str] | None = None) -> Listing:
     """Clips of a video, a folder or a list file, and what is no clip.
 
     A clip is called like its file, without the suffix. Where files of
@@ -83,7 +83,7 @@ def list_clips(source: str,
             called, of :func:`names.read_names`.
 
     Returns:
-        Clips: The clips, and what was skipped: hidden files, files that do
+        Listing: The clips, and what was skipped: hidden files, files that do
         not end like a video, links that lead nowhere, folders in a class's
         folder, and what else there is.
 
@@ -106,7 +106,7 @@ def list_clips(source: str,
             f'{", ".join(VIDEO_SUFFIXES)}'
             + (f'; skipped: {"; ".join(reasons[:3])}' if reasons else '')
             + ('; ...' if len(reasons) > 3 else ''))
-    return Clips(name_clips(clips, source, known), skipped)
+    return Listing(name_clips(clips, source, known), skipped)
 
 
 def _is_video(path):
@@ -114,7 +114,7 @@ def _is_video(path):
 
 
 def _clip(path, label=None):
-    return Clip(osp.splitext(osp.basename(path))[0], path, label)
+    return SourceClip(osp.splitext(osp.basename(path))[0], path, label)
 
 
 def _walk(folder, skipped):
@@ -170,14 +170,14 @@ def _is_clip(path, skipped):
     return False
 
 
-def read_list(path: str) -> Iterator[Clip]:
+def read_list(path: str) -> Iterator[SourceClip]:
     """Videos of a list file, in its order; see :func:`list_clips`.
 
     Args:
         path (str): The list file.
 
     Yields:
-        Clip: A video, whether it exists or not; relative paths have the
+        SourceClip: A video, whether it exists or not; relative paths have the
         folder of the list file before them.
 
     Raises:
@@ -223,20 +223,6 @@ def _lines(path):
             if line.strip()]
 
 
-def read_classes(path):
-    """Class names, one a line, in label order.
-
-    Raises:
-        SourceError: If the file cannot be read or repeats a name.
-    """
-    names = [line for _, line in _lines(path)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or not names:
-        raise SourceError(f'{path}: ' + (
-            f'classes are repeated: {repeated}' if names else 'no class'))
-    return names
-
-
 def read_labels(path):
     """Labels of a file with "clip label" a line.
 
@@ -265,7 +251,7 @@ def assign_labels(clips, labels=None, classes=None):
     """Number of the class of each clip.
 
     Args:
-        clips (list[Clip]): The clips.
+        clips (list[SourceClip]): The clips.
         labels (dict[str, str], optional): Of :func:`read_labels`; by default
             the clips' own labels.
         classes (list[str], optional): Class names in label order; by default
@@ -342,7 +328,7 @@ def read_splits(path, clips):
 
     Args:
         path (str): The file.
-        clips (list[Clip]): The clips that there are.
+        clips (list[SourceClip]): The clips that there are.
 
     Returns:
         dict[str, list[str]]: Split to clip names.

@@ -216,18 +216,11 @@ def read_clip_labels(folder: str, split: str | None = None) -> dict[str, int]:
         Clip name to label; clips without one are left out.
 
     Raises:
-        OSError: No ``annotations.pkl``.
-        ValueError: An unknown split, or no clip that has a label.
+        ValueError: No ``annotations.pkl``, an unknown split, or no clip
+            that has a label.
     """
     path = join(folder, 'annotations.pkl')
-    data = read_annotations(path)
-    annotations, splits = data['annotations'], data['split']
-    if split is not None:
-        if split not in splits:
-            raise ValueError(f'{path} has no split {split!r}; it has '
-                             f'{", ".join(map(repr, sorted(splits)))}')
-        chosen = set(splits[split])
-        annotations = [a for a in annotations if a['frame_dir'] in chosen]
+    annotations = read_annotations(path).of_split(split)
     # The extraction gives -1 to clips without a label.
     labels = {a['frame_dir']: int(a['label']) for a in annotations
               if a.get('label', -1) >= 0}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.sources import Clip, assign_labels, read_labels
+from ..datasets.sources import SourceClip, assign_labels, read_labels
 from .annotations import read_clips
 from .bootstrap import bootstrap_gain
 from .metrics import class_metrics, is_probability, softmax, summarize
@@ -126,7 +126,7 @@ def labels_of(names: Sequence[str], path: str,
     if named and classes is None:
         raise ScoreError(f'{path}: {named[0]!r} is no label number; give the '
                          'class names in label order by --classes')
-    return assign_labels([Clip(name, '') for name in names], table,
+    return assign_labels([SourceClip(name, '') for name in names], table,
                          classes)[0]
 
 

@@ -9,7 +9,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from ..datasets.sources import read_classes
+from ..datasets.classes import read_classes
 from .metrics import confusion_matrix, mean_class_accuracy
 from .tables import class_table, format_table
 

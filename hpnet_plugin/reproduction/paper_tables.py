@@ -48,6 +48,7 @@ from pathlib import Path
 
 import yaml
 
+from ..benchmark_files import benchmark_key
 from ..facts import benchmark_facts
 
 ROMAN = {f'{ten * "X"}{one}': 10 * ten + unit
@@ -204,7 +205,7 @@ def read_table(configs: str | Path, name: str | int,
         content = yaml.safe_load(file)
     _check_keys(path, content, TABLE_KEYS, ('title', 'benchmarks', 'rows'))
     known = content['benchmarks']
-    benchmark = benchmark or next(iter(known))
+    benchmark = benchmark_key(benchmark or next(iter(known)))
     if benchmark not in known:
         raise TableError(f'table {number} has no benchmark {benchmark!r}; it '
                          f'has {", ".join(known)}')

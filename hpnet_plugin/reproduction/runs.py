@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -12,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from mmengine.config import Config, DictAction
 from ..evaluation.curves import read_curves
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
-from ..files import write_whole
+from ..files import try_locked, write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
 from .gpus import ONE, Hardware
@@ -139,7 +138,7 @@ class Run:
             ReproductionError: If a command fails; with the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with lock(self.folder / '.lock') as mine:
+        with try_locked(self.folder / '.lock') as mine:
             if not mine:
                 return False
             if self.done:  # by another process, in the meantime
@@ -246,17 +245,6 @@ def _read(path: Path, streams: tuple[str, ...]) -> Scores:
     first = parts[0]
     return Scores(first.names, sum(part.scores for part in parts),
                   first.labels, str(path))
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[bool]:
-    """Whether this process is the one that has the file."""
-    with open(path, 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
 
 
 def decisive(cfg: Config) -> dict:

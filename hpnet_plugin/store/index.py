@@ -75,7 +75,7 @@ class Array(NamedTuple):
     nbytes: int
 
 
-class Clip(NamedTuple):
+class ClipRow(NamedTuple):
     """One clip of a table."""
     row: int
     info: tuple[int, int]  # start, bytes
@@ -256,24 +256,24 @@ class Table:
         """Names of all clips, sorted."""
         return [name.decode() for name in self._all_names()]
 
-    def clip(self, row: int) -> Clip:
+    def clip(self, row: int) -> ClipRow:
         """What is known of a clip without its arrays."""
         at = self._at['clips'] + row * _CLIP.size
         (_, info, first, _, info_bytes, shard, schema, *base) = _CLIP.unpack(
             self._take(at, at + _CLIP.size))
-        return Clip(row, (info, info_bytes), first, shard, schema,
+        return ClipRow(row, (info, info_bytes), first, shard, schema,
                     dict(zip('MTV', base)))
 
-    def info(self, clip: Clip):
+    def info(self, clip: ClipRow):
         """What was kept with a clip."""
         start = self._at['infos'] + clip.info[0]
         return self._json(start, start + clip.info[1])
 
-    def keys(self, clip: Clip) -> list[str]:
+    def keys(self, clip: ClipRow) -> list[str]:
         """Arrays of a clip."""
         return list(self.schemas[clip.schema])
 
-    def array(self, clip: Clip, key: str) -> Array:
+    def array(self, clip: ClipRow, key: str) -> Array:
         """Where an array of a clip is.
 
         Raises:

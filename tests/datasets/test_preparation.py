@@ -6,6 +6,7 @@ import re
 import pytest
 
 from hpnet_plugin.datasets import preparation, sources
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.facts import read_facts
 
 
@@ -59,7 +60,7 @@ def test_ntu(ntu, tmp_path, main, capsys):
     # the extraction reads all of it
     clips = sources.find_clips(str(out / 'clips.txt'))
     assert len(clips) == 1434
-    classes = sources.read_classes(str(out / 'classes.txt'))
+    classes = read_classes(str(out / 'classes.txt'))
     labels, _ = sources.assign_labels(clips, None, classes)
     assert labels['S001C001P001R001A050_rgb'] == 49
     assert classes[49] == 'punch/slap'

@@ -6,7 +6,7 @@ import pytest
 
 from hpnet_plugin.datasets import clips as clip_names
 from hpnet_plugin.datasets import sources
-from hpnet_plugin.datasets.sources import Clip, SourceError
+from hpnet_plugin.datasets.sources import SourceClip, SourceError
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_flat_folder_and_single_video(videos):
     assert [clip.name for clip in clips] == ['a', 'b']
     assert sources.assign_labels(clips) == ({}, None)
     assert sources.find_clips(str(videos / 'wave/b.mp4')) == [
-        Clip('b', str(videos / 'wave/b.mp4'))]
+        SourceClip('b', str(videos / 'wave/b.mp4'))]
 
 
 def test_list_file(videos):
@@ -68,7 +68,7 @@ def test_nothing_there(tmp_path, content, message):
 
 class TestLabels:
 
-    clips = [Clip('a', 'a.mp4'), Clip('b', 'b.mp4')]
+    clips = [SourceClip('a', 'a.mp4'), SourceClip('b', 'b.mp4')]
 
     def assign(self, tmp_path, text, classes=None):
         path = tmp_path / 'labels.txt'
@@ -98,12 +98,6 @@ class TestLabels:
         path.write_bytes(b'\xff\xfe\x00a')
         with pytest.raises(SourceError, match='no text file'):
             sources.read_labels(str(path))
-
-    def test_repeated_classes(self, tmp_path):
-        path = tmp_path / 'classes.txt'
-        path.write_text('bow\nwave\nbow\n')
-        with pytest.raises(SourceError, match='repeated'):
-            sources.read_classes(str(path))
 
 
 @pytest.mark.parametrize('content, message', [

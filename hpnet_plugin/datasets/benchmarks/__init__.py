@@ -14,11 +14,12 @@ from typing import NamedTuple
 from ...benchmark_files import (
     FOLDER,
     PARTS,
-    class_list,
+    benchmark_key,
     closest,
     codes,
     numbers,
     read_benchmark,
+    read_classes,
     shipped_benchmarks,
 )
 from ...files import VIDEO_SUFFIXES
@@ -93,7 +94,7 @@ def _rule(entry):
         by=entry['by'],
         train=numbers(entry['train']) if 'train' in entry else None,
         test=numbers(entry['test']) if 'test' in entry else None,
-        classes=tuple(class_list(entry['classes'], entry['file'])),
+        classes=tuple(read_classes(entry['classes'], entry['file'])),
         val=numbers(entry.get('val', ())),
         held_out=numbers(entry.get('held_out', ())),
         published=entry.get('published', {}))
@@ -116,9 +117,7 @@ def find_benchmark(benchmark):
     Raises:
         ValueError: If there is no such benchmark, with the closest names.
     """
-    name = str(benchmark)
-    if not name.endswith('.json'):
-        name = name.casefold().replace('-', '_')
+    name = benchmark_key(str(benchmark))
     return name, _benchmark(name)
 
 

@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from ...graph import mirror_pairs
-from .clip import CLIP_KEYS, clip_arrays, clip_name
+from .clip import CLIP_KEYS, clip_arrays, clip_title
 
 
 def _check_ratio(name, value):
@@ -128,7 +128,7 @@ class FlipJoints(BaseTransform):
                 those of the layout.
         """
         if 'keypoint_scale' in results and 'keypoint' in self.keys:
-            raise ValueError(f'{clip_name(results)}: FlipJoints goes before '
+            raise ValueError(f'{clip_title(results)}: FlipJoints goes before '
                              'NormalizeKeypoint, which knows no image')
         if not self._draw():
             return results
@@ -140,7 +140,7 @@ class FlipJoints(BaseTransform):
             array = arrays[key]
             if array.shape[2] != len(self.order):
                 raise ValueError(
-                    f'{clip_name(results)}: {key} has {array.shape[2]} '
+                    f'{clip_title(results)}: {key} has {array.shape[2]} '
                     f'joints, layout {self.layout!r} {len(self.order)}')
             results[key] = array = array[:, :, self.order]
             if key == 'keypoint':

@@ -19,17 +19,17 @@ def clip_arrays(results):
     """
     arrays = {key: results[key] for key in CLIP_KEYS if key in results}
     if not arrays:
-        raise KeyError(f'{clip_name(results)}: none of {CLIP_KEYS} is in the '
+        raise KeyError(f'{clip_title(results)}: none of {CLIP_KEYS} is in the '
                        f'results, which have {sorted(results)}')
     shapes = {key: array.shape[:3] for key, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(
-            f'{clip_name(results)}: people, frames and joints disagree, '
+            f'{clip_title(results)}: people, frames and joints disagree, '
             f'{shapes}; load the features before frames are cut or sampled')
     return arrays
 
 
-def clip_name(results):
+def clip_title(results):
     """str: What an error message calls the clip."""
     return f'clip {results["frame_dir"]}' if 'frame_dir' in results else 'clip'
 

@@ -8,7 +8,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...resampling import middle_frames, segments
 from ..crops import SIZE, Crops, read_timelines
-from .clip import clip_name, split_name
+from .clip import clip_title, split_name
 
 
 @TRANSFORMS.register_module()
@@ -121,7 +121,7 @@ class LoadPersonCrops(BaseTransform):
         """
         folder, name = split_name(results)
         if 'clip_len' in results:
-            raise ValueError(f'{clip_name(results)}: LoadPersonCrops goes '
+            raise ValueError(f'{clip_title(results)}: LoadPersonCrops goes '
                              'before transforms that resample the frames')
         folder = self.folder or osp.join(osp.dirname(folder), 'crops')
         frames = results['total_frames']
@@ -136,10 +136,10 @@ class LoadPersonCrops(BaseTransform):
                 crops = Crops.of(folder, name) if given is None else given
             except FileNotFoundError as error:
                 raise FileNotFoundError(
-                    f'{clip_name(results)} has no crops: {error}') from None
+                    f'{clip_title(results)} has no crops: {error}') from None
             if own is None and crops.frames != stored:
                 raise ValueError(
-                    f'{clip_name(results)}: {getattr(crops, "path", "it")} '
+                    f'{clip_title(results)}: {getattr(crops, "path", "it")} '
                     f'has {crops.frames} frames, the annotation {stored}; '
                     'both must come from '
                     'the same extraction. (Crops that others cut are taken '
@@ -147,7 +147,7 @@ class LoadPersonCrops(BaseTransform):
             if own is not None:
                 if crops.frames != own:
                     raise ValueError(
-                        f'{clip_name(results)}: {crops.path} has '
+                        f'{clip_title(results)}: {crops.path} has '
                         f'{crops.frames} frames, and had {own} when '
                         'hpnet import-released took it: run that again')
                 # the stretch that RandomTemporalCrop has left

@@ -4,7 +4,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...persons import PADS, fill_people
-from .clip import clip_name
+from .clip import clip_title
 
 
 @TRANSFORMS.register_module()
@@ -67,9 +67,9 @@ class FormatPooledInput(BaseTransform):
         people, frames, joints, channels = array.shape
         clips = results.get('num_clips', 1)
         if not people:
-            raise ValueError(f'{clip_name(results)}: {self.key} has nobody')
+            raise ValueError(f'{clip_title(results)}: {self.key} has nobody')
         if frames % clips:
-            raise ValueError(f'{clip_name(results)}: {frames} frames cannot '
+            raise ValueError(f'{clip_title(results)}: {frames} frames cannot '
                              f'be {clips} clips of one length')
         filled = fill_people(array, self.num_person, self.pad)
         results[self.out] = np.ascontiguousarray(filled.reshape(

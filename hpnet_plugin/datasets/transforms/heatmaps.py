@@ -3,7 +3,7 @@ import numpy as np
 from mmaction.datasets.transforms import GeneratePoseTarget
 from mmaction.registry import TRANSFORMS
 
-from .clip import clip_arrays, clip_name
+from .clip import clip_arrays, clip_title
 
 
 @TRANSFORMS.register_module()
@@ -85,7 +85,7 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         size = round(max(features.shape[-1] - 1, 0)**0.5)
         if size % 2 == 0 or size**2 + 1 != features.shape[-1]:
             raise ValueError(
-                f'{clip_name(results)}: GenerateHeatmapVolume needs the taps '
+                f'{clip_title(results)}: GenerateHeatmapVolume needs the taps '
                 "['heatmap', 'heatmap_scale'] of a square patch, pooled_feat "
                 f'has {features.shape[-1]} channels')
         if results.get('flip', False):

@@ -3,7 +3,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .clip import clip_name
+from .clip import clip_title
 
 
 @TRANSFORMS.register_module()
@@ -35,7 +35,7 @@ class RequireJoints(BaseTransform):
         if np.any(results['keypoint_score']) and \
                 not np.any(results['keypoint']):
             raise ValueError(
-                f'{clip_name(results)} shows people, and its joints are '
+                f'{clip_title(results)} shows people, and its joints are '
                 'unknown: feature files hold none. Give '
                 'hpnet import-released --poses FOLDER, or extract the '
                 'videos by hpnet extract --preset released')

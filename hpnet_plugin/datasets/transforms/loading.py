@@ -4,7 +4,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...store import FeatureStore
-from .clip import clip_name, split_name
+from .clip import clip_title, split_name
 
 
 @TRANSFORMS.register_module()
@@ -70,7 +70,7 @@ class LoadPooledFeature(BaseTransform):
             expected[0], _, expected[2] = results['keypoint'].shape[:3]
         if found != tuple(expected):
             raise ValueError(
-                f'{clip_name(results)}: the features have (people, frames, '
+                f'{clip_title(results)}: the features have (people, frames, '
                 f'joints) {found}, the annotation {tuple(expected)}; both '
                 'must come from the same extraction, and LoadPooledFeature '
                 'before any transform that cuts frames')

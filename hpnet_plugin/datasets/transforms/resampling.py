@@ -3,7 +3,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...resampling import resize
-from .clip import clip_arrays, clip_name
+from .clip import clip_arrays, clip_title
 
 
 @TRANSFORMS.register_module()
@@ -54,12 +54,12 @@ class ResizeTemporal(BaseTransform):
         """
         if results.get('num_clips', 1) != 1:
             raise ValueError(
-                f'{clip_name(results)}: ResizeTemporal would blend '
+                f'{clip_title(results)}: ResizeTemporal would blend '
                 f'{results["num_clips"]} sampled clips into each other; '
                 'sample or resize, not both')
         for key, array in clip_arrays(results).items():
             if not array.shape[1]:
-                raise ValueError(f'{clip_name(results)}: {key} has no frames')
+                raise ValueError(f'{clip_title(results)}: {key} has no frames')
             results[key] = resize(array, self.length)
         results['total_frames'] = results['clip_len'] = self.length
         results['num_clips'] = 1

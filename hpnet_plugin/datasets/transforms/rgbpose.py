@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...estimation.video import probe, read_frames_at
-from .clip import clip_name, split_name
+from .clip import clip_title, split_name
 
 
 @TRANSFORMS.register_module()
@@ -55,12 +55,12 @@ class MMDecodeCrops(BaseTransform):
         path = osp.join(folder, name + '.mp4')
         if not osp.isfile(path):
             raise FileNotFoundError(
-                f'{clip_name(results)} has no crops, {path} is not there: '
+                f'{clip_title(results)} has no crops, {path} is not there: '
                 'run hpnet extract as for the features, with --crops')
         frames, length = results['total_frames'], probe(path).frames
         if length != frames:
             raise ValueError(
-                f'{clip_name(results)}: {path} has {length} frames, the '
+                f'{clip_title(results)}: {path} has {length} frames, the '
                 f'annotation {frames}; both must come from the same '
                 'extraction')
         windows = crop_windows(path)
