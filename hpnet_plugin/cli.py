@@ -4,7 +4,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from .compat.packages import OPENMMLAB
@@ -123,6 +123,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # what is left to be written at the end has nowhere to go, either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def tool(module: str, command: str) -> Callable[..., int]:
+    """What a file of ``tools/`` is: a command that runs if the file does.
+
+    Args:
+        module: ``__name__`` of the file.
+        command: The subcommand.
+
+    Returns:
+        Its ``main``, which takes a command line.
+    """
+    def call(argv: Sequence[str] | None = None) -> int:
+        return main([command, *(sys.argv[1:] if argv is None else argv)])
+
+    if module == '__main__':
+        sys.exit(call())
+    return call
 
 
 if __name__ == '__main__':

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Extract heatmap pooled features: from videos to a dataset folder.
 
     hpnet extract VIDEOS --out data/mine
@@ -26,17 +25,14 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..datasets.clips import count
-from .extract_options import add_options, apply_preset, check
-from .options import command_parser
-from .refusal import run_command
-from .stopping import until_stopped
+from .command import Command
+from .extract_options import add_options, check
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
@@ -48,30 +44,8 @@ if TYPE_CHECKING:
 SHOWN = 20  # failed or skipped files that are listed in full
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    # a preset has to know which options are named
-    parser = command_parser(__doc__, allow_abbrev=False)
-    add_options(parser)
-    given = sys.argv[1:] if argv is None else list(argv)
-    args = parser.parse_args(given)
-    if args.preset:
-        apply_preset(parser, args, given)
-    check(parser, args)
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('extract', lambda: until_stopped(
-        lambda: run(args), 'hpnet extract: stopped; what is done is stored, '
-        'run the same command again to resume'), ValueError)
-
-
 def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
@@ -344,5 +318,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     return 3
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+# a preset has to know which options are named
+main = Command('extract', __doc__, run, add_options, check, signals=True,
+               stopped='stopped; what is done is stored, run the same command '
+               'again to resume', abbreviations=False)

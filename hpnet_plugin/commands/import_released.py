@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make a dataset folder from files that the paper's authors released.
 
     hpnet import-released NPY_FOLDER --out data/ntu120_released \\
@@ -18,16 +17,13 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('source', nargs='+', metavar='NPY',
         help='.npy files, or folders that hold them, directly or in one '
@@ -53,11 +49,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--poses', metavar='FOLDER',
         help='joints in pixels of the frame, CLIP.npy (frames, people, '
         'joints, 2), which some of the released scripts write')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.benchmark and (args.labels or args.classes or args.splits):
         parser.error('--benchmark gives labels, class names and splits: give '
                      'either it, or --labels, --classes and --splits')
-    return args
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,12 +98,6 @@ def run(args: argparse.Namespace) -> int:
     for name, why in failures.items():
         print(f'refused: {name}: {why}')
     return 3 if failures else 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('import-released', lambda: run(args), ValueError)
 
 
 def _prepare(args, clips):
@@ -178,5 +171,4 @@ def _first(clips, read):
     raise first
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('import-released', __doc__, run, add_options, check)

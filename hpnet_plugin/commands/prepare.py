@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check a download and write its labels and splits for the extraction.
 
     hpnet prepare ntu120 xsub xset VIDEOS --out data/ntu120_lists
@@ -36,16 +35,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('dataset', metavar='DATASET', help='benchmark, or folder; see above')
     add('splits', metavar='SPLIT', nargs='*',
@@ -69,7 +65,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'validation split (default 0.1)')
     add('--seed', type=int, default=0,
         help='of folder: seed of the random split (default 0)')
-    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -102,11 +97,4 @@ def run(args: argparse.Namespace) -> None:
     print(f'\nwritten: {", ".join(sorted(files))}')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('prepare', lambda: run(args), ValueError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('prepare', __doc__, run, add_options)

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
+from .settled import REFUSALS
 
 # options of mmaction2's script that are handed on as they are
 FLAGS = {
@@ -40,9 +40,8 @@ FLAGS = {
 }
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('name', metavar='NAME')
     add_settings(parser)
     add = parser.add_argument_group('training').add_argument
@@ -57,9 +56,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         add(flag, action='store_true', help=about)
     add_launcher(parser)
     add_config_options(parser)
-    args = parser.parse_args(argv)
-    refuse_launcher(parser, args)
-    return args
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
@@ -130,8 +126,5 @@ def run(args: argparse.Namespace) -> int:
     return run_script('train', words)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from .settled import REFUSALS
-    return run_command('train', lambda: run(args), *REFUSALS)
+main = Command('train', __doc__, run, add_options, refuse_launcher,
+               refused=REFUSALS)

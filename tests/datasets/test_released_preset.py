@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hpnet_plugin.commands.extract import parse_args as parse
+from hpnet_plugin.commands.extract import main
 from hpnet_plugin.datasets.released import RELEASED
 from hpnet_plugin.estimation.geometry import box_to_window, window_to_matrix
 from hpnet_plugin.pooling import pool_at_joints
@@ -12,8 +12,10 @@ from hpnet_plugin.resampling import resize
 
 
 def test_the_preset_of_the_tool():
-    plain = vars(parse(['videos', '--out', 'data']))
-    found = vars(parse(['videos', '--out', 'data', '--preset', 'released']))
+    plain = vars(main.parse(['videos', '--out', 'data']))
+    found = vars(main.parse(['videos', '--out', 'data', '--preset',
+                             'released']))
+    found.pop('words')
     assert set(RELEASED) <= set(found)
     for name, value in found.items():
         assert value == RELEASED.get(
@@ -24,13 +26,13 @@ def test_the_preset_of_the_tool():
         values = value if isinstance(value, list) else [value]
         for one in values:
             words += [f'--{name.replace("_", "-")}', str(one)]
-    typed = vars(parse(['videos', '--out', 'data', *words]))
+    typed = vars(main.parse(['videos', '--out', 'data', *words]))
     assert {name: typed[name] for name in RELEASED} == RELEASED
 
 
 def test_what_is_named_stays():
-    found = parse(['videos', '--out', 'data', '--preset', 'released',
-                   '--norm', 'eval', '--crop-size=256'])
+    found = main.parse(['videos', '--out', 'data', '--preset', 'released',
+                        '--norm', 'eval', '--crop-size=256'])
     assert (found.norm, found.crop_size) == ('eval', 256)
     assert found.grid == 'corners'
 

@@ -238,7 +238,7 @@ def test_stopped(configs, monkeypatch, capsys):
         lambda run, report: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     try:
-        assert reproduce.main(['3', '--only', 'a', '--out', 'out']) == 130
+        assert reproduce.main(['3', '--only', 'a', '--out', 'out']) == 143
     finally:
         signal.signal(signal.SIGTERM, before)
     assert 'run the same command again' in capsys.readouterr().err
