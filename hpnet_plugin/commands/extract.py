@@ -124,6 +124,8 @@ def read_source(args: argparse.Namespace) -> Source:
     """Source: Clips, labels, splits; says how clips are divided."""
     from ..datasets import imports, names, sources
     from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
@@ -134,15 +136,15 @@ def read_source(args: argparse.Namespace) -> Source:
     clips, skipped = sources.list_clips(args.source, known)
     print(sources.describe_skipped(skipped), end='', flush=True)
     classes = read_classes(args.classes) if args.classes else None
-    splits = sources.read_splits(args.splits, clips) if args.splits else {}
-    table = sources.read_labels(args.labels) if args.labels else None
+    splits = read_splits(args.splits, clips) if args.splits else {}
+    table = read_labels(args.labels) if args.labels else None
     joints = None
     if args.joints:
         joints = imports.GivenJoints.read(args.joints)
         clips = with_joints(clips, joints, args.joints)
         table = table or joints.labels(clips)
         splits = splits or joints.splits(clips)
-    labels, classes = sources.assign_labels(clips, table, classes)
+    labels, classes = assign_labels(clips, table, classes)
     rule = rule or dict(by='given')
     rule = {**rule, 'from': osp.basename(args.splits or args.joints or '')}
     if splits and args.seed is not None:

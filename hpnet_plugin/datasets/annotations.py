@@ -40,12 +40,12 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     older than the annotations and not used.
 
     Args:
-        store (FeatureStore): The clips.
-        path (str): The file, written whole or not at all.
-        labels (dict[str, int]): Clip name to class; clips that are not there
-            get -1 and can be predicted but not scored.
-        splits (dict[str, list[str]]): Split to clip names; clips that the
-            store does not have are left out.
+        store: The clips.
+        path: The file, written whole or not at all.
+        labels: Clip name to class; clips that are not there get -1 and can be
+            predicted but not scored.
+        splits: Split to clip names; clips that the store does not have are
+            left out.
     """
     names = list(store.names)
     places = {name: i for i, name in enumerate(names)}
@@ -66,7 +66,8 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     write_clip_list(clips, path)
 
 
-def _with_joints(store, info):
+def _with_joints(store: FeatureStore, info: dict[str, Any]
+                 ) -> dict[str, Any]:
     nobody = dict(nobody=True) if info.pop('nobody', False) else {}
     name = info['frame_dir']
     return dict(info, keypoint=store.read(name, 'keypoint'),
@@ -82,8 +83,8 @@ class Annotations(NamedTuple):
 
     Attributes:
         path: The file.
-        clips: The annotation of each clip, in the order of the file. Those
-            of a clip list have neither ``keypoint`` nor ``keypoint_score``.
+        clips: The annotation of each clip, in the order of the file. Those of
+            a clip list have neither ``keypoint`` nor ``keypoint_score``.
         splits: Split to names of clips; empty of a plain list of annotations.
     """
     path: str
@@ -126,8 +127,8 @@ def read_annotations(path: str | os.PathLike,
     place: in seconds instead of minutes.
 
     Args:
-        path: A pickle of ``{'split': …, 'annotations': […]}``, or of the
-            list of annotations alone.
+        path: A pickle of ``{'split': …, 'annotations': […]}``, or of the list
+            of annotations alone.
         joints: Whether ``keypoint`` and ``keypoint_score`` are wanted: then
             the file itself is read.
 
@@ -181,11 +182,11 @@ def pickled(splits: dict[str, list[str]],
     ``pickle.dumps`` would keep all of them, and a copy, until its end.
 
     Args:
-        splits (dict[str, list[str]]): Split to clip names.
-        annotations (Iterable[dict]): Of the clips.
+        splits: Split to clip names.
+        annotations: Of the clips.
 
     Yields:
-        bytes: The pieces of a pickle of ``dict(split=splits,
+        The pieces of a pickle of ``dict(split=splits,
         annotations=list(annotations))``.
     """
     yield pickle.PROTO + bytes([PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK
@@ -196,7 +197,7 @@ def pickled(splits: dict[str, list[str]],
     yield pickle.APPENDS + pickle.SETITEMS + pickle.STOP
 
 
-def _operations(value):
+def _operations(value: object) -> bytes:
     """What puts a value on the stack of whoever reads a pickle."""
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, PROTOCOL)

@@ -25,11 +25,11 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     """Names that videos have in a dataset folder.
 
     Args:
-        out (str): The dataset folder; it need not be there.
+        out: The dataset folder; it need not be there.
 
     Returns:
-        dict[tuple[str, str], str]: Last folder of the video's path, and its
-        file name without suffix, to the name of the clip.
+        Last folder of the video's path, and its file name without suffix, to
+        the name of the clip.
 
     Raises:
         FactsError: If the file is damaged.
@@ -58,9 +58,9 @@ def write_names(out: str, clips: Sequence[SourceClip],
     they are always called like their files.
 
     Args:
-        out (str): The dataset folder.
-        clips (Sequence[SourceClip]): The clips.
-        source (str): The folder that was searched, if it was one.
+        out: The dataset folder.
+        clips: The clips.
+        source: The folder that was searched, if it was one.
 
     Raises:
         OSError: If the file cannot be written.
@@ -93,13 +93,13 @@ def name_clips(clips: Sequence[SourceClip], source: str,
     """Give each clip its name.
 
     Args:
-        clips (Sequence[SourceClip]): Clips, called like their files.
-        source (str): The folder that was searched; a file in it has no name
-            of a folder before it.
-        known (Mapping, optional): Of :func:`read_names`.
+        clips: Clips, called like their files.
+        source: The folder that was searched; a file in it has no name of a
+            folder before it.
+        known: Of :func:`read_names`.
 
     Returns:
-        list[SourceClip]: The clips in order of name.
+        The clips in order of name.
 
     Raises:
         SourceError: If two still have one name.

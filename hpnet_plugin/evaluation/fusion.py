@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.sources import SourceClip, assign_labels, read_labels
+from ..datasets.clips import SourceClip
+from ..datasets.labelling import assign_labels, read_labels
 from .annotations import read_clips
 from .bootstrap import bootstrap_gain
 from .metrics import class_metrics, is_probability, softmax, summarize

@@ -126,7 +126,7 @@ def test_difference_needs_the_published_number_of_clips(
     """NW-UCLA's views, told by the names of the folder and the split."""
     (configs / 'stream.py').write_text(CONFIG.format(root=root))
     for stem in (A, B):
-        folder = tmp_path / f'out/{stem.removesuffix("_small")}/seed0'
+        folder = tmp_path / f'out/{stem.removesuffix("_synthetic")}/seed0'
         folder.mkdir(parents=True)
         write_scores(folder / 'scores.pkl', scores_of(0, clips))
     assert reproduce.main(['3', '--benchmark', 'nw_ucla', '--out', 'out',

@@ -32,22 +32,16 @@ class ResizeTemporal(BaseTransform):
         - num_clips (1)
 
     Args:
-        length (int): Frames wanted. Defaults to 64, the paper's.
+        length: Frames wanted. Defaults to 64, the paper's.
     """
 
-    def __init__(self, length=64):
+    def __init__(self, length: int = 64) -> None:
         if length < 1:
             raise ValueError(f'length must be 1 or more, got {length}')
         self.length = length
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Resample each array.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with arrays (M, length, V, ...).
 
         Raises:
             ValueError: If the clip has no frames or is cut into several.
@@ -65,5 +59,5 @@ class ResizeTemporal(BaseTransform):
         results['num_clips'] = 1
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(length={self.length})'
