@@ -80,8 +80,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def run_results(folder: str | os.PathLike[str], checkpoint: str | os.PathLike[str]
-                ) -> list[dict[str, Any]]:
+def run_results(folder: str | os.PathLike[str],
+                checkpoint: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Validation and tests of a checkpoint, as its work dir has them.
 
     Args:

@@ -8,13 +8,9 @@ from collections.abc import Generator
 from urllib.parse import urlsplit
 
 from ..datasets.clips import SourceError
-from ..estimation.video import (
-    FORMATS,
-    LIMITS,
-    FrameChunk,
-    Limits,
-    UprightImages,
-)
+from ..estimation.frame_decoding import UprightImages
+from ..estimation.video import LIMITS, FrameChunk, Limits
+from ..estimation.video_file import FORMATS
 from .media import Media, MediaInfo
 from .reception import Reception
 

@@ -13,7 +13,7 @@ from ..datasets.crops import Crops
 from ..estimation.assembly import AssembledClip
 from ..estimation.following import Follower, SeenFrame
 from ..extraction.clips import ClipExtraction, SeenClip
-from ..extraction.crops import CropCutter
+from ..extraction.crop_cutting import CropCutter
 from .estimators import Estimators
 from .inputs import ClipInput
 from .media import Media
@@ -177,7 +177,7 @@ class Looker:
         cutter = None
         if 'crops' in self.predictor.needs:
             crops = training_settings(about, self.wishes, source, True).crops
-            cutter = CropCutter(**crops or {}, max_people=together or 1)
+            cutter = CropCutter(**crops or {}, num_people=together or 1)
         extractor = self.nets.extractor
         return PeopleRules(
             taps=extractor.taps,

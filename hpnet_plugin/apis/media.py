@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..datasets.clips import SourceError
+from ..estimation.frame_choice import choose_frames
 from ..estimation.video import (
     CHUNK_BYTES,
     LIMITS,
@@ -15,7 +16,6 @@ from ..estimation.video import (
     Limits,
     VideoError,
     VideoReader,
-    choose_frames,
 )
 
 CHUNK = 8  # frames handed out at once, fewer where they are very large

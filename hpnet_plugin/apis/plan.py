@@ -123,7 +123,7 @@ def training_settings(about: ModelDescription, wishes: Wishes,
                (record.get('crops') or dict(size=CROP)).items()
                if key in ('size', 'margin', 'fit')}
     return Settings(
-        max_people=wishes.max_people or record.get('max_people', 2),
+        num_people=wishes.max_people or record.get('max_people', 2),
         max_frames=None if record.get('length') else
         record.get('max_frames', 300),
         length=record.get('length'),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..estimation.video import VideoError, any_metadata
+from ..estimation.video import VideoError
+from ..estimation.video_file import any_metadata
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream

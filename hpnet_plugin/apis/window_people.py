@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..estimation import tracking
+from ..estimation import selection
 from ..estimation.assembly import people_arrays
 from ..estimation.following import SeenFrame
-from ..extraction.crops import CropCutter, CutCrops
+from ..extraction.crop_cutting import CropCutter, CutCrops
 from .inputs import ClipInput
 from .windows import Window
 
@@ -58,8 +58,8 @@ class PeopleRules:
             first; 0: each person alone.
         max_people: People at most.
         max_gap: Longest absence in frames that is filled.
-        least: See :func:`hpnet_plugin.estimation.tracking.select`.
-        evidence: See :func:`hpnet_plugin.estimation.tracking.believed`;
+        least: See :func:`hpnet_plugin.estimation.selection.select`.
+        evidence: See :func:`hpnet_plugin.estimation.selection.believed`;
             somebody whose joints have a lower mean score is nobody.
         cutter: Cuts crops, None if no model asks for them.
         name: Of the video, for messages.
@@ -69,7 +69,7 @@ class PeopleRules:
     together: int = 0
     max_people: int = 10
     max_gap: int = 30
-    least: float = tracking.MIN_PRESENCE
+    least: float = selection.MIN_PRESENCE
     evidence: float = 0.
     cutter: CropCutter | None = None
     name: str = ''
@@ -116,7 +116,7 @@ def _chosen(window: Window, rules: PeopleRules
     tracks = _tracks(frames)
     if not tracks:
         return np.zeros((0, len(frames)), int), {}
-    chosen = tracking.select(
+    chosen = selection.select(
         list(tracks.values()), [seen.boxes for seen in frames],
         rules.max_people, rules.least, numbers)
     poses = {(t, k): (seen.joints[k], seen.scores[k],
@@ -128,7 +128,7 @@ def _chosen(window: Window, rules: PeopleRules
         return chosen, arrays
     # a clip of the training shows somebody; here there may be nobody
     scores = arrays['keypoint_score']
-    good = tracking.believed(scores, rules.evidence) & (
+    good = selection.believed(scores, rules.evidence) & (
         _mean_score(scores) >= rules.evidence)
     return chosen[good], {key: value[good] for key, value in arrays.items()}
 

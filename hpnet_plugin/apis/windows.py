@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..estimation.following import SeenFrame
-from ..extraction.crops import CropPart
+from ..extraction.crop_cutting import CropPart
 
 EPSILON = 1e-6  # s, of rounding
 
