@@ -32,6 +32,7 @@ from .windows import KeptFrame, Window, Windows
 
 # People whose last prediction is kept, and s after which it is not
 REMEMBERED, FORGOTTEN = 64, 60.
+NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 OnFrame = Callable[[FrameView], None]
 Progress = Callable[[float, float], None]
@@ -159,8 +160,9 @@ class Looker:
             for seen in follower.follow(_clip_name(media), chunks):
                 part = rules.cutter.part(seen.image, seen.boxes) \
                     if rules.cutter else None
-                kept = KeptFrame(seen._replace(image=None),
-                                 seen.image.shape[:2], part)
+                kept = KeptFrame(seen._replace(image=NO_PIXELS),
+                                 (seen.image.shape[0], seen.image.shape[1]),
+                                 part)
                 yield from self._predict(media.name, list(cut.add(kept)),
                                          rules, known)
                 if self.on_frame:

@@ -36,7 +36,9 @@ from .description import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
+    from mmaction.models import BaseRecognizer
+    from torch import Tensor
 
 WEIGHTS = 'model.safetensors'
 CALIBRATION = 'calibration.json'
@@ -70,7 +72,7 @@ class Trained:
         return [(from_pretrained(osp.join(self.folder, member['path'])),
                  member['weight']) for member in self.description.members]
 
-    def build(self, device: str = 'cpu') -> nn.Module:
+    def build(self, device: str | torch.device = 'cpu') -> BaseRecognizer:
         """The recogniser of mmaction2 with its weights, in eval mode.
 
         Its ``cfg`` is the config, as mmaction2's own tools expect it.

@@ -66,7 +66,7 @@ class Page:
         max_seconds: Of a video that are looked at. Default: 60.
 
     Attributes:
-        blocks (gr.Blocks): The page.
+        blocks: The page.
     """
 
     def __init__(self, inferencer: Any, visits: Visits, max_mb: float = 100.,
@@ -96,7 +96,7 @@ class Page:
         Raises:
             OSError: If the port is taken.
         """
-        files = resources.files(__package__)
+        files = resources.files('hpnet_plugin.app')
         script = (files / 'page.js').read_text(encoding='utf-8')
         self.blocks.queue(max_size=WAITING)
         _, local, public = self.blocks.launch(
@@ -151,7 +151,7 @@ class Page:
                         download = gr.DownloadButton(
                             'Download as JSON', elem_id='hp-json')
             shown = [results, status, overlay, details, download]
-            private = dict(api_visibility='private')
+            private: dict[str, Any] = dict(api_visibility='private')
             for listen, take, source in (
                     (upload.upload, self.take, upload),
                     (upload.stop_recording, self.take, upload),
@@ -194,7 +194,7 @@ class Page:
         Yields:
             list: What the page shows: how far it is, and then the result.
         """
-        visit = self.visits.of(request.session_hash)
+        visit = self.visits.of(request.session_hash or '')
         if visit is None:
             yield gr.skip()
             return
@@ -289,7 +289,7 @@ class Page:
 
     def leave(self, request: gr.Request) -> None:
         """Remove what is stored of a visitor."""
-        self.visits.leave(request.session_hash)
+        self.visits.leave(request.session_hash or '')
 
 
 class _Work:
@@ -299,7 +299,7 @@ class _Work:
         function: Gets what it can say with, and gives the result.
 
     Attributes:
-        said (tuple[str, float]): What it said last.
+        said: What it said last.
         result: What it gave.
     """
 
@@ -376,7 +376,7 @@ async def _nobody(request, error):
     return Response(status_code=400)
 
 
-def _only(status: int) -> Any:
+def _only(status: str) -> Any:
     """Nothing is shown but the status."""
     return [gr.update(visible=False), status, None, '', None]
 
