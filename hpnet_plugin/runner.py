@@ -108,8 +108,8 @@ class CheckedRunner(Runner):
                     **options)
             except Exception as error:
                 name = self.cfg.filename or self.experiment_name
-                raise CheckpointError(problem(filename, error, name)
-                                      ) from None
+                raise CheckpointError(problem(
+                    filename, error, name, self.model)) from None
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
         """See mmengine's ``Runner.call_hook``; results are kept, too."""

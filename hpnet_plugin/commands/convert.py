@@ -41,7 +41,7 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> None:
     """Convert, and say what was used."""
-    from ..apis import conversion
+    from .. import conversion
     result = conversion.convert_checkpoint(
         args.source, args.out, args.kind, args.prompts)
     kind, used = conversion.KINDS[args.kind], result.state_dict

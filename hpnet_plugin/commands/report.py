@@ -76,7 +76,7 @@ def check(parser: argparse.ArgumentParser,
 
 def sections(args: argparse.Namespace) -> list[Any]:
     """The sections that the arguments ask for."""
-    from hpnet_plugin.datasets.sources import read_classes
+    from hpnet_plugin.datasets.classes import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
     from hpnet_plugin.store import FeatureStore
     from hpnet_plugin.visualization.calibration import calibration_sections

@@ -20,7 +20,7 @@ from torch import nn
 
 from ..config_text import read_config
 from ..files import sha256_of
-from ..weights import unreadable
+from ..weights import compare, unreadable
 from .decoding import batched_decoder, decode_heatmaps, decode_simcc, on_host
 from .devices import PRECISIONS, computing, device_of
 from .sessions import OnnxSession, load_onnx
@@ -459,19 +459,13 @@ def load_weights(model, checkpoint):
     checkpoint = local_file(checkpoint)
     state = _state_of(checkpoint)
     wanted = model.state_dict()
-    missing = [key for key in wanted
-               if key not in state and 'num_batches_tracked' not in key]
-    other = [f'{key} {_shape(state[key])} instead of {_shape(value)}'
-             for key, value in wanted.items()
-             if key in state and _shape(state[key]) != _shape(value)]
-    if missing or other:
-        raise ValueError(
-            f'{checkpoint} is the checkpoint of another net: '
-            f'{len(missing)} keys missing {missing[:3]}, '
-            f'{len(other)} of another shape {other[:3]}')
+    used = {key: value for key, value in state.items() if key in wanted}
+    differences = compare(used, wanted)
+    if differences:
+        raise ValueError(f'{checkpoint} is the checkpoint of another net: '
+                         f'{differences}')
     try:
-        model.load_state_dict({key: value for key, value in state.items()
-                               if key in wanted}, strict=False)
+        model.load_state_dict(used, strict=False)
     except Exception as error:
         raise ValueError(f'{checkpoint}: its weights cannot be copied into '
                          f'the net: {error}') from None
@@ -488,11 +482,6 @@ def check_weights(checkpoint: str) -> None:
         ValueError: If it does not; the text says what it holds.
     """
     _state_of(checkpoint)
-
-
-def _shape(value):
-    return tuple(value.shape) if isinstance(value, torch.Tensor) \
-        else type(value).__name__
 
 
 def _state_of(checkpoint):

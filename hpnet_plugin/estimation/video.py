@@ -340,16 +340,15 @@ class VideoReader:
 
     Attributes:
         info (VideoInfo): What the container says.
-        count (int): Frames that are in the file.
+        count (int): Frames that are in the file. Where packets and frames
+            differ a little (5 % and two frames are forgiven: files that were
+            edited are that inexact), the end of :meth:`chunks` puts
+            ``count``, ``numbers`` and ``times`` right.
         numbers (np.ndarray): (N,) int64, the wanted frames, ascending.
         times (np.ndarray): (N,) float64, when they are shown, in seconds
             from the first frame of the video.
         damage (str | None): What is wrong with the video, as far as it was
             read.
-
-        Where packets and frames of a file differ a little (5 % and two
-        frames are forgiven: files that were edited are that inexact), the
-        end of :meth:`chunks` puts ``count``, ``numbers`` and ``times`` right.
 
     Raises:
         VideoError: If the file is no video, is above the limits, holds no

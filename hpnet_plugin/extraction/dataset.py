@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from ..datasets.annotations import write_annotations
-from ..datasets.clips import Clip
+from ..datasets.clips import SourceClip
 from ..datasets.folder import clip_times, describe
 from ..datasets.splitting import DIVIDED, SPLITS
 from ..facts import Facts, write_facts
@@ -18,7 +18,8 @@ from ..store import FeatureStore
 RECORD = 'extraction.json'
 
 
-def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
+def write_dataset(out: str, clips: Sequence[SourceClip],
+                  labels: dict[str, int],
                   classes: list[str] | None, splits: dict[str, list[str]],
                   failures: dict[str, str], record: dict,
                   rule: dict | None = None,
@@ -36,7 +37,7 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
 
     Args:
         out (str): The dataset folder, with its ``features/``.
-        clips (Sequence[Clip]): All clips of the source.
+        clips (Sequence[SourceClip]): All clips of the source.
         labels (dict[str, int]): Clip name to class.
         classes (list[str] | None): Class names in label order.
         splits (dict[str, list[str]]): Split to clip names, may be empty.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.sources import Clip, printable
+from ..datasets.sources import SourceClip, printable
 from ..estimation.extractor import PooledExtractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
@@ -80,7 +80,7 @@ class Extraction:
         self.record: dict = {}
 
     def __call__(self,
-                 clips: Sequence[Clip],
+                 clips: Sequence[SourceClip],
                  out: str,
                  prefix: str = '',
                  retry: bool = False,
@@ -90,7 +90,7 @@ class Extraction:
         """Extract clips that the store does not have yet.
 
         Args:
-            clips (Sequence[Clip]): The clips, in the order of the store.
+            clips (Sequence[SourceClip]): The clips, in the order of the store.
             out (str): The dataset folder.
             prefix (str): Of this process's shards, where several fill one
                 folder. Defaults to ''.

@@ -63,7 +63,7 @@ def reliability_figure(bins: Mapping[str, Sequence[Mapping[str, Any]]]
             :func:`hpnet_plugin.evaluation.calibration.reliability`.
 
     Returns:
-        Figure: Two panels.
+        Two panels.
     """
     figure, (axes, ) = new_figure(7.4, 3.7, columns=2, sharey=True)
     for axis, (when, found) in zip(axes, bins.items()):

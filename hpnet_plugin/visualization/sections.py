@@ -1,4 +1,6 @@
 """Sections of a report from what the tools leave behind."""
+from __future__ import annotations
+
 import itertools
 import json
 from pathlib import Path
@@ -15,10 +17,10 @@ from ..evaluation.metrics import (
 )
 from ..evaluation.tables import (
     accuracy_table,
-    class_names,
     class_table,
     confusion_table,
     gain_table,
+    names_or_numbers,
 )
 from ..recipes.reading import innermost
 from .classes import comparison_figure, confusion_figure
@@ -39,15 +41,16 @@ from .report import Picture, Section
 _TEST = 'TEST clips'
 
 
-def training_section(work_dirs, metric='acc/top1'):
+def training_section(work_dirs: list[str], metric: str = 'acc/top1'
+                     ) -> Section:
     """Curves and best epochs of trainings.
 
     Args:
-        work_dirs (list[str]): Work folders of ``mim train``.
-        metric (str): The validation metric to show, a fraction.
+        work_dirs: Work folders of ``mim train``.
+        metric: The validation metric to show, a fraction.
 
     Returns:
-        Section: A figure and a row a training.
+        A figure and a row a training.
 
     Raises:
         FileNotFoundError: A folder without a training's log.
@@ -90,17 +93,18 @@ def _chosen_on(work_dir):
     return _TEST if val == test else val['split'] or 'validation'
 
 
-def scores_sections(joined, weights, classes=None):
+def scores_sections(joined: Joined, weights: list[float],
+                    classes: list[str] | None = None) -> list[Section]:
     """Streams, their fusion, and what happens in each class.
 
     Args:
-        joined (Joined): The streams, see
+        joined: The streams, see
             :func:`hpnet_plugin.evaluation.fusion.read_streams`.
-        weights (list[float]): One a stream.
-        classes (list[str], optional): Class names in label order.
+        weights: One a stream.
+        classes: Class names in label order.
 
     Returns:
-        list[Section]: Accuracies, confusions, classes, comparisons.
+        Accuracies, confusions, classes, comparisons.
     """
     result = assess(joined, weights)
     fusion, labels = fuse(joined.scores, weights), joined.labels
@@ -145,15 +149,15 @@ def scores_sections(joined, weights, classes=None):
     return sections
 
 
-def dataset_section(folder):
+def dataset_section(folder: str) -> Section:
     """What a dataset folder holds and what made it.
 
     Args:
-        folder (str): With ``features/`` and, if the extraction wrote it,
+        folder: With ``features/`` and, if the extraction wrote it,
             ``extraction.json``.
 
     Returns:
-        Section: A table of its facts, and the clips that failed.
+        A table of its facts, and the clips that failed.
 
     Raises:
         ValueError: A store without clips.
@@ -185,24 +189,22 @@ def dataset_section(folder):
     return Section('Features', text, rows)
 
 
-def clip_section(store, name, videos=None, tap=None, moments=4,
-                 extractor=None):
+def clip_section(store: FeatureStore, name: str, videos: str | None = None,
+                 tap: str | None = None, moments: int = 4,
+                 extractor: PooledExtractor | None = None) -> Section:
     """Joints and pooled energy of one clip.
 
     Args:
-        store (FeatureStore): Holds the clip.
-        name (str): The clip.
-        videos (str, optional): Folder, searched with its subfolders, of the
-            videos that were extracted; without it only the energy over time
-            is shown.
-        tap (str, optional): Which features; may be left out where the store
-            has one tap only.
-        moments (int): How many frames to show. Default: 4.
-        extractor (PooledExtractor, optional): Show the feature maps of this
-            pose net, too.
+        store: Holds the clip.
+        name: The clip.
+        videos: Folder, searched with its subfolders, of the videos that were
+            extracted; without it only the energy over time is shown.
+        tap: Which features; may be left out where the store has one tap only.
+        moments: How many frames to show.
+        extractor: Show the feature maps of this pose net, too.
 
     Returns:
-        Section: Its pictures.
+        Its pictures.
     """
     joints = store.read(name, 'keypoint')
     scores = store.read(name, 'keypoint_score')
@@ -267,17 +269,17 @@ def _pictures_of(people, extractor=None):
     return pictures
 
 
-def explanation_section(clip, parts):
+def explanation_section(clip: str, parts: list[tuple]) -> Section:
     """What moved the scores of a clip.
 
     Args:
-        clip (str): Its name.
-        parts (list[tuple]): Of each model its name, its ``Explanation`` or
-            why there is none, its class names (list[str] or None), and the
-            length of the clip in s, 0 where it is not known.
+        clip: Its name.
+        parts: Of each model its name, its ``Explanation`` or why there is
+            none, its class names (list[str] or None), and the length of the
+            clip in s, 0 where it is not known.
 
     Returns:
-        Section: The figures of
+        The figures of
         :func:`hpnet_plugin.visualization.explain.explanation_figures`.
     """
     captions = dict(
@@ -297,7 +299,7 @@ def explanation_section(clip, parts):
         if isinstance(explanation, str):
             texts.append(f'{name}: {explanation}')
             continue
-        names = class_names(classes, len(explanation.scores))
+        names = names_or_numbers(classes, len(explanation.scores))
         said = f'{name} predicts {names[int(explanation.scores.argmax())]}'
         if explanation.label >= 0:
             said += f', the label is {names[explanation.label]}'
@@ -309,19 +311,20 @@ def explanation_section(clip, parts):
     return Section(f'{clip}: what moved the score', texts, figure=pictures)
 
 
-def moments_image(frames, joints, scores, energy, limits):
+def moments_image(frames: list[np.ndarray], joints: np.ndarray,
+                  scores: np.ndarray, energy: np.ndarray, limits: tuple[float]
+                  ) -> np.ndarray:
     """Frames side by side: joints above, their pooled energy below.
 
     Args:
-        frames (list[np.ndarray]): T frames, (H, W, 3) uint8.
-        joints (np.ndarray): (M, T, V, 2) in pixels of the frame.
-        scores (np.ndarray): (M, T, V).
-        energy (np.ndarray): (M, T, V).
-        limits (tuple[float]): Energies of the smallest and largest dot.
+        frames: T frames, (H, W, 3) uint8.
+        joints: (M, T, V, 2) in pixels of the frame.
+        scores: (M, T, V).
+        energy: (M, T, V).
+        limits: Energies of the smallest and largest dot.
 
     Returns:
-        np.ndarray: (H', W', 3) uint8, all frames cut to the same window
-        around the people.
+        (H', W', 3) uint8, all frames cut to the same window around the people.
     """
     box = people_box(joints, scores)
     above, below = [], []
@@ -335,14 +338,14 @@ def moments_image(frames, joints, scores, energy, limits):
     return np.concatenate([above, gap, below])
 
 
-def short_names(paths):
+def short_names(paths: list[str]) -> list[str]:
     """The shortest tails of paths that tell them apart, without suffixes.
 
     Args:
-        paths (list[str]): Files or folders.
+        paths: Files or folders.
 
     Returns:
-        list[str]: A name each; whole paths where nothing else helps.
+        A name each; whole paths where nothing else helps.
     """
     parts = [Path(path).with_suffix('').parts for path in paths]
     for depth in range(1, max(map(len, parts)) + 1):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 
-from hpnet_plugin.apis.conversion import convert_checkpoint
+from hpnet_plugin.conversion import convert_checkpoint
 from hpnet_plugin.models.backbones.smclm import PooledFeatures
 
 BASE = dict(

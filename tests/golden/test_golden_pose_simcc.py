@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from hpnet_plugin.apis.conversion import convert_checkpoint
+from hpnet_plugin.conversion import convert_checkpoint
 from hpnet_plugin.estimation.pose import build_pose_net
 from hpnet_plugin.pooling import pool_at_joints
 

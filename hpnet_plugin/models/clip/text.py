@@ -23,7 +23,7 @@ class CLIPText(BaseModule):
     Args:
         classes (str | Sequence[str]): Class names in label order: a list, a
             file with a name a line, or one of the benchmarks' names; see
-            :func:`hpnet_plugin.datasets.classes.class_names`.
+            :func:`hpnet_plugin.datasets.classes.read_classes`.
         arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
         templates (str | Sequence[str]): Prompts with one ``{}`` each, or a
             file with one a line. The features of a single one are raw. Of
@@ -85,8 +85,8 @@ class CLIPText(BaseModule):
         """
         from open_clip.tokenizer import SimpleTokenizer
 
-        from ...datasets.classes import class_names
-        classes = class_names(classes)
+        from ...datasets.classes import read_classes
+        classes = read_classes(classes)
         templates = self.templates if templates is None else \
             _read_templates(templates)
         length = self.tower.context_length
