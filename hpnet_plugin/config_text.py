@@ -79,7 +79,7 @@ def format_once() -> None:
     after(MODULE, _wrap)
 
 
-def _wrap():
+def _wrap() -> None:
     config = sys.modules[MODULE]
     formatter, known = config.FormatCode, {}
     if hasattr(formatter, 'known'):

@@ -5,6 +5,7 @@ import logging
 import os.path as osp
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -24,10 +25,10 @@ class Terse(logging.Formatter):
     """Shortens the lines of a handler that are too long to be read.
 
     Args:
-        formatter (logging.Formatter): What the handler had.
+        formatter: What the handler had.
     """
 
-    def __init__(self, formatter: logging.Formatter):
+    def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.formatter = formatter
 
@@ -46,7 +47,7 @@ def quieten(handler: logging.Handler) -> None:
         handler.setFormatter(Terse(handler.formatter))
 
 
-def _matters(record):
+def _matters(record: logging.LogRecord) -> bool:
     text = record.getMessage()
     return not text.startswith(NOISE) and REMAIN not in text
 
@@ -74,8 +75,8 @@ class RunSummaryHook(Hook):
         self._first = runner.iter
         runner.logger.info('\n  '.join(['This training:', *summary(runner)]))
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, *args,
-                         **kwargs) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, *args: Any,
+                         **kwargs: Any) -> None:
         """Log how long all will take, once that is known."""
         # the first step warms up
         done = runner.iter - self._first
@@ -95,7 +96,7 @@ class RunSummaryHook(Hook):
             self._val = time.monotonic() - self._val_since
             self._tell(runner, f'a validation takes {duration(self._val)}')
 
-    def _tell(self, runner, why):
+    def _tell(self, runner: Runner, why: str) -> None:
         steps = runner.max_iters - runner.iter - 1
         rest = self._step * steps
         if self._val is not None:
@@ -129,7 +130,7 @@ def summary(runner: Runner) -> Iterator[str]:
     """What a training is, a line each.
 
     Args:
-        runner (Runner): A Runner whose loops are built.
+        runner: A Runner whose loops are built.
 
     Yields:
         str: Model, device, data, length, results.
@@ -163,7 +164,7 @@ def summary(runner: Runner) -> Iterator[str]:
            f'curves); test them by: hpnet test {runner.work_dir}')
 
 
-def _device(runner):
+def _device(runner: Runner) -> str:
     device = next(runner.model.parameters()).device
     if device.type == 'cpu':
         return f'CPU, {_count(torch.get_num_threads(), "thread")}'
@@ -179,7 +180,7 @@ def _data(config: Mapping, phase: str) -> str:
     return f'{where}, split {split}' if split else where
 
 
-def _length(runner):
+def _length(runner: Runner) -> str:
     total = f'length: {_count(runner.max_iters, "step")}'
     if runner.max_epochs and runner.max_iters % runner.max_epochs == 0:
         an_epoch = runner.max_iters // runner.max_epochs
@@ -190,7 +191,7 @@ def _length(runner):
     return total + '; the time is told after the first steps'
 
 
-def _validations(runner):
+def _validations(runner: Runner) -> int:
     """How many are still to come."""
     if runner.val_loop is None or not runner.max_epochs:
         return 0
@@ -201,5 +202,5 @@ def _validations(runner):
         for epoch in range(runner.epoch + 1, runner.max_epochs + 1))
 
 
-def _count(number, one):
+def _count(number: int, one: str) -> str:
     return f'{number:,} {one}{"s"[:number != 1]}'

@@ -27,7 +27,7 @@ def folder_of(config: Mapping[str, Any]) -> str | None:
     """The dataset folder that a config's own ``ann_file`` names.
 
     Args:
-        config (dict): Any config.
+        config: Any config.
 
     Returns:
         str | None: None for all configs but stock ones whose ``ann_file``,
@@ -48,8 +48,8 @@ def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """What brings a stock config to a folder.
 
     Args:
-        config (dict): A config of mmaction2's on ``PoseDataset``.
-        facts (Facts): The folder's.
+        config: A config of mmaction2's on ``PoseDataset``.
+        facts: The folder's.
 
     Returns:
         dict: Dotted keys of the config to their values, as ``--cfg-options``
@@ -72,7 +72,8 @@ def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return changed
 
 
-def _dataset(config, loader):
+def _dataset(config: Mapping[str, Any],
+             loader: str) -> tuple[str, Mapping[str, Any] | None]:
     """Dotted place and config of a phase's dataset, without wrappers."""
     if not config.get(loader):
         return '', None
@@ -86,7 +87,7 @@ def follow(config: Any) -> None:
     """Bring a stock config to the folder of its ``ann_file``, in place.
 
     Args:
-        config (Config): Any config; all others are left as they are.
+        config: Any config; all others are left as they are.
 
     Raises:
         FactsError: If the folder's facts are damaged.

@@ -12,8 +12,8 @@ def run_script(name: str, words: Sequence[str]) -> int:
     """Run ``train`` or ``test`` of mmaction2.
 
     Args:
-        name (str): The script, without ``.py``.
-        words (Sequence[str]): Its command line.
+        name: The script, without ``.py``.
+        words: Its command line.
 
     Returns:
         int: Exit status: 2 where the config cannot run as it is, which is

@@ -30,8 +30,8 @@ def history_buffer_method(owner: type, name: str):
     """Stand in for ``getattr`` while a checkpoint is read.
 
     Args:
-        owner (type): HistoryBuffer itself.
-        name (str): One of its public methods.
+        owner: HistoryBuffer itself.
+        name: One of its public methods.
 
     Raises:
         ValueError: For any other owner or name.
@@ -57,7 +57,7 @@ class CheckpointArray(np.ndarray):
     def __new__(cls, *_):
         return super().__new__(cls, (0, ), np.int8)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise UnreadablePickleError(f'an array of state {state!r:.80}')
         array = plain_array(*state[1:])

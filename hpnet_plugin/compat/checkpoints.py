@@ -45,7 +45,7 @@ def apply() -> None:
         hooks.after(reader, _allow)
 
 
-def _allow():
+def _allow() -> None:
     if needed() and not filled():
         import torch
 

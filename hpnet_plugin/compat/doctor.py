@@ -18,7 +18,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .packages import Package
 
 HERE = Path(__file__).parent
 PACKAGES = runpy.run_path(str(HERE / 'packages.py'))
@@ -52,11 +55,11 @@ def _number(version):
     return tuple(int(part) for part in re.findall(r'\d+', version)[:3])
 
 
-def installed(package) -> dict[str, str]:
+def installed(package: Package) -> dict[str, str]:
     """The distributions that have a package's module, with their versions.
 
     Args:
-        package (Package): See packages.py.
+        package: See packages.py.
     """
     versions = {}
     for name in package.names:

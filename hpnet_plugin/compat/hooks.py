@@ -21,9 +21,9 @@ def serve(name: str, make: Make, when: Callable[[], bool] | None = None
     """Stand in for a module that nobody else provides.
 
     Args:
-        name (str): The missing module, ``'mmcv._ext'``.
-        make (callable): Returns the module to be imported in its place.
-        when (callable, optional): Asked at the import; False leaves the
+        name: The missing module, ``'mmcv._ext'``.
+        make: Returns the module to be imported in its place.
+        when: Asked at the import; False leaves the
             module missing.
     """
     _last().made[name] = make, when
@@ -33,7 +33,7 @@ def lacks(name: str) -> bool:
     """Whether nobody but this package provides a module.
 
     Args:
-        name (str): The module; the package that it is in is imported.
+        name: The module; the package that it is in is imported.
     """
     parent = name.rpartition('.')[0]
     if parent and parent not in sys.modules:
@@ -48,8 +48,8 @@ def around(name: str, run: Around) -> None:
     """Have a function run a module, so that it can act before and after.
 
     Args:
-        name (str): The module. One that is imported already is left alone.
-        run (callable): Called with the function that runs the module.
+        name: The module. One that is imported already is left alone.
+        run: Called with the function that runs the module.
     """
     if name not in sys.modules:
         _first().around.setdefault(name, []).append(run)
@@ -59,14 +59,14 @@ def after(name: str, run: Callable[[], None]) -> None:
     """Call a function once a module is imported; now, if it is already.
 
     Args:
-        name (str): The module.
-        run (callable): Takes no arguments.
+        name: The module.
+        run: Takes no arguments.
     """
     if name in sys.modules:
         run()
         return
 
-    def execute(module_runs):
+    def execute(module_runs) -> None:
         module_runs()
         run()
 
@@ -85,7 +85,7 @@ def find_spec(name: str, path: Sequence[str] | None = None,
 class _First(MetaPathFinder):
     """Asked before all others; lends its loader to modules of `around`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.around = {}
 
     def find_spec(self, fullname, path=None, target=None):
@@ -101,7 +101,7 @@ class _First(MetaPathFinder):
 class _Last(MetaPathFinder):
     """Asked after all others, so only for what is missing."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.made = {}
 
     def find_spec(self, fullname, path=None, target=None):
@@ -114,7 +114,7 @@ class _Last(MetaPathFinder):
 class _Made(Loader):
     """Puts another module in the place of the one that is imported."""
 
-    def __init__(self, make):
+    def __init__(self, make) -> None:
         self.make = make
 
     def exec_module(self, module: ModuleType) -> None:
@@ -124,7 +124,7 @@ class _Made(Loader):
 class _Around(Loader):
     """Runs a module by the functions that asked for it, the last outermost."""
 
-    def __init__(self, loader, runs):
+    def __init__(self, loader, runs) -> None:
         self.loader = loader
         self.runs = runs
 
@@ -134,7 +134,7 @@ class _Around(Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__loader__ = module.__spec__.loader = self.loader
 
-        def execute():
+        def execute() -> None:
             self.loader.exec_module(module)
 
         for run in self.runs:

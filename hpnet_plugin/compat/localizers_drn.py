@@ -62,7 +62,7 @@ def _module():
             NotImplementedError: Always, when it is built.
         """
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args, **kwargs) -> None:
             raise NotImplementedError(
                 'The installed mmaction2 comes without its localizer DRN '
                 f'({_MODULE} is not in the wheel). To use it: {FIX}.')

@@ -22,7 +22,7 @@ def leave_the_last_word() -> None:
     after(MODULE, _set)
 
 
-def _set():
+def _set() -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException,

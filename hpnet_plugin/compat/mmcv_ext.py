@@ -68,7 +68,7 @@ def softnms(boxes, scores, dets, iou_threshold, sigma, min_score, method,
     return torch.stack(kept) if kept else left
 
 
-def _fill(outputs, compute, inputs, grad):
+def _fill(outputs, compute, inputs, grad) -> None:
     """Write the gradients of ``compute(*inputs)`` into ``outputs``."""
     with torch.enable_grad():
         inputs = [x.detach().requires_grad_() for x in inputs]
@@ -89,7 +89,8 @@ def _roi_align(rois, aligned_height, aligned_width, spatial_scale,
         sampling_ratio, aligned)
 
 
-def roi_align_forward(input, rois, output, argmax_y, argmax_x, **kwargs):
+def roi_align_forward(input, rois, output, argmax_y, argmax_x, **kwargs
+                      ) -> None:
     output.copy_(_roi_align(rois, **kwargs)(input))
 
 
@@ -107,13 +108,13 @@ def _deform_conv(dH, dW, padH, padW, dilationH, dilationW, **_):
         (dilationH, dilationW))
 
 
-def deform_conv_forward(input, weight, offset, output, columns, ones,
-                        **kwargs):
+def deform_conv_forward(input, weight, offset, output, columns, ones, **kwargs
+                        ) -> None:
     output.copy_(_deform_conv(**kwargs)(input, offset, weight))
 
 
 def deform_conv_backward_input(input, offset, grad_output, grad_input,
-                               grad_offset, weight, columns, **kwargs):
+                               grad_offset, weight, columns, **kwargs) -> None:
     conv = _deform_conv(**kwargs)
     _fill([grad_input, grad_offset], lambda x, o: conv(x, o, weight),
           [input, offset], grad_output)
@@ -135,15 +136,15 @@ def _modulated_deform_conv(stride_h, stride_w, pad_h, pad_w, dilation_h,
 
 
 def modulated_deform_conv_forward(input, weight, bias, ones, offset, mask,
-                                  output, columns, **kwargs):
+                                  output, columns, **kwargs) -> None:
     output.copy_(
         _modulated_deform_conv(**kwargs)(input, offset, mask, weight, bias))
 
 
 def modulated_deform_conv_backward(input, weight, bias, ones, offset, mask,
-                                   columns, grad_input, grad_weight,
-                                   grad_bias, grad_offset, grad_mask,
-                                   grad_output, **kwargs):
+                                   columns, grad_input, grad_weight, grad_bias,
+                                   grad_offset, grad_mask, grad_output,
+                                   **kwargs) -> None:
     conv = _modulated_deform_conv(**kwargs)
     if kwargs['with_bias']:
         grad_bias.copy_(grad_output.sum((0, 2, 3)))
@@ -165,13 +166,14 @@ def _sigmoid_focal_loss(target, weight, gamma, alpha):
     return loss
 
 
-def sigmoid_focal_loss_forward(input, target, weight, output, gamma, alpha):
+def sigmoid_focal_loss_forward(input, target, weight, output, gamma, alpha
+                               ) -> None:
     """Fill output (N, K); a target equal to K is background."""
     output.copy_(_sigmoid_focal_loss(target, weight, gamma, alpha)(input))
 
 
 def sigmoid_focal_loss_backward(input, target, weight, grad_input, gamma,
-                                alpha):
+                                alpha) -> None:
     _fill([grad_input], _sigmoid_focal_loss(target, weight, gamma, alpha),
           [input], torch.ones_like(input))
 
@@ -192,9 +194,9 @@ def ms_deform_attn_forward(value, spatial_shapes, level_start_index,
 
 
 def ms_deform_attn_backward(value, spatial_shapes, level_start_index,
-                            sampling_locations, attention_weights,
-                            grad_output, grad_value, grad_sampling_loc,
-                            grad_attn_weight, im2col_step):
+                            sampling_locations, attention_weights, grad_output,
+                            grad_value, grad_sampling_loc, grad_attn_weight,
+                            im2col_step) -> None:
     _fill([grad_value, grad_sampling_loc, grad_attn_weight],
           _deform_attn(spatial_shapes),
           [value, sampling_locations, attention_weights], grad_output)

@@ -39,7 +39,7 @@ def apply() -> None:
         hooks.around(package, _import)
 
 
-def _import(package_runs):
+def _import(package_runs) -> None:
     global _done
     if not needed():
         package_runs()

@@ -45,7 +45,7 @@ def apply() -> None:
         hooks.after(package, _give)
 
 
-def _give():
+def _give() -> None:
     import numpy as np
     for name, value in _missing().items():
         setattr(np, name, value)

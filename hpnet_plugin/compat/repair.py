@@ -72,7 +72,7 @@ def fix(doctor: str) -> int:
     """Print what is to be done, do it, and examine the installation anew.
 
     Args:
-        doctor (str): The doctor's file.
+        doctor: The doctor's file.
 
     Returns:
         int: 1 if the main job cannot run, then or because a command failed.

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ..datasets.clips import count
-from ..facts import FactsError, benchmark_facts
+from ..facts import Facts, FactsError, benchmark_facts
 from .compose import RECIPES
 from .reading import PHASES, folder_datasets, graph_net_of, num_classes, walk
 from .settings import read_folder
@@ -34,7 +35,7 @@ def refuse_unknown_keys(config: Mapping) -> None:
     Settings of other recipes are refused as well: they would do nothing.
 
     Args:
-        config (dict): The config.
+        config: The config.
 
     Raises:
         ConfigError: Names the key, and the closest.
@@ -64,8 +65,8 @@ def refuse_disagreements(config: Mapping,
     """Raise an error if a config disagrees with itself or with its folder.
 
     Args:
-        config (dict): The config.
-        phases (Iterable[str]): Whose datasets are looked at.
+        config: The config.
+        phases: Whose datasets are looked at.
 
     Raises:
         ConfigError: Names every disagreement, with both values.
@@ -81,10 +82,10 @@ def disagreements(config: Mapping,
     """Where a config disagrees with itself or with its dataset folder.
 
     Args:
-        config (dict): A config on ``PoseDataset`` or ``PooledDataset``;
+        config: A config on ``PoseDataset`` or ``PooledDataset``;
             others are not looked at. Folders that are not there are passed
             over: see :func:`~hpnet_plugin.recipes.inputs.missing_inputs`.
-        phases (Iterable[str]): Whose datasets are looked at.
+        phases: Whose datasets are looked at.
 
     Returns:
         list[str]: A sentence for each.
@@ -108,7 +109,7 @@ def disagreements(config: Mapping,
     return list(dict.fromkeys(found))
 
 
-def _persons(dataset):
+def _persons(dataset: Mapping[str, Any]) -> int | None:
     """People that a pipeline gives to the graph network."""
     for step in walk(dataset['pipeline']):
         if step['type'] == 'FormatPooledInput':
@@ -116,7 +117,7 @@ def _persons(dataset):
     return None
 
 
-def _of_people(config, phases):
+def _of_people(config: Mapping[str, Any], phases: Iterable[str]) -> list[str]:
     net = graph_net_of(config)
     expected = net.get('num_person')
     return [
@@ -126,7 +127,7 @@ def _of_people(config, phases):
         if people and expected and people != expected]
 
 
-def _of_blending(config):
+def _of_blending(config: Mapping[str, Any]) -> list[str]:
     blending = (config['model'].get('data_preprocessor') or {}).get('blending')
     there = (blending or {}).get('num_classes')
     here = num_classes(config)
@@ -136,7 +137,7 @@ def _of_blending(config):
             f'model.cls_head has {here}']
 
 
-def _of_classes(config, facts):
+def _of_classes(config: Mapping[str, Any], facts: Facts) -> list[str]:
     here = num_classes(config)
     if facts.classes is None or here is None:
         return []

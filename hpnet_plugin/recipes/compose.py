@@ -25,7 +25,7 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
     """Make a config.
 
     Args:
-        recipe (str): ``'stream'``, ``'hpnet'``, … : a key of ``RECIPES``.
+        recipe: ``'stream'``, ``'hpnet'``, … : a key of ``RECIPES``.
         **settings: Of this recipe; see its entry.
 
     Returns:
@@ -40,7 +40,8 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
     return _compose(recipe, settings, find_facts(settings))
 
 
-def _compose(recipe, settings, source):
+def _compose(recipe: str, settings: Mapping[str, Any],
+             source: Source) -> dict[str, Any]:
     facts, stored, benchmark = source
     config = RECIPES[recipe].build(resolved(settings, facts, stored), facts)
     record = dict(settings, recipe=recipe, benchmark=benchmark)
@@ -60,7 +61,7 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     ``epochs``.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
 
     Returns:
         dict: The config that its settings describe; the same dict if none
@@ -96,7 +97,7 @@ def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that give the same model on another dataset.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
 
     Returns:
         dict: What the config's own dataset said of people, frames, features
@@ -118,7 +119,7 @@ def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             if name in settings and found.get(name) is not None}
 
 
-def _composed_of(record):
+def _composed_of(record: Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
     """Settings of a record of a composed config, and its dataset."""
     record = dict(record)
     facts = record.pop('facts')
@@ -138,7 +139,7 @@ def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             and not same(config[name], value)}
 
 
-def _recorded(facts):
+def _recorded(facts: Mapping[str, Any]) -> Facts:
     """The facts as they were when the config was composed."""
     known = {field.name for field in fields(Facts)}
     values = {key: value for key, value in facts.items() if key in known}
