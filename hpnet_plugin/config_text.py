@@ -93,5 +93,5 @@ def _wrap() -> None:
             known[key] = formatter(text, **options)
         return known[key]
 
-    format_code.known = known
-    config.FormatCode = format_code
+    vars(format_code).update(known=known)
+    vars(config).update(FormatCode=format_code)

@@ -1,5 +1,6 @@
 """What a training says on the terminal: what, on what, how long, where."""
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 import logging
 import os.path as osp
@@ -12,6 +13,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .recipes.reading import graph_net_of, innermost, num_classes
+
+if TYPE_CHECKING:
+    from .recipes.reading import ConfigLike
 
 # said by stock packages in every run; what of it matters is in the summary
 NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias',
@@ -67,7 +71,10 @@ class RunSummaryHook(Hook):
     def __init__(self) -> None:
         self.begun = False
         self._first = self._steps = 0
-        self._since = self._step = self._val = self._val_since = None
+        self._since = self._val_since = 0.
+        # s of a step and of a validation, once they are known
+        self._step: float | None = None
+        self._val: float | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Log the summary."""
@@ -84,7 +91,8 @@ class RunSummaryHook(Hook):
             self._since = time.monotonic()
         elif done == min(STEPS, max(1, runner.max_iters // 4)):
             self._step = (time.monotonic() - self._since) / done
-            self._tell(runner, f'a step takes {duration(self._step)}')
+            self._tell(runner, self._step,
+                       f'a step takes {duration(self._step)}')
 
     def before_val(self, runner: Runner) -> None:
         """Start the clock."""
@@ -94,11 +102,12 @@ class RunSummaryHook(Hook):
         """Log how long all will take, now that validations are known."""
         if self._val is None and self._step:
             self._val = time.monotonic() - self._val_since
-            self._tell(runner, f'a validation takes {duration(self._val)}')
+            self._tell(runner, self._step,
+                       f'a validation takes {duration(self._val)}')
 
-    def _tell(self, runner: Runner, why: str) -> None:
+    def _tell(self, runner: Runner, step: float, why: str) -> None:
         steps = runner.max_iters - runner.iter - 1
-        rest = self._step * steps
+        rest = step * steps
         if self._val is not None:
             rest += self._val * _validations(runner)
         elif _validations(runner):
@@ -172,7 +181,7 @@ def _device(runner: Runner) -> str:
     return f'{_count(runner.world_size, "GPU")}, {name}'
 
 
-def _data(config: Mapping, phase: str) -> str:
+def _data(config: ConfigLike, phase: str) -> str:
     dataset = innermost(config[f'{phase}_dataloader']['dataset'])
     where = dataset.get('data_root') or dataset.get('ann_file') or \
         dataset['type']

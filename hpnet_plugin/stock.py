@@ -7,12 +7,16 @@ so that the folder is all that a user need say::
     mim train mmaction2 CONFIG --cfg-options ann_file=FOLDER/annotations.pkl
 """
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
 from .facts import FILE, Facts, read_facts
+
+if TYPE_CHECKING:
+    from .recipes.reading import ConfigLike
 
 ANNOTATIONS = 'annotations.pkl'
 # what a Runner needs of a phase, and is dropped where there is no split
@@ -23,7 +27,7 @@ PARTS = dict(
     test=('test_dataloader', 'test_cfg', 'test_evaluator'))
 
 
-def folder_of(config: Mapping[str, Any]) -> str | None:
+def folder_of(config: ConfigLike) -> str | None:
     """The dataset folder that a config's own ``ann_file`` names.
 
     Args:
@@ -44,7 +48,7 @@ def folder_of(config: Mapping[str, Any]) -> str | None:
     return folder
 
 
-def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def settings(config: ConfigLike, facts: Facts) -> dict[str, Any]:
     """What brings a stock config to a folder.
 
     Args:
@@ -56,7 +60,7 @@ def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         takes them. Phases that the folder has no split for are None. Phases
         that read another kind of dataset are left as they are.
     """
-    changed = {}
+    changed: dict[str, Any] = {}
     for phase, parts in PARTS.items():
         place, dataset = _dataset(config, f'{phase}_dataloader')
         if dataset is None or dataset.get('type') != 'PoseDataset':
@@ -72,7 +76,7 @@ def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return changed
 
 
-def _dataset(config: Mapping[str, Any],
+def _dataset(config: ConfigLike,
              loader: str) -> tuple[str, Mapping[str, Any] | None]:
     """Dotted place and config of a phase's dataset, without wrappers."""
     if not config.get(loader):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..apis.trained import Trained
-    from ..evaluation.score_files import Scores
+    from ..evaluation.scores import Scores
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

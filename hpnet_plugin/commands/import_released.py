@@ -18,7 +18,7 @@ import argparse
 import os
 import os.path as osp
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .command import Command
 from .options import output_folder

@@ -1,5 +1,6 @@
 """A config with settings: what mmaction2's scripts run."""
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .names import Named, UnknownNameError
 from .options import config_options
 
 if TYPE_CHECKING:
+    from ..recipes.reading import ConfigLike
     from mmengine.config import Config
 
 # what a user can mend; said in a line, with exit status 2
@@ -100,7 +102,7 @@ def _refuse_no_model(config: Config, path: str) -> None:
             'a training has model=dict(type=…, …)')
 
 
-def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def stock_options(config: ConfigLike, facts: Facts) -> dict[str, Any]:
     """What brings a stock config to a folder, dotted key to value.
 
     Args:

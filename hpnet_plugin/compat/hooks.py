@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 Around = Callable[[Callable[[], None]], None]
 Make = Callable[[], ModuleType]
@@ -66,7 +67,7 @@ def after(name: str, run: Callable[[], None]) -> None:
         run()
         return
 
-    def execute(module_runs) -> None:
+    def execute(module_runs: Callable[[], None]) -> None:
         module_runs()
         run()
 
@@ -86,9 +87,10 @@ class _First(MetaPathFinder):
     """Asked before all others; lends its loader to modules of `around`."""
 
     def __init__(self) -> None:
-        self.around = {}
+        self.around: dict[str, list[Around]] = {}
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
         runs = self.around.get(fullname)
         if not runs:
             return None
@@ -102,11 +104,14 @@ class _Last(MetaPathFinder):
     """Asked after all others, so only for what is missing."""
 
     def __init__(self) -> None:
-        self.made = {}
+        self.made: dict[str, tuple[Make, Callable[[], bool] | None]] = {}
 
-    def find_spec(self, fullname, path=None, target=None):
-        make, when = self.made.get(fullname, (None, None))
-        if make is None or (when is not None and not when()):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname not in self.made:
+            return None
+        make, when = self.made[fullname]
+        if when is not None and not when():
             return None
         return ModuleSpec(fullname, _Made(make))
 
@@ -114,7 +119,7 @@ class _Last(MetaPathFinder):
 class _Made(Loader):
     """Puts another module in the place of the one that is imported."""
 
-    def __init__(self, make) -> None:
+    def __init__(self, make: Make) -> None:
         self.make = make
 
     def exec_module(self, module: ModuleType) -> None:
@@ -124,15 +129,17 @@ class _Made(Loader):
 class _Around(Loader):
     """Runs a module by the functions that asked for it, the last outermost."""
 
-    def __init__(self, loader, runs) -> None:
+    def __init__(self, loader: Loader, runs: list[Around]) -> None:
         self.loader = loader
         self.runs = runs
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = module.__spec__.loader = self.loader
+        module.__loader__ = self.loader
+        if module.__spec__:
+            module.__spec__.loader = self.loader
 
         def execute() -> None:
             self.loader.exec_module(module)
@@ -141,15 +148,16 @@ class _Around(Loader):
             execute = _bind(run, execute)
         execute()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
 
 
-def _bind(run, execute):
+def _bind(run: Around, execute: Callable[[], None]) -> Callable[[], None]:
     return lambda: run(execute)
 
 
-def _found_by_others(fullname, path, target) -> ModuleSpec | None:
+def _found_by_others(fullname: str, path: Sequence[str] | None,
+                     target: ModuleType | None) -> ModuleSpec | None:
     for finder in list(sys.meta_path):
         if isinstance(finder, (_First, _Last)):
             continue
@@ -164,13 +172,15 @@ def _first() -> _First:
     for finder in sys.meta_path:
         if isinstance(finder, _First):
             return finder
-    sys.meta_path.insert(0, _First())
-    return sys.meta_path[0]
+    first = _First()
+    sys.meta_path.insert(0, first)
+    return first
 
 
 def _last() -> _Last:
     for finder in sys.meta_path:
         if isinstance(finder, _Last):
             return finder
-    sys.meta_path.append(_Last())
-    return sys.meta_path[-1]
+    last = _Last()
+    sys.meta_path.append(last)
+    return last

@@ -44,4 +44,4 @@ def apply() -> None:
 
 def _take() -> None:
     if needed():
-        sys.modules[_MODULE].WITH_MULTIMODAL = False
+        vars(sys.modules[_MODULE]).update(WITH_MULTIMODAL=False)

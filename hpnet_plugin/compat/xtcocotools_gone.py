@@ -45,14 +45,14 @@ def apply() -> None:
     hooks.serve(f'{_NAME}.cocoeval', _cocoeval)
 
 
-def _package():
+def _package() -> ModuleType:
     module = ModuleType(_NAME, doc=f'Served by {__name__}.')
     module.__path__ = []
-    module.served_by = __name__
+    vars(module).update(served_by=__name__)
     return module
 
 
-def _cocoeval():
+def _cocoeval() -> ModuleType:
     import numpy as np
     from pycocotools import cocoeval
 
@@ -87,6 +87,5 @@ def _cocoeval():
                 self.params.kpt_oks_sigmas = np.asarray(sigmas)
 
     module = ModuleType(f'{_NAME}.cocoeval', doc=f'Served by {__name__}.')
-    module.COCOeval = COCOeval
-    module.Params = cocoeval.Params
+    vars(module).update(COCOeval=COCOeval, Params=cocoeval.Params)
     return module

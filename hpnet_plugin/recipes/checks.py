@@ -1,5 +1,6 @@
 """What a config says against itself and against its dataset folder."""
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,9 @@ from ..facts import Facts, FactsError, benchmark_facts
 from .compose import RECIPES
 from .reading import PHASES, folder_datasets, graph_net_of, num_classes, walk
 from .settings import read_folder
+
+if TYPE_CHECKING:
+    from .reading import ConfigLike
 
 # what mmengine's Runner and mmaction2's tools read, beside what is composed
 RUNNER_KEYS = (
@@ -29,7 +33,7 @@ class ConfigError(ValueError):
     """A config that says two things; the message names both."""
 
 
-def refuse_unknown_keys(config: Mapping) -> None:
+def refuse_unknown_keys(config: ConfigLike) -> None:
     """Raise an error if a key of a config is a known one misspelt.
 
     Settings of other recipes are refused as well: they would do nothing.
@@ -60,7 +64,7 @@ def refuse_unknown_keys(config: Mapping) -> None:
                     'own something else')
 
 
-def refuse_disagreements(config: Mapping,
+def refuse_disagreements(config: ConfigLike,
                          phases: Iterable[str] = PHASES) -> None:
     """Raise an error if a config disagrees with itself or with its folder.
 
@@ -77,7 +81,7 @@ def refuse_disagreements(config: Mapping,
                           + '\n- '.join(found))
 
 
-def disagreements(config: Mapping,
+def disagreements(config: ConfigLike,
                   phases: Iterable[str] = PHASES) -> list[str]:
     """Where a config disagrees with itself or with its dataset folder.
 
@@ -117,7 +121,7 @@ def _persons(dataset: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _of_people(config: Mapping[str, Any], phases: Iterable[str]) -> list[str]:
+def _of_people(config: ConfigLike, phases: Iterable[str]) -> list[str]:
     net = graph_net_of(config)
     expected = net.get('num_person')
     return [
@@ -127,7 +131,7 @@ def _of_people(config: Mapping[str, Any], phases: Iterable[str]) -> list[str]:
         if people and expected and people != expected]
 
 
-def _of_blending(config: Mapping[str, Any]) -> list[str]:
+def _of_blending(config: ConfigLike) -> list[str]:
     blending = (config['model'].get('data_preprocessor') or {}).get('blending')
     there = (blending or {}).get('num_classes')
     here = num_classes(config)
@@ -137,7 +141,7 @@ def _of_blending(config: Mapping[str, Any]) -> list[str]:
             f'model.cls_head has {here}']
 
 
-def _of_classes(config: Mapping[str, Any], facts: Facts) -> list[str]:
+def _of_classes(config: ConfigLike, facts: Facts) -> list[str]:
     here = num_classes(config)
     if facts.classes is None or here is None:
         return []
@@ -162,7 +166,7 @@ def _of_classes(config: Mapping[str, Any], facts: Facts) -> list[str]:
     return []
 
 
-def class_names_of(config: Mapping) -> Sequence[str] | None:
+def class_names_of(config: ConfigLike) -> Sequence[str] | None:
     """Class names that a config was made for, in label order, if known."""
     text = config['model'].get('text')
     if text:

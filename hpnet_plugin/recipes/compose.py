@@ -1,5 +1,6 @@
 """From settings to a config, and to another one when settings change."""
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -15,6 +16,9 @@ from .settings import (
     find_facts,
     resolved,
 )
+
+if TYPE_CHECKING:
+    from .reading import ConfigLike
 
 # A new recipe is registered here, by its module.
 RECIPES: dict[str, Recipe] = {
@@ -52,7 +56,7 @@ def _compose(recipe: str, settings: Mapping[str, Any],
     return own({'load_from': None, **config, **record, 'composed': composed})
 
 
-def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
+def recompose(config: dict[str, Any]) -> dict[str, Any]:
     """Follow the settings that were changed since a config was composed.
 
     The config is composed anew with them, and what else was changed by hand
@@ -93,7 +97,7 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
             **{name: record[name] for name in record if name != 'facts'}}
 
 
-def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def model_settings(config: ConfigLike) -> dict[str, Any]:
     """Settings that give the same model on another dataset.
 
     Args:
@@ -129,7 +133,7 @@ def _composed_of(record: Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
     return settings, source
 
 
-def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def changed_settings(config: ConfigLike) -> dict[str, Any]:
     """Settings of a config that are not those that it was composed with."""
     record = config.get('composed')
     if not record:

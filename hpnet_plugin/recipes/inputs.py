@@ -1,5 +1,6 @@
 """What a config needs that is not there, and where to get it."""
 from __future__ import annotations
+from typing import TYPE_CHECKING
 
 import json
 import os.path as osp
@@ -10,6 +11,9 @@ from ..datasets.clip_list import clip_list_path
 from ..facts import HRNET_TAPS, FactsError, where_to_get
 from .reading import PHASES, folder_datasets, pooled_channels, walk
 from .settings import read_folder
+
+if TYPE_CHECKING:
+    from .reading import ConfigLike
 
 # what distinguishes folders of the same videos, by the end of their name
 VARIANTS = {'_hrnet': '--pose hrnet-w48',
@@ -28,7 +32,7 @@ class MissingInputError(FileNotFoundError):
     """Inputs of a config are missing; the message says where to get them."""
 
 
-def refuse_missing(config: Mapping, phases: Iterable[str]) -> None:
+def refuse_missing(config: ConfigLike, phases: Iterable[str]) -> None:
     """Raise an error that names everything that a config lacks.
 
     Args:
@@ -43,7 +47,7 @@ def refuse_missing(config: Mapping, phases: Iterable[str]) -> None:
         raise MissingInputError(missing_text(missing))
 
 
-def refuse_missing_in_any_case(config: Mapping) -> None:
+def refuse_missing_in_any_case(config: ConfigLike) -> None:
     """The same for what both training and testing need.
 
     A folder for tests need not have a training split.
@@ -63,7 +67,7 @@ def missing_text(missing: list[str]) -> str:
     return 'this config cannot run yet:\n- ' + '\n- '.join(missing)
 
 
-def missing_inputs(config: Mapping,
+def missing_inputs(config: ConfigLike,
                    phases: Iterable[str] = PHASES) -> list[str]:
     """What a config needs that is not there, and where to get it.
 
