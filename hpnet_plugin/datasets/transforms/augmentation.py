@@ -91,6 +91,10 @@ class FlipJoints(BaseTransform):
             ``'coco'``.
         keys: What is mirrored. Defaults to all four; the released code mirrors
             ``('imgs', )``.
+
+    Raises:
+        ValueError: If a key or the layout is none of these, or the ratio no
+            ratio.
     """
 
     def __init__(self,
