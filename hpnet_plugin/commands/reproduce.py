@@ -36,16 +36,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..benchmark_files import benchmark_key
-from ..evaluation.paper_tables import TableError
 from ..places import configs_folder
 from ..recipes import SettingError
 from ..recipes.checks import ConfigError
+from ..reproduction.paper_tables import TableError
 from .command import Command
 from .options import output_file, output_folder, whole_number
 
 if TYPE_CHECKING:
-    from ..evaluation.paper_tables import Row
     from ..reproduction.estimates import Estimate
+    from ..reproduction.paper_tables import Row
     from ..reproduction.runs import Run
     from ..reproduction.tables import Reproduction
     Jobs = dict[str, tuple[Reproduction, Row, Run]]
@@ -96,8 +96,8 @@ def check(parser: argparse.ArgumentParser,
 
 def show_tables() -> None:
     """What can be reproduced."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..evaluation.tables import format_table
+    from ..reproduction.paper_tables import list_tables, read_table
     configs = configs_folder()
     rows = [['table', 'compares', 'benchmarks']]
     for number in list_tables(configs):
@@ -108,8 +108,8 @@ def show_tables() -> None:
 
 def chosen_tables(args: argparse.Namespace) -> list[Reproduction]:
     """The tables that are wanted, each for each benchmark that is."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..reproduction.gpus import Hardware
+    from ..reproduction.paper_tables import list_tables, read_table
     from ..reproduction.tables import Reproduction
     configs = configs_folder()
     only = args.only and (lambda row: any(

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 from ..datasets.annotations import read_annotations
-from .scores import ScoreError, clip_name
+from .scores import ScoreError, without_video_suffix
 
 
 def read_clips(path: str | os.PathLike,
@@ -34,7 +34,7 @@ def read_clips(path: str | os.PathLike,
     except ValueError as error:
         raise ScoreError(str(error)) from error
     labels = [clip.get('label') for clip in found]
-    clips = {clip_name(clip.get('frame_dir', clip.get('filename'))):
+    clips = {without_video_suffix(clip.get('frame_dir', clip.get('filename'))):
              None if label is None else int(label)
              for clip, label in zip(found, labels)}
     if len(clips) != len(found):

@@ -5,7 +5,6 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import list_tables, read_table
 from hpnet_plugin.facts import benchmark_facts
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.metafile import (
@@ -14,6 +13,7 @@ from hpnet_plugin.reproduction.metafile import (
     published_of_rows,
     trained_configs,
 )
+from hpnet_plugin.reproduction.paper_tables import list_tables, read_table
 from hpnet_plugin.reproduction.runs import decisive
 from hpnet_plugin.reproduction.tables import Reproduction
 from hpnet_plugin.runner import current_config

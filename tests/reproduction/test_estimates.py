@@ -2,7 +2,6 @@
 import pytest
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.estimates import (
     POSE_MACS,
@@ -10,6 +9,7 @@ from hpnet_plugin.reproduction.estimates import (
     clips_of,
     estimate_run,
 )
+from hpnet_plugin.reproduction.paper_tables import read_table
 from hpnet_plugin.reproduction.tables import Reproduction
 
 

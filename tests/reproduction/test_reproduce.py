@@ -12,10 +12,10 @@ from mmengine.config import Config
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.commands import reproduce
 from hpnet_plugin.evaluation.metrics import softmax
-from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.evaluation.scores import Scores, write_scores
 from hpnet_plugin.files import try_locked
 from hpnet_plugin.reproduction.gpus import Hardware
+from hpnet_plugin.reproduction.paper_tables import read_table
 from hpnet_plugin.reproduction.runs import (
     ReproductionError,
     Run,

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from hpnet_plugin.evaluation.paper_tables import (
+from hpnet_plugin.facts import benchmark_facts
+from hpnet_plugin.reproduction.metafile import published_rows
+from hpnet_plugin.reproduction.paper_tables import (
     Row,
     TableError,
     list_tables,
     read_table,
     table_number,
 )
-from hpnet_plugin.facts import benchmark_facts
-from hpnet_plugin.reproduction.metafile import published_rows
 
 
 @pytest.fixture
