@@ -296,6 +296,9 @@ class TestDamage:
         path.write_bytes(data)
         problems = verify(root)
         assert len(problems) == 1 and 'checksum' in problems[0]
+        name, key = problems[0].split(':')[0].split(', ')
+        with pytest.raises(StoreError, match=f"'{name}', '{key}' is damaged"):
+            FeatureStore(root).read(name, key)
 
     def test_cut_off_and_missing(self, root):
         path = sorted(root.glob('*.safetensors'))[0]
