@@ -19,7 +19,7 @@ from mmengine.config import Config
 from ..evaluation.paper_tables import ROMAN, Row, list_tables, read_table
 from ..facts import benchmark_facts
 from ..files import write_whole
-from ..runner import current_config
+from ..recipes.current import current_config
 from .runs import decisive
 from .tables import Reproduction
 

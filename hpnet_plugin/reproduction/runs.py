@@ -23,8 +23,8 @@ from ..evaluation.curves import read_curves
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
 from ..files import write_whole
+from ..recipes.current import current_config
 from ..recipes.reading import innermost
-from ..runner import current_config
 from .gpus import ONE, Hardware
 
 # what of a config decides its result
