@@ -61,13 +61,13 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> int:
     """Import, and say what was imported; the exit status."""
-    from ..datasets import crops, preparation
+    from ..datasets import crops, sources
     from ..evaluation.tables import format_table
     from ..extraction.dataset import write_dataset
     from ..store import FeatureStore, StoreError
 
     lacking = 0
-    clips = preparation.find_features(args.source)
+    clips = sources.find_features(args.source)
     if not clips:
         raise StoreError(f'{", ".join(args.source)}: no .npy file')
     dataset = _prepare(args, clips)
@@ -102,18 +102,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
-    from ..datasets import sources
+    from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
     from ..datasets.preparation import Preparation, prepare
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
-    classes = sources.read_classes(args.classes) if args.classes else None
-    labels, classes = sources.assign_labels(
-        clips, sources.read_labels(args.labels) if args.labels else None,
+    classes = read_classes(args.classes) if args.classes else None
+    labels, classes = assign_labels(
+        clips, read_labels(args.labels) if args.labels else None,
         classes)
     if args.splits:
         return Preparation(
-            clips, labels, classes, sources.read_splits(args.splits, clips),
+            clips, labels, classes, read_splits(args.splits, clips),
             [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
     divided = divide_folder(args.out, [clip.name for clip in clips], labels)
     return Preparation(clips, labels, classes, divided.splits, [], [],
@@ -130,7 +132,7 @@ def _store(clips, out, poses):
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
-    from ..datasets.preparation import find_features
+    from ..datasets.sources import find_features
     from ..store import StoreError, StoreWriter
     from ..store.released import TAP, read_released
     meta = dict(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..benchmark_files import closest
+from ..benchmark_files import benchmark_key, closest
 from ..facts import FILE, Facts, FactsError, benchmark_facts, read_facts
 from ..own_files import is_own_name
 from .schedules import SCHEDULES
@@ -142,6 +142,7 @@ def find_facts(settings: Mapping[str, Any],
         benchmark = benchmark_facts(name) if name else None
     except FactsError as error:
         raise SettingError(f'benchmark={name!r}: {error}') from None
+    name = name and benchmark_key(name)
     if not root:
         if benchmark is None:
             raise SettingError('give data_root=FOLDER, a dataset folder of '
