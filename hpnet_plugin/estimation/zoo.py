@@ -165,7 +165,8 @@ def choose_detector(spec: str | None = None,
             installed.
     """
     if spec is not None and (spec in ('hog', 'frame')
-                             or spec.startswith('boxes:')):
+                             or spec.startswith('boxes:')
+                             or is_own_name(spec)):
         return Choice(spec, spec, checkpoint)
     if spec in DETECTORS:  # before weights are downloaded
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)

@@ -73,7 +73,7 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
     return content
 
 
-def _record(store: FeatureStore, clips: Sequence[Clip],
+def _record(store: FeatureStore, clips: Sequence[SourceClip],
             splits: dict[str, list[str]], failures: dict[str, str],
             record: dict[str, Any]) -> dict[str, Any]:
     """What extraction.json holds."""
