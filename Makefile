@@ -15,8 +15,8 @@ else
 INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
 endif
 
-.PHONY: install app browser docs test lint types demo doctor lock \
-	clean
+.PHONY: install app browser docs test lint types mutations demo doctor \
+	lock clean
 
 install: $(STAMP)
 
@@ -71,6 +71,10 @@ docs: $(STAMP)
 test: lint types
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
 		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Do the tests notice defects? Each of tests/mutations/*.toml is made in a copy.
+mutations: $(STAMP)
+	$(VENV)/bin/python tests/mutations/run.py
 
 demo: $(STAMP)
 	$(VENV)/bin/python tools/demo.py

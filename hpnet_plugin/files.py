@@ -69,12 +69,12 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
         path: The file; its folder is made if need be.
 
     Yields:
-        io.FileIO: To be written to; its ``name`` is that of the file as long
-        as it is temporary, for libraries that open files themselves.
+        To be written to; its ``name`` is that of the file as long as it is
+        temporary, for libraries that open files themselves.
 
     Raises:
-        OSError: If it cannot be written. If the block raises anything,
-            nothing is left behind, and a file of that name stays.
+        OSError: If it cannot be written. If the block raises anything, nothing
+            is left behind, and a file of that name stays.
     """
     folder, name = osp.split(os.fspath(path))
     os.makedirs(folder or '.', exist_ok=True)
@@ -94,7 +94,7 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
     sync_folder(folder)
 
 
-def _is_stream(path) -> bool:
+def _is_stream(path: str | os.PathLike) -> bool:
     """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
     return osp.exists(path) and (
         not osp.isfile(path) or os.fspath(path).startswith('/dev/'))
@@ -133,8 +133,8 @@ def remove_leftovers(folder: str, belongs: Callable[[str], bool]) -> None:
 
     Args:
         folder: The folder.
-        belongs: Told the name of the file that a temporary file was to
-            become, says whether it may be removed.
+        belongs: Told the name of the file that a temporary file was to become,
+            says whether it may be removed.
     """
     for name in os.listdir(folder):
         if not name.startswith(PARTIAL) or not belongs(
@@ -165,7 +165,7 @@ class FileLock:
         path: The lock file; its folder must be there.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = osp.realpath(path)
         self._fd = self._pid = None
 
@@ -176,8 +176,8 @@ class FileLock:
             wait: Whether to wait until it is free.
 
         Raises:
-            LockedError: If it is held and ``wait`` is False; names the
-                process and the computer that hold it.
+            LockedError: If it is held and ``wait`` is False; names the process
+                and the computer that hold it.
             OSError: If the file cannot be opened for writing, or its file
                 system has no locks.
         """
@@ -230,7 +230,7 @@ class FileLock:
             _HELD.pop(self.path, None)
             _CHANGED.notify_all()
 
-    def __del__(self):
+    def __del__(self) -> None:
         # An owner that was dropped without release must not block others.
         with contextlib.suppress(Exception):
             self.release()
@@ -257,8 +257,41 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
         lock.release()
 
 
-def sha256_of(path):
-    """sha256 of a file, as a hexadecimal string."""
+@contextlib.contextmanager
+def try_locked(path: str | os.PathLike) -> Iterator[bool]:
+    """Hold a lock between processes if it is free; see :class:`FileLock`.
+
+    Args:
+        path: The lock file. It is made, and stays.
+
+    Yields:
+        Whether this process holds it.
+
+    Raises:
+        OSError: If the file cannot be opened for writing, or its file system
+            has no locks.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(wait=False)
+    except LockedError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """The sha256 of a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 

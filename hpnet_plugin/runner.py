@@ -108,8 +108,8 @@ class CheckedRunner(Runner):
                     **options)
             except Exception as error:
                 name = self.cfg.filename or self.experiment_name
-                raise CheckpointError(problem(filename, error, name)
-                                      ) from None
+                raise CheckpointError(problem(
+                    filename, error, name, self.model)) from None
 
     def call_hook(self, fn_name: str, **kwargs) -> None:
         """See mmengine's ``Runner.call_hook``; results are kept, too."""
@@ -136,15 +136,12 @@ class CheckedRunner(Runner):
         try:
             if self._description is None:
                 # when it is first needed: a start need not wait for it
-                from .apis.describing import (
-                    describe,
-                    installed_versions,
-                    run_name,
-                )
+                from .apis.describing import describe, run_name
+                from .versions import TRAINING, versions
                 self._description = describe(
                     self.cfg.to_dict(), run_name(self.work_dir),
                     dict(epochs=self.max_epochs, seed=self.seed,
-                         versions=installed_versions())).to_json()
+                         versions=versions(TRAINING))).to_json()
             training = self._description['training']
             results = [dict(part='val', split=training['splits'].get('val'),
                             **self._validated)] if self._validated else []

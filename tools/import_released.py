@@ -1,8 +1,4 @@
-#!/usr/bin/env python3
 """``hpnet import-released``, from a clone or by ``mim run hpnet_plugin``."""
-import sys
+from hpnet_plugin.cli import tool
 
-from hpnet_plugin.commands.import_released import main
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = tool(__name__, 'import-released')

@@ -169,8 +169,8 @@ def load_model(config, checkpoint):
     try:
         load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     except Exception as error:
-        raise CheckpointError(problem(checkpoint, error, config.filename)
-                              ) from None
+        raise CheckpointError(problem(
+            checkpoint, error, config.filename, model)) from None
     return model.eval()
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..config_text import building, read_config
 from ..facts import FUSION
 from ..files import write_whole
-from ..weights import unfit
+from ..weights import compare, unfit
 from .checkpoints import (
     CheckpointError,
     newest_checkpoint,
@@ -84,10 +84,9 @@ class Trained:
             device: Where it is put.
 
         Raises:
-            TrainedError: If it is a fusion, or its weights are not those of
-                its config.
+            TrainedError: If it is a fusion.
             UnbuildableConfigError: If its config describes no model.
-            CheckpointError: If its weights have other shapes.
+            CheckpointError: If its weights are not those of its config.
         """
         if self.description.members:
             raise TrainedError(
@@ -104,16 +103,13 @@ class Trained:
             model = MODELS.build(config.model)
         state = self.state()
         try:
-            missing, unexpected = model.load_state_dict(state, strict=False)
+            keys = model.load_state_dict(state, strict=False)
+            wrong = any(keys) and compare(state, model.state_dict())
         except RuntimeError as error:  # shapes that differ
-            raise CheckpointError(unfit(self.checkpoint, error,
-                                        self.description.name)) from None
-        if missing or unexpected:
-            raise TrainedError(
-                f'{self.checkpoint}: its weights do not fit {name}: '
-                + '; '.join(f'{what} {_listed(names)}' for what, names in (
-                    ('missing are', missing),
-                    ('not expected are', unexpected)) if names))
+            wrong = compare(state, model.state_dict()) or error
+        if wrong:
+            raise CheckpointError(unfit(str(self.checkpoint), wrong,
+                                        self.description.name))
         model.cfg = config
         return model.to(torch.device(device)).eval()
 
@@ -469,8 +465,3 @@ def _calibration(folder, training):
             content.get('checkpoint') != training.get('checkpoint'):
         return None  # of another checkpoint, whose scores are others
     return content
-
-
-def _listed(names, limit=3):
-    shown = ', '.join(names[:limit]) + (', …' if len(names) > limit else '')
-    return f'{len(names)} ({shown})'

@@ -251,7 +251,7 @@ def _children(pid):
 def _extract(pipe, paths, out, detector, pixels):
     """Extract; send what failed."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from ..datasets.sources import Clip
+    from ..datasets.sources import SourceClip
     from ..estimation import zoo
     from ..estimation.detectors import build_detector
     from ..estimation.extractor import build_extractor
@@ -268,7 +268,7 @@ def _extract(pipe, paths, out, detector, pixels):
     limits = Limits()
     if pixels:
         limits = limits._replace(pixels=pixels)
-    clips = [Clip(osp.splitext(osp.basename(path))[0], path)
+    clips = [SourceClip(osp.splitext(osp.basename(path))[0], path)
              for path in paths]
     with open(os.devnull, 'w') as null, contextlib.redirect_stderr(null):
         failures = Extraction(build, Settings(limits=limits))(

@@ -126,7 +126,7 @@ def trainings(repeat: int) -> list[dict]:
     from ..commands.settled import settle
     with tempfile.TemporaryDirectory() as folder:
         config = settle(find_config('hp_j'), dict(
-            benchmark='nw_ucla_small', size='small')).config
+            benchmark='nw_ucla_synthetic', size='small')).config
         write_synthetic(config, osp.join(folder, 'data'))
         config.merge_from_dict(dict(
             custom_imports=dict(imports=['hpnet_plugin', 'end_early']),

@@ -20,10 +20,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .common import Tables, add_repeat, apart, positive, ratio, spread
+
+if TYPE_CHECKING:
+    from ..store import FeatureStore
 
 TAP = 'h2'
 REAL = 64  # clips, of
@@ -105,50 +109,17 @@ def measure_reads(root: str, names: list[str], repeat: int = 5,
     """Read clips of a store that :func:`make` wrote, and the plain files.
 
     Returns:
-        list[dict]: Microseconds a clip of both, and how many times faster
-        the store is.
+        Microseconds a clip of both, and how many times faster the store is.
     """
     import torch
-    import torch.nn.functional as F
 
-    from ..resampling import resize, weighted_frames
     from ..store import FeatureStore
 
     # the cast makes a copy, so that nobody writes to the file
     warnings.filterwarnings('ignore', message='The given NumPy array is not')
     store = FeatureStore(osp.join(root, 'store'))
     trusting = FeatureStore(osp.join(root, 'store'), check=False)
-    count = store.shape(names[0], TAP)[1]
-    wanted = weighted_frames(count, length)
-
-    def load(name):
-        return np.load(osp.join(root, 'plain', name + '.npy'))
-
-    def cast(array):
-        return torch.from_numpy(array).float().numpy()
-
-    def resized(name):
-        array = store.read(name, TAP, wanted)
-        return cast(resize(array, length, numbers=wanted, count=count))
-
-    def interpolated(name):
-        clip = torch.from_numpy(load(name))
-        flat = clip.flatten(2).transpose(1, 2)
-        short = F.interpolate(flat, length, mode='linear')
-        return short.transpose(1, 2).reshape(
-            clip.shape[0], length, *clip.shape[2:]).numpy()
-
-    def first(of):
-        # nothing is mapped or compared yet, as in a new process
-        return lambda name: of.read(name, TAP).copy()
-
-    cases = {
-        'as stored (float16, a view)': (
-            lambda name: store.read(name, TAP), load),
-        'float32': (lambda name: cast(store.read(name, TAP)), load),
-        f'{count} to {length} frames, float32': (resized, interpolated),
-        'first read in a process, checksums compared': (first(store), load),
-        'first read in a process, check=False': (first(trusting), load)}
+    cases = _reads(osp.join(root, 'plain'), store, trusting, length)
     rows = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -166,6 +137,46 @@ def measure_reads(root: str, names: list[str], repeat: int = 5,
     finally:
         torch.set_num_threads(threads)
     return rows
+
+
+def _reads(plain: str, store: FeatureStore, trusting: FeatureStore,
+           length: int) -> dict[str, tuple[Callable, Callable]]:
+    """What is read, to how the store and how plain files read a clip."""
+    import torch
+    import torch.nn.functional as F
+
+    from ..resampling import resize, weighted_frames
+    count = store.shape(store.names[0], TAP)[1]
+    wanted = weighted_frames(count, length)
+
+    def load(name: str) -> np.ndarray:
+        return np.load(osp.join(plain, name + '.npy'))
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        return torch.from_numpy(array).float().numpy()
+
+    def resized(name: str) -> np.ndarray:
+        array = store.read(name, TAP, wanted)
+        return cast(resize(array, length, numbers=wanted, count=count))
+
+    def interpolated(name: str) -> np.ndarray:
+        clip = torch.from_numpy(load(name))
+        flat = clip.flatten(2).transpose(1, 2)
+        short = F.interpolate(flat, length, mode='linear')
+        return short.transpose(1, 2).reshape(
+            clip.shape[0], length, *clip.shape[2:]).numpy()
+
+    def first(of: FeatureStore) -> Callable:
+        # nothing is mapped or compared yet, as in a new process
+        return lambda name: of.read(name, TAP).copy()
+
+    return {
+        'as stored (float16, a view)': (
+            lambda name: store.read(name, TAP), load),
+        'float32': (lambda name: cast(store.read(name, TAP)), load),
+        f'{count} to {length} frames, float32': (resized, interpolated),
+        'first read in a process, checksums compared': (first(store), load),
+        'first read in a process, check=False': (first(trusting), load)}
 
 
 def measure_cold(root: str, names: list[str], wanted: int = COLD

@@ -12,12 +12,16 @@ from tqdm import tqdm
 
 from hpnet_plugin.apis.results import VideoResult
 from hpnet_plugin.commands.options import config_options
-from hpnet_plugin.datasets.sources import read_classes
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.evaluation.fisher import fisher_scores, read_clip_labels
 from hpnet_plugin.evaluation.fusion import read_streams
 from hpnet_plugin.evaluation.gains import class_records, compare
-from hpnet_plugin.evaluation.metrics import confusion_matrix, summarize
-from hpnet_plugin.evaluation.tables import class_names, format_table
+from hpnet_plugin.evaluation.metrics import (
+    confusion_matrix,
+    names_or_numbers,
+    summarize,
+)
+from hpnet_plugin.evaluation.tables import class_table, format_table
 from hpnet_plugin.evaluation.timelines import compare_timelines, read_truth
 from hpnet_plugin.facts import folder_classes
 from hpnet_plugin.files import write_whole
@@ -42,7 +46,7 @@ def run_classes(args):
     scores, labels = joined.scores[0], joined.labels
     matrix = confusion_matrix(scores, labels)
     records = class_records(matrix, classes)
-    names = class_names(classes, len(matrix))
+    names = names_or_numbers(classes, len(matrix))
     summary = dict(clips=len(labels), **summarize(scores, labels))
     _write_csv(args.out / 'classes.csv', records)
     _write_csv(args.out / 'confusion.csv', [
@@ -53,10 +57,7 @@ def run_classes(args):
         confusion=matrix.tolist()))
     save_figure(args.out / 'classes', accuracy_figure(records, summary))
     save_figure(args.out / 'confusion', confusion_figure(matrix, classes))
-    worst = sorted((r for r in records if r['clips']),
-                   key=lambda r: r['accuracy'])
-    _print(worst, ('class', 'clips', 'accuracy', 'most_taken_for',
-                   'taken_for_clips'))
+    print(format_table(class_table(matrix, classes)))
     print(f'\n{summary["clips"]} clips: top-1 {summary["top1"]:.2f}, mean '
           f'class {summary["mean_class_accuracy"]:.2f}')
 
@@ -228,7 +229,7 @@ def _names_of(path, labels, config):
         root = innermost(config.test_dataloader.dataset).get('data_root')
         names = folder_classes(root) if root else None
         return names if names and len(names) >= count else \
-            class_names(None, count)
+            names_or_numbers(None, count)
     names = read_classes(path)
     if len(names) < count:
         raise ValueError(f'{path} names {len(names)} classes, the labels go '

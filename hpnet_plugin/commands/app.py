@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Serve a page on which visitors see what the people in their videos do.
 
     hpnet app --model work_dirs/hp_j_ctrgcn_mine
@@ -17,19 +16,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import threading
-from collections.abc import Sequence
 
-from .options import command_parser, positive, refuse_weights, whole_number
+from .command import Command
+from .options import positive, refuse_weights, whole_number
 from .predict import add_looking, add_model, build, say_model
-from .refusal import run_command
-from .stopping import until_stopped
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__, allow_abbrev=False)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add_model(parser)
     add = parser.add_argument_group('the page').add_argument
     add('--host', default='127.0.0.1',
@@ -46,16 +41,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="yes: give the page a public address by Gradio's service, whose "
         'servers then see all that visitors send (default no)')
     add_looking(parser)
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     refuse_weights(parser, args.weights, args.model)
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    args = parse_args(argv)
-    return run_command('app', lambda: until_stopped(
-        lambda: run(args), 'hpnet app: the page has ended'), ValueError)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,5 +79,5 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('app', __doc__, run, add_options, check, signals=True,
+               stopped='the page has ended', abbreviations=False)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure this package beside the plain way of doing the same, in one run.
 
     hpnet benchmark extract
@@ -25,13 +24,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import shlex
-import sys
-from collections.abc import Sequence
+from functools import partial
 
-from .options import command_parser, output_file
-from .refusal import run_command
+from .command import Command, add_subcommands
+from .options import output_file
 
-COMMANDS = {
+MEASUREMENTS = {
     'extract': 'extraction beside the released design written plainly: frame '
     'by frame, batches of 1, two decodes, maps copied out, float32 files',
     'store': 'the feature store beside a .npy file a clip and a JSON index',
@@ -43,32 +41,29 @@ COMMANDS = {
 }
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
-    commands = parser.add_subparsers(dest='command', required=True)
-    for name, about in COMMANDS.items():
-        module = importlib.import_module(f'hpnet_plugin.benchmarks.{name}')
-        command = commands.add_parser(
-            name, help=about, description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter)
-        module.add_options(command)
-        command.add_argument('--json', metavar='FILE', type=output_file,
-                             help='also write all numbers to this file')
-        command.set_defaults(run=module.run)
-    return parser.parse_args(argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    add_subcommands(parser, 'measurement', {
+        name: (about, partial(_add_options, name))
+        for name, about in MEASUREMENTS.items()})
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from hpnet_plugin.benchmarks.common import show
-    words = sys.argv[1:] if argv is None else argv
-    about = shlex.join(['hpnet', 'benchmark', *words])
-    return run_command(
-        'benchmark', lambda: show(args.run(args), about, args.json),
-        ValueError, RuntimeError)
+def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
+    module = importlib.import_module(f'hpnet_plugin.benchmarks.{name}')
+    parser.description = module.__doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.add_options(parser)
+    parser.add_argument('--json', metavar='FILE', type=output_file,
+                        help='also write all numbers to this file')
+    parser.set_defaults(measure=module.run)
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    from ..benchmarks.common import show
+    about = shlex.join(['hpnet', 'benchmark', *args.words])
+    show(args.measure(args), about, args.json)
+
+
+main = Command('benchmark', __doc__, run, add_options,
+               refused=(ValueError, RuntimeError))

@@ -44,14 +44,13 @@ from ..evaluation.scores import listed, read_scores
 from ..evaluation.tables import format_table
 from ..recipes.reading import PHASES, innermost
 from ..stock import ANNOTATIONS
-from .options import command_parser, number, whole_number
-from .refusal import run_command
+from .command import Command
+from .options import number, whole_number
 from .train import add_config_options
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('run', metavar='RUN')
     add('--data', metavar='FOLDER',
@@ -73,25 +72,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--hold-out', type=whole_number(), default=1, metavar='N',
         help='classes that are left out of the answer at a time (default 1)')
     add_config_options(parser)
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.scores and (args.data or args.cfg_options):
         parser.error('--data and --cfg-options are for a test, which is not '
                      'run with --scores')
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-
-    def work():
-        try:
-            return run(args)
-        except _TestFailedError as failed:  # it has said why
-            return failed.status
-
-    # those of scores, configs, models and clips are ValueErrors as well
-    return run_command('calibrate', work, ValueError)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -200,14 +188,6 @@ class Clips(NamedTuple):
                 raise ValueError(f'{listed(common)} {why}')
 
 
-class _TestFailedError(Exception):
-    """The toolbox's test ended with a status other than 0."""
-
-    def __init__(self, status):
-        super().__init__(status)
-        self.status = status
-
-
 def _tested(models, args, folder):
     """Scores of the clips by each model, and which they are."""
     import torch
@@ -238,7 +218,7 @@ def _tested(models, args, folder):
             job.write(place, 'calibrate'), weights, '--work-dir', place,
             '--dump', dump])
         if status:
-            raise _TestFailedError(status)
+            raise SystemExit(status)  # the test has said why
         found.append(read_scores(dump))
     return found, clips
 
@@ -263,3 +243,6 @@ def _fused(trained, models, streams):
     else:
         scores = joined.scores[0]
     return as_logits(scores, about.output), joined.labels
+
+
+main = Command('calibrate', __doc__, run, add_options, check)

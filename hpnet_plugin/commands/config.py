@@ -10,21 +10,18 @@ Exit status: 0 printed, 2 there is no such config, or a setting is impossible.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-from .options import command_parser
-from .refusal import run_command
+from .command import Command
+from .settled import REFUSALS
 from .train import add_config_options, add_settings, settings_of
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('name', metavar='NAME',
                         help='model or config, as for hpnet train')
     add_settings(parser)
     add_config_options(parser)
-    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -35,8 +32,4 @@ def run(args: argparse.Namespace) -> None:
     print(job.config.pretty_text, end='')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from .settled import REFUSALS
-    return run_command('config', lambda: run(args), *REFUSALS)
+main = Command('config', __doc__, run, add_options, refused=REFUSALS)

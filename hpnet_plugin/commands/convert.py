@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Convert a published checkpoint to the names of this package's models.
 
     hpnet convert k600_16_8.pth xclip.pth --from xclip
@@ -15,18 +14,15 @@ cannot be written (the disk is full).
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_file
-from .refusal import run_command
+from .command import Command
+from .options import output_file
 
 KINDS = ('hpnet', 'ctrgcn', 'xclip', 'clip', 'simcc')
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('source', metavar='SRC', help='the published file')
     add('out', metavar='OUT', type=output_file, help='the file to write')
@@ -34,15 +30,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='kind of SRC')
     add('--prompts', action='store_true',
         help="keep X-CLIP's video-specific prompts (--from xclip)")
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.prompts and args.kind != 'xclip':
         parser.error(f'--prompts: only xclip has prompts, not {args.kind}')
-    return args
 
 
 def run(args: argparse.Namespace) -> None:
     """Convert, and say what was used."""
-    from ..apis import conversion
+    from .. import conversion
     result = conversion.convert_checkpoint(
         args.source, args.out, args.kind, args.prompts)
     kind, used = conversion.KINDS[args.kind], result.state_dict
@@ -61,11 +60,4 @@ def run(args: argparse.Namespace) -> None:
     print(f'{args.out}: {kind.use.replace("{}", args.out)}')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('convert', lambda: run(args), ValueError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('convert', __doc__, run, add_options, check)

@@ -16,11 +16,11 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .options import command_parser, output_file
-from .refusal import run_command
+from .command import Command
+from .options import output_file
+from .settled import REFUSALS
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from ..apis.cost import Cost
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('configs', metavar='CONFIG', nargs='+',
                         help='a name or a file, with settings after commas: '
                         'NAME,SETTING=VALUE,…')
@@ -43,7 +42,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='device to measure on: cpu (default), cuda, cuda:1')
     parser.add_argument('--json', metavar='OUT', type=output_file,
                         help='also write the numbers to this file')
-    return parser.parse_args(argv)
 
 
 def parts_table(cost: Cost) -> list[list[str]]:
@@ -102,7 +100,6 @@ def run(args: argparse.Namespace) -> None:
     """Count, measure, print and write."""
     import torch
 
-    import hpnet_plugin  # noqa: F401  registers the models
     from ..apis.cost import clips_per_second, model_cost
     from ..estimation.devices import device_of
     from ..evaluation.tables import format_table
@@ -136,9 +133,5 @@ def run(args: argparse.Namespace) -> None:
         write_whole(args.json, (json.dumps(content, indent=1) + '\n').encode())
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from .settled import REFUSALS
-    return run_command('cost', lambda: run(args), *REFUSALS, ValueError)
-
+main = Command('cost', __doc__, run, add_options,
+               refused=(*REFUSALS, ValueError))

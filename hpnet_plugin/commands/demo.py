@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from .command import Command
+
 WORK = Path('work_dirs/demo')
 DATA, PEOPLE = WORK / 'data', WORK / 'people'
 SHORT = 'frames=16'
@@ -41,7 +43,7 @@ class Step(NamedTuple):
 
 
 class StepError(RuntimeError):
-    """A command failed; the message ends its log."""
+    """A command failed; the end of its log was printed."""
 
 
 def train_and_test(name: str) -> list[Step]:
@@ -66,7 +68,7 @@ def first_steps() -> list[Step]:
               '--classes', PEOPLE / 'classes.txt',
               '--splits', PEOPLE / 'splits.json', '--pose', 'tiny',
               '--detector', f'boxes:{PEOPLE / "boxes.json"}',
-              '--max-people', '1', '--crops', '--crop-size', '96',
+              '--people', '1', '--crops', '--crop-size', '96',
               '--out', DATA],
              DATA / 'annotations.pkl')
     ]
@@ -100,7 +102,7 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def run(step: Step, threads: int) -> None:
+def run_step(step: Step, threads: int) -> None:
     """Run one step unless it is done; its output goes to a log."""
     log = WORK / 'logs' / f'{step.name}.log'
     if log.exists() and step.out.exists():
@@ -119,9 +121,9 @@ def run(step: Step, threads: int) -> None:
             env=dict(os.environ, OMP_NUM_THREADS=str(threads))).returncode
     if status:
         tail = part.read_text(encoding='utf-8').splitlines()[-25:]
-        raise StepError('\n'.join(
-            [*tail, f'{step.name} failed with exit status {status}; '
-             f'all it said is in {part}; run the demo again to go on']))
+        print('\n'.join(tail), file=sys.stderr)
+        raise StepError(f'{step.name} failed with exit status {status}; all '
+                        f'it said is in {part}; run the demo again to go on')
     part.replace(log)
     say(f'  {step.name}: {time.time() - begin:.0f} s')
 
@@ -129,7 +131,7 @@ def run(step: Step, threads: int) -> None:
 def run_all(steps: Sequence[Step], threads: int) -> None:
     """Run steps, one after the other."""
     for step in steps:
-        run(step, threads)
+        run_step(step, threads)
 
 
 def print_results() -> None:
@@ -150,32 +152,23 @@ def print_results() -> None:
           'guess (50 percent).')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+def run(args: argparse.Namespace) -> None:
+    """Run all steps and print the results."""
     (WORK / 'logs').mkdir(parents=True, exist_ok=True)
     cores = len(os.sched_getaffinity(0))
     begin = time.time()
-    try:
-        run_all(first_steps(), cores)
-        # two trainings at a time use two cores better than one does
-        with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(run_all, train_and_test(stream),
-                                     max(1, cores // 2))
-                         for stream in RUNS]:
-                done.result()
-        run_all(last_steps(), cores)
-    except StepError as error:
-        print(error, file=sys.stderr)
-        return 1
+    run_all(first_steps(), cores)
+    # two trainings at a time use two cores better than one does
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(run_all, train_and_test(stream),
+                                 max(1, cores // 2))
+                     for stream in RUNS]:
+            done.result()
+    run_all(last_steps(), cores)
     print()
     print_results()
     print(f'\n{time.time() - begin:.0f} s; the page is '
           f'{(WORK / "report.html").resolve()}')
-    return 0
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('demo', __doc__, run, failed=(StepError, ))

@@ -23,19 +23,17 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-import sys
 import tempfile
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..datasets.clips import count
+from ..onnx_export import ExportError
+from .command import Command
 from .options import (
     add_weights,
-    command_parser,
     output_folder,
     refuse_weights,
 )
-from .refusal import run_command
 
 if TYPE_CHECKING:
     from ..apis.export import Exported
@@ -43,9 +41,8 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+')
     add('--out', metavar='FOLDER', required=True, type=output_folder,
@@ -57,19 +54,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--detector', metavar='FILE.onnx|hog|frame',
         help='an ONNX detector to copy into the folder, or one that needs no '
         'file; by default that of the training is named')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     refuse_weights(parser, args.weights, args.runs)
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from ..onnx_export import ExportError
-
-    # those of descriptions, checkpoints and models are ValueErrors as well
-    return run_command('export', lambda: run(args), ValueError,
-                       failed=(ExportError, ))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -132,5 +122,5 @@ def _taps(trained: Trained) -> list[str]:
         for tap in (model.description.input or {}).get('taps', ())))
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('export', __doc__, run, add_options, check,
+               failed=(ExportError, ))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Extract heatmap pooled features: from videos to a dataset folder.
 
     hpnet extract VIDEOS --out data/mine
@@ -26,21 +25,18 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..datasets.clips import count
-from .extract_options import add_options, apply_preset, check
-from .options import command_parser
-from .refusal import run_command
-from .stopping import until_stopped
+from .command import Command
+from .extract_options import add_options, check
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
-    from ..datasets.sources import Clip
+    from ..datasets.sources import SourceClip
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..facts import Facts
@@ -48,30 +44,8 @@ if TYPE_CHECKING:
 SHOWN = 20  # failed or skipped files that are listed in full
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    # a preset has to know which options are named
-    parser = command_parser(__doc__, allow_abbrev=False)
-    add_options(parser)
-    given = sys.argv[1:] if argv is None else list(argv)
-    args = parser.parse_args(given)
-    if args.preset:
-        apply_preset(parser, args, given)
-    check(parser, args)
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('extract', lambda: until_stopped(
-        lambda: run(args), 'hpnet extract: stopped; what is done is stored, '
-        'run the same command again to resume'), ValueError)
-
-
 def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
@@ -129,7 +103,7 @@ class Source(NamedTuple):
     """What a source says.
 
     Attributes:
-        clips (list[Clip]): The videos.
+        clips (list[SourceClip]): The videos.
         labels (dict[str, int]): Clip name to class, empty if not known.
         classes (list[str], optional): Class names in label order.
         splits (dict[str, list[str]]): Split to clip names.
@@ -137,7 +111,7 @@ class Source(NamedTuple):
         facts (Facts, optional): Of a folder of hpnet prepare.
         joints (GivenJoints, optional): Poses that are there already.
     """
-    clips: list[Clip]
+    clips: list[SourceClip]
     labels: dict[str, int]
     classes: list[str] | None
     splits: dict[str, list[str]]
@@ -149,25 +123,28 @@ class Source(NamedTuple):
 def read_source(args: argparse.Namespace) -> Source:
     """Source: Clips, labels, splits; says how clips are divided."""
     from ..datasets import imports, names, sources
+    from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
-    if args.max_people is None:
-        args.max_people = facts.people if facts and facts.benchmark else 2
+    if args.people is None:
+        args.people = facts.people if facts and facts.benchmark else 2
     known = {**(names.read_names(lists) if facts else {}),
              **names.read_names(args.out)}
     clips, skipped = sources.list_clips(args.source, known)
     print(sources.describe_skipped(skipped), end='', flush=True)
-    classes = sources.read_classes(args.classes) if args.classes else None
-    splits = sources.read_splits(args.splits, clips) if args.splits else {}
-    table = sources.read_labels(args.labels) if args.labels else None
+    classes = read_classes(args.classes) if args.classes else None
+    splits = read_splits(args.splits, clips) if args.splits else {}
+    table = read_labels(args.labels) if args.labels else None
     joints = None
     if args.joints:
         joints = imports.GivenJoints.read(args.joints)
         clips = with_joints(clips, joints, args.joints)
         table = table or joints.labels(clips)
         splits = splits or joints.splits(clips)
-    labels, classes = sources.assign_labels(clips, table, classes)
+    labels, classes = assign_labels(clips, table, classes)
     rule = rule or dict(by='given')
     rule = {**rule, 'from': osp.basename(args.splits or args.joints or '')}
     if splits and args.seed is not None:
@@ -205,8 +182,8 @@ def use_lists(args: argparse.Namespace
     return facts, rule
 
 
-def with_joints(clips: list[Clip], joints: GivenJoints, path: str
-                ) -> list[Clip]:
+def with_joints(clips: list[SourceClip], joints: GivenJoints, path: str
+                ) -> list[SourceClip]:
     """The clips that have joints; says which have none."""
     from ..datasets.sources import printable
     lacking = [clip.name for clip in clips if clip.name not in joints]
@@ -227,7 +204,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if args.max_length:
         limits = limits._replace(frames=args.max_length)
     return Settings(
-        max_people=args.max_people,
+        num_people=args.people,
         max_frames=None if args.length else args.max_frames or None,
         length=args.length,
         persons=args.persons,
@@ -302,11 +279,11 @@ def say_estimate(estimate: Any, args: argparse.Namespace) -> None:
               'that failed', flush=True)
         return
     sizes = f'{megabytes(estimate.bytes)} MB'
-    if args.max_people > 1:
+    if args.people > 1:
         # a second person is not in every clip
         sizes += (f' with one person in each clip, up to '
-                  f'{megabytes(estimate.bytes * args.max_people)} MB with '
-                  f'{args.max_people}')
+                  f'{megabytes(estimate.bytes * args.people)} MB with '
+                  f'{args.people}')
     print(f'{count(estimate.clips, "clip")}, about '
           f'{count(estimate.frames, "frame")}; the features will take about '
           f'{sizes}, in {args.out}', flush=True)
@@ -343,5 +320,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     return 3
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+# a preset has to know which options are named
+main = Command('extract', __doc__, run, add_options, check, signals=True,
+               stopped='stopped; what is done is stored, run the same command '
+               'again to resume', abbreviations=False)

@@ -2,14 +2,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 from .options import output_folder, positive, whole_number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options, in groups."""
-    count = whole_number()
+    for add in (_add_source, _add_labels, _add_features, _add_people,
+                _add_videos, _add_crops, _add_machine):
+        add(parser)
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('source', metavar='SOURCE', nargs='?',
         help='a video; a folder of videos, directly or in one subfolder for '
@@ -26,6 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='extract only the i-th of n parts of the clips (i from 1), so '
         'that several machines can fill one folder')
 
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('labels and splits').add_argument
     add('--labels', metavar='FILE',
         help='file with "clip label" in each line; a label is a number or a '
@@ -39,6 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         'random; clips without labels all form test')
     add('--seed', type=int, help='seed of that division (default 0)')
 
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('pose net and features').add_argument
     add('--pose', metavar='NAME|CONFIG|FILE.onnx',
         help='a name (--list-models lists them), an mmpose config of a '
@@ -68,6 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add('--list-models', action='store_true',
         help='list the names that --pose and --detector accept, and stop')
 
+
+def _add_people(parser: argparse.ArgumentParser) -> None:
     people = parser.add_argument_group('people')
     source = people.add_mutually_exclusive_group()
     source.add_argument(
@@ -85,10 +95,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = people.add_argument
     add('--det-checkpoint', metavar='FILE|URL',
         help='weights of an mmdet config (default: its load_from)')
-    add('--detect-every', type=count, metavar='K',
+    add('--detect-every', type=whole_number(), metavar='K',
         help='detect people in every K-th frame and interpolate their boxes '
         'between (default: hog 12, other detectors 4, given boxes 1)')
-    add('--max-people', type=count,
+    add('--people', '--max-people', type=whole_number(), metavar='N',
         help='people kept in each clip (default: 2, or the number of the '
         'benchmark that hpnet prepare prepared)')
     add('--persons', default='tracked', choices=('tracked', 'released'),
@@ -99,6 +109,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         'authors score it (zeros, the default), stored as one person who '
         'fills the frame (frame), or reported as failed (fail)')
 
+
+def _add_videos(parser: argparse.ArgumentParser) -> None:
     video = parser.add_argument_group('videos')
     add = video.add_argument
     length = video.add_mutually_exclusive_group()
@@ -107,7 +119,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='frames kept of each clip, evenly spaced; 0 keeps all (default '
         '300)')
     length.add_argument(
-        '--length', type=count, metavar='L',
+        '--length', type=whole_number(), metavar='L',
         help='store every clip resampled to L frames, as training would '
         'resample it; of long clips only the frames that are needed are '
         'decoded')
@@ -117,12 +129,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add('--max-pixels', type=positive, metavar='MP',
         help='refuse videos with larger frames, in megapixels (default 35.4, '
         '8K)')
-    add('--max-length', type=count, metavar='FRAMES',
+    add('--max-length', type=whole_number(), metavar='FRAMES',
         help='refuse longer videos (default 1,000,000 frames)')
     add('--timeout', type=positive, default=300, metavar='S',
         help='give a clip up if it makes no progress for S seconds (default '
         '300)')
 
+
+def _add_crops(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('person crops').add_argument
     add('--crops', action='store_true',
         help='also write person-centred video clips for the RGB branch, also '
@@ -135,6 +149,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='crop a square window (keep), or stretch the box to a square as '
         'in the released code (default keep)')
 
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('machine').add_argument
     add('--device', default='cpu', metavar='DEVICE[,DEVICE]',
         help='cpu (default), cuda or cuda:1; several devices, cuda:0,cuda:1, '
@@ -143,13 +159,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='number of processes; each has its own nets and works on one '
         'clip at a time; 0 works in the main process (default: one for each '
         'CPU core, but at most four for each GPU)')
-    add('--threads', type=count, default=1,
+    add('--threads', type=whole_number(), default=1,
         help='threads of the nets in each process (default 1); more help with '
         'few long videos, and may change the last bits of the features')
-    add('--batch', type=count,
+    add('--batch', type=whole_number(),
         help='crops in one forward pass of the pose net (default: 32; on a '
         'CPU 8, which fit its caches)')
-    add('--memory', type=count, default=256, metavar='MB',
+    add('--memory', type=whole_number(), default=256, metavar='MB',
         help='memory of each process for the crops of a clip whose people are '
         'not known yet (default 256)')
     add('--backend', default='torch', choices=('torch', 'onnxruntime'),
@@ -160,31 +176,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='number format in which an mmpose net computes (default fp32)')
 
 
-def apply_preset(parser: argparse.ArgumentParser,
-                 args: argparse.Namespace,
-                 given: Sequence[str]) -> None:
-    """Set the options of a preset that the command line does not name.
-
-    Args:
-        parser (ArgumentParser): With the options.
-        args (Namespace): What it parsed, changed in place.
-        given (Sequence[str]): The command line.
-    """
-    from ..datasets.released import RELEASED
-    named = {word.split('=')[0] for word in given}
-    left = dict(RELEASED)
-    if '--max-frames' in named:
-        left.pop('length')
-    if '--joints' in named:  # they say who is who
-        left.pop('persons')
-    for action in parser._actions:
-        if action.dest in left and not named & set(action.option_strings):
-            setattr(args, action.dest, left[action.dest])
-
-
 def check(parser: argparse.ArgumentParser,
           args: argparse.Namespace) -> None:
-    """End the program where options do not fit together; set ``part``."""
+    """End the program where options do not fit together.
+
+    Sets those that a preset sets, and ``part``.
+    """
+    if args.preset:
+        _apply_preset(parser, args)
     if args.list_models:
         return
     if not (args.source and args.out):
@@ -199,3 +198,18 @@ def check(parser: argparse.ArgumentParser,
         if not good:
             parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
                          'to n, such as 2/4')
+
+
+def _apply_preset(parser: argparse.ArgumentParser,
+                  args: argparse.Namespace) -> None:
+    """Set the options of a preset that the command line does not name."""
+    from ..datasets.released import RELEASED
+    named = {word.split('=')[0] for word in args.words}
+    left = dict(RELEASED)
+    if '--max-frames' in named:
+        left.pop('length')
+    if '--joints' in named:  # they say who is who
+        left.pop('persons')
+    for action in parser._actions:
+        if action.dest in left and not named & set(action.option_strings):
+            setattr(args, action.dest, left[action.dest])

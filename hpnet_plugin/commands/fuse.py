@@ -27,11 +27,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from hpnet_plugin.datasets.sources import SourceError, read_classes
+from hpnet_plugin.benchmark_files import FactsError
+from hpnet_plugin.datasets.classes import read_classes
+from hpnet_plugin.datasets.sources import SourceError
 from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
 from hpnet_plugin.evaluation.scores import ScoreError, write_scores
 from hpnet_plugin.evaluation.search import search_half, search_on
@@ -41,20 +42,18 @@ from hpnet_plugin.evaluation.tables import (
     gain_table,
 )
 from hpnet_plugin.files import write_whole
+from .command import Command
 from .options import (
     add_classes,
     add_labels,
     add_prob,
-    command_parser,
     output_file,
     whole_number,
 )
-from .refusal import run_command
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument(
         'files', nargs='+', metavar='FILE[:WEIGHT]',
         help='scores of one stream; ":number" at the end is its weight '
@@ -99,12 +98,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--out', metavar='OUT.pkl', type=output_file,
         help='write the fused scores to a file that this command can read '
         'again')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.tune_half is not None and (args.tune or args.tune_on_test):
         parser.error('--tune-half excludes --tune and --tune-on-test')
     if (args.split or args.tune_split) and not args.annotations:
         parser.error('--split and --tune-split need --annotations')
-    return args
 
 
 def run(args: argparse.Namespace) -> None:
@@ -157,11 +159,5 @@ def show(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> None:
               'scale, or give --prob')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('fuse', lambda: run(args), ScoreError, SourceError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('fuse', __doc__, run, add_options, check,
+               refused=(ScoreError, SourceError, FactsError))

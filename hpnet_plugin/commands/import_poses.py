@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Convert estimated poses of other tools to the format of mmaction2.
 
     hpnet import-poses ntu120_3d.pkl \\
@@ -15,16 +14,13 @@ result cannot be written (the disk is full).
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_file
-from .refusal import run_command
+from .command import Command
+from .options import output_file
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('file', metavar='FILE',
         help='a .pkl file of mmaction2 or pyskl, a .json file of NW-UCLA or '
@@ -34,13 +30,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--splits', metavar='FILE',
         help='JSON file: {"train": [clip, ...], "test": [...]} (default: the '
         'splits of FILE)')
-    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, write and count."""
     from ..datasets.imports import read_poses, write_poses
-    from ..datasets.sources import read_split_lists
+    from ..datasets.split_lists import read_split_lists
     splits = read_split_lists(args.splits) if args.splits else None
     poses = read_poses(args.file)
     counts = write_poses(poses, args.out, splits)
@@ -49,11 +44,4 @@ def run(args: argparse.Namespace) -> None:
         print(f'  {split}: {count}')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('import-poses', lambda: run(args), ValueError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('import-poses', __doc__, run, add_options)

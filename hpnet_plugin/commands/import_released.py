@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make a dataset folder from files that the paper's authors released.
 
     hpnet import-released NPY_FOLDER --out data/ntu120_released \\
@@ -18,16 +17,13 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('source', nargs='+', metavar='NPY',
         help='.npy files, or folders that hold them, directly or in one '
@@ -53,22 +49,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add('--poses', metavar='FOLDER',
         help='joints in pixels of the frame, CLIP.npy (frames, people, '
         'joints, 2), which some of the released scripts write')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.benchmark and (args.labels or args.classes or args.splits):
         parser.error('--benchmark gives labels, class names and splits: give '
                      'either it, or --labels, --classes and --splits')
-    return args
 
 
 def run(args: argparse.Namespace) -> int:
     """Import, and say what was imported; the exit status."""
-    from ..datasets import crops, preparation
+    from ..datasets import crops, sources
     from ..evaluation.tables import format_table
     from ..extraction.dataset import write_dataset
     from ..store import FeatureStore, StoreError
 
     lacking = 0
-    clips = preparation.find_features(args.source)
+    clips = sources.find_features(args.source)
     if not clips:
         raise StoreError(f'{", ".join(args.source)}: no .npy file')
     dataset = _prepare(args, clips)
@@ -101,26 +100,22 @@ def run(args: argparse.Namespace) -> int:
     return 3 if failures else 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('import-released', lambda: run(args), ValueError)
-
-
 def _prepare(args, clips):
     """Preparation: Labels, class names and splits of the clips."""
-    from ..datasets import sources
+    from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
     from ..datasets.preparation import Preparation, prepare
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
-    classes = sources.read_classes(args.classes) if args.classes else None
-    labels, classes = sources.assign_labels(
-        clips, sources.read_labels(args.labels) if args.labels else None,
+    classes = read_classes(args.classes) if args.classes else None
+    labels, classes = assign_labels(
+        clips, read_labels(args.labels) if args.labels else None,
         classes)
     if args.splits:
         return Preparation(
-            clips, labels, classes, sources.read_splits(args.splits, clips),
+            clips, labels, classes, read_splits(args.splits, clips),
             [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
     divided = divide_folder(args.out, [clip.name for clip in clips], labels)
     return Preparation(clips, labels, classes, divided.splits, [], [],
@@ -137,7 +132,7 @@ def _store(clips, out, poses):
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
-    from ..datasets.preparation import find_features
+    from ..datasets.sources import find_features
     from ..store import StoreError, StoreWriter
     from ..store.released import TAP, read_released
     meta = dict(
@@ -177,5 +172,4 @@ def _first(clips, read):
     raise first
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('import-released', __doc__, run, add_options, check)

@@ -8,20 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-def command_parser(about: str | None, **options: Any
-                   ) -> argparse.ArgumentParser:
-    """A parser whose ``--help`` shows a module's docstring as it is written.
-
-    Args:
-        about (str): The docstring.
-        options: Others of ``ArgumentParser``.
-    """
-    return argparse.ArgumentParser(
-        description=about,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        **options)
-
-
 def whole_number(least: int = 1, most: int | None = None
                  ) -> Callable[[str], int]:
     """The type of an option that is a whole number.

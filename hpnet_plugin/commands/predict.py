@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Say what the people in new videos do.
 
     hpnet predict new.mp4 --model work_dirs/hp_j_ctrgcn_mine --save-video
@@ -18,21 +17,17 @@ disk, for one), 130 and 143 stopped by Ctrl-C and SIGTERM.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .command import Command
 from .options import (
     add_weights,
-    command_parser,
     number,
     output_folder,
     positive,
     refuse_weights,
     whole_number,
 )
-from .refusal import run_command
-from .stopping import until_stopped
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
@@ -40,9 +35,8 @@ if TYPE_CHECKING:
 OUT = 'work_dirs/predict'  # folder of files that are not named
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__, allow_abbrev=False)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('sources', metavar='SOURCE', nargs='+',
         help='a video; a folder of videos; a pattern such as "clips/*.mp4"; '
@@ -72,9 +66,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='show the frames in a window as they are looked at; q stops')
 
     add_looking(parser)
-    args = parser.parse_args(argv)
-    _check(parser, args)
-    return args
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -136,7 +127,9 @@ def add_looking(parser: argparse.ArgumentParser) -> None:
         help='threads of the nets on the CPU (default 1)')
 
 
-def _check(parser, args):
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     # a forgotten FILE would take the next word, which may be a video
     for option, suffix in (('save_video', '.mp4'), ('json', '.json'),
                            ('csv', '.csv')):
@@ -153,13 +146,6 @@ def _check(parser, args):
 
 def _window(text):
     return text if text in ('auto', 'clip') else positive(text)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    args = parse_args(argv)
-    return run_command('predict', lambda: until_stopped(
-        lambda: run(args), 'hpnet predict: stopped'), ValueError)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -187,7 +173,6 @@ def build(args: argparse.Namespace) -> HPNetInferencer:
     """The inferencer that the options ask for."""
     import warnings
 
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..apis.inferencer import HPNetInferencer
     warnings.filterwarnings('ignore', 'The metainfo config file')
     return HPNetInferencer(
@@ -200,5 +185,5 @@ def build(args: argparse.Namespace) -> HPNetInferencer:
         topk=args.topk, threads=args.threads)
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('predict', __doc__, run, add_options, check, signals=True,
+               abbreviations=False)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check a download and write its labels and splits for the extraction.
 
     hpnet prepare ntu120 xsub xset VIDEOS --out data/ntu120_lists
@@ -36,16 +35,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('dataset', metavar='DATASET', help='benchmark, or folder; see above')
     add('splits', metavar='SPLIT', nargs='*',
@@ -69,25 +65,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         'validation split (default 0.1)')
     add('--seed', type=int, default=0,
         help='of folder: seed of the random split (default 0)')
-    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepare, write and report."""
     from hpnet_plugin.datasets import preparation, sources
+    from hpnet_plugin.datasets.lists import read_named_clips
     from hpnet_plugin.evaluation.tables import format_table
 
     leave_out = args.leave_out
     if leave_out == 'none':
         leave_out = ()
     elif leave_out:
-        leave_out = preparation.read_list(leave_out)
+        leave_out = read_named_clips(leave_out)
     prepared = preparation.prepare(
         args.dataset,
         args.splits,
         args.source,
         leave_out=leave_out,
-        expected=preparation.read_list(args.expected)
+        expected=read_named_clips(args.expected)
         if args.expected else None,
         test=args.test,
         val=args.val,
@@ -102,11 +98,4 @@ def run(args: argparse.Namespace) -> None:
     print(f'\nwritten: {", ".join(sorted(files))}')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('prepare', lambda: run(args), ValueError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('prepare', __doc__, run, add_options)

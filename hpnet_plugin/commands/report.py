@@ -17,24 +17,21 @@ cannot be written (the disk is full).
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .command import Command
 from .options import (
     add_classes,
     add_labels,
     add_prob,
-    command_parser,
     output_file,
 )
-from .refusal import run_command
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('--out', required=True, metavar='PAGE.html',
                         type=output_file, help='the page to write')
     parser.add_argument('--title', default='HP-Net report',
@@ -65,22 +62,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--pose', nargs='+', metavar=('NET', 'TAP'),
         help='show the feature maps of this pose net over the people of '
         '--videos, as hpnet visualize maps')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if args.pose and not (args.data and args.videos):
         parser.error('--pose shows people of --data in --videos: give both')
     if not (args.work_dirs or args.scores or args.data):
         parser.error('nothing to report: give --work-dirs, --scores or '
                      '--data')
-    return args
 
 
 def sections(args: argparse.Namespace) -> list[Any]:
     """The sections that the arguments ask for."""
-    from hpnet_plugin.datasets.sources import read_classes
+    from hpnet_plugin.datasets.classes import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
     from hpnet_plugin.store import FeatureStore
-    from hpnet_plugin.visualization.calibration import calibration_sections
     from hpnet_plugin.visualization.sections import (
+        calibration_sections,
         clip_section,
         dataset_section,
         scores_sections,
@@ -89,7 +89,7 @@ def sections(args: argparse.Namespace) -> list[Any]:
     classes = args.classes
     if classes is None and args.data:
         found = Path(args.data) / 'classes.txt'
-        classes = found if found.is_file() else None
+        classes = str(found) if found.is_file() else None
     if classes is not None:
         classes = read_classes(classes)
     parts = []
@@ -148,11 +148,5 @@ def run(args: argparse.Namespace) -> None:
     print(f'wrote {args.out}')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('report', lambda: run(args), ValueError, KeyError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('report', __doc__, run, add_options, check,
+               refused=(ValueError, KeyError))

@@ -2,7 +2,7 @@
 
     hpnet reproduce                        # which tables there are
     hpnet reproduce 3 --dry-run            # commands, hours, disk
-    hpnet reproduce 3 9 --benchmark nw_ucla_small --seeds 3
+    hpnet reproduce 3 9 --benchmark nw_ucla_synthetic --seeds 3
     hpnet reproduce XVII --only 'hp*'
     hpnet reproduce all --dry-run          # every table, every benchmark
 
@@ -21,7 +21,8 @@ precisions or numbers of GPUs are not mixed in one folder.
 
 Exit status: 0 all rows are measured, 3 some could not run (what is missing,
 and where to get it, is said before any run starts) or another process is
-working on them, 2 the usage is wrong, 1 a run failed, 130 stopped.
+working on them, 2 the usage is wrong, 1 a run failed, 130 and 143 stopped by
+Ctrl-C and SIGTERM.
 """
 from __future__ import annotations
 
@@ -29,19 +30,22 @@ import argparse
 import fnmatch
 import json
 import shlex
-import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..benchmark_files import benchmark_key
 from ..places import configs_folder
-from .options import command_parser, output_file, output_folder, whole_number
-from .refusal import run_command
+from ..recipes import SettingError
+from ..recipes.checks import ConfigError
+from ..reproduction.paper_tables import TableError
+from .command import Command
+from .options import output_file, output_folder, whole_number
 
 if TYPE_CHECKING:
-    from ..evaluation.paper_tables import Row
     from ..reproduction.estimates import Estimate
+    from ..reproduction.paper_tables import Row
     from ..reproduction.runs import Run
     from ..reproduction.tables import Reproduction
     Jobs = dict[str, tuple[Reproduction, Row, Run]]
@@ -49,13 +53,12 @@ if TYPE_CHECKING:
 ALL = ['all']
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('tables', nargs='*', metavar='TABLE',
         help='9, IX or table09; or all; without any, the tables are listed')
-    add('--benchmark', metavar='NAME',
+    add('--benchmark', metavar='NAME', type=benchmark_key,
         help='benchmark to run (default: the first one of each table; with '
         'all, every one)')
     add('--only', nargs='+', metavar='ID',
@@ -81,17 +84,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='only print the tables, from what is done')
     add('--json', metavar='OUT', type=output_file,
         help='also write the numbers to this file')
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     for word in args.cfg_options:
         if '=' not in word:
             parser.error(f'--cfg-options {word}: expected KEY=VALUE')
-    return args
 
 
 def show_tables() -> None:
     """What can be reproduced."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..evaluation.tables import format_table
+    from ..reproduction.paper_tables import list_tables, read_table
     configs = configs_folder()
     rows = [['table', 'compares', 'benchmarks']]
     for number in list_tables(configs):
@@ -102,8 +108,8 @@ def show_tables() -> None:
 
 def chosen_tables(args: argparse.Namespace) -> list[Reproduction]:
     """The tables that are wanted, each for each benchmark that is."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..reproduction.gpus import Hardware
+    from ..reproduction.paper_tables import list_tables, read_table
     from ..reproduction.tables import Reproduction
     configs = configs_folder()
     only = args.only and (lambda row: any(
@@ -242,36 +248,23 @@ def show_results(reproductions: list[Reproduction]) -> list[dict]:
     return content
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    # who is told to end stops the training that it started, too
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def run(args: argparse.Namespace) -> int:
+    """List the tables or reproduce some; the exit status."""
     if not args.tables:
         show_tables()
         return 0
     from mmengine.logging import MMLogger
 
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
-    from ..evaluation.paper_tables import TableError
     from ..evaluation.scores import ScoreError
-    from ..recipes import SettingError
-    from ..recipes.checks import ConfigError
     from ..reproduction.runs import ReproductionError
 
     # what the toolbox says of datasets of noise, in the estimates
     MMLogger.get_current_instance().setLevel('WARNING')
-
-    def attempt() -> int:
-        try:
-            return reproduce(args)
-        except (ReproductionError, ScoreError) as error:
-            print(f'\nhpnet reproduce: {error}', file=sys.stderr)
-            return 1
-
-    return run_command(
-        'reproduce', attempt, TableError, SettingError, ConfigError,
-        stopped='stopped; run the same command again to continue')
+    try:
+        return reproduce(args)
+    except (ReproductionError, ScoreError) as error:
+        print(f'\nhpnet reproduce: {error}', file=sys.stderr)
+        return 1
 
 
 def reproduce(args: argparse.Namespace) -> int:
@@ -298,3 +291,8 @@ def reproduce(args: argparse.Namespace) -> int:
     empty = any(not row['measured'] and row['published'] is None
                 for record in content for row in record['rows'])
     return 3 if left or empty and not args.no_run else 0
+
+
+main = Command('reproduce', __doc__, run, add_options, check, signals=True,
+               refused=(TableError, SettingError, ConfigError),
+               stopped='stopped; run the same command again to continue')

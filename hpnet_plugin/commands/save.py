@@ -18,34 +18,27 @@ Exit status: 0 written, 2 wrong usage, or the models cannot be used or fused.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
+from .command import Command
 from .options import (
     add_weights,
-    command_parser,
     output_folder,
     refuse_weights,
 )
-from .refusal import run_command
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     add = parser.add_argument
     add('runs', metavar='RUN', nargs='+')
     add('--out', required=True, metavar='FOLDER', type=output_folder)
     add_weights(add)
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     refuse_weights(parser, args.weights, args.runs)
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    # those of descriptions, checkpoints and models are ValueErrors as well
-    return run_command('save', lambda: run(args), ValueError)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -64,3 +57,6 @@ def run(args: argparse.Namespace) -> None:
     print(f'wrote {args.out}: {saved.description.name}, '
           f'{len(saved.description.classes)} classes; its README.md is the '
           'model card')
+
+
+main = Command('save', __doc__, run, add_options, check)

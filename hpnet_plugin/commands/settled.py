@@ -9,6 +9,7 @@ from .. import stock
 from ..config_text import UnreadableConfigError, read_config
 from ..facts import Facts, FactsError, read_facts
 from ..files import write_whole
+from ..own_files import short_name
 from ..recipes import SettingError, recompose
 from ..recipes.checks import (
     ConfigError,
@@ -124,7 +125,7 @@ def _work_dir(named, given, config):
     words = [named.name]
     net = config.get('net') if named.recipe == 'stream' else given.get('net')
     if net:
-        words.append(net)
+        words.append(short_name(net))
     if given.get('size'):
         words.append(given['size'])
     data = given.get('data_root') or given.get('benchmark') or (

@@ -18,8 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .options import command_parser
-from .refusal import run_command
+from .command import Command
 
 # feature map of HRNet-W48, channels -> its name in the paper
 PAPER = {
@@ -31,14 +30,12 @@ PAPER = {
 }
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('pose', metavar='POSE',
                         help='name, mmpose config or ONNX file of a pose net')
     parser.add_argument('--checkpoint', metavar='FILE',
                         help='check that these weights fit the pose net')
-    return parser.parse_args(argv)
 
 
 def notes_of(tap: str, channels: int, default: Sequence[str]) -> str:
@@ -57,7 +54,6 @@ def notes_of(tap: str, channels: int, default: Sequence[str]) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table."""
-    import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..estimation import zoo
     from ..estimation.pose import list_taps
     from ..evaluation.tables import format_table
@@ -69,7 +65,4 @@ def run(args: argparse.Namespace) -> None:
     print(format_table(rows))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('taps', lambda: run(args), ValueError)
+main = Command('taps', __doc__, run, add_options)

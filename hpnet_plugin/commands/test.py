@@ -15,12 +15,12 @@ before the test), 1 the test failed, 130 stopped.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..apis.checkpoints import newest_checkpoint, newest_config
-from .options import command_parser, output_file, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_file, output_folder
+from .settled import REFUSALS
 from .train import (
     add_config_options,
     add_launcher,
@@ -30,9 +30,8 @@ from .train import (
 )
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('run', metavar='RUN',
                         help='work dir of a training, or a config')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', nargs='?',
@@ -46,11 +45,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='folder of logs (default: RUN/test, or work_dirs/NAME…/test)')
     add_launcher(parser)
     add_config_options(parser)
-    args = parser.parse_args(argv)
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     refuse_launcher(parser, args)
     if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
         parser.error(f'--dump {args.dump}: score dumps are .pkl files')
-    return args
 
 
 def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
@@ -96,8 +98,4 @@ def run(args: argparse.Namespace) -> int:
     return run_script('test', words)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from .settled import REFUSALS
-    return run_command('test', lambda: run(args), *REFUSALS)
+main = Command('test', __doc__, run, add_options, check, refused=REFUSALS)

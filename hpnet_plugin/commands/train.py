@@ -7,11 +7,11 @@
     hpnet train mmaction::skeleton/posec3d/NAME.py --data data/mine
 
 NAME is a stream (hp_j, hp_b, hp_jm, hp_bm: pooled features; pose_j …: 2D
-pose; pose3d_j …; rgb_j …; simcc_j …), hpnet, xclip, posec3d or rgbpose; the
-name or the path of a config file of this package; or mmaction::PATH, a stock
-config of mmaction2. The class names, number of people, channels and splits
-are those of the dataset folder --data. Without --data, the folder of the
-benchmark is used.
+pose; pose3d_j …; rgb_j …; simcc_j …; FILE.py:KIND_j …, a kind of your own),
+hpnet, xclip, posec3d or rgbpose; the name or the path of a config file of
+this package; or mmaction::PATH, a stock config of mmaction2. The class names,
+number of people, channels and splits are those of the dataset folder --data.
+Without --data, the folder of the benchmark is used.
 
 --cfg-options changes anything else of the config, such as
 train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME. To train on
@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
-from .options import command_parser, output_folder
-from .refusal import run_command
+from .command import Command
+from .options import output_folder
+from .settled import REFUSALS
 
 # options of mmaction2's script that are handed on as they are
 FLAGS = {
@@ -40,9 +40,8 @@ FLAGS = {
 }
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('name', metavar='NAME')
     add_settings(parser)
     add = parser.add_argument_group('training').add_argument
@@ -57,9 +56,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         add(flag, action='store_true', help=about)
     add_launcher(parser)
     add_config_options(parser)
-    args = parser.parse_args(argv)
-    refuse_launcher(parser, args)
-    return args
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +85,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help='benchmark whose folder, classes and splits are used: ntu120 '
         '(default), ntu120_xset, ntu60_xsub, … or a benchmark file of your '
         'own (.json)')
-    add('--net', help='graph network of a stream: ctrgcn (default), '
-        'mixformer, stgcn, stgcnpp, agcn')
+    add('--net', help='graph network of a stream or of HP-Net: ctrgcn '
+        '(default), mixformer, stgcn, stgcnpp, agcn, or FILE.py:NAME, one of '
+        'your own')
     add('--small', action='store_true',
         help='use networks of half the width, for small datasets and '
         'machines without a GPU')
@@ -130,8 +127,5 @@ def run(args: argparse.Namespace) -> int:
     return run_script('train', words)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    from .settled import REFUSALS
-    return run_command('train', lambda: run(args), *REFUSALS)
+main = Command('train', __doc__, run, add_options, refuse_launcher,
+               refused=REFUSALS)

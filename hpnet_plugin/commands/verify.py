@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check feature stores: every array against its checksum.
 
     hpnet verify data/ntu120
@@ -16,22 +15,17 @@ from __future__ import annotations
 
 import argparse
 import os.path as osp
-import sys
-from collections.abc import Sequence
 from functools import partial
 
-from .options import command_parser
-from .refusal import run_command
+from .command import Command
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
     parser.add_argument('folders', nargs='+', metavar='DIR',
                         help='a dataset folder, or its features/')
     parser.add_argument('--upgrade', action='store_true',
                         help='convert indices of format 1 to format 2 first')
-    return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,11 +72,4 @@ def check(folder: str, upgrading: bool) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    return run_command('verify', lambda: run(args))
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('verify', __doc__, run, add_options, refused=())

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import command_parser, output_folder, whole_number
-from .refusal import run_command
+from .command import Command, add_subcommands
+from .options import output_folder, whole_number
 
 if TYPE_CHECKING:
     from ..apis.explain import Explanation
@@ -35,61 +34,77 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = command_parser(__doc__)
-    commands = parser.add_subparsers(required=True, metavar='FIGURE')
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    add_subcommands(parser, 'figure', {
+        'maps': ('what pose nets see of people', _add_maps),
+        'detector': ('frames with and without a human detector',
+                     _add_detector),
+        'scores': ('what moved the scores of clips', _add_scores),
+    })
 
-    def command(name, about, run):
-        sub = commands.add_parser(name, help=about, description=about)
-        sub.set_defaults(run=run)
-        sub.add_argument('--out', required=True, metavar='FOLDER',
-                         type=output_folder,
-                         help='folder of figures and numbers')
-        return sub
 
-    def add_videos(parser, moments):
-        parser.add_argument('videos', nargs='+', metavar='VIDEO')
-        parser.add_argument(
-            '--detector', metavar='SPEC',
-            help='as of hpnet extract (default: the best that is here)')
-        parser.add_argument('--det-checkpoint', metavar='FILE',
-                            help='weights of an mmdet config')
-        parser.add_argument('--max-people', type=whole_number(), default=1,
-                            metavar='N', help='people shown (default 1)')
-        parser.add_argument('--moments', type=whole_number(), metavar='N',
-                            help=f'moments of each video (default {moments})')
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--out', required=True, metavar='FOLDER',
+        type=lambda text: Path(output_folder(text)),
+        help='folder of figures and numbers')
 
-    sub = command('maps', 'what pose nets see of people', run_maps)
-    add_videos(sub, '4 of one, 1 of several')
-    sub.add_argument(
-        '--pose', nargs='+', action='append', required=True,
+
+def _add_videos(parser: argparse.ArgumentParser, moments: str) -> None:
+    _add_out(parser)
+    add = parser.add_argument
+    add('videos', nargs='+', metavar='VIDEO')
+    add('--detector', metavar='SPEC',
+        help='as of hpnet extract (default: the best that is here)')
+    add('--det-checkpoint', metavar='FILE', help='weights of an mmdet config')
+    add('--max-people', type=whole_number(), default=1, metavar='N',
+        help='people shown (default 1)')
+    add('--moments', type=whole_number(), metavar='N',
+        help=f'moments of each video (default {moments})')
+
+
+def _add_maps(parser: argparse.ArgumentParser) -> None:
+    _add_videos(parser, '4 of one, 1 of several')
+    add = parser.add_argument
+    add('--pose', nargs='+', action='append', required=True,
         metavar=('NET', 'TAP'),
         help='a pose net as of hpnet extract, and the feature maps to show '
         '(default: its usual one); repeat it for several nets')
-    sub.add_argument('--checkpoint', metavar='FILE',
-                     help='weights of the one pose net, an mmpose config')
+    add('--checkpoint', metavar='FILE',
+        help='weights of the one pose net, an mmpose config')
 
-    sub = command('detector', 'frames with and without a human detector',
-                  run_detector)
-    add_videos(sub, '1')
 
-    sub = command('scores', 'what moved the scores of clips', run_scores)
-    sub.add_argument('runs', nargs='+', metavar='RUN',
-                     help='work dirs of trainings, checkpoints, or folders '
-                     'of hpnet save')
-    sub.add_argument('--clips', nargs='+', required=True, metavar='NAME')
-    sub.add_argument('--data', metavar='FOLDER',
-                     help='another dataset folder than the one tested')
-    sub.add_argument('--class', dest='label', metavar='NAME',
-                     help='the class whose score is explained (default: the '
-                     'one that the model predicts)')
+def _add_detector(parser: argparse.ArgumentParser) -> None:
+    _add_videos(parser, '1')
 
-    args = parser.parse_args(argv)
+
+def _add_scores(parser: argparse.ArgumentParser) -> None:
+    _add_out(parser)
+    add = parser.add_argument
+    add('runs', nargs='+', metavar='RUN',
+        help='work dirs of trainings, checkpoints, or folders of hpnet save')
+    add('--clips', nargs='+', required=True, metavar='NAME')
+    add('--data', metavar='FOLDER',
+        help='another dataset folder than the one tested')
+    add('--class', dest='label', metavar='NAME',
+        help='the class whose score is explained (default: the one that the '
+        'model predicts)')
+
+
+def check(parser: argparse.ArgumentParser,
+          args: argparse.Namespace) -> None:
+    """End the program where options do not fit together."""
     if getattr(args, 'checkpoint', None) and len(args.pose) > 1:
         parser.error('--checkpoint is for one pose net; name the weights of '
                      'several by load_from of their configs')
-    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the figure that was asked for."""
+    draw = dict(maps=run_maps, detector=run_detector, scores=run_scores)
+    draw[args.figure](args)
+    print(f'wrote {args.out}')
 
 
 def run_maps(args: argparse.Namespace) -> None:
@@ -211,7 +226,7 @@ def find_all(args: argparse.Namespace, extractor: PooledExtractor
     from ..estimation.detectors import build_detector
     choice = zoo.choose_detector(args.detector, args.det_checkpoint)
     source = build_detector(choice.file, choice.checkpoint)
-    several = len(args.videos) > 1 or args.run is run_detector
+    several = len(args.videos) > 1 or args.figure == 'detector'
     return [person for video in args.videos for person in find_people(
         video, source, extractor, args.moments or (1 if several else 4),
         args.max_people)]
@@ -280,17 +295,5 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     write_whole(path, json.dumps(record, indent=1).encode() + b'\n')
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; return its exit status."""
-    args = parse_args(argv)
-    args.out = Path(args.out)
-
-    def work():
-        args.run(args)
-        print(f'wrote {args.out}')
-
-    return run_command('visualize', work, ValueError, KeyError)
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+main = Command('visualize', __doc__, run, add_options, check,
+               refused=(ValueError, KeyError))

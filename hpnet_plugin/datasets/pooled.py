@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from typing import Any
 
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
@@ -37,10 +38,10 @@ class PooledDataset(PoseDataset):
         **kwargs: See ``PoseDataset``.
 
     Attributes:
-        nobody (int): Clips in which nobody was found, all zero.
+        nobody: Clips in which nobody was found, all zero.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._reads_joints = self._omits_joints = False
         self._store = None
         self.nobody = 0
@@ -91,7 +92,7 @@ class PooledDataset(PoseDataset):
                         for key in JOINTS)
         return info
 
-    def prepare_data(self, idx: int):
+    def prepare_data(self, idx: int) -> Any:
         """See ``BaseDataset``.
 
         Raises:
@@ -110,12 +111,12 @@ class PooledDataset(PoseDataset):
                 'pipeline that loads features or crops; give the dataset '
                 "type='PoseDataset'") from error
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # each process opens its own: an open one may be large
         return dict(self.__dict__, _store=None)
 
 
-def _loads(transform):
+def _loads(transform: object) -> bool:
     """Whether a transform, or one in it, loads what a clip is told by."""
     return isinstance(transform, (LoadPooledFeature, LoadPersonCrops)) or any(
         map(_loads, getattr(transform, 'transforms', ())))

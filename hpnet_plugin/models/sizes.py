@@ -1,45 +1,52 @@
 """Checkpoints of models of another size."""
+from __future__ import annotations
+
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
 
+from ..weights import Differences, compare
 
-def refuse_other_sizes(module, forgiven=(), fitted=()):
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
+                       fitted: Sequence[str] = ()) -> None:
     """Let a module refuse checkpoints whose tensors have other shapes.
 
     mmengine only logs them, and then trains or tests with random weights.
 
     Args:
-        module (nn.Module): The module.
-        forgiven (Sequence[str]): Beginnings of keys, within the module, that
-            may differ: they start anew, which is logged.
-        fitted (Sequence[str]): Keys that a part of the module fits itself.
+        module: The module.
+        forgiven: Beginnings of keys, within the module, that may differ: they
+            start anew, which is logged.
+        fitted: Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
     """
 
-    def check(module, state_dict, prefix, *_):
-        other = []
-        for key, value in module.state_dict().items():
-            stored = state_dict.get(prefix + key)
-            if stored is None or stored.shape == value.shape or key in fitted:
-                continue
-            if key.startswith(tuple(forgiven)):
-                del state_dict[prefix + key]
-                print_log(
-                    f'{prefix + key} starts anew: it is '
-                    f'{tuple(stored.shape)} in the checkpoint and '
-                    f'{tuple(value.shape)} in the model', 'current',
-                    logging.WARNING)
-                continue
-            other.append(f'{prefix + key} is {tuple(stored.shape)} there and '
-                         f'{tuple(value.shape)} here')
-        if other:
+    def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+              *_: object) -> None:
+        own = {prefix + key: value
+               for key, value in module.state_dict().items()
+               if key not in fitted}
+        differ = dict(compare(state_dict, own).shapes)
+        for key in list(differ):
+            if key.startswith(tuple(prefix + start for start in forgiven)):
+                there, here = differ.pop(key)
+                del state_dict[key]
+                print_log(f'{key} starts anew: it is {there} in the '
+                          f'checkpoint and {here} in the model', 'current',
+                          logging.WARNING)
+        if differ:
             raise ValueError(
                 f'the checkpoint is that of another {type(module).__name__}: '
-                f'{len(other)} tensors differ in shape, '
-                f'{"; ".join(other[:3])}. Take the config that it was made '
-                'with (channels of the tap, people, sizes of the towers)')
+                f'{Differences(shapes=differ)}. Take the config that it was '
+                'made with (channels of the tap, people, sizes of the '
+                'towers)')
 
     module.register_load_state_dict_pre_hook(check)

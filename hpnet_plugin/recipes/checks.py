@@ -165,9 +165,9 @@ def class_names_of(config: Mapping) -> Sequence[str] | None:
     """Class names that a config was made for, in label order, if known."""
     text = config['model'].get('text')
     if text:
-        from ..datasets.classes import class_names
+        from ..datasets.classes import read_classes
         try:
-            return class_names(text['classes'])
+            return read_classes(text['classes'])
         except ValueError:
             return None  # the text tower will say it
     record = config.get('composed')

@@ -6,10 +6,12 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ..facts import Facts
+from ..own_files import OwnFileError
 from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
 from .settings import (
     Recipe,
+    SettingError,
     Source,
     checked,
     find_facts,
@@ -42,7 +44,11 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
 
 def _compose(recipe, settings, source):
     facts, stored, benchmark = source
-    config = RECIPES[recipe].build(resolved(settings, facts, stored), facts)
+    try:
+        config = RECIPES[recipe].build(
+            resolved(settings, facts, stored), facts)
+    except OwnFileError as error:
+        raise SettingError(str(error)) from error
     record = dict(settings, recipe=recipe, benchmark=benchmark)
     # a benchmark's facts are found by its name
     composed = dict(record, facts=asdict(facts) if stored else None)

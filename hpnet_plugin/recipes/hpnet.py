@@ -6,7 +6,7 @@ from typing import Any
 
 from ..facts import Facts
 from .data import PACK, loaders
-from .nets import graph_net
+from .nets import NETS, graph_net
 from .schedules import adamw
 from .settings import Recipe, SettingError
 
@@ -27,8 +27,8 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of HP-Net: person crops, class names and pooled features.
 
     Args:
-        settings (dict): The common ones; see
-            :class:`~hpnet_plugin.recipes.settings.Recipe`.
+        settings (dict): ``net``, the graph network of each stream, and the
+            common ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
         facts (Facts): The dataset.
 
     Returns:
@@ -41,10 +41,12 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     # casts to float32 on the device
     model['data_preprocessor']['preprocessors']['pooled_feat'] = dict(
         type='ActionDataPreprocessor')
-    net, _ = graph_net('ctrgcn', settings['channels'], settings['people'],
-                       settings['size'])
+    net, width = graph_net(settings['net'], settings['channels'],
+                           settings['people'], settings['size'])
     model['topology'] = dict(
         type='SMCLM', streams=('j', 'b', 'jm'), model=net)
+    if settings['net'] != 'ctrgcn':  # which says its channels itself
+        model['topology']['feat_channels'] = width
     model['cls_head'].update(fusion=dict(type='TRMM'), lambdas=1.)
     taps = settings['taps']
     features = dict(
@@ -140,7 +142,7 @@ def _augmentation(small):
 
 
 RECIPES = dict(
-    hpnet=Recipe(hpnet),
+    hpnet=Recipe(hpnet, dict(net=tuple(NETS)), own=('net', )),
     xclip=Recipe(
         xclip,
         takes=('benchmark', 'data_root', 'size', 'schedule', 'epochs')))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..benchmark_files import closest
+from ..benchmark_files import benchmark_key, closest
 from ..facts import FILE, Facts, FactsError, benchmark_facts, read_facts
+from ..own_files import is_own_name
 from .schedules import SCHEDULES
 
 SIZES = ('full', 'small')
@@ -42,10 +43,13 @@ class Recipe(NamedTuple):
         settings (dict): The recipe's own settings, name to a tuple of
             allowed values, the default first.
         takes (tuple[str, ...]): Those of ``COMMON`` that it takes.
+        own (tuple[str, ...]): Those of ``settings`` that may also be a name
+            in a file of the user's own, ``FILE.py:NAME``.
     """
     build: Callable[[Mapping[str, Any], Facts], dict[str, Any]]
     settings: dict[str, tuple] = {}
     takes: tuple[str, ...] = tuple(COMMON)
+    own: tuple[str, ...] = ()
 
     def defaults(self) -> dict[str, Any]:
         """Every setting with its default."""
@@ -77,10 +81,14 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
             raise SettingError(f'recipe {recipe!r} has no setting {name!r}'
                                + closest(name, settings))
         allowed = entry.settings.get(name) or _ALLOWED.get(name)
+        if name in entry.own and is_own_name(value):
+            allowed = None
         if allowed and value not in allowed and (
                 value is not None or name in entry.settings):
+            own = ', or FILE.py:NAME of a file of your own' \
+                if name in entry.own else ''
             raise SettingError(f'{name}={value!r}: there is no such {name}'
-                               + closest(str(value), allowed))
+                               + closest(str(value), map(str, allowed)) + own)
         if name in ('people', 'frames', 'epochs') and value is not None and (
                 not isinstance(value, int) or value < 1):
             raise SettingError(f'{name}={value!r}: give a whole number, 1 or '
@@ -134,6 +142,7 @@ def find_facts(settings: Mapping[str, Any],
         benchmark = benchmark_facts(name) if name else None
     except FactsError as error:
         raise SettingError(f'benchmark={name!r}: {error}') from None
+    name = name and benchmark_key(name)
     if not root:
         if benchmark is None:
             raise SettingError('give data_root=FOLDER, a dataset folder of '

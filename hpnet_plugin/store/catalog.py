@@ -7,6 +7,7 @@ from typing import Any
 
 from ..files import locked, remove_leftovers, write_whole
 from . import format1
+from .building import build
 from .errors import StoreError
 from .files import (
     INDEX,
@@ -20,16 +21,9 @@ from .files import (
     stems_of,
     write_meta,
 )
-from .index import (
-    HEADER_BYTES,
-    Part,
-    Table,
-    build,
-    damaged,
-    duplicate,
-    mark_of,
-)
+from .index import HEADER_BYTES, Part, damaged, duplicate, mark_of
 from .mapping import MappedFile
+from .table import Table
 
 
 class Catalog:
@@ -40,20 +34,20 @@ class Catalog:
     store of format 1) are read and kept in memory as one more table.
 
     Args:
-        root (str): The store.
+        root: The store.
 
     Attributes:
-        meta (dict): What made the features.
-        tables (list[Table]): One, two or none.
-        stale (bool): Whether ``consolidated.index`` lists shards that are
-            gone, and is not used for that.
+        meta: What made the features.
+        tables: One, two or none.
+        stale: Whether ``consolidated.index`` lists shards that are gone, and
+            is not used for that.
 
     Raises:
         StoreError: If there is no store, an index is damaged, a shard is
             missing or cut off, or two shards have one clip.
     """
 
-    def __init__(self, root: str):
+    def __init__(self, root: str) -> None:
         self.root = root
         self.meta = read_meta(root)
         # Mapped before the folder is listed: no index is ever taken away,
@@ -112,7 +106,7 @@ class Catalog:
         return sorted(near, key=lambda other: (
             -len(osp.commonprefix((name, other))), other))[:count]
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple:
         # The mapped table is opened again: only its mark travels.
         mapped = [table.mark for table in self.tables
                   if osp.basename(table.path) == TABLE]
@@ -120,7 +114,7 @@ class Catalog:
                 if osp.basename(table.path) != TABLE]
         return self.root, self.meta, mapped, kept
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.root, self.meta, mapped, kept = state
         self.stale = False
         main = self._main() if mapped else None
@@ -261,7 +255,7 @@ def open_meta(root: str, meta: dict[str, Any]) -> dict[str, Any]:
     Several writers may start at once: one of them writes it.
 
     Returns:
-        dict: What stands in it now.
+        What stands in it now.
 
     Raises:
         StoreError: If it is damaged.

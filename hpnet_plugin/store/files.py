@@ -47,7 +47,7 @@ def parse_json(data: bytes, path: str) -> Any:
     Raises:
         StoreError: If it is damaged.
     """
-    def unique(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
         if len(content) != len(pairs):
             twice = next(key for i, (key, _) in enumerate(pairs)
@@ -113,8 +113,8 @@ def dims_of(key: str, taps: dict[str, int]) -> tuple[str, list]:
     """Type and dimensions of an array of a clip.
 
     Returns:
-        tuple: dtype as numpy writes it, and the dimensions: ``'M'``, ``'T'``
-        and ``'V'`` (people, frames, joints of the clip) or a number.
+        Dtype as numpy writes it, and the dimensions: ``'M'``, ``'T'`` and
+        ``'V'`` (people, frames, joints of the clip) or a number.
 
     Raises:
         KeyError: If there is no such array.

@@ -11,7 +11,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -47,14 +47,14 @@ class Journal:
     end is dropped. The owner of the file holds the writer's lock.
 
     Args:
-        path (str): The file; it is made by the first clip.
+        path: The file; it is made by the first clip.
 
     Attributes:
-        records (dict[str, Record]): The clips.
-        nbytes (int): Of their arrays.
+        records: The clips.
+        nbytes: Of their arrays.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
         self.nbytes = self._end = 0
@@ -187,7 +187,7 @@ class Journal:
         for start in range(entry.offset, stop, _CHUNK):
             yield self._bytes(start, min(_CHUNK, stop - start))
 
-    def _sound(self, entry: Entry, pieces) -> bool:
+    def _sound(self, entry: Entry, pieces: Iterable[bytes]) -> bool:
         crc = 0
         for piece in pieces:
             crc = zlib.crc32(piece, crc)

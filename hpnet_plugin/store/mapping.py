@@ -30,20 +30,20 @@ class MappedFile:
     clips are read in random order. :meth:`will_need` reads a range at once.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Attributes:
-        data (memoryview): The bytes. Arrays made from it keep the map alive.
-        size (int): Their number.
+        data: The bytes. Arrays made from it keep the map alive.
+        size: Their number.
 
     Raises:
-        OSError: If it cannot be mapped; ENOMEM where the process has too
-            many maps (vm.max_map_count).
+        OSError: If it cannot be mapped; ENOMEM where the process has too many
+            maps (vm.max_map_count).
     """
 
     __slots__ = ('data', 'size', '_address', '_owner')
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.size = os.fstat(fd).st_size
@@ -75,11 +75,11 @@ class Shards:
     """The shards that were read last, mapped; at most ``bound`` of them.
 
     Args:
-        bound (int): Maps that are kept. Those that arrays still view stay
-            beyond it. Defaults to 512 of the 65,530 that Linux allows.
+        bound: Maps that are kept. Those that arrays still view stay beyond it.
+            Defaults to 512 of the 65,530 that Linux allows.
     """
 
-    def __init__(self, bound: int = 512):
+    def __init__(self, bound: int = 512) -> None:
         self.bound = bound
         self._maps: OrderedDict[str, MappedFile] = OrderedDict()
 

@@ -47,7 +47,7 @@ def runs(tmp_path_factory):
             ('hpnet', {}, {'model.topology.model.base_channels': 8}),
             ('posec3d', {}, {})):
         recipe = 'stream' if name == 'hp_b' else name
-        config = Config(compose(recipe, benchmark='nw_ucla_small',
+        config = Config(compose(recipe, benchmark='nw_ucla_synthetic',
                                 **settings))
         config.merge_from_dict(options)
         config.load_from = None
@@ -205,8 +205,8 @@ def test_command(runs, tmp_path, capsys):
 
 def test_report(runs, tmp_path):
     """A clip's section names the models, also what cannot be explained."""
-    from hpnet_plugin.commands.report import explanations, parse_args
-    args = parse_args(['--out', 'x', '--clips', CLIP, '--work-dirs', *(
+    from hpnet_plugin.commands.report import explanations, main
+    args = main.parse(['--out', 'x', '--clips', CLIP, '--work-dirs', *(
         str(runs / name) for name in ('hp_b', 'posec3d'))])
     section, = explanations(args)
     assert section.title == f'{CLIP}: what moved the score'

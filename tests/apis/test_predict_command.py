@@ -181,7 +181,7 @@ def test_what_cannot_be(clips, call, capsys, monkeypatch, words, message):
     ['a.mp4', '--model', 'x', 'y', '--weights', '1']])
 def test_wrong_words(words, capsys):
     with pytest.raises(SystemExit) as end:
-        predict.parse_args(words)
+        predict.main.parse(words)
     assert end.value.code == 2
 
 
@@ -193,7 +193,7 @@ def test_a_model_that_is_not_there(clips, capsys):
 def test_files_of_one_name(clips):
     (clips / 'b').mkdir()
     shutil.copy(clips / 'cup_000.mp4', clips / 'b')
-    args = predict.parse_args([str(clips), '--model', 'x', '--out', 'o'])
+    args = predict.main.parse([str(clips), '--model', 'x', '--out', 'o'])
     found = predicting.Outputs(args, media.open_media(str(clips)))
     assert sorted(files.json for files in found.files.values()) == [
         'o/cup_000-2.json', 'o/cup_000.json', 'o/wave_000.json']

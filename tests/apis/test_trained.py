@@ -200,7 +200,7 @@ def test_refused(trained, run, tmp_path):
         load_trained(run, run / 'epoch_9.pth')
     path = run / f'epoch_{EPOCHS}.pth'
     rewrite(path, lambda c: c['state_dict'].pop('cls_head.fc.bias'))
-    with pytest.raises(TrainedError, match=r'missing are 1 \(cls_head.fc.b'):
+    with pytest.raises(CheckpointError, match=r'1 missing \(cls_head.fc.b'):
         load_trained(path).build()
     rewrite(path, lambda c: c['meta']['hpnet'].update(classes=3))
     with pytest.raises(DescriptionError, match=r'_3.pth: classes = 3'):

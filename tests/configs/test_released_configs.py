@@ -9,8 +9,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 
-from hpnet_plugin.apis.conversion import convert_checkpoint
 from hpnet_plugin.apis.synthetic import write_synthetic
+from hpnet_plugin.conversion import convert_checkpoint
 from hpnet_plugin.facts import read_facts
 from hpnet_plugin.recipes.reading import innermost, walk
 from hpnet_plugin.runner import current_config

@@ -26,7 +26,7 @@ def test_the_words_are_understood(step, monkeypatch):
         return
     assert program == 'hpnet'
     module = import_module(f'hpnet_plugin.{COMMANDS[name]}')
-    args = module.parse_args(words)
+    args = module.main.parse(words)
     if name == 'train':
         assert find_config(args.name).recipe in ('stream', 'hpnet', 'posec3d')
         assert args.work_dir == str(step.out.parent)

@@ -1,10 +1,12 @@
 """How commands end: one line, and an exit status that means something."""
 import errno
 import os
+import signal
 
 import pytest
 
 from hpnet_plugin.cli import main
+from hpnet_plugin.commands.command import Command, message_of
 from hpnet_plugin.commands.options import (
     number,
     output_file,
@@ -12,14 +14,14 @@ from hpnet_plugin.commands.options import (
     positive,
     whole_number,
 )
-from hpnet_plugin.commands.refusal import message_of, run_command
 from hpnet_plugin.files import write_whole
 
 
-def raising(error):
-    def work():
+def run(error, *refused, **options):
+    """A command that raises an error; its exit status."""
+    def work(args):
         raise error
-    return work
+    return Command('try', None, work, refused=refused, **options)([])
 
 
 @pytest.mark.parametrize('error, status, text', [
@@ -32,20 +34,41 @@ def raising(error):
     (KeyboardInterrupt(), 130, 'stopped'),
 ])
 def test_status(error, status, text, capsys):
-    assert run_command('try', raising(error), ValueError, KeyError) == status
+    assert run(error, ValueError, KeyError) == status
     assert capsys.readouterr().err.strip() == f'hpnet try: {text}'
 
 
 def test_work_that_failed(capsys):
     """Not by its user's words, though its error is a kind of theirs."""
-    assert run_command('try', raising(UnicodeError('it broke')), ValueError,
-                       failed=(UnicodeError, )) == 1
+    assert run(UnicodeError('it broke'), ValueError,
+               failed=(UnicodeError, )) == 1
     assert capsys.readouterr().err == 'hpnet try: it broke\n'
 
 
 def test_other_errors_are_bugs():
     with pytest.raises(TypeError):
-        run_command('try', raising(TypeError('a bug')), ValueError)
+        run(TypeError('a bug'), ValueError)
+
+
+@pytest.mark.parametrize('ignored', [False, True])
+def test_signals(ignored, capsys):
+    """They stop a command as Ctrl-C does, unless nohup has switched them off.
+    """
+    def work(args):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 5
+
+    before = [signal.getsignal(n) for n in (signal.SIGHUP, signal.SIGTERM)]
+    try:
+        signal.signal(signal.SIGHUP,
+                      signal.SIG_IGN if ignored else signal.SIG_DFL)
+        status = Command('try', None, work, signals=True, stopped='ended')([])
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    assert status == (5 if ignored else 143)
+    assert capsys.readouterr().err == ('' if ignored else
+                                       '\nhpnet try: ended\n')
 
 
 def test_words_of_the_system(tmp_path):

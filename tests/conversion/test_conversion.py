@@ -21,7 +21,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from safetensors.torch import save_file
 
-from hpnet_plugin.apis.conversion import (
+from hpnet_plugin.conversion import (
     KINDS,
     ConversionError,
     convert,
@@ -328,9 +328,9 @@ def unknown(state):
 
 @pytest.mark.parametrize('change, message', [
     (wrong_shape, r'c_fc.bias is \(255,\) instead of \(256,\)'),
-    (missing, '1 of its keys missing .*ln_final.weight'),
+    (missing, r'1 missing \(text.tower.ln_final.weight\)'),
     (too_few_blocks, r'missing .*resblocks\.0\.'),
-    (unknown, 'has not .*adapter.weight'),
+    (unknown, r'1 unexpected \(.*adapter.weight\)'),
 ])
 def test_strict(change, message, xclip, tmp_path):
     state = dict(xclip)
@@ -421,3 +421,33 @@ def test_usage(xclip, tmp_path, tool, capsys):
     assert tool([source, source, '--from', 'xclip']) == 2
     assert 'the source itself' in capsys.readouterr().err
     assert os.stat(source).st_size == before
+
+
+class Writing(torch.nn.Module):
+    """A module that writes a file while torch.jit loads it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.weight = path, torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return x
+
+    @torch.jit.export
+    def __getstate__(self):
+        return self.weight, self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, str, bool]):
+        self.weight, self.path, self.training = state
+        torch.save(self.weight, self.path)
+
+
+def test_no_code_of_a_torchscript_archive_is_run(tmp_path):
+    path = str(tmp_path / 'writing.pt')
+    torch.jit.script(Writing(str(tmp_path / 'ran'))).save(path)
+    with pytest.raises(ConversionError):
+        read_weights(path)
+    assert not (tmp_path / 'ran').exists()
+    torch.jit.load(path)
+    assert (tmp_path / 'ran').exists()
