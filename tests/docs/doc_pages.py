@@ -1,11 +1,14 @@
 """What is written on the pages: code blocks, commands, links, anchors."""
+import argparse
 import os
 import pathlib
 import re
 import shlex
+import sys
 from itertools import chain
 from typing import NamedTuple
 
+import pytest
 from markdown.extensions.toc import slugify
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -125,3 +128,25 @@ def links(page):
     text = text_of(page)
     return re.findall(r'\]\(([^)\s]+)\)', text) + re.findall(
         r'(?:src|srcset)="([^"]+)"', text)
+
+
+class Understood(Exception):  # noqa: N818
+    """Raised instead of what follows the parsing."""
+
+
+def parsed(call, *words, argv=None):
+    """Call a program until its command line is parsed; what it says."""
+    seen = []
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(self, args=None, namespace=None):
+        seen.append(parse(self, args, namespace))
+        raise Understood
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, 'parse_args', parse_only)
+        if argv is not None:
+            patch.setattr(sys, 'argv', argv)
+        with pytest.raises(Understood):
+            call(*words)
+    return seen[-1]

@@ -2,18 +2,27 @@
 import argparse
 import pathlib
 import re
-import sys
 from importlib import import_module, util
 
 import pytest
-from doc_pages import FENCE, ROOT, SPAN, Block, blocks, commands, pages
+from doc_pages import (
+    FENCE,
+    ROOT,
+    SPAN,
+    Block,
+    blocks,
+    commands,
+    pages,
+    parsed,
+)
 
-from hpnet_plugin.cli import COMMANDS
+from hpnet_plugin.cli import COMMANDS, usage
 from hpnet_plugin.commands.names import find_config
 from hpnet_plugin.compat.packages import OPTIONAL
 from hpnet_plugin.recipes import RECIPES
 from hpnet_plugin.recipes.checks import RUNNER_KEYS
 
+OWN_FILE = re.compile(r'\w+\.py(:\w+)?')  # of a reader
 ELSEWHERE = ('source', 'pip')  # programs of others
 MMACTION = pathlib.Path(util.find_spec('mmaction').origin).parent
 MIM = pathlib.Path(util.find_spec('mim').origin).parent / 'commands'
@@ -21,37 +30,23 @@ BLOCKS = [block for block in blocks('', 'bash', 'console')
           if commands(block.text)]
 
 
-class Understood(Exception):  # noqa: N818
-    """Raised instead of what follows the parsing."""
-
-
-def parsed(call, *words, argv=None):
-    """Call a program until its command line is parsed; what it says."""
-    seen = []
-    parse = argparse.ArgumentParser.parse_args
-
-    def parse_only(self, args=None, namespace=None):
-        seen.append(parse(self, args, namespace))
-        raise Understood
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, 'parse_args', parse_only)
-        if argv is not None:
-            patch.setattr(sys, 'argv', argv)
-        with pytest.raises(Understood):
-            call(*words)
-    return seen[-1]
-
-
 def check_hpnet(words):
     """A subcommand of hpnet: by its own parser."""
-    name, *words = words
+    name, *words = without_imports(words)
     assert name in COMMANDS, f'no command {name!r}'
     module = import_module(f'hpnet_plugin.{COMMANDS[name]}')
     args = parsed(module.main, words)
     if name == 'train' and '…' not in args.name:
         find_config(args.name)
     check_settings(getattr(args, 'cfg_options', None) or [])
+
+
+def without_imports(words):
+    """The words behind ``hpnet --import FILE.py``."""
+    while words[:1] == ['--import']:
+        assert words[1].endswith('.py') and '--import' in usage()
+        words = words[2:]
+    return words
 
 
 def check_settings(words):
@@ -64,7 +59,7 @@ def check_settings(words):
         assert key.split('.')[0] in known, f'no setting {key!r}'
         allowed = [recipe.settings[key] for recipe in RECIPES.values()
                    if key in recipe.settings]
-        if allowed and not value.startswith('['):
+        if allowed and not OWN_FILE.fullmatch(value):
             assert any(value in map(str, values) for values in allowed), word
 
 
@@ -110,6 +105,8 @@ def parse_script(path, words):
 
 def check_python(words):
     """A module or a script of this project."""
+    if OWN_FILE.fullmatch(words[0]):
+        return
     if words[0] != '-m':
         path, words = ROOT / words[0], words[1:]
         assert path.is_file(), path
@@ -181,10 +178,12 @@ def spans():
     for page in pages():
         text = FENCE.sub('', (ROOT / page).read_text(encoding='utf-8'))
         for span in SPAN.findall(text):
-            words = span.split()
-            if words[0] == 'hpnet' and len(words) > 1 and \
-                    words[1].islower() and words[1].isascii():
-                yield page, words[1:]
+            program, *words = span.split()
+            if program == 'hpnet':
+                words = without_imports(words)
+            if program == 'hpnet' and words and re.fullmatch(
+                    '[a-z-]+', words[0]):
+                yield page, words
 
 
 def test_commands_in_sentences(monkeypatch):
@@ -194,7 +193,7 @@ def test_commands_in_sentences(monkeypatch):
     monkeypatch.setattr(argparse.ArgumentParser, 'parse_args',
                         lambda self, *_: parsers.append(self) or 1 / 0)
     options = {}
-    for name in {words[0] for _, words in found}:
+    for name in {words[0] for _, words in found} - {'--version', '--help'}:
         assert name in COMMANDS, f'hpnet {name}'
         with pytest.raises(ZeroDivisionError):
             import_module(f'hpnet_plugin.{COMMANDS[name]}').main([])

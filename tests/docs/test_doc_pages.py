@@ -8,9 +8,18 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
-from doc_pages import ROOT, SPAN, anchors, blocks, links, pages, text_of
+from doc_pages import (
+    ROOT,
+    SPAN,
+    anchors,
+    blocks,
+    links,
+    pages,
+    parsed,
+    text_of,
+)
 
-from hpnet_plugin.commands.extract import parse_args
+from hpnet_plugin.cli import main
 from hpnet_plugin.datasets.released import RELEASED
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.registration import LOCATIONS
@@ -64,20 +73,23 @@ def rows(page):
 @functools.cache
 def classes():
     """Registered classes, (name, registry) to the options that they take."""
-    found = {}
-    for path in CODE:
-        for node in ast.parse(path.read_text(encoding='utf-8')).body:
-            for mark in getattr(node, 'decorator_list', ()):
-                where = re.fullmatch(r'(\w+)\.register_module\(\)',
-                                     ast.unparse(mark))
-                if where:
-                    made, = [function.args for function in node.body
-                             if getattr(function, 'name', '') == '__init__'
-                             ] or [None]
-                    found[node.name, where[1]] = {
-                        arg.arg for arg in made.args + made.kwonlyargs
-                    } if made else set()
-    return found
+    known = {node.name: node for path in CODE
+             for node in ast.parse(path.read_text(encoding='utf-8')).body
+             if isinstance(node, ast.ClassDef)}
+
+    def options(name):
+        if name not in known:  # a class of others
+            return set()
+        found = {arg.arg for node in known[name].body
+                 if getattr(node, 'name', '') == '__init__'
+                 for arg in node.args.args + node.args.kwonlyargs}
+        return found.union(*(options(ast.unparse(base))
+                             for base in known[name].bases))
+
+    return {(name, where[1]): options(name) for name, node in known.items()
+            for mark in node.decorator_list
+            if (where := re.fullmatch(r'(\w+)\.register_module\(\)',
+                                      ast.unparse(mark)))}
 
 
 def test_registered_names():
@@ -142,13 +154,13 @@ def test_deviations_of_the_extraction():
     for option in OPTIONS:
         words = option.split()
         if words[:2] == ['hpnet', 'extract'] and '--detector' not in words:
-            given = vars(parse_args(['videos', '--out', 'x', *words[2:]]))
+            given = vars(parsed(main, [*words[1:], '--out', 'x']))
             for word in words[2:]:
                 if word.startswith('--'):
                     name = word[2:].replace('-', '_')
                     found[name] = given[name]
     assert found == {name: value for name, value in RELEASED.items()
-                     if name != 'max_people'}
+                     if name != 'people'}
 
 
 @pytest.mark.parametrize('option', [
