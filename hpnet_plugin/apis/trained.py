@@ -34,6 +34,7 @@ from .description import (
     is_calibration,
     read_description,
 )
+from .registered import refuse_unregistered
 
 if TYPE_CHECKING:
     import torch
@@ -85,6 +86,8 @@ class Trained:
 
         Raises:
             TrainedError: If it is a fusion.
+            UnregisteredError: If its config names what is no registered
+                class.
             UnbuildableConfigError: If its config describes no model.
             CheckpointError: If its weights are not those of its config.
         """
@@ -98,6 +101,7 @@ class Trained:
         from mmengine.registry import DefaultScope
         config = Config(self.description.config)
         name = f'the config of {self.description.name}'
+        refuse_unregistered(config, name)
         with DefaultScope.overwrite_default_scope(
                 config.get('default_scope') or 'mmaction'), building(name):
             model = MODELS.build(config.model)

@@ -144,7 +144,7 @@ def check(parser: argparse.ArgumentParser,
     refuse_weights(parser, args.weights, args.model)
 
 
-def _window(text):
+def _window(text: str) -> str | float:
     return text if text in ('auto', 'clip') else positive(text)
 
 
