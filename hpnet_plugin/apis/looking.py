@@ -6,12 +6,14 @@ import os.path as osp
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from ..datasets.crops import Crops
 from ..estimation.assembly import AssembledClip
 from ..estimation.following import Follower, SeenFrame
+from ..estimation.video import VideoReader
 from ..extraction.clips import ClipExtraction, SeenClip
 from ..extraction.crop_cutting import CropCutter
 from .estimators import Estimators
@@ -88,7 +90,8 @@ class Looker:
                                   duration)
 
             name = _clip_name(media)
-            clip = extraction.see(name, reader, report,
+            # any medium reads as a file does
+            clip = extraction.see(name, cast(VideoReader, reader), report,
                                   recorder.add if recorder else None)
             found, crops = clip.found, None
             if recorder:

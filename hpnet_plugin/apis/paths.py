@@ -153,7 +153,8 @@ class People:
                                         *self._action(path.track, time)))
         return found
 
-    def _action(self, track: int, time: float):
+    def _action(self, track: int, time: float
+                ) -> tuple[str | None, float, list[tuple[str, float]]]:
         """Label, its probability and the best classes."""
         timeline = self._timelines.get(track)
         segment = timeline.at(time) if timeline else None

@@ -138,7 +138,7 @@ def _row(timeline: Timeline, chip: str, duration: float,
             f'{"".join(stretches)}<i class="hp-head"></i></div></div>')
 
 
-def _shown(result: VideoResult) -> Any:
+def _shown(result: VideoResult) -> list[tuple[Timeline, str]]:
     """The timelines of who is seen longest, each with the person's chip.
 
     Colours are those of the overlay, which shows everybody.
@@ -280,7 +280,8 @@ class _Energy:
         for number, image in (stills[i] for i in picked):
             _, energy, scores, joints = self.frames[number]
             cut, joints = zoom(image, joints[None],
-                               people_box(joints[None], scores[None]),
+                               list(people_box(joints[None],
+                                               scores[None])),
                                STILL_HEIGHT)
             images.append(draw_energy(cut, joints, scores[None],
                                       energy[None], self.limits))
