@@ -78,8 +78,9 @@ class CheckedRunner(Runner):
             return super().from_cfg(cfg)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._levels = {}
-        self._description = self._validated = None
+        self._levels: dict[logging.Handler, int] = {}
+        self._description: dict[str, Any] | None = None
+        self._validated: dict[str, Any] | None = None
         super().__init__(*args, **kwargs)
         for handler, level in self._levels.items():
             handler.setLevel(level)
@@ -136,15 +137,12 @@ class CheckedRunner(Runner):
         try:
             if self._description is None:
                 # when it is first needed: a start need not wait for it
-                from .apis.describing import (
-                    describe,
-                    installed_versions,
-                    run_name,
-                )
+                from .apis.describing import describe, run_name
+                from .versions import TRAINING, versions
                 self._description = describe(
                     self.cfg.to_dict(), run_name(self.work_dir),
                     dict(epochs=self.max_epochs, seed=self.seed,
-                         versions=installed_versions())).to_json()
+                         versions=versions(TRAINING))).to_json()
             training = self._description['training']
             results = [dict(part='val', split=training['splits'].get('val'),
                             **self._validated)] if self._validated else []

@@ -10,7 +10,6 @@ import os.path as osp
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ..facts import Facts, FactsError, benchmark_facts, read_record
@@ -27,7 +26,6 @@ from .description import DescriptionError, ModelDescription
 
 # of what made the features, what is of the folder and not of a new video
 COUNTS = ('versions', 'clips', 'frames', 'people', 'splits', 'failures')
-PACKAGES = ('hpnet-plugin', 'torch', 'mmengine', 'mmaction2', 'mmcv', 'numpy')
 # What stands in pipelines that are described: transform to the settings that
 # may differ. Anything else is another pipeline.
 _GRAPH_STEPS = dict(
@@ -118,15 +116,6 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return type(value)(map(_plain, value))
     return json_data(value)
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of what a training runs on."""
-    found = {}
-    for package in PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 def model_output(config: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from ..estimation.assembly import ClipAssembler
 from ..estimation.video import VideoReader, read_frames_at
-from ..extraction.crops import CropCutter
+from ..extraction.crop_cutting import CropCutter
 
 if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
@@ -112,7 +112,7 @@ def look(extractor: PooledExtractor, people: Sequence[Person]
     _, _, pooled = extractor(crops, matrices)
     maps = {tap: value.float().norm(dim=1).cpu().numpy()
             for tap, value in output.maps.items()}
-    heatmaps = _heat(output.answers).cpu().numpy()
+    heatmaps = _heat(output.head_outputs).cpu().numpy()
     return [PersonMaps(
         crops[i], output.joints[i], output.scores[i],
         {name: value[i] for name, value in maps.items()}, heatmaps[i],
@@ -163,11 +163,11 @@ def titles(people: Sequence[Person]) -> list[str]:
             for person in people]
 
 
-def _heat(answers: tuple[torch.Tensor, ...]) -> torch.Tensor:
+def _heat(outputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """Where the net sees joints at all, (N, h, w)."""
-    if len(answers) == 1:
-        return answers[0].float().amax(1)
+    if len(outputs) == 1:
+        return outputs[0].float().amax(1)
     # a SimCC head gives logits of columns and of rows
-    x, y = (answer.float().softmax(-1) for answer in answers)
+    x, y = (value.float().softmax(-1) for value in outputs)
     x, y = x / x.amax(-1, True), y / y.amax(-1, True)
     return (y[..., :, None] * x[..., None, :]).amax(1)

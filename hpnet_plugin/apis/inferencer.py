@@ -19,7 +19,7 @@ from ..estimation.people import PeopleError
 from ..estimation.video import VideoError
 from ..evaluation.calibration import UNKNOWN, probabilities
 from ..extraction.clips import ClipExtraction, Settings
-from ..extraction.crops import CropCutter
+from ..extraction.crop_cutting import CropCutter
 from .estimators import Estimators, build_estimators
 from .media import Media, MediaInfo, open_media
 from .results import (
@@ -397,7 +397,7 @@ class HPNetInferencer:
                      (record.get('crops') or dict(size=CROP)).items()
                      if key in ('size', 'margin', 'fit')}
         return Settings(
-            max_people=self.max_people or record.get('max_people', 2),
+            num_people=self.max_people or record.get('max_people', 2),
             max_frames=None if record.get('length') else
             record.get('max_frames', 300),
             length=record.get('length'),
@@ -418,7 +418,7 @@ class HPNetInferencer:
         cutter = None
         if 'crops' in self._scorer.needs:
             crops = self._settings().crops
-            cutter = CropCutter(**crops, max_people=together or 1)
+            cutter = CropCutter(**crops, num_people=together or 1)
         follower = Follower(source, extractor, self._every(media),
                             # as many candidates as in the extraction
                             max_people + 2, max_gap)

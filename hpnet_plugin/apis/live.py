@@ -14,15 +14,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..datasets.clips import SourceError
-from ..estimation.video import (
-    FORMATS,
-    LIMITS,
-    FrameChunk,
-    Limits,
-    UprightImages,
-    VideoError,
-    any_metadata,
-)
+from ..estimation.frame_decoding import UprightImages
+from ..estimation.video import LIMITS, FrameChunk, Limits, VideoError
+from ..estimation.video_file import FORMATS, any_metadata
 from .media import Media, MediaInfo
 
 OPENING, SILENCE = 10., 10.  # s that are waited for a stream, and for data

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..datasets.clips import SourceError
 from ..datasets.sources import read_list
+from ..estimation.frame_choice import choose_frames
 from ..estimation.video import (
     CHUNK_BYTES,
     LIMITS,
@@ -21,7 +22,6 @@ from ..estimation.video import (
     Limits,
     VideoError,
     VideoReader,
-    choose_frames,
 )
 from ..files import VIDEO_SUFFIXES
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..estimation import tracking
+from ..estimation import selection
 from ..estimation.assembly import people_arrays
 from ..estimation.following import SeenFrame
 from ..evaluation.calibration import UNKNOWN
-from ..extraction.crops import CropCutter, CropPart, CutCrops
+from ..extraction.crop_cutting import CropCutter, CropPart, CutCrops
 from .results import ClipInput, Prediction, Segment, Timeline
 
 # A person is looked at in a window if seen in this share of its time, or if
@@ -191,8 +191,8 @@ def people_of(window: Window,
             first; 0: each person alone.
         max_people: People at most.
         max_gap: Longest absence in frames that is filled.
-        least: See :func:`tracking.select`.
-        evidence: See :func:`tracking.believed`; somebody whose joints have a
+        least: See :func:`selection.select`.
+        evidence: See :func:`selection.believed`; somebody whose joints have a
             lower mean score is nobody.
         cutter: Cuts crops, None if no model asks for them.
         once: Tracks that were looked at before: they need to be seen in
@@ -208,7 +208,7 @@ def people_of(window: Window,
     tracks = _tracks(frames)
     if not tracks:
         return []
-    chosen = tracking.select(list(tracks.values()), boxes, max_people, least,
+    chosen = selection.select(list(tracks.values()), boxes, max_people, least,
                              numbers)
     poses = {(t, k): (seen.joints[k], seen.scores[k],
                       {tap: value[k] for tap, value in seen.features.items()})
@@ -218,7 +218,7 @@ def people_of(window: Window,
     if evidence > 0:
         # a clip of the training shows somebody; here there may be nobody
         scores = arrays['keypoint_score']
-        good = tracking.believed(scores, evidence) & (
+        good = selection.believed(scores, evidence) & (
             _mean_score(scores) >= evidence)
         if not good.any():
             return []

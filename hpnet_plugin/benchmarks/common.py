@@ -35,14 +35,15 @@ def positive(text: str) -> int:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    from ..extraction.dataset import versions
+    from ..versions import EXTRACTION, versions
     model = platform.processor()
     with contextlib.suppress(OSError), open('/proc/cpuinfo') as file:
         model = next((line.split(':')[1].strip() for line in file
                       if line.startswith('model name')), model)
     return dict(cpu=model, cores=len(os.sched_getaffinity(0)),
                 load=round(os.getloadavg()[0], 2),
-                python=platform.python_version(), versions=versions())
+                python=platform.python_version(),
+                versions=versions(EXTRACTION))
 
 
 def take_turns(runs: dict[str, Callable[[str], Any]], repeat: int,

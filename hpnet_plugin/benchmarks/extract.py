@@ -333,7 +333,7 @@ def _pooling(task: Task, repeat: int) -> list[dict]:
         np.float32).transpose(0, 3, 1, 2).copy()
     session = net.session.session
     sides = (lambda: extractor(crops, matrices),
-             lambda: session.run(net.answers, {net.session.input: ready}))
+             lambda: session.run(net.output_names, {net.session.input: ready}))
     seconds = [[], []]
     for turn in range(repeat + 1):
         for times, side in zip(seconds, sides):

@@ -148,9 +148,10 @@ def causal(scene: list) -> list:
 
 def whole_clip(scene: list) -> list:
     """The same and who is kept of all people, as extraction does."""
-    from ..estimation.tracking import link, select
+    from ..estimation.selection import select
+    from ..estimation.tracking import link
     boxes = [given for *_, given in scene]
-    chosen = select(link(boxes), boxes, max_people=100)
+    chosen = select(link(boxes), boxes, num_people=100)
     found = []
     for t, given in enumerate(boxes):
         slots = np.flatnonzero(chosen[:, t] >= 0)

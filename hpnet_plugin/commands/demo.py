@@ -68,7 +68,7 @@ def first_steps() -> list[Step]:
               '--classes', PEOPLE / 'classes.txt',
               '--splits', PEOPLE / 'splits.json', '--pose', 'tiny',
               '--detector', f'boxes:{PEOPLE / "boxes.json"}',
-              '--max-people', '1', '--crops', '--crop-size', '96',
+              '--people', '1', '--crops', '--crop-size', '96',
               '--out', DATA],
              DATA / 'annotations.pkl')
     ]

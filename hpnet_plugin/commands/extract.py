@@ -131,8 +131,8 @@ def read_source(args: argparse.Namespace) -> Source:
     from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
-    if args.max_people is None:
-        args.max_people = facts.people if facts and facts.benchmark else 2
+    if args.people is None:
+        args.people = facts.people if facts and facts.benchmark else 2
     known = {**(names.read_names(lists) if facts else {}),
              **names.read_names(args.out)}
     clips, skipped = sources.list_clips(args.source, known)
@@ -206,7 +206,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if args.max_length:
         limits = limits._replace(frames=args.max_length)
     return Settings(
-        max_people=args.max_people,
+        num_people=args.people,
         max_frames=None if args.length else args.max_frames or None,
         length=args.length,
         persons=args.persons,
@@ -281,11 +281,11 @@ def say_estimate(estimate: Any, args: argparse.Namespace) -> None:
               'that failed', flush=True)
         return
     sizes = f'{megabytes(estimate.bytes)} MB'
-    if args.max_people > 1:
+    if args.people > 1:
         # a second person is not in every clip
         sizes += (f' with one person in each clip, up to '
-                  f'{megabytes(estimate.bytes * args.max_people)} MB with '
-                  f'{args.max_people}')
+                  f'{megabytes(estimate.bytes * args.people)} MB with '
+                  f'{args.people}')
     print(f'{count(estimate.clips, "clip")}, about '
           f'{count(estimate.frames, "frame")}; the features will take about '
           f'{sizes}, in {args.out}', flush=True)

@@ -98,7 +98,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     add('--detect-every', type=whole_number(), metavar='K',
         help='detect people in every K-th frame and interpolate their boxes '
         'between (default: hog 12, other detectors 4, given boxes 1)')
-    add('--max-people', type=whole_number(),
+    add('--people', '--max-people', type=whole_number(), metavar='N',
         help='people kept in each clip (default: 2, or the number of the '
         'benchmark that hpnet prepare prepared)')
     add('--persons', default='tracked', choices=('tracked', 'released'),

@@ -160,4 +160,4 @@ def show(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> None:
 
 
 main = Command('fuse', __doc__, run, add_options, check,
-               refused=(FactsError, ScoreError, SourceError))
+               refused=(ScoreError, SourceError, FactsError))

@@ -1,6 +1,5 @@
 """A config with settings: what mmaction2's scripts run."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from .. import stock
 from ..config_text import UnreadableConfigError, read_config
 from ..facts import Facts, FactsError, read_facts
 from ..files import write_whole
+from ..own_files import short_name
 from ..recipes import SettingError, recompose
 from ..recipes.checks import (
     ConfigError,
@@ -21,8 +21,9 @@ from .names import Named, UnknownNameError
 from .options import config_options
 
 if TYPE_CHECKING:
-    from ..recipes.reading import ConfigLike
     from mmengine.config import Config
+
+    from ..recipes.reading import ConfigLike
 
 # what a user can mend; said in a line, with exit status 2
 REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
@@ -129,7 +130,7 @@ def _work_dir(named: Named, given: Mapping[str, str], config: Config) -> str:
     words = [named.name]
     net = config.get('net') if named.recipe == 'stream' else given.get('net')
     if net:
-        words.append(net)
+        words.append(short_name(net))
     if given.get('size'):
         words.append(given['size'])
     data = given.get('data_root') or given.get('benchmark') or (

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..estimation.people import ClipJoints, JointsSource
+from ..estimation.given_joints import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
 from .annotations import AnnotationsError, read_annotations

@@ -27,7 +27,7 @@ RELEASED = dict(
     # the best boxes of each frame, without tracking: two for NTU's mutual
     # actions, else one, and the only one copied to the second slot
     persons='released',
-    max_people=2,
+    people=2,
     # every frame is looked at
     detect_every=1,
     # a frame without a box is zero in joints and features, and so is a clip

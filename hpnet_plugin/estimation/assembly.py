@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import tracking
+from . import gaps, selection, tracking
+from .crop_batches import CropBatches, Key, Pose
 from .people import People, PersonSource
 
 if TYPE_CHECKING:
-    from .extractor import PooledExtractor
+    from .interfaces import Extractor
+    from .video import FrameChunk
 
 PERSONS = ('tracked', 'released')
 NOBODY = ('zeros', 'frame', 'fail')
@@ -23,8 +25,6 @@ NOBODY = ('zeros', 'frame', 'fail')
 NTU_NAME = re.compile(r'S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})(_rgb)?')
 # NTU's mutual actions, which the released extraction takes two people for.
 TWO_PERSON_ACTIONS = frozenset((*range(50, 61), *range(106, 121)))
-# Batches are filled up to a multiple of this: few sizes, little waste.
-PADDED_TO = 8
 
 
 class NoPersonError(ValueError):
@@ -59,6 +59,15 @@ class AssembledClip(NamedTuple):
     nobody: bool
 
 
+class _Watched(NamedTuple):
+    """What was seen of the T frames of a clip, and crops of its people."""
+    people: list[People]
+    numbers: list[int]
+    times: list[float]
+    shape: tuple[int, int]
+    crops: CropBatches
+
+
 class ClipAssembler:
     """Turns the frames of a clip into its joints and pooled features.
 
@@ -69,9 +78,8 @@ class ClipAssembler:
 
     Args:
         source: Says who is where.
-        extractor: Pose net, taps and pooling; anything with its ``crop``,
-            ``submit``, ``taps`` and ``net.num_joints``.
-        max_people: People kept, M at most.
+        extractor: Pose net, taps and pooling.
+        num_people: People kept, M at most.
         max_gap: Longest absence in frames of the video that is bridged when
             people are tracked, and filled linearly in their joints and
             features.
@@ -92,13 +100,13 @@ class ClipAssembler:
 
     def __init__(self,
                  source: PersonSource,
-                 extractor: PooledExtractor,
-                 max_people: int = 2,
+                 extractor: Extractor,
+                 num_people: int = 2,
                  max_gap: int = 30,
                  persons: str = 'tracked',
                  nobody: str = 'zeros',
                  batch: int = 32,
-                 budget: int = 256 << 20):
+                 budget: int = 256 << 20) -> None:
         for key, value, known in (('persons', persons, PERSONS),
                                   ('nobody', nobody, NOBODY)):
             if value not in known:
@@ -111,11 +119,11 @@ class ClipAssembler:
             raise ValueError(f'{source.name} gives joints, a whole frame has '
                              "none: take nobody='zeros' or 'fail'")
         self.source, self.extractor = source, extractor
-        self.max_people, self.max_gap = max_people, max_gap
+        self.num_people, self.max_gap = num_people, max_gap
         self.persons, self.nobody = persons, nobody
         self.batch, self.budget = batch, budget
         # a few more than are kept, since who stays is known at the end only
-        self.candidates = max_people + 2
+        self.candidates = num_people + 2
 
     @property
     def record(self) -> dict:
@@ -130,14 +138,14 @@ class ClipAssembler:
             **record,
             detector=self.source.record,
             persons='given' if self.source.slotted else self.persons,
-            max_people=self.max_people,
+            max_people=self.num_people,
             max_gap=self.max_gap,
             **nobody)
 
     def __call__(
         self,
         clip: str,
-        chunks: Iterable,
+        chunks: Iterable[FrameChunk],
         on_frame: Callable[[np.ndarray, np.ndarray], None] | None = None,
         pose: bool = True
     ) -> AssembledClip:
@@ -161,63 +169,69 @@ class ClipAssembler:
             NotFiniteError: If a joint or feature is not finite.
             ValueError: If the clip has no frame.
         """
-        crops = _Crops(self.extractor, self.batch, self.budget)
-        numbers, times, people, shape = [], [], [], None
         doubted = self.persons == 'tracked' and self.source.evidence > 0
-        posed = pose or doubted
-        frames = None  # whole frames, for as long as nobody is seen
-        if self.nobody == 'frame':
-            frames = _Crops(self.extractor, self.batch, self.budget)
+        seen = self._watch(clip, chunks, on_frame, pose or doubted)
+        count = len(seen.people)
+        chosen = self._choose(clip, seen.people, seen.numbers)
+        nobody = not (chosen >= 0).any()
+        if nobody and self.nobody == 'fail':
+            raise NoPersonError(f'{clip}: nobody found in {count} frames')
+        if nobody:
+            chosen = np.full((1, count), -1)
+        if nobody and self.nobody == 'frame':
+            chosen = np.zeros_like(chosen)
+            seen = seen._replace(
+                people=[People(_whole(seen.shape))] * count)
+        doubted = doubted and len(chosen) > 1
+        arrays = self._arrays(clip, seen, chosen) if pose or doubted else {}
+        if doubted:
+            good = selection.believed(arrays['keypoint_score'],
+                                      self.source.evidence)
+            chosen = chosen[good]
+            arrays = {key: value[good] for key, value in arrays.items()}
+        return AssembledClip(arrays if pose else {},
+                             [found.boxes for found in seen.people], chosen,
+                             seen.shape, seen.numbers, seen.times, nobody)
+
+    def _watch(self, clip: str, chunks: Iterable[FrameChunk],
+               on_frame: Callable[[np.ndarray, np.ndarray], None] | None,
+               posed: bool) -> _Watched:
+        """Go through the frames; hold the crops that may be posed."""
+        crops = CropBatches(self.extractor, self.batch, self.budget)
+        numbers, times, people, shape = [], [], [], None
+        empty = self.nobody == 'frame' and posed  # so far
         for sighting in self.source.follow(clip, chunks):
             image, found = sighting.image, sighting.people
             if not self.source.slotted:
                 found = _first(found, self.candidates)
-            shape = shape or image.shape[:2]
+            shape = shape or (image.shape[0], image.shape[1])
+            if empty and len(found.boxes):
+                # whole frames were held for as long as nobody was seen
+                empty = False
+                crops = CropBatches(self.extractor, self.batch, self.budget)
             for k, box in enumerate(found.boxes if posed else ()):
                 crops.add((len(people), k), image, box,
                           None if found.joints is None else found.joints[k])
-            if len(found.boxes):
-                frames = None
-            elif frames and posed:
-                frames.add((len(people), 0), image, _whole(shape)[0])
+            if empty:
+                crops.add((len(people), 0), image, _whole(shape)[0])
             if on_frame:
                 on_frame(image, found.boxes)
             numbers.append(sighting.number)
             times.append(sighting.time)
             people.append(found)
-        if not people:
+        if shape is None:
             raise ValueError(f'{clip}: the clip has no frame')
-        chosen = self._choose(clip, people, numbers)
-        nobody = not (chosen >= 0).any()
-        if nobody and self.nobody == 'fail':
-            raise NoPersonError(f'{clip}: nobody found in {len(people)} '
-                                'frames')
-        if nobody:
-            chosen = np.full((1, len(people)), -1)
-        if nobody and frames:
-            crops, chosen = frames, np.zeros_like(chosen)
-            people = [People(_whole(shape))] * len(people)
-        arrays = {}
-        if pose or doubted and len(chosen) > 1:
-            arrays = self._arrays(clip, people, chosen, numbers, crops)
-        if doubted and len(chosen) > 1:
-            good = tracking.believed(arrays['keypoint_score'],
-                                     self.source.evidence)
-            chosen = chosen[good]
-            arrays = {key: value[good] for key, value in arrays.items()}
-        if not pose:
-            arrays = {}
-        return AssembledClip(arrays, [found.boxes for found in people],
-                             chosen, tuple(shape), numbers, times, nobody)
+        return _Watched(people, numbers, times, shape, crops)
 
-    def _choose(self, clip, people, numbers):
+    def _choose(self, clip: str, people: list[People], numbers: list[int]
+                ) -> np.ndarray:
         """Who is in which slot: (M, T) indices into each frame's boxes."""
         boxes = [found.boxes for found in people]
         if self.source.slotted:
             slots = np.concatenate([found.slots for found in people])
             known, count = np.unique(slots, return_counts=True)
             kept = known[np.sort(np.argsort(
-                -count, kind='stable')[:self.max_people])]
+                -count, kind='stable')[:self.num_people])]
             chosen = np.full((len(kept), len(people)), -1)
             for t, found in enumerate(people):
                 slot, at = np.nonzero(kept[:, None] == found.slots)
@@ -225,32 +239,36 @@ class ClipAssembler:
             return chosen
         if self.persons == 'tracked':
             tracks = tracking.link(boxes, self.max_gap, numbers)
-            return tracking.select(tracks, boxes, self.max_people,
-                                   self.source.least, numbers)
+            return selection.select(tracks, boxes, self.num_people,
+                                    self.source.least, numbers)
         action = NTU_NAME.fullmatch(clip)
-        two = bool(action) and int(action[1]) in TWO_PERSON_ACTIONS
+        two = action is not None and int(
+            action[1]) in TWO_PERSON_ACTIONS
         last = np.array([len(found) - 1 for found in boxes])
         return np.stack((np.minimum(last, 0), np.minimum(last, int(two))))
 
-    def _arrays(self, clip, people, chosen, numbers, crops):
+    def _arrays(self, clip: str, seen: _Watched, chosen: np.ndarray
+                ) -> dict[str, np.ndarray]:
         """Joints, scores and features of the chosen, gaps filled."""
         where = [(t, chosen[m, t]) for t, m in np.argwhere(chosen.T >= 0)]
-        poses = crops.pose(where)
-        given = people[0].joints
+        poses = seen.crops.pose(where)
+        given = seen.people[0].joints
         for t, k in where:
             joints, scores, pooled = poses[t, k]
-            if scores is None:
-                poses[t, k] = joints, people[t].scores[k], pooled
+            known = seen.people[t].scores
+            if scores is None and known is not None:
+                poses[t, k] = joints, known[k], pooled
         tracked = self.source.slotted or self.persons == 'tracked'
         return people_arrays(
             clip, chosen, poses, self.extractor.taps,
             self.extractor.net.num_joints if given is None
-            else given.shape[1], numbers, self.max_gap if tracked else 0)
+            else given.shape[1], seen.numbers,
+            self.max_gap if tracked else 0)
 
 
 def people_arrays(clip: str,
                   chosen: np.ndarray,
-                  poses: Mapping[tuple[int, int], tuple],
+                  poses: Mapping[Key, Pose],
                   taps: Mapping[str, int],
                   num_joints: int,
                   numbers: Sequence[int],
@@ -278,8 +296,9 @@ def people_arrays(clip: str,
     """
     present = chosen >= 0
     shape = (*chosen.shape, num_joints)
-    arrays = dict(keypoint=np.zeros((*shape, 2), np.float32),
-                  keypoint_score=np.zeros(shape, np.float32))
+    arrays: dict[str, np.ndarray] = dict(
+        keypoint=np.zeros((*shape, 2), np.float32),
+        keypoint_score=np.zeros(shape, np.float32))
     for tap, channels in taps.items():
         arrays[tap] = np.zeros((*shape, channels), np.float16)
     for m, t in np.argwhere(present):
@@ -291,7 +310,7 @@ def people_arrays(clip: str,
     for key, value in arrays.items():
         good = np.isfinite(value).reshape(*chosen.shape, -1).all(-1)
         if not good.all():
-            t = numbers[np.argmin(good.all(0))]
+            t = numbers[int(np.argmin(good.all(0)))]
             raise NotFiniteError(
                 f'{clip}: {key} of frame {t} is not finite: the pose net '
                 'gives NaN, or more than float16 holds (65504); another '
@@ -299,67 +318,17 @@ def people_arrays(clip: str,
     if max_gap:
         for key in arrays:
             if key != 'keypoint_score':
-                arrays[key] = tracking.fill_gaps(
+                arrays[key] = gaps.fill_gaps(
                     arrays[key], present, max_gap, numbers)
     return arrays
 
 
-class _Crops:
-    """Crops of one clip that wait for the pose net."""
-
-    def __init__(self, extractor, batch, budget):
-        self.extractor, self.batch, self.budget = extractor, batch, budget
-        self.waiting, self.bytes, self.done = {}, 0, {}
-
-    def add(self, key, image, box, joints=None):
-        """Cut a person out of a frame."""
-        crop, matrix = self.extractor.crop(image, box)
-        self.waiting[key] = crop, matrix, joints
-        self.bytes += crop.nbytes
-        if self.bytes >= self.budget:
-            self._run(list(self.waiting))
-            self.waiting, self.bytes = {}, 0
-
-    def pose(self, keys):
-        """Joints, scores and features of the keys."""
-        # one that fills two slots is posed once
-        self._run([key for key in dict.fromkeys(keys)
-                   if key not in self.done])
-        return self.done
-
-    def _run(self, keys):
-        pending = None
-        for start in range(0, len(keys), self.batch):
-            some = keys[start:start + self.batch]
-            full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
-            items = [self.waiting[key] for key in
-                     some + some[-1:] * (full - len(some))]
-            crops, matrices, joints = zip(*items)
-            begun = self.extractor.submit(
-                np.stack(crops), np.stack(matrices),
-                None if joints[0] is None else np.stack(joints))
-            # a GPU works on this batch while the one before is taken and
-            # the next is put together
-            if pending:
-                self._take(*pending)
-            pending = some, begun
-        if pending:
-            self._take(*pending)
-
-    def _take(self, keys, begun):
-        at, scores, pooled = begun.result()
-        for i, key in enumerate(keys):
-            self.done[key] = (at[i], None if scores is None else scores[i],
-                              {tap: value[i]
-                               for tap, value in pooled.items()})
-
-
-def _first(found, count):
+def _first(found: People, count: int) -> People:
     """The first people of a frame."""
-    return People(*(None if part is None else part[:count]
-                    for part in found))
+    return found._make(None if part is None else part[:count]
+                       for part in found)
 
 
-def _whole(shape):
+def _whole(shape: tuple[int, int]) -> np.ndarray:
     """The whole frame as the only box, of score 1."""
     return np.array([[0, 0, shape[1], shape[0], 1]], np.float32)

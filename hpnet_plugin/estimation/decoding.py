@@ -4,33 +4,41 @@ The decoders take numpy arrays or tensors and give the same kind back, with
 the same bits: numpy is the faster one on a CPU (its argmax is ten times that
 of torch), tensors stay on the device where they are.
 """
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 BORDERS = ('hrnet', 'mmpose')
 # mmpose's UDP decoder counts cells in float32, exact up to here.
 EXACT_CELLS = 2**24
 
 
-def decode_heatmaps(heatmaps, input_size, border='hrnet'):
+def decode_heatmaps(heatmaps: np.ndarray | Tensor, input_size: tuple[int],
+                    border: str = 'hrnet') -> tuple[np.ndarray | Tensor]:
     """Joints of 2-D heatmaps: the maximum, moved a quarter cell uphill.
 
     The convention of HRNet, SimpleBaseline and mmpose's ``MSRAHeatmap``:
     cell i of a heatmap of stride s stands for pixel s * i.
 
     Args:
-        heatmaps (np.ndarray | Tensor): (N, V, h, w).
-        input_size (tuple[int]): Width and height of the net's input.
-        border (str): Where a maximum is not moved. ``'hrnet'``: along an
+        heatmaps: (N, V, h, w).
+        input_size: Width and height of the net's input.
+        border: Where a maximum is not moved. ``'hrnet'``: along an
             axis on whose first or last cell it lies. ``'mmpose'``: as
             ``MSRAHeatmap`` does, along an axis also on its second cell, and
             not at all on the first cell of the other axis. Defaults to
             ``'hrnet'``.
 
     Returns:
-        tuple[np.ndarray | Tensor]: Joints (N, V, 2) in crop pixels and the
+        Joints (N, V, 2) in crop pixels and the
         maxima as scores (N, V), float32. Where no cell is positive the joint
         is (-1, -1) cells and the score as found.
 
@@ -58,16 +66,17 @@ def decode_heatmaps(heatmaps, input_size, border='hrnet'):
                    (input_size[0] / w, input_size[1] / h), (n, v))
 
 
-def decode_simcc(x, y, input_size):
+def decode_simcc(x: np.ndarray | Tensor, y: np.ndarray | Tensor,
+                 input_size: tuple[int]) -> tuple[np.ndarray | Tensor]:
     """Joints of SimCC's two vectors a joint: the maxima over the split ratio.
 
     Args:
-        x (np.ndarray | Tensor): (N, V, W * split ratio).
-        y (np.ndarray | Tensor): (N, V, H * split ratio).
-        input_size (tuple[int]): Width and height of the net's input.
+        x: (N, V, W * split ratio).
+        y: (N, V, H * split ratio).
+        input_size: Width and height of the net's input.
 
     Returns:
-        tuple[np.ndarray | Tensor]: Joints (N, V, 2) in crop pixels and
+        Joints (N, V, 2) in crop pixels and
         scores (N, V), the smaller of the two maxima, float32. Where it is not
         positive the joint is (-1, -1) steps, as in mmpose's ``SimCCLabel``.
     """
@@ -81,18 +90,18 @@ def decode_simcc(x, y, input_size):
                    (n, v))
 
 
-def tensor_decoder(head, input_size):
+def tensor_decoder(head: nn.Module, input_size: tuple[int]) -> Callable | None:
     """The decoder of tensors alone that equals a head's own.
 
     Covered are ``MSRAHeatmap`` without ``unbiased`` and ``SimCCLabel``
     without ``use_dark``. It can be part of an exported graph.
 
     Args:
-        head (nn.Module): Head of a top-down net of mmpose.
-        input_size (tuple[int]): Width and height of the net's input.
+        head: Head of a top-down net of mmpose.
+        input_size: Width and height of the net's input.
 
     Returns:
-        Callable | None: From the head's outputs, arrays or tensors, to
+        From the head's outputs, arrays or tensors, to
         joints (N, V, 2) in crop pixels and scores (N, V); None if the head's
         own is needed.
     """
@@ -109,7 +118,8 @@ def tensor_decoder(head, input_size):
     return None
 
 
-def batched_decoder(head, input_size):
+def batched_decoder(head: nn.Module, input_size: tuple[int]
+                    ) -> Callable | None:
     """The batched decoder that equals a head's own, where there is one.
 
     mmpose decodes crop by crop. Covered is what :func:`tensor_decoder` is
@@ -117,11 +127,11 @@ def batched_decoder(head, input_size):
     the crops' joints pass mmpose's own code as if they were of one crop.
 
     Args:
-        head (nn.Module): Head of a top-down net of mmpose.
-        input_size (tuple[int]): Width and height of the net's input.
+        head: Head of a top-down net of mmpose.
+        input_size: Width and height of the net's input.
 
     Returns:
-        Callable | None: From the head's outputs, tensors, to joints (N, V, 2)
+        From the head's outputs, tensors, to joints (N, V, 2)
         in crop pixels and scores (N, V); None if the head's own is needed.
     """
     from mmpose.codecs import UDPHeatmap
@@ -129,7 +139,7 @@ def batched_decoder(head, input_size):
 
     decode, codec = tensor_decoder(head, input_size), head.decoder
     if decode is not None:
-        return lambda *answers: decode(*map(on_host, answers))
+        return lambda *outputs: decode(*map(on_host, outputs))
     if type(head).decode is BaseHead.decode and \
             type(codec) is UDPHeatmap and codec.heatmap_type == 'gaussian':
         return lambda maps: _decode_udp(codec, maps.float().cpu().numpy())
@@ -154,14 +164,14 @@ def _decode_udp(codec, heatmaps):
             np.concatenate(scores).astype(np.float32))
 
 
-def on_host(value):
+def on_host(value: Tensor) -> np.ndarray | Tensor:
     """A tensor of the CPU as the array over its memory; others as they are.
 
     Args:
-        value (Tensor): Of floats.
+        value: Of floats.
 
     Returns:
-        np.ndarray | Tensor: The same in float32, for the faster decoder.
+        The same in float32, for the faster decoder.
     """
     value = value.float()
     return value.numpy() if value.device.type == 'cpu' else value

@@ -7,14 +7,14 @@ PRECISIONS = ('fp32', 'tf32', 'fp16', 'bf16')
 _AUTOCAST = dict(fp16=torch.float16, bf16=torch.bfloat16)
 
 
-def device_of(name) -> torch.device:
+def device_of(name: str | torch.device) -> torch.device:
     """The device of a name, if this machine has it.
 
     Args:
-        name (str | torch.device): ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
+        name: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
 
     Returns:
-        torch.device: The device.
+        The device.
 
     Raises:
         ValueError: If the name is no device, or this machine lacks it.
@@ -42,17 +42,17 @@ def device_of(name) -> torch.device:
 
 
 @contextmanager
-def computing(device: torch.device, threads: int = 1,
-              precision: str = 'fp32'):
+def computing(device: torch.device, threads: int = 1, precision: str = 'fp32'
+              ) -> None:
     """Settings under which a torch net runs, taken back afterwards.
 
     No gradients; ``threads`` threads on a CPU; kernels chosen by shape and
     never by timing them, so that the same crops give the same bits.
 
     Args:
-        device (torch.device): The net's device.
-        threads (int): Threads of PyTorch on the CPU. Defaults to 1.
-        precision (str): ``'fp32'``; ``'tf32'``, which lets a GPU's
+        device: The net's device.
+        threads: Threads of PyTorch on the CPU. Defaults to 1.
+        precision: ``'fp32'``; ``'tf32'``, which lets a GPU's
             convolutions round their factors to 10 bits; ``'fp16'`` or
             ``'bf16'``, autocast. Defaults to ``'fp32'``.
     """

@@ -1,10 +1,12 @@
 """An mmpose net as an ONNX graph, exported once and kept."""
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import os.path as osp
 import warnings
-from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,37 +15,40 @@ from torch import nn
 from ..files import write_whole
 from ..onnx_export import OPSET, TOLERANCE, ExportError, difference, to_onnx
 from ..onnx_session import open_session
+from ..versions import versions
 from .devices import computing
+from .taps import ModuleTaps
 
 # what the graph depends on beside the net
 PACKAGES = ('torch', 'mmpose', 'mmengine', 'onnx', 'onnxruntime')
 
 
 class _Graph(nn.Module):
-    """Normalised crops in, answers and maps out, all in one tuple."""
+    """Normalised crops in; the head's outputs and the maps in one tuple."""
 
-    def __init__(self, model, kept):
+    def __init__(self, model: nn.Module, kept: ModuleTaps) -> None:
         super().__init__()
         self.model, self.kept = model, kept
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         outputs = self.model.head(self.model.extract_feat(images))
-        answers = outputs if isinstance(outputs, tuple) else (outputs, )
-        return (*answers, *self.kept.take().values())
+        outputs = outputs if isinstance(outputs, tuple) else (outputs, )
+        return (*outputs, *self.kept.take().values())
 
 
-def export_pose_net(model, kept, size, key):
+def export_pose_net(model: nn.Module, kept: ModuleTaps, size: tuple[int, int],
+                    key: dict[str, Any]) -> tuple[bytes, list[str]]:
     """The ONNX graph of a net with its taps, from the cache if it is there.
 
     Args:
-        model (nn.Module): Top-down net of mmpose, in eval mode.
-        kept (ModuleTaps): Its taps.
-        size (tuple[int]): Width and height of the crops.
-        key (dict): What the graph depends on: config, weights, taps, norm.
+        model: Top-down net of mmpose, in eval mode.
+        kept: Its taps.
+        size: Width and height of the crops.
+        key: What the graph depends on: config, weights, taps, norm.
             Versions of the packages are added.
 
     Returns:
-        tuple[bytes, list[str]]: The graph, whose batch is free, and the
+        The graph, whose batch is free, and the
         names of its outputs: the head's, then the taps'.
 
     Raises:
@@ -59,7 +64,7 @@ def export_pose_net(model, kept, size, key):
                     for value in graph(images.to(device))]
     names = [f'output{i}' for i in range(len(expected))]
     key = dict(key, names=names, opset=OPSET,
-               versions={name: _version(name) for name in PACKAGES})
+               versions=versions(PACKAGES))
     text = json.dumps(key, sort_keys=True, default=str)
     path = osp.join(cache_folder(),
                     hashlib.sha256(text.encode()).hexdigest() + '.onnx')
@@ -91,13 +96,18 @@ def export_pose_net(model, kept, size, key):
     return data, names
 
 
-def cache_folder():
-    """Folder of exported nets: ``$XDG_CACHE_HOME/hpnet_plugin/onnx``."""
+def cache_folder() -> str:
+    """Folder of exported nets.
+
+    Returns:
+        ``$XDG_CACHE_HOME/hpnet_plugin/onnx``.
+    """
     root = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     return osp.join(root, 'hpnet_plugin', 'onnx')
 
 
-def _difference(data, names, images, expected):
+def _difference(data: bytes, names: list[str], images: torch.Tensor,
+                expected: list[np.ndarray]) -> float:
     """Largest difference of a graph's outputs, as a share of the largest."""
     try:
         session = open_session(data, 'the exported net', threads=1)
@@ -105,10 +115,3 @@ def _difference(data, names, images, expected):
     except Exception:
         return np.inf
     return difference(found, expected)
-
-
-def _version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

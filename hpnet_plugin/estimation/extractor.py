@@ -1,5 +1,10 @@
 """Crops in, joints and pooled features out: the Feedback Pooling Module."""
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -7,8 +12,11 @@ import torch.nn.functional as F
 
 from ..pooling import REGIONS, patch_at_joints, pool_at_joints
 from .geometry import crop_person, to_crop, to_frame
-from .pose import build_pose_net
+from .pose import PoseNet, PoseOutput, build_pose_net
 from .taps import TapError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ASPECTS = ('input', 'frame')
 # What else can be kept of a crop, each under its own name in the store.
@@ -16,15 +24,17 @@ EXTRAS = ('rgb', 'coordinates', 'heatmap')
 RGB_STRIDE, RGB_PATCH, HEATMAP_PATCH = 4, 5, 7
 
 
-def build_extractor(pose, checkpoint=None, taps=(), device='cpu', norm='eval',
-                    region=1, grid='exact', aspect='input', backend='torch',
-                    precision='fp32', threads=1):
+def build_extractor(pose: str | Path, checkpoint=None,
+                    taps: Sequence[str] = (), device='cpu', norm='eval',
+                    region: int = 1, grid: str = 'exact',
+                    aspect: str = 'input', backend='torch', precision='fp32',
+                    threads=1) -> PooledExtractor:
     """Build a pose net and the pooling of what its taps name.
 
     Args:
-        pose (str | Path): See :func:`build_pose_net`, as ``checkpoint``,
+        pose: See :func:`build_pose_net`, as ``checkpoint``,
             ``device``, ``norm``, ``backend``, ``precision`` and ``threads``.
-        taps (Sequence[str]): Features to take, each one of
+        taps: Features to take, each one of
 
             - a feature map of the net, see :func:`build_pose_net`;
             - the same with a region of its own, ``TAP@3``;
@@ -33,13 +43,13 @@ def build_extractor(pose, checkpoint=None, taps=(), device='cpu', norm='eval',
             - ``'coordinates'``: both vectors of a SimCC head (Table IV);
             - ``'heatmap'``: 7 x 7 cells of the joint's own heatmap around
               it, and ``'heatmap_scale'``, pixels of the frame a cell.
-        region (int): R of Eq. 3 where a tap has none of its own. Defaults
+        region: R of Eq. 3 where a tap has none of its own. Defaults
             to 1.
-        grid (str): See :func:`pool_at_joints`. Defaults to ``'exact'``.
-        aspect (str): See :class:`PooledExtractor`. Defaults to ``'input'``.
+        grid: See :func:`pool_at_joints`. Defaults to ``'exact'``.
+        aspect: See :class:`PooledExtractor`. Defaults to ``'input'``.
 
     Returns:
-        PooledExtractor: Net and pooling.
+        Net and pooling.
 
     Raises:
         TapError: If a tap is not there; or the net has no such head.
@@ -64,23 +74,23 @@ class PooledExtractor:
     """Pose net, taps and pooling as one function of frames and boxes.
 
     Args:
-        net (PoseNet): The pose net with its taps, of
+        net: The pose net with its taps, of
             :func:`hpnet_plugin.estimation.pose.build_pose_net`.
-        region (int): R of Eq. 3; see :func:`pool_at_joints`. Defaults to 1.
-        grid (str): See :func:`pool_at_joints`. Defaults to ``'exact'``.
-        aspect (str): ``'input'``: the crop has the net's aspect ratio;
+        region: R of Eq. 3; see :func:`pool_at_joints`. Defaults to 1.
+        grid: See :func:`pool_at_joints`. Defaults to ``'exact'``.
+        aspect: ``'input'``: the crop has the net's aspect ratio;
             ``'frame'``: the frame's height / width, as the released code.
             Defaults to ``'input'``.
-        padding (float): Factor by which the crop exceeds the person's box.
+        padding: Factor by which the crop exceeds the person's box.
             Defaults to 1.25.
-        features (dict[str, tuple[str, int]], optional): Name of a feature to
+        features: Name of a feature to
             tap and region. Defaults to None: every tap of the net by its own
             name, with ``region``.
-        extras (Sequence[str]): Some of ``EXTRAS``; see
+        extras: Some of ``EXTRAS``; see
             :func:`build_extractor`. Defaults to none.
 
     Attributes:
-        taps (dict[str, int]): Name of a feature to its channels.
+        taps: Name of a feature to its channels.
 
     Raises:
         TapError: If nothing is to be taken, or the net has no such head.
@@ -88,13 +98,13 @@ class PooledExtractor:
     """
 
     def __init__(self,
-                 net,
-                 region=1,
-                 grid='exact',
-                 aspect='input',
-                 padding=1.25,
-                 features=None,
-                 extras=()):
+                 net: PoseNet,
+                 region: int = 1,
+                 grid: str = 'exact',
+                 aspect: str = 'input',
+                 padding: float = 1.25,
+                 features: dict[str, tuple[str, int]] | None = None,
+                 extras: Sequence[str] = ()) -> None:
         if aspect not in ASPECTS:
             raise ValueError(f'aspect must be one of {ASPECTS}, '
                              f'got {aspect!r}')
@@ -117,7 +127,7 @@ class PooledExtractor:
 
     @property
     def record(self):
-        """dict: What made the features; `meta` of a feature store."""
+        """What made the features; `meta` of a feature store."""
         return dict(
             taps=self.taps,
             layout=self.net.layout,
@@ -127,70 +137,74 @@ class PooledExtractor:
             aspect=self.aspect,
             padding=self.padding)
 
-    def crop(self, frame, box):
+    def crop(self, frame: np.ndarray, box: Sequence[float]
+             ) -> tuple[np.ndarray]:
         """Cut a person out.
 
         Args:
-            frame (np.ndarray): (H, W, 3) uint8.
-            box (Sequence[float]): x1, y1, x2, y2 in pixels.
+            frame: (H, W, 3) uint8.
+            box: x1, y1, x2, y2 in pixels.
 
         Returns:
-            tuple[np.ndarray]: The crop (h, w, 3) and its matrix (2, 3).
+            The crop (h, w, 3) and its matrix (2, 3).
         """
         return crop_person(frame, box, self.net.size, self.padding,
                            self.aspect, self.net.udp)
 
-    def __call__(self, crops, matrices, joints=None):
+    def __call__(self, crops: np.ndarray, matrices: np.ndarray,
+                 joints: np.ndarray | None = None) -> tuple:
         """Joints and pooled features of crops.
 
         Args:
-            crops (np.ndarray): RGB crops, (N, h, w, 3) uint8.
-            matrices (np.ndarray): From frame to crop, (N, 2, 3).
-            joints (np.ndarray, optional): Joints to pool at, (N, V, 2) in
+            crops: RGB crops, (N, h, w, 3) uint8.
+            matrices: From frame to crop, (N, 2, 3).
+            joints: Joints to pool at, (N, V, 2) in
                 pixels of the frame, instead of the net's own.
 
         Returns:
-            tuple: Joints (N, V, 2) in pixels of the frame and scores (N, V),
+            Joints (N, V, 2) in pixels of the frame and scores (N, V),
             float32, and a dict of feature to (N, V, C), float16. Scores are
             None where joints were given.
         """
         return self.submit(crops, matrices, joints).result()
 
-    def submit(self, crops, matrices, joints=None):
+    def submit(self, crops: np.ndarray, matrices, joints=None
+               ) -> PendingFeatures:
         """Start on a batch; a GPU works on it while the next is prepared.
 
         Args:
-            crops (np.ndarray): See :meth:`__call__`, as ``matrices`` and
+            crops: See :meth:`__call__`, as ``matrices`` and
                 ``joints``.
 
         Returns:
-            PendingFeatures: Its ``result()`` is what :meth:`__call__` gives.
+            Its ``result()`` is what :meth:`__call__` gives.
         """
         with self.net.computing():
             images = self.net.upload(crops)
             output = self.net.run(images)
             if joints is None:
                 at = output.joints
-                answers = dict(joints=at, scores=output.scores)
+                found = dict(joints=at, scores=output.scores)
             else:
                 at = self.net.upload(to_crop(joints, matrices))
-                answers = {}
+                found = {}
             pooled = self.pool(images, output, at)
             if 'heatmap' in self.extras:
                 pooled['heatmap_scale'] = self._scale(output, matrices)
             pooled = {name: value.half() for name, value in pooled.items()}
-            return PendingFeatures(answers, pooled, matrices, joints)
+            return PendingFeatures(found, pooled, matrices, joints)
 
-    def pool(self, images, output, at):
+    def pool(self, images: Tensor, output: PoseOutput, at: Tensor
+             ) -> dict[str, Tensor]:
         """Features at joints; tensors in, tensors out.
 
         Args:
-            images (Tensor): RGB crops, (N, h, w, 3) uint8.
-            output (PoseOutput): What the net says of them.
-            at (Tensor): Joints in pixels of the crops, (N, V, 2).
+            images: RGB crops, (N, h, w, 3) uint8.
+            output: What the net says of them.
+            at: Joints in pixels of the crops, (N, V, 2).
 
         Returns:
-            dict[str, Tensor]: Feature to (N, V, C), in the net's precision.
+            Feature to (N, V, C), in the net's precision.
         """
         pooled = {
             name: pool_at_joints(output.maps[tap].float(), at, self.net.size,
@@ -204,23 +218,24 @@ class PooledExtractor:
             pooled['heatmap'] = self._heatmaps(output, at)
         return pooled
 
-    def _rgb(self, crops, at):
+    def _rgb(self, crops: Tensor, at: Tensor) -> Tensor:
         images = crops.permute(0, 3, 1, 2).float() / 255
         return patch_at_joints(F.avg_pool2d(images, RGB_STRIDE), at,
                                self.net.size, RGB_PATCH)
 
-    def _coordinates(self, output, at):
-        if len(output.answers) != 2:
+    def _coordinates(self, output: PoseOutput, at: Tensor) -> Tensor:
+        if len(output.head_outputs) != 2:
             raise TapError("'coordinates' are the two vectors of a SimCC "
                            'head; this pose net gives heatmaps')
         return self._of_each_joint('coordinates',
-                                   torch.cat(output.answers, -1), at)
+                                   torch.cat(output.head_outputs, -1), at)
 
-    def _heatmaps(self, output, at):
-        if len(output.answers) != 1:
+    def _heatmaps(self, output: PoseOutput, at: Tensor) -> Tensor:
+        if len(output.head_outputs) != 1:
             raise TapError("'heatmap' needs a pose net that gives heatmaps; "
                            'this one has a SimCC head')
-        maps = self._of_each_joint('heatmap', output.answers[0].float(), at)
+        maps = self._of_each_joint(
+            'heatmap', output.head_outputs[0].float(), at)
         # heatmaps are made and read so that cell i stands for pixel s * i
         at = at + (self._stride(maps) - 1) / 2
         patches = patch_at_joints(  # a joint's patch is of its own map
@@ -228,66 +243,70 @@ class PooledExtractor:
             self.net.size, HEATMAP_PATCH)
         return patches.view(-1, maps.shape[1], HEATMAP_PATCH**2)
 
-    def _stride(self, maps):
+    def _stride(self, maps: Tensor) -> float:
         return self.net.size[0] / maps.shape[-1]
 
-    def _scale(self, output, matrices):
+    def _scale(self, output: PoseOutput, matrices: np.ndarray) -> Tensor:
         """Pixels of the frame a cell of the heatmap, (N, V, 1)."""
-        maps = output.answers[0]
+        maps = output.head_outputs[0]
         zoom = torch.from_numpy(np.ascontiguousarray(matrices[:, 0, 0]))
         scale = self._stride(maps) / zoom
         return scale[:, None, None].expand(-1, maps.shape[1], 1)
 
-    def _of_each_joint(self, name, answer, at):
-        if answer.shape[1] != at.shape[1]:
+    def _of_each_joint(self, name: str, output: Tensor, at: Tensor) -> Tensor:
+        if output.shape[1] != at.shape[1]:
             raise TapError(
-                f'{name!r}: the pose net knows {answer.shape[1]} joints, '
+                f'{name!r}: the pose net knows {output.shape[1]} joints, '
                 f'{at.shape[1]} are given to pool at')
-        return answer
+        return output
 
 
 class PendingFeatures:
     """A batch that a GPU may still be working on.
 
     Args:
-        answers (dict[str, Tensor]): The net's ``joints`` in pixels of the
+        found: The net's ``joints`` in pixels of the
             crops and their ``scores``; empty where joints were given.
-        pooled (dict[str, Tensor]): Features.
-        matrices (np.ndarray): From frame to crop, (N, 2, 3).
-        joints (np.ndarray, optional): The joints that were given.
+        pooled: Features.
+        matrices: From frame to crop, (N, 2, 3).
+        joints: The joints that were given.
     """
 
-    def __init__(self, answers, pooled, matrices, joints):
+    def __init__(self,
+                 found: dict[str, Tensor],
+                 pooled: dict[str, Tensor],
+                 matrices: np.ndarray,
+                 joints: np.ndarray) -> None:
         self._matrices, self._joints = matrices, joints
-        self._answers = {k: _to_host(v) for k, v in answers.items()}
+        self._found = {k: _to_host(v) for k, v in found.items()}
         self._pooled = {k: _to_host(v) for k, v in pooled.items()}
         # behind all copies, which went into the current stream
-        values = (*answers.values(), *pooled.values())
+        values = (*found.values(), *pooled.values())
         on_gpu = next(filter(_is_on_gpu, values), None)
         self._copied = None if on_gpu is None else \
             torch.cuda.current_stream(on_gpu.device).record_event()
 
-    def result(self):
+    def result(self) -> tuple:
         """Wait for the batch.
 
         Returns:
-            tuple: See :meth:`PooledExtractor.__call__`.
+            See :meth:`PooledExtractor.__call__`.
         """
         if self._copied is not None:
             self._copied.synchronize()
         joints, scores = self._joints, None
         if joints is None:
-            joints = to_frame(self._answers['joints'].numpy(), self._matrices)
-            scores = self._answers['scores'].numpy()
+            joints = to_frame(self._found['joints'].numpy(), self._matrices)
+            scores = self._found['scores'].numpy()
         return joints, scores, {name: value.numpy()
                                 for name, value in self._pooled.items()}
 
 
-def _is_on_gpu(value):
+def _is_on_gpu(value: Tensor) -> bool:
     return value.is_cuda
 
 
-def _to_host(value):
+def _to_host(value: Tensor) -> Tensor:
     """A tensor on the host; from a GPU it arrives while others work."""
     if not _is_on_gpu(value):
         return value

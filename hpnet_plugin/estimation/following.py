@@ -72,7 +72,7 @@ class Follower:
         extractor: Pose net, taps and pooling.
         every: Frames of the video from one look to the next; by default the
             source's.
-        max_people: People followed at most, in the source's order.
+        num_people: People followed at most, in the source's order.
         max_gap: A person who is absent for more frames of the video is
             another one afterwards.
 
@@ -84,11 +84,11 @@ class Follower:
                  source: PersonSource,
                  extractor: PooledExtractor,
                  every: int | None = None,
-                 max_people: int = 10,
-                 max_gap: int = 30):
+                 num_people: int = 10,
+                 max_gap: int = 30) -> None:
         self.source, self.extractor = source, extractor
         self.every = source.every if every is None else every
-        self.max_people = max_people
+        self.num_people = num_people
         self.tracker = Tracker(max_gap)
         self._last = self._looked = None  # numbers of frames
         self._step = np.inf  # the shortest yet
@@ -126,7 +126,7 @@ class Follower:
         if looks:
             found = self.source.people([image], name, [number])[0]
             boxes, joints, scores, slots = (
-                None if part is None else part[:self.max_people]
+                None if part is None else part[:self.num_people]
                 for part in found)
             posed = self._pose(image, boxes, joints)
             self._looked = number
@@ -140,7 +140,7 @@ class Follower:
         return SeenFrame(number, time, image, boxes, np.asarray(tracks),
                          joints, scores, features, looks)
 
-    def _break(self, steps):
+    def _break(self, steps) -> None:
         """After an outage everybody is somebody else.
 
         The tracker forgives any step, since frames may be looked at rarely.
@@ -171,7 +171,7 @@ class Follower:
                                 for box in boxes))
         return self.extractor(np.stack(crops), np.stack(matrices), joints)
 
-    def _expect(self, boxes, joints, scores, looked, shape):
+    def _expect(self, boxes, joints, scores, looked, shape) -> None:
         """Boxes for the next frame, where the detector does not look."""
         sure = ~_few_sure(scores)
         # two boxes of one person grow together once joints carry them

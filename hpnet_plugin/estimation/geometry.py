@@ -1,6 +1,8 @@
 """From a person's box to the pose net's input, and back."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -8,20 +10,22 @@ import numpy as np
 LEAST_SIDE = 0.25
 
 
-def box_to_window(box, size, padding=1.25, aspect='input'):
+def box_to_window(box: Sequence[float], size: tuple[int],
+                  padding: float = 1.25, aspect: str | float = 'input'
+                  ) -> tuple[np.ndarray]:
     """Window of a pose net's aspect ratio around a box.
 
     Args:
-        box (Sequence[float]): x1, y1, x2, y2 in pixels of the frame.
-        size (tuple[int]): Width and height of the net's input.
-        padding (float): Factor by which the window exceeds the box.
-        aspect (str | float): ``'input'``, the ratio of ``size``; or a ratio
+        box: x1, y1, x2, y2 in pixels of the frame.
+        size: Width and height of the net's input.
+        padding: Factor by which the window exceeds the box.
+        aspect: ``'input'``, the ratio of ``size``; or a ratio
             width / height. The released code uses the frame's height / width
             there (``aspect='frame'`` of the extraction), which cuts a
             standing person's head and feet on 16:9 video.
 
     Returns:
-        tuple[np.ndarray]: Centre and extent of the window, (2,) each, float32.
+        Centre and extent of the window, (2,) each, float32.
     """
     x1, y1, x2, y2 = np.asarray(box[:4], np.float32)
     width, height = x2 - x1, y2 - y1
@@ -34,19 +38,20 @@ def box_to_window(box, size, padding=1.25, aspect='input'):
     return centre, np.array([width, height], np.float32) * padding
 
 
-def window_to_matrix(centre, extent, size, udp=False):
+def window_to_matrix(centre: np.ndarray, extent: np.ndarray, size: tuple[int],
+                     udp: bool = False) -> np.ndarray:
     """Affine map from the frame to the net's input.
 
     Args:
-        centre (np.ndarray): Centre of the window in the frame, (2,).
-        extent (np.ndarray): Width and height of the window, (2,).
-        size (tuple[int]): Width and height of the net's input.
-        udp (bool): Whether the net was trained with unbiased data
+        centre: Centre of the window in the frame, (2,).
+        extent: Width and height of the window, (2,).
+        size: Width and height of the net's input.
+        udp: Whether the net was trained with unbiased data
             processing (mmpose's ``TopdownAffine(use_udp=True)``), which
             counts extents between pixel centres. Defaults to False.
 
     Returns:
-        np.ndarray: (2, 3), float64. One zoom for both axes, so that people
+        (2, 3), float64. One zoom for both axes, so that people
         keep their shape; only the window's width sets it, as in mmpose.
     """
     unit = 1 if udp else 0
@@ -85,15 +90,15 @@ def crop_person(frame: np.ndarray, box: np.ndarray, size: tuple[int, int],
     return warp(frame, matrix, size), matrix
 
 
-def to_frame(joints, matrices):
+def to_frame(joints: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Joints from crop pixels to frame pixels.
 
     Args:
-        joints (np.ndarray): (N, V, 2) in pixels of the crops.
-        matrices (np.ndarray): (N, 2, 3) from frame to crop.
+        joints: (N, V, 2) in pixels of the crops.
+        matrices: (N, 2, 3) from frame to crop.
 
     Returns:
-        np.ndarray: (N, V, 2) in pixels of the frame, float32.
+        (N, V, 2) in pixels of the frame, float32.
     """
     zoom, shift = matrices[:, None, [0, 1], [0, 1]], matrices[:, None, :, 2]
     return ((joints - shift) / zoom).astype(np.float32)

@@ -7,7 +7,8 @@ import numpy as np
 
 from ..files import sha256_of
 from ..onnx_session import open_session
-from .people import People, PersonSource, best_first
+from .boxes import best_first, suppressed
+from .people import People, PersonSource
 
 KINDS = ('yolox', 'rtmdet')
 # What a file is told by: names of weights that exports keep.
@@ -21,7 +22,6 @@ _MEAN = {'yolox': (0, 0, 0), 'rtmdet': (103.53, 116.28, 123.675)}
 _STD = {'yolox': (1, 1, 1), 'rtmdet': (57.375, 57.12, 58.395)}
 GREY = 114  # of what a frame leaves of the net's input
 STRIDES = (8, 16, 32)
-NMS_IOU = 0.45
 PERSON = 0  # in COCO, and where people are all that is detected
 
 
@@ -53,8 +53,11 @@ class OnnxDetector(PersonSource):
 
     every = 4
 
-    def __init__(self, path: str, kind: str | None = None,
-                 device: str = 'cpu', score_thr: float = 0.3):
+    def __init__(self,
+                 path: str,
+                 kind: str | None = None,
+                 device: str = 'cpu',
+                 score_thr: float = 0.3) -> None:
         if not osp.isfile(path):
             raise FileNotFoundError(f'{path}: no such ONNX detector')
         with open(path, 'rb') as file:
@@ -144,22 +147,8 @@ class OnnxDetector(PersonSource):
         centre = (found[:, :2] + corners[likely]) * strides[likely]
         half = np.exp(found[:, 2:4]) * strides[likely] / 2
         boxes = np.concatenate((centre - half, centre + half), 1)
-        kept = _suppressed(boxes, scores)
+        kept = suppressed(boxes, scores)
         return boxes[kept], scores[kept]
-
-
-def _suppressed(boxes, scores):
-    """Indices of boxes that no better one covers, best first."""
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    left, kept = np.argsort(-scores, kind='stable'), []
-    while len(left):
-        best, left = left[0], left[1:]
-        kept.append(best)
-        inner = (np.minimum(boxes[best, 2:], boxes[left, 2:])
-                 - np.maximum(boxes[best, :2], boxes[left, :2])
-                 ).clip(0).prod(1)
-        left = left[inner <= NMS_IOU * (area[best] + area[left] - inner)]
-    return np.array(kept, int)
 
 
 def _told_kind(path, content):

@@ -53,7 +53,10 @@ class OnnxExtractor:
         ValueError: If it is another file.
     """
 
-    def __init__(self, path: str, device: str = 'cpu', threads: int = 1):
+    def __init__(self,
+                 path: str,
+                 device: str = 'cpu',
+                 threads: int = 1) -> None:
         self._session, facts = open_exported(path, device, threads)
         try:
             if facts['kind'] != KIND:

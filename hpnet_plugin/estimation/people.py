@@ -11,12 +11,16 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .geometry import joints_to_box
-from .tracking import MIN_PRESENCE, Tracker
+from .boxes import best_first
+from .selection import MIN_PRESENCE
+from .tracking import Tracker
+
+if TYPE_CHECKING:
+    pass
 
 # Coordinates beyond are no pixels; areas and distances stay finite.
 LARGEST = 1e6
@@ -70,10 +74,10 @@ class PersonSource:
         search: Where two looks see nobody, frames between them are looked
             at until they are no more than this apart: of a detector that
             misses people in single frames. None trusts it.
-        least: Evidence for a further person, see :func:`tracking.select`:
+        least: Evidence for a further person, see :func:`selection.select`:
             more where a detector often sees people who are not there.
         evidence: Of the pose net, for a further person, see
-            :func:`tracking.believed`; 0 where the source's word counts.
+            :func:`selection.believed`; 0 where the source's word counts.
         slotted: Whether the source says who is who.
         layout: Name of the layout of the joints that it gives, or None.
     """
@@ -145,7 +149,7 @@ class PersonSource:
 class _Follower:
     """Looks at some frames of one clip and interpolates between them."""
 
-    def __init__(self, source, clip):
+    def __init__(self, source, clip) -> None:
         self.source, self.clip = source, clip
         self.tracker = Tracker()
 
@@ -205,8 +209,10 @@ class ListedPeople(PersonSource):
         slotted: Whether ``slots`` say who is who.
     """
 
-    def __init__(self, people: Mapping[int, People], name: str = 'given',
-                 slotted: bool = False):
+    def __init__(self,
+                 people: Mapping[int, People],
+                 name: str = 'given',
+                 slotted: bool = False) -> None:
         self.known, self.name, self.slotted = people, name, slotted
 
     def people(self, frames: list[np.ndarray], clip: str,
@@ -215,92 +221,7 @@ class ListedPeople(PersonSource):
         return [self.known[number] for number in numbers]
 
 
-class ClipJoints(NamedTuple):
-    """Joints of the M people of one clip of T frames.
-
-    Attributes:
-        joints: (M, T, V, 2) float32, in pixels of frames of ``shape``.
-        scores: (M, T, V) float32; a joint of score 0 is not seen.
-        shape: Height and width of the frames that they were estimated in.
-    """
-    joints: np.ndarray
-    scores: np.ndarray
-    shape: tuple[int, int]
-
-
-class JointsSource(PersonSource):
-    """Joints that somebody else estimated, in place of a detector.
-
-    They say who is where and who is who, are pooled at, and are stored.
-
-    Args:
-        clips: Clip name to its joints. A clip's name may lack the ``_rgb``
-            of NTU's video files.
-        name: Where they come from, for records.
-        sha256: Of the file that they come from.
-        layout: Name of the joints' layout.
-        margin: See :func:`joints_to_box`.
-    """
-
-    slotted = True
-
-    def __init__(self, clips: Mapping[str, ClipJoints], name: str = 'joints',
-                 sha256: str | None = None, layout: str = 'unknown',
-                 margin: float = 0.1):
-        self.clips, self.name, self.sha256 = clips, name, sha256
-        self.layout, self.margin = layout, margin
-        self._loaded = (None, None)
-
-    def people(self, frames: list[np.ndarray], clip: str,
-               numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
-        (joints, scores, shape), boxes, present = self._of_clip(clip)
-        if numbers[-1] >= joints.shape[1]:
-            raise PeopleError(
-                f'clip {clip!r} has more frames than the {joints.shape[1]} '
-                f'that {self.name} gives joints for: they belong to another '
-                'cut of this clip')
-        found = []
-        for frame, number in zip(frames, numbers):
-            # joints are scaled if they were estimated at another size
-            scale = np.float32((frame.shape[1] / shape[1],
-                                frame.shape[0] / shape[0]))
-            slots = np.flatnonzero(present[:, number])
-            placed = boxes[slots, number] * np.r_[scale, scale, 1]
-            found.append(People(placed.astype(np.float32),
-                                joints[slots, number] * scale,
-                                scores[slots, number], slots))
-        return found
-
-    def _of_clip(self, clip):
-        """Joints, boxes (M, T, 5) and presence (M, T) of a clip."""
-        if self._loaded[0] != clip:
-            known = named(self.clips, clip, self.name, 'joints')
-            joints, scores = (np.asarray(x, np.float32) for x in known[:2])
-            # what is not seen has no place: many files write NaN there
-            unseen = (scores == 0)[..., None] & np.isnan(joints)
-            joints = np.where(unseen, np.float32(0), joints)
-            self._check(clip, joints, scores)
-            boxes, present = joints_to_box(joints, scores, known.shape,
-                                           self.margin)
-            boxes = np.concatenate((boxes, scores.mean(2)[..., None]), -1)
-            self._loaded = (clip, (ClipJoints(joints, scores, known.shape),
-                                   boxes, present))
-        return self._loaded[1]
-
-    def _check(self, clip, joints, scores):
-        bad = ~np.isfinite(scores) | ~(np.abs(joints) <= LARGEST).all(-1)
-        if bad.any():
-            person, frame, joint = np.argwhere(bad)[0]
-            at = person, frame, joint
-            raise PeopleError(
-                f'{self.name}, clip {clip!r}, frame {frame}: joint {joint} of '
-                f'person {person} is at {joints[at].tolist()} with score '
-                f'{scores[at]:g}; expected finite numbers: a joint that is '
-                'not seen has score 0 and any place in the frame')
-
-
-def named(clips: Mapping, clip: str, where: str, what: str):
+def entry_of_clip(clips: Mapping, clip: str, where: str, what: str):
     """The entry of a clip, whose name may have NTU's ``_rgb`` or lack it.
 
     Raises:
@@ -315,40 +236,6 @@ def named(clips: Mapping, clip: str, where: str, what: str):
         f'some of them: {list(itertools.islice(clips, 3))}')
     raise PeopleError(f'{where} has no {what} of clip {clip!r} among its '
                       f'{len(clips)} clips; {text}')
-
-
-def best_first(boxes: np.ndarray) -> np.ndarray:
-    """Sort boxes (K, 5) by score; equal ones by place, so that runs agree."""
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 5)
-    return boxes[np.lexsort((boxes[:, 1], boxes[:, 0], -boxes[:, 4]))]
-
-
-def checked_boxes(rows: object, where: str) -> np.ndarray:
-    """Boxes (K, 5) float32 of one frame, best first.
-
-    Args:
-        rows: ``[x1, y1, x2, y2]`` or ``[x1, y1, x2, y2, score]`` of each
-            box, in pixels; a missing score is 1.
-        where: Begins the message of an error.
-
-    Raises:
-        PeopleError: If they are anything else.
-    """
-    if not isinstance(rows, list):
-        raise PeopleError(f'{where}: expected a list of boxes, found '
-                          f'{short(rows)}')
-    boxes = []
-    for row in rows:
-        if not (isinstance(row, list) and len(row) in (4, 5) and all(
-                type(x) in (int, float) and abs(x) <= LARGEST for x in row)
-                and np.float32(row[0]) < np.float32(row[2])
-                and np.float32(row[1]) < np.float32(row[3])):
-            raise PeopleError(
-                f'{where}: expected [x1, y1, x2, y2] or [x1, y1, x2, y2, '
-                'score] in pixels with x1 < x2 and y1 < y2, found '
-                f'{short(row)}')
-        boxes.append(row if len(row) == 5 else [*row, 1.])
-    return best_first(boxes)
 
 
 def short(value: object) -> str:

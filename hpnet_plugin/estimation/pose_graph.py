@@ -25,7 +25,9 @@ from .decoding import decode_heatmaps, decode_simcc, tensor_decoder
 from .devices import computing
 from .extractor import PooledExtractor
 from .onnx_extractor import CROPS, JOINTS, KIND, POOLED, SCORES
-from .pose import OnnxPoseNet, PoseOutput, tapped_graph
+from .onnx_graphs import tapped_graph
+from .onnx_pose_net import OnnxPoseNet
+from .pose import PoseOutput
 
 if TYPE_CHECKING:
     import onnx
@@ -82,7 +84,7 @@ def export_extractor(extractor: PooledExtractor) -> tuple[bytes, float]:
 class _PoseGraph(nn.Module):
     """A net of mmpose with all that follows."""
 
-    def __init__(self, extractor):
+    def __init__(self, extractor) -> None:
         super().__init__()
         net = extractor.net
         self.decode = tensor_decoder(net.model.head, net.size)
@@ -95,16 +97,16 @@ class _PoseGraph(nn.Module):
         self.model, self.extractor = net.model, extractor
 
     def forward(self, crops):
-        answers, maps = self.extractor.net.forward(crops)
-        joints, scores = self.decode(*(answer.float() for answer in answers))
-        output = PoseOutput(joints, scores, maps, answers)
+        outputs, maps = self.extractor.net.forward(crops)
+        joints, scores = self.decode(*(value.float() for value in outputs))
+        output = PoseOutput(joints, scores, maps, outputs)
         return joints, scores, *_pooled(self.extractor, crops, output)
 
 
 class _Before(nn.Module):
     """Crops to the input of an ONNX net; the crops themselves as well."""
 
-    def __init__(self, net):
+    def __init__(self, net) -> None:
         super().__init__()
         self.net = net
 
@@ -115,18 +117,18 @@ class _Before(nn.Module):
 class _After(nn.Module):
     """Outputs of an ONNX net to joints, scores and features."""
 
-    def __init__(self, extractor):
+    def __init__(self, extractor) -> None:
         super().__init__()
         self.extractor = extractor
 
     def forward(self, crops, *values):
         net = self.extractor.net
-        values = dict(zip(net.names, values))
-        answers = tuple(values[name] for name in net.answers)
-        decode = decode_heatmaps if len(answers) == 1 else decode_simcc
-        joints, scores = decode(*answers, net.size)
+        tensors = dict(zip(net.names, values))
+        outputs = tuple(tensors[name] for name in net.output_names)
+        decode = decode_heatmaps if len(outputs) == 1 else decode_simcc
+        joints, scores = decode(*outputs, net.size)
         output = PoseOutput(joints, scores,
-                            {tap: values[tap] for tap in net.taps}, answers)
+                            {tap: tensors[tap] for tap in net.taps}, outputs)
         return joints, scores, *_pooled(self.extractor, crops, output)
 
 
@@ -193,7 +195,7 @@ def _part(prefix, module, examples, inputs, outputs, opset):
     return compose.add_prefix(onnx.load_from_string(graph), prefix)
 
 
-def _tell_types(model, found):
+def _tell_types(model, found) -> None:
     """Types of a model's outputs, which taps lack, in place."""
     from onnx import helper
     for entry in model.graph.output:

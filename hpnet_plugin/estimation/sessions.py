@@ -1,12 +1,21 @@
 """ONNX files: read safely, and run with tensors in and out."""
+from __future__ import annotations
+
 import hashlib
 import os
 import os.path as osp
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..files import sha256_of
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import Tensor
 
 _DTYPES = {
     'tensor(float)': (torch.float32, np.float32),
@@ -15,14 +24,14 @@ _DTYPES = {
 }
 
 
-def load_onnx(path):
+def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     """Read an ONNX model, with what it keeps in other files beside it.
 
     Args:
-        path (str | Path): The file.
+        path: The file.
 
     Returns:
-        tuple[onnx.ModelProto, str]: The model, and the sha256 of the file;
+        The model, and the sha256 of the file;
         of its own and the other files' sha256 where there are any.
 
     Raises:
@@ -86,23 +95,28 @@ class OnnxSession:
     batch size and any place in the batch (tests/estimation/test_pose.py).
 
     Args:
-        graph (bytes): The serialised model.
-        device (torch.device): Where it runs.
-        name (str): Of the file, for messages.
-        threads (int): Threads on a CPU. Defaults to 1.
-        tf32 (bool): Whether a GPU may round the factors of its products to
+        graph: The serialised model.
+        device: Where it runs.
+        name: Of the file, for messages.
+        threads: Threads on a CPU. Defaults to 1.
+        tf32: Whether a GPU may round the factors of its products to
             10 bits. Defaults to False.
 
     Attributes:
-        input (str): Name of its input.
-        size (tuple[int]): Width and height of the crops.
+        input: Name of its input.
+        size: Width and height of the crops.
 
     Raises:
         ValueError: If onnxruntime cannot run it, or its input is not one
             batch of images of a fixed size.
     """
 
-    def __init__(self, graph, device, name, threads=1, tf32=False):
+    def __init__(self,
+                 graph: bytes,
+                 device: torch.device,
+                 name: str,
+                 threads: int = 1,
+                 tf32: bool = False) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -136,15 +150,16 @@ class OnnxSession:
         self.dtype, self.element = _DTYPES[inputs[0].type]
         self.binding = self.session.io_binding()
 
-    def __call__(self, names, images):
+    def __call__(self, names: Sequence[str], images: Tensor
+                 ) -> dict[str, Tensor]:
         """Run the net.
 
         Args:
-            names (Sequence[str]): Outputs to take.
-            images (Tensor): (N, 3, h, w), on the session's device.
+            names: Outputs to take.
+            images: (N, 3, h, w), on the session's device.
 
         Returns:
-            dict[str, Tensor]: Name to output, on the device.
+            Name to output, on the device.
 
         Raises:
             ValueError: If onnxruntime fails, or an output has no batch of N.

@@ -1,7 +1,14 @@
 """Names of the maps to pool, and help with wrong ones."""
+from __future__ import annotations
+
 import difflib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 CLOSE = 5  # names that are shown for a wrong one
 
@@ -10,14 +17,14 @@ class TapError(ValueError):
     """A tap names no feature map of the pose net."""
 
 
-def unknown_tap(tap, names, kind, pose='POSE'):
+def unknown_tap(tap: str, names: Sequence[str], kind: str, pose: str = 'POSE'):
     """TapError that names the closest existing taps.
 
     Args:
-        tap (str): The tap that is not there.
-        names (Sequence[str]): Those that are.
-        kind (str): What they are, ``'module path'`` or ``'tensor'``.
-        pose (str): The pose net's file.
+        tap: The tap that is not there.
+        names: Those that are.
+        kind: What they are, ``'module path'`` or ``'tensor'``.
+        pose: The pose net's file.
     """
     # names that hold the word come first: resemblance goes by length
     close = [name for name in names if tap and tap in name][-CLOSE:]
@@ -33,15 +40,18 @@ class ModuleTaps:
     """Keeps the outputs of named modules of a torch model's last forward.
 
     Args:
-        model (nn.Module): The pose net.
-        names (Sequence[str]): Module paths, as in ``named_modules``.
-        pose (str): The pose net's file, for messages.
+        model: The pose net.
+        names: Module paths, as in ``named_modules``.
+        pose: The pose net's file, for messages.
 
     Raises:
         TapError: If a name is no module path; the message has the closest.
     """
 
-    def __init__(self, model, names, pose='POSE'):
+    def __init__(self,
+                 model: nn.Module,
+                 names: Sequence[str],
+                 pose: str = 'POSE') -> None:
         modules = dict(model.named_modules())
         self.names, self.maps = list(names), {}
         for name in names:
@@ -61,7 +71,7 @@ class ModuleTaps:
 
     def _keeper(self, name, pose):
 
-        def keep(module, inputs, output):
+        def keep(module, inputs, output) -> None:
             if not isinstance(output, torch.Tensor) or output.ndim != 4:
                 got = tuple(output.shape) if isinstance(
                     output, torch.Tensor) else type(output).__name__
@@ -75,20 +85,20 @@ class ModuleTaps:
         return keep
 
 
-def maps_of_modules(model, run):
+def maps_of_modules(model: nn.Module, run: Callable) -> dict[str, tuple[int]]:
     """All modules of a model that give a feature map.
 
     Args:
-        model (nn.Module): The pose net.
-        run (Callable): Runs it on one crop.
+        model: The pose net.
+        run: Runs it on one crop.
 
     Returns:
-        dict[str, tuple[int]]: Module path to (C, h, w).
+        Module path to (C, h, w).
     """
     found, hooks = {}, []
     for name, module in model.named_modules():
 
-        def keep(module, inputs, output, name=name):
+        def keep(module, inputs, output, name=name) -> None:
             if isinstance(output, torch.Tensor) and output.ndim == 4:
                 found[name] = tuple(output.shape[1:])
 

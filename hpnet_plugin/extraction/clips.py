@@ -24,10 +24,10 @@ class ExtractedClip(NamedTuple):
     """A clip for the store.
 
     Attributes:
-        arrays (dict[str, np.ndarray] | None): Those of
+        arrays: Those of
             :class:`AssembledClip`, and ``timestamp`` (T,) float64 in s from
             the video's first frame. None if the store has them already.
-        info (dict): What else is kept with it.
+        info: What else is kept with it.
     """
     arrays: dict[str, np.ndarray] | None
     info: dict
@@ -38,22 +38,22 @@ class Settings:
     """What the features of a clip depend on, beside net and people.
 
     Attributes:
-        max_people (int): People kept a clip.
-        max_frames (int | None): Frames kept a clip, evenly spread; None
+        num_people: People kept a clip.
+        max_frames: Frames kept a clip, evenly spread; None
             keeps all.
-        length (int | None): Resample each clip to so many frames, linearly,
+        length: Resample each clip to so many frames, linearly,
             as ``ResizeTemporal`` does in training: only frames that have a
             weight in it are decoded and posed.
-        max_gap (int): Longest absence in frames that is bridged.
-        persons (str): See ``ClipAssembler``, as ``nobody``, ``batch`` and
+        max_gap: Longest absence in frames that is bridged.
+        persons: See ``ClipAssembler``, as ``nobody``, ``batch`` and
             ``budget``.
-        nobody (str): What becomes of clips without people.
-        damaged (str): See ``VideoReader``, as ``limits``.
-        limits (Limits): What a video may have.
-        crops (dict | None): Write person-centred clips too, with these
+        nobody: What becomes of clips without people.
+        damaged: See ``VideoReader``, as ``limits``.
+        limits: What a video may have.
+        crops: Write person-centred clips too, with these
             ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`.
     """
-    max_people: int = 2
+    num_people: int = 2
     max_frames: int | None = 300
     length: int | None = None
     max_gap: int = 30
@@ -73,7 +73,7 @@ class Settings:
         """
         if self.crops is None:
             return None
-        return CropRecorder(out, max_people=self.max_people,
+        return CropRecorder(out, num_people=self.num_people,
                             length=self.length, **self.crops)
 
     def record(self) -> dict:
@@ -94,11 +94,11 @@ class SeenClip(NamedTuple):
     """A clip, as its video shows it.
 
     Attributes:
-        found (AssembledClip): Who is where, before frames are resampled.
-        arrays (dict[str, np.ndarray]): See :class:`ExtractedClip`.
-        shown (np.ndarray | None): Which frames crops show, where frames are
+        found: Who is where, before frames are resampled.
+        arrays: See :class:`ExtractedClip`.
+        shown: Which frames crops show, where frames are
             resampled.
-        count (int): Frames of the video.
+        count: Frames of the video.
     """
     found: AssembledClip
     arrays: dict[str, np.ndarray]
@@ -110,11 +110,11 @@ class ClipExtraction:
     """Pose net, people and settings, as a function of a clip.
 
     Args:
-        source (PersonSource): Says who is where.
-        extractor (PooledExtractor): Pose net, taps and pooling.
-        settings (Settings): What else the features depend on.
-        out (str): The dataset folder, for crops.
-        threads (int): Threads that decode one video. Defaults to 1.
+        source: Says who is where.
+        extractor: Pose net, taps and pooling.
+        settings: What else the features depend on.
+        out: The dataset folder, for crops.
+        threads: Threads that decode one video. Defaults to 1.
     """
 
     def __init__(self,
@@ -128,7 +128,7 @@ class ClipExtraction:
         self._assembler = ClipAssembler(
             source,
             self._net,
-            max_people=settings.max_people,
+            num_people=settings.num_people,
             max_gap=settings.max_gap,
             persons=settings.persons,
             nobody=settings.nobody,
@@ -147,13 +147,13 @@ class ClipExtraction:
         """Extract one clip.
 
         Args:
-            clip (SourceClip): The clip.
-            report (Report): Is told of each frame and of each batch.
-            stored (bool): Whether the store has its features, so that only
+            clip: The clip.
+            report: Is told of each frame and of each batch.
+            stored: Whether the store has its features, so that only
                 its crops are wanted. Defaults to False.
 
         Returns:
-            ExtractedClip: What goes into the store.
+            What goes into the store.
 
         Raises:
             ValueError: If the clip cannot be extracted, with the reason.
@@ -201,13 +201,13 @@ class ClipExtraction:
         """Find the people of a clip, their joints and features.
 
         Args:
-            name (str): The clip's name.
-            reader (VideoReader): Its frames; anything with ``chunks()`` and,
+            name: The clip's name.
+            reader: Its frames; anything with ``chunks()`` and,
                 after these, ``count``.
-            report (Report): Is told of each frame and of each batch.
-            on_frame (Callable, optional): See :class:`ClipAssembler`, as
+            report: Is told of each frame and of each batch.
+            on_frame: See :class:`ClipAssembler`, as
                 ``pose``.
-            pose (bool): Likewise. Defaults to True.
+            pose: Likewise. Defaults to True.
 
         Raises:
             ValueError: If there is something wrong with the clip.

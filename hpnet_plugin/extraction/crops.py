@@ -1,26 +1,22 @@
-"""Person-centred clips for the RGB branch of the recogniser."""
+"""Person-centred clips of a dataset folder, for the RGB branch."""
+from __future__ import annotations
+
 import io
 import json
-import math
 import os.path as osp
 import tempfile
 from collections.abc import Sequence
-from itertools import combinations
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from ..files import write_whole
+from .crop_cutting import CropCutter, CropPart
 
-FITS = ('keep', 'stretch')
 FPS = 15  # nominal: readers go by frame number
 # A key frame every 12: of a clip of 300 frames 8 are read in a quarter of the
 # time (15 ms for 59), for twice the bytes.
 CODEC = dict(crf='18', preset='veryfast', threads='1', g='12', bf='0')
-QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 SETTINGS = 'crops.json'
-LARGEST = 1 << 14  # side in pixels of what is cut out before it is averaged
 SPOOLED = 64 << 20  # bytes of frames in memory; more go to a file
 
 
@@ -28,10 +24,10 @@ def crop_settings(out: str) -> dict | None:
     """What the crops of a dataset folder were made with.
 
     Args:
-        out (str): The dataset folder.
+        out: The dataset folder.
 
     Returns:
-        dict | None: ``size``, ``margin``, ``fit`` and perhaps ``length``;
+        ``size``, ``margin``, ``fit`` and perhaps ``length``;
         None without crops.
     """
     path = osp.join(out, 'crops', SETTINGS)
@@ -41,158 +37,6 @@ def crop_settings(out: str) -> dict | None:
         return json.load(file)
 
 
-class CropPart(NamedTuple):
-    """The part of a frame that shows its candidates.
-
-    Attributes:
-        corner: x and y of its upper left corner in the frame.
-        data: The part as JPEG.
-    """
-    corner: tuple[int, int]
-    data: bytes
-
-
-class CropCutter:
-    """Cuts people out of frames: one square window around all of them.
-
-    Args:
-        size (int): Side of the clips in pixels. Defaults to 256; HP-Net
-            takes 224.
-        margin (float): Factor by which the window exceeds the box around the
-            people. Defaults to 1.1; the released code has 1.
-        fit (str): ``'keep'``: the window is a square, so that people keep
-            their shape; ``'stretch'``: it is the box, resized to a square
-            without smoothing, as in the released code. Defaults to
-            ``'keep'``.
-        max_people (int): People kept a clip. Defaults to 2.
-
-    Raises:
-        ValueError: If an option is out of range.
-    """
-
-    def __init__(self,
-                 size: int = 256,
-                 margin: float = 1.1,
-                 fit: str = 'keep',
-                 max_people: int = 2) -> None:
-        if fit not in FITS:
-            raise ValueError(f'crop fit must be one of {FITS}, got {fit!r}')
-        if size < 16 or size % 2 or not 1 <= margin <= 3:
-            raise ValueError(
-                f'crops of {size} pixels with margin {margin}: the size must '
-                'be even and at least 16, the margin between 1 and 3')
-        self.size, self.margin, self.fit = size, margin, fit
-        self.max_people = max_people
-
-    def part(self, frame: np.ndarray, boxes: np.ndarray) -> CropPart:
-        """The part of a frame that any choice of candidates needs.
-
-        Args:
-            frame (np.ndarray): (H, W, 3) uint8, RGB.
-            boxes (np.ndarray): (K, 5), x1, y1, x2, y2, score; all of the
-                frame is kept where K is 0.
-        """
-        height, width = frame.shape[:2]
-        x1, y1, x2, y2 = 0, 0, width, height
-        if len(boxes):
-            windows = np.array([
-                self._window(_union(some))
-                for number in range(1, self.max_people + 1)
-                for some in combinations(boxes, number)])
-            x1, y1 = np.maximum(
-                np.floor(windows[:, :2].min(0)), 0).astype(int)
-            x2, y2 = np.minimum(np.ceil(windows[:, 2:].max(0)),
-                                (width, height)).astype(int)
-        part = np.ascontiguousarray(frame[y1:y2, x1:x2, ::-1])
-        _, data = cv2.imencode('.jpg', part, QUALITY)
-        return CropPart((int(x1), int(y1)), data.tobytes())
-
-    def windows(self, boxes: Sequence[np.ndarray], chosen: np.ndarray,
-                shape: tuple[int, int]) -> np.ndarray:
-        """What each of T frames shows.
-
-        Frames without a chosen person show the window of the nearest frame
-        that has one, so that crops and features keep one timeline; where
-        nobody is in the clip they show the whole frame.
-
-        Args:
-            boxes (list[np.ndarray]): Candidates of each frame, (K, 5).
-            chosen (np.ndarray): (M, T) indices into ``boxes``, -1 if absent.
-            shape (tuple[int]): Height and width of the frames.
-
-        Returns:
-            np.ndarray: (T, 4), x1, y1, x2, y2 in pixels of the frame.
-        """
-        present = np.flatnonzero((chosen >= 0).any(0))
-        if not len(present):
-            whole = self._window(np.array([0, 0, shape[1], shape[0]]))
-            return np.tile(whole, (len(boxes), 1))
-        unions = {t: self._window(_union([boxes[t][k] for k in chosen[:, t]
-                                          if k >= 0])) for t in present}
-        frames = np.arange(len(boxes))
-        after = np.searchsorted(present, frames).clip(max=len(present) - 1)
-        before = (after - 1).clip(0)
-        earlier = frames - present[before] <= np.abs(present[after] - frames)
-        near = present[np.where(earlier, before, after)]
-        return np.array([unions[t] for t in near])
-
-    def read(self, part: CropPart, window: np.ndarray) -> np.ndarray:
-        """A window of a frame, of the part that was kept; see :meth:`cut`."""
-        image = cv2.imdecode(np.frombuffer(part.data, np.uint8),
-                             cv2.IMREAD_COLOR)
-        return self.cut(image, window - np.tile(part.corner, 2))
-
-    def cut(self, image: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """A window of an image as a square (size, size, 3).
-
-        What is beyond the image is black.
-        """
-        zoom = self.size / (window[2:] - window[:2])
-        # warpAffine has no averaging: it cuts out a multiple of the size
-        times = 1 if self.fit == 'stretch' else math.ceil(1 / zoom.min())
-        times = max(1, min(times, LARGEST // self.size))
-        zoom = times * zoom
-        shift = zoom * (0.5 - window[:2]) - 0.5  # of pixel centres
-        matrix = np.column_stack((np.diag(zoom), shift))
-        side = times * self.size
-        image = cv2.warpAffine(image, matrix, (side, side))
-        return cv2.resize(
-            image, (self.size, self.size), interpolation=cv2.INTER_AREA)
-
-    def _window(self, box):
-        """Part of the frame that is shown, x1, y1, x2, y2."""
-        centre, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
-        if self.fit == 'keep':
-            size = np.full(2, size.max())
-        size = np.maximum(size * self.margin, 1)
-        return np.concatenate((centre - size / 2, centre + size / 2))
-
-
-class CutCrops:
-    """Crops of a clip whose frames are not in a file; see ``Crops``.
-
-    Args:
-        cutter (CropCutter): How they are cut.
-        parts (Sequence[CropPart]): Of each of T frames.
-        windows (np.ndarray): (T, 4), of :meth:`CropCutter.windows`.
-
-    Attributes:
-        frames (int): Number of frames, T.
-    """
-
-    def __init__(self, cutter: CropCutter, parts: Sequence[CropPart],
-                 windows: np.ndarray) -> None:
-        self.cutter, self.parts, self.windows = cutter, parts, windows
-        self.frames = len(parts)
-
-    def read(self, frames: np.ndarray) -> list[np.ndarray]:
-        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
-        cut = {t: np.ascontiguousarray(
-            self.cutter.read(self.parts[t], self.windows[t])[..., ::-1])
-            for t in dict.fromkeys(np.asarray(frames).tolist())}
-        return [cut[t] for t in np.asarray(frames).tolist()]
-
-
 class CropRecorder(CropCutter):
     """Keeps what may become a clip's crops until the people are known.
 
@@ -200,13 +44,13 @@ class CropRecorder(CropCutter):
     then. So the part of each frame that shows any candidates is kept as JPEG.
 
     Args:
-        out (str): The dataset folder; clips go to ``<out>/crops``.
-        size (int): See :class:`CropCutter`, as ``margin``, ``fit`` and
-            ``max_people``. Defaults to 256.
-        margin (float): Likewise. Defaults to 1.1.
-        fit (str): Likewise. Defaults to ``'keep'``.
-        max_people (int): Likewise. Defaults to 2.
-        length (int, optional): What clips are resampled to, for the record.
+        out: The dataset folder; clips go to ``<out>/crops``.
+        size: See :class:`CropCutter`, as ``margin``, ``fit`` and
+            ``num_people``. Defaults to 256.
+        margin: Likewise. Defaults to 1.1.
+        fit: Likewise. Defaults to ``'keep'``.
+        num_people: Likewise. Defaults to 2.
+        length: What clips are resampled to, for the record.
 
     Raises:
         ValueError: If an option is out of range.
@@ -217,9 +61,9 @@ class CropRecorder(CropCutter):
                  size: int = 256,
                  margin: float = 1.1,
                  fit: str = 'keep',
-                 max_people: int = 2,
+                 num_people: int = 2,
                  length: int | None = None) -> None:
-        super().__init__(size, margin, fit, max_people)
+        super().__init__(size, margin, fit, num_people)
         self.out, self.folder = out, osp.join(out, 'crops')
         self.length = length
         self._kept = []  # corner, place and length of each frame's JPEG
@@ -227,7 +71,7 @@ class CropRecorder(CropCutter):
 
     @property
     def record(self) -> dict:
-        """dict: What the clips depend on beside the people."""
+        """What the clips depend on beside the people."""
         length = {} if self.length is None else dict(length=self.length)
         return dict(size=self.size, margin=self.margin, fit=self.fit,
                     **length)
@@ -249,15 +93,15 @@ class CropRecorder(CropCutter):
                 f'are {self.record}: ask for the same, or remove the folder')
 
     def path(self, name: str) -> str:
-        """str: File of a clip."""
+        """File of a clip."""
         return osp.join(self.folder, name + '.mp4')
 
     def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         """Remember the part of a frame that shows its candidates.
 
         Args:
-            frame (np.ndarray): See :meth:`part`, as ``boxes``.
-            boxes (np.ndarray): Likewise.
+            frame: See :meth:`part`, as ``boxes``.
+            boxes: Likewise.
         """
         self._shape = frame.shape[:2]
         corner, data = self.part(frame, boxes)
@@ -276,10 +120,10 @@ class CropRecorder(CropCutter):
         (``MMDecodeCrops``).
 
         Args:
-            name (str): The clip.
-            boxes (list[np.ndarray]): See :meth:`windows`, as ``chosen``.
-            chosen (np.ndarray): Likewise.
-            at (Sequence[int], optional): Write these of the frames, where
+            name: The clip.
+            boxes: See :meth:`windows`, as ``chosen``.
+            chosen: Likewise.
+            at: Write these of the frames, where
                 features were resampled. Defaults to all.
 
         Raises:
@@ -306,8 +150,3 @@ class CropRecorder(CropCutter):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         write_whole(self.path(name), data.getvalue())
-
-
-def _union(boxes):
-    boxes = np.asarray(boxes, np.float32)
-    return np.concatenate((boxes[:, :2].min(0), boxes[:, 2:4].max(0)))

@@ -1,11 +1,9 @@
 """The files of a dataset folder beside its features."""
 from __future__ import annotations
 
-import contextlib
 import json
 import os.path as osp
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from ..datasets.annotations import write_annotations
 from ..datasets.clips import SourceClip
@@ -14,6 +12,7 @@ from ..datasets.splitting import DIVIDED, SPLITS
 from ..facts import Facts, write_facts
 from ..files import locked, write_whole
 from ..store import FeatureStore
+from ..versions import EXTRACTION, versions
 
 RECORD = 'extraction.json'
 
@@ -36,19 +35,19 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
     what all have stored so far.
 
     Args:
-        out (str): The dataset folder, with its ``features/``.
-        clips (Sequence[SourceClip]): All clips of the source.
-        labels (dict[str, int]): Clip name to class.
-        classes (list[str] | None): Class names in label order.
-        splits (dict[str, list[str]]): Split to clip names, may be empty.
-        failures (dict[str, str]): Failed clips.
-        record (dict): What made the features, and anything else to note.
-        rule (dict, optional): How the clips were divided, see
+        out: The dataset folder, with its ``features/``.
+        clips: All clips of the source.
+        labels: Clip name to class.
+        classes: Class names in label order.
+        splits: Split to clip names, may be empty.
+        failures: Failed clips.
+        record: What made the features, and anything else to note.
+        rule: How the clips were divided, see
             :class:`Division`. Defaults to ``dict(by='given')``.
-        source (Facts, optional): Of the benchmark whose clips they are.
+        source: Of the benchmark whose clips they are.
 
     Returns:
-        dict: What extraction.json holds.
+        What extraction.json holds.
 
     Raises:
         OSError: If a file cannot be written.
@@ -79,7 +78,7 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
                   for split, members in splits.items()}
         content = dict(
             record,
-            versions=versions(),
+            versions=versions(EXTRACTION),
             clips=counts,
             frames=sum(shape[1] for shape in shapes),
             people=sum(shape[0] for shape, info in zip(shapes, infos)
@@ -107,15 +106,5 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
     return content
 
 
-def _write_json(path, content):
+def _write_json(path, content) -> None:
     write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the features depend on."""
-    found = {}
-    for name in ('hpnet-plugin', 'torch', 'mmpose', 'mmdet', 'onnxruntime',
-                 'av', 'opencv-python-headless', 'opencv-python', 'numpy'):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

@@ -14,7 +14,7 @@ class FailureLog:
     that brings its process down costs that once.
 
     Args:
-        out (str): The dataset folder.
+        out: The dataset folder.
     """
 
     def __init__(self, out: str) -> None:

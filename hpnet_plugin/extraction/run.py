@@ -32,10 +32,10 @@ class Estimate(NamedTuple):
     """What is ahead, from the headers of some of the videos.
 
     Attributes:
-        clips (int): Clips that are to be extracted.
-        frames (int): Their frames; 0 if no header says.
-        bytes (int): Of their features with one person a clip.
-        record (dict): What makes the features.
+        clips: Clips that are to be extracted.
+        frames: Their frames; 0 if no header says.
+        bytes: Of their features with one person a clip.
+        record: What makes the features.
     """
     clips: int
     frames: int
@@ -54,18 +54,18 @@ class Extraction:
     that was not, whatever the number of processes.
 
     Args:
-        build (Callable): Builds the source of people and the extractor on a
+        build: Builds the source of people and the extractor on a
             device, in the process that uses them.
-        settings (Settings): What else the features depend on.
-        devices (Sequence[str]): Where the nets run; processes take them in
+        settings: What else the features depend on.
+        devices: Where the nets run; processes take them in
             turn. Defaults to ``('cpu', )``.
-        workers (int): Processes; 0 does all work in this one, where a
+        workers: Processes; 0 does all work in this one, where a
             debugger sees it, and a crash ends the run. Defaults to 1.
-        timeout (float): Seconds without a frame or a batch after which a
+        timeout: Seconds without a frame or a batch after which a
             clip has failed. Defaults to 300.
 
     Attributes:
-        record (dict): What makes the features, once the nets are loaded.
+        record: What makes the features, once the nets are loaded.
     """
 
     def __init__(self,
@@ -90,17 +90,17 @@ class Extraction:
         """Extract clips that the store does not have yet.
 
         Args:
-            clips (Sequence[SourceClip]): The clips, in the order of the store.
-            out (str): The dataset folder.
-            prefix (str): Of this process's shards, where several fill one
+            clips: The clips, in the order of the store.
+            out: The dataset folder.
+            prefix: Of this process's shards, where several fill one
                 folder. Defaults to ''.
-            retry (bool): Whether to try those again that failed in an
+            retry: Whether to try those again that failed in an
                 earlier run. Defaults to False.
-            progress (bool): Whether to show frames/s and time left.
-            on_start (Callable, optional): Is told what is ahead.
+            progress: Whether to show frames/s and time left.
+            on_start: Is told what is ahead.
 
         Returns:
-            dict[str, str]: Clips that failed, now or before, and why.
+            Clips that failed, now or before, and why.
 
         Raises:
             SetupError: If nets or people cannot be had.
@@ -200,10 +200,10 @@ class Extraction:
 class _Progress:
     """Moves the bar, and makes what is done survive a power cut."""
 
-    def __init__(self, bar, writer):
+    def __init__(self, bar, writer) -> None:
         self.bar, self.writer, self.last = bar, writer, time.monotonic()
 
-    def __call__(self, frames):
+    def __call__(self, frames) -> None:
         self.bar.update(frames)
         now = time.monotonic()
         if now - self.last >= SYNCED:

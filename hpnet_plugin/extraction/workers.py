@@ -6,39 +6,33 @@ and a process that hangs cannot be ended. Pools whose processes share a queue
 (``multiprocessing.Pool``, Pebble) stop for ever when one is killed while it
 holds the queue's lock. Here each process has a pipe of its own.
 """
-import contextlib
-import errno
-import gc
+from __future__ import annotations
+
 import os
-import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import connection, get_context
-from typing import Any, NamedTuple
+from typing import Any
+
+from .worker_process import (
+    Failure,
+    Report,
+    Work,
+    WorkerProcess,
+    is_fatal,
+    reason,
+)
 
 # One item's results may be waited for while so many others are done.
 WINDOW = 4  # items a process
 # Of an item whose process dies: it need not be the item's fault.
 ATTEMPTS = 3
 PAUSE = 2.  # seconds by which a look may be late, on a busy machine
-FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-
-class Failure(NamedTuple):
-    """An item that could not be done, and why."""
-    reason: str
 
 
 class SetupError(ValueError):
     """What the work needs cannot be had; no item was looked at."""
-
-
-# Work on an item: work(item, report) -> result. It calls report(n) whenever
-# it has got on by n units, which proves that it is alive.
-Report = Callable[[int], None]
-Work = Callable[[Any, Report], Any]
 
 
 def cores() -> int:
@@ -48,29 +42,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def reason(error: BaseException) -> str:
-    """What an error says, named by its type where we did not write it."""
-    text = str(error)
-    if isinstance(error, (ValueError, OSError)) and text:
-        return text
-    return f'{type(error).__name__}: {text}' if text else type(error).__name__
-
-
-def is_fatal(error: BaseException) -> bool:
-    """Whether an error will meet every other item too: a full disk."""
-    return isinstance(error, OSError) and error.errno in FATAL
-
-
 def run_here(work: Work, items: Iterable, progress: Report) -> Iterator:
     """Do the items one after the other in this process.
 
     Args:
-        work (Work): What is done with an item.
-        items (Iterable): The items.
-        progress (Report): Is told of all progress.
+        work: What is done with an item.
+        items: The items.
+        progress: Is told of all progress.
 
     Yields:
-        tuple: An item, and its result or :class:`Failure`.
+        An item, and its result or :class:`Failure`.
 
     Raises:
         OSError: If the disk is full: no item is to blame for that.
@@ -96,15 +77,15 @@ class Workers:
     ``timeout`` seconds; its process is killed.
 
     Args:
-        build (Callable[[int], tuple[Work, object]]): Called in each process
+        build: Called in each process
             with the process's number from 0: what it does with an item, and
             something to tell this process about it.
-        count (int): Number of processes.
-        timeout (float): Seconds without any progress after which an item
+        count: Number of processes.
+        timeout: Seconds without any progress after which an item
             has failed. Defaults to 300.
 
     Attributes:
-        told (object): What ``build`` of the first process that was ready
+        told: What ``build`` of the first process that was ready
             told.
 
     Raises:
@@ -117,7 +98,7 @@ class Workers:
                  timeout: float = 300.) -> None:
         self._build, self._timeout = build, timeout
         self._context = get_context('fork')
-        self._all: list[_Process] = []
+        self._all: list[WorkerProcess] = []
         self._looked = time.monotonic()
         self.told = None
         try:
@@ -133,11 +114,11 @@ class Workers:
         """Do the items, several at a time; results come in their order.
 
         Args:
-            items (Iterable): The items, of any picklable kind.
-            progress (Report): Is told of all progress.
+            items: The items, of any picklable kind.
+            progress: Is told of all progress.
 
         Yields:
-            tuple: An item, and its result or :class:`Failure`.
+            An item, and its result or :class:`Failure`.
 
         Raises:
             OSError: If a process meets a full disk.
@@ -192,14 +173,14 @@ class Workers:
             one.kill()
         self._all = []
 
-    def __enter__(self) -> 'Workers':
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *error) -> None:
         self.close()
 
-    def _start(self, number: int, start: int = 1) -> '_Process':
-        return _Process(self._context, self._build, number,
+    def _start(self, number: int, start: int = 1) -> WorkerProcess:
+        return WorkerProcess(self._context, self._build, number,
                         [one.pipe for one in self._all if not one.gone],
                         start)
 
@@ -247,95 +228,3 @@ class Workers:
                 self._all[place] = self._start(
                     one.number, 1 if one.ready else one.start + 1)
         return said
-
-
-class _Process:
-    """One process, as the main process sees it."""
-
-    def __init__(self, context, build, number, others, start):
-        self.number, self.start = number, start
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_main,
-            args=(build, number, theirs, [*others, self.pipe]),
-            daemon=True)
-        self.process.start()
-        theirs.close()
-        self.ready, self.gone, self.at = False, False, None
-        self.heard = time.monotonic()
-
-    def give(self, at, item):
-        """Hand over an item; a process that has died will be heard of."""
-        self.at, self.heard = at, time.monotonic()
-        with contextlib.suppress(OSError):
-            self.pipe.send(item)
-
-    def kill(self):
-        """End the process at once; how it ended, in words."""
-        self.gone = True
-        self.pipe.close()
-        self.process.join(0.2)  # its own end, if it has one, tells more
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            return f'was ended by {signal.Signals(-code).name}'
-        return f'ended with status {code}'
-
-
-def _main(build, number, pipe, others):
-    """What a process does: build, then item after item until the pipe ends."""
-    # Ctrl-C reaches every process of the terminal; the main one decides
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    for other in others:  # or nobody would see the main process die
-        other.close()
-    # nor may it clear up what the main process left: a decoder of videos,
-    # for one, would wait for threads that are not here
-    gc.freeze()
-    _one_thread()
-    try:
-        work, told = build(number)
-        _one_thread()
-    except Exception as error:
-        _send(pipe, 'broken', reason(error))
-        return
-    _send(pipe, 'ready', told)
-    while True:
-        try:
-            item = pipe.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            result = work(item, lambda n: _send(pipe, 'progress', n))
-        except Exception as error:
-            if is_fatal(error):
-                _send(pipe, 'fatal', (error.errno, error.strerror
-                                      or str(error)))
-                return
-            result = Failure(reason(error))
-        _send(pipe, 'done', result)
-
-
-def _one_thread():
-    """One thread of computing: the processes are what uses the cores.
-
-    A fork also takes over pools of threads whose threads it does not have;
-    whoever waits for these waits for ever.
-    """
-    os.environ['OMP_NUM_THREADS'] = '1'  # of what is imported later
-    if 'torch' in sys.modules:
-        sys.modules['torch'].set_num_threads(1)
-    if 'cv2' in sys.modules:
-        # 0, none but its own; 1 would end the pool, and wait for its threads
-        sys.modules['cv2'].setNumThreads(0)
-
-
-def _send(pipe, kind, value):
-    try:
-        pipe.send((kind, value))
-    except OSError:  # the main process is gone: nobody wants the rest
-        sys.stderr.flush()
-        os._exit(1)

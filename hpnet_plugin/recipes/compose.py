@@ -1,16 +1,17 @@
 """From settings to a config, and to another one when settings change."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..facts import Facts
+from ..own_files import OwnFileError
 from . import hpnet, posec3d, released, streams
 from .merge import merge3, own, same
 from .settings import (
     Recipe,
+    SettingError,
     Source,
     checked,
     find_facts,
@@ -47,7 +48,11 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
 def _compose(recipe: str, settings: Mapping[str, Any],
              source: Source) -> dict[str, Any]:
     facts, stored, benchmark = source
-    config = RECIPES[recipe].build(resolved(settings, facts, stored), facts)
+    try:
+        config = RECIPES[recipe].build(
+            resolved(settings, facts, stored), facts)
+    except OwnFileError as error:
+        raise SettingError(str(error)) from error
     record = dict(settings, recipe=recipe, benchmark=benchmark)
     # a benchmark's facts are found by its name
     composed = dict(record, facts=asdict(facts) if stored else None)

@@ -51,7 +51,8 @@ def loaders(facts: Facts,
                          pipeline=pipeline, **more))
 
     # top-1, top-5, and the mean accuracy of the classes that occur
-    top_k: dict[str, Any] = dict(type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
+    top_k: dict[str, Any] = dict(
+        type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
     config = dict(
         train_dataloader=loader('train', train, batch_size),
         test_dataloader=loader(
@@ -72,7 +73,7 @@ def loaders(facts: Facts,
 
 def _log_interval(facts: Facts, batch_size: int) -> int:
     """Steps between two lines of the log; five lines an epoch at least."""
-    clips = facts.splits.get(facts.use.get('train'))
+    clips = facts.splits.get(facts.use.get('train', ''))
     steps = LOG_INTERVAL if clips is None else clips // batch_size // 5
     return max(1, min(LOG_INTERVAL, steps))
 

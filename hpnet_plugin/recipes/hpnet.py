@@ -6,9 +6,9 @@ from typing import Any
 
 from ..facts import Facts
 from .data import PACK, loaders
-from .nets import graph_net
+from .nets import NETS, graph_net
 from .schedules import adamw
-from .settings import Recipe, SettingError
+from .settings import Recipe, SettingError, class_names
 
 # X-CLIP of Kinetics-600, made from its k600_16_8.pth:
 # hpnet convert k600_16_8.pth THIS --from xclip
@@ -27,8 +27,8 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of HP-Net: person crops, class names and pooled features.
 
     Args:
-        settings: The common ones; see
-            :class:`~hpnet_plugin.recipes.settings.Recipe`.
+        settings: ``net``, the graph network of each stream, and the
+            common ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
         facts: The dataset.
 
     Returns:
@@ -41,10 +41,12 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     # casts to float32 on the device
     model['data_preprocessor']['preprocessors']['pooled_feat'] = dict(
         type='ActionDataPreprocessor')
-    net, _ = graph_net('ctrgcn', settings['channels'], settings['people'],
-                       settings['size'])
+    net, width = graph_net(settings['net'], settings['channels'],
+                           settings['people'], settings['size'])
     model['topology'] = dict(
         type='SMCLM', streams=('j', 'b', 'jm'), model=net)
+    if settings['net'] != 'ctrgcn':  # which says its channels itself
+        model['topology']['feat_channels'] = width
     model['cls_head'].update(fusion=dict(type='TRMM'), lambdas=1.)
     taps = settings['taps']
     features = dict(
@@ -77,10 +79,10 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
 def _towers(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Text + RGB: X-CLIP without its prompts."""
     small = settings['size'] == 'small'
-    classes = len(facts.classes)
-    text = dict(
+    classes = class_names(facts)
+    text: dict[str, Any] = dict(
         type='CLIPText', arch=SMALL if small else 'ViT-B-16',
-        classes=list(facts.classes))
+        classes=list(classes))
     if small:
         text['frozen'] = False
     return dict(
@@ -94,11 +96,11 @@ def _towers(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
                     std=[58.395, 57.12, 57.375],
                     format_shape='NCHW')),
             blending=None if small else dict(
-                type='MixupCutmix', num_classes=classes)),
+                type='MixupCutmix', num_classes=len(classes))),
         backbone=dict(
             type='XCLIPVision', arch=text['arch'], num_frames=CROPS),
         text=text,
-        cls_head=dict(type='TRMMHead', num_classes=classes))
+        cls_head=dict(type='TRMMHead', num_classes=len(classes)))
 
 
 def _config(settings: Mapping[str, Any], facts: Facts, model: dict[str, Any],
@@ -142,7 +144,7 @@ def _augmentation(small: bool) -> list[dict[str, Any]]:
 
 
 RECIPES = dict(
-    hpnet=Recipe(hpnet),
+    hpnet=Recipe(hpnet, dict(net=tuple(NETS)), own=('net', )),
     xclip=Recipe(
         xclip,
         takes=('benchmark', 'data_root', 'size', 'schedule', 'epochs')))

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 # datasets that read a dataset folder
 FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
 PHASES = ('train', 'val', 'test')
+# transforms after which the channels of pooled features are known
+KEEP_CHANNELS = {
+    'AppendKeypoint', 'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
+    'FormatPooledInput', 'FormatShape', 'GenPooledStream', 'LoadPersonCrops',
+    'LoadPooledFeature', 'NormalizeKeypoint', 'PackActionInputs',
+    'RandomApply', 'RandomTemporalCrop', 'RequireJoints', 'Resize',
+    'ResizeTemporal', 'TorchVisionWrapper'}
 
 
 def walk(pipeline: Iterable[Mapping]) -> Iterator[Mapping]:
@@ -53,8 +60,8 @@ def pooled_channels(config: ConfigLike, pipeline: Iterable[Mapping]
     """Channels that a pipeline's features must have; None if any will do."""
     kinds = {step['type'] for step in walk(pipeline)}
     channels = graph_channels(config)
-    if 'GenerateHeatmapVolume' in kinds:
-        return None  # the net sees volumes, a channel a joint
+    if not kinds <= KEEP_CHANNELS:
+        return None  # volumes have a channel a joint; of others all may be
     if channels and 'AppendKeypoint' in kinds:
         return channels - 2  # x and y come behind the features
     return channels

@@ -73,8 +73,8 @@ def released_hpnet(settings: Mapping[str, Any], facts: Facts
     """
     facts = _as_released(settings, facts)
     config = hpnet(
-        dict(settings, people=PEOPLE, frames=FRAMES, size='full',
-             schedule='paper'), facts)
+        dict(settings, net='ctrgcn', people=PEOPLE, frames=FRAMES,
+             size='full', schedule='paper'), facts)
     model = config['model']
     if model['data_preprocessor']['blending']:
         model['data_preprocessor']['blending']['mix'] = ('rgb', )

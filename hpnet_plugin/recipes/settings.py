@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..benchmark_files import benchmark_key, closest
 from ..facts import FILE, Facts, FactsError, benchmark_facts, read_facts
+from ..own_files import is_own_name
 from .schedules import SCHEDULES
 
 SIZES = ('full', 'small')
@@ -42,15 +43,29 @@ class Recipe(NamedTuple):
         settings (dict): The recipe's own settings, name to a tuple of
             allowed values, the default first.
         takes (tuple[str, ...]): Those of ``COMMON`` that it takes.
+        own (tuple[str, ...]): Those of ``settings`` that may also be a name
+            in a file of the user's own, ``FILE.py:NAME``.
     """
     build: Callable[[Mapping[str, Any], Facts], dict[str, Any]]
     settings: dict[str, tuple] = {}
     takes: tuple[str, ...] = tuple(COMMON)
+    own: tuple[str, ...] = ()
 
     def defaults(self) -> dict[str, Any]:
         """Every setting with its default."""
         return {**{name: values[0] for name, values in self.settings.items()},
                 **{name: COMMON[name] for name in self.takes}}
+
+
+def class_names(facts: Facts) -> tuple[str, ...]:
+    """Class names of a dataset, in label order.
+
+    Raises:
+        SettingError: If it has no labels, so that nothing can be trained.
+    """
+    if facts.classes is None:
+        raise SettingError(f'{facts.folder} has no labels')
+    return facts.classes
 
 
 def checked(recipes: Mapping[str, Recipe], recipe: str,
@@ -77,10 +92,14 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
             raise SettingError(f'recipe {recipe!r} has no setting {name!r}'
                                + closest(name, settings))
         allowed = entry.settings.get(name) or _ALLOWED.get(name)
+        if name in entry.own and is_own_name(value):
+            allowed = None
         if allowed and value not in allowed and (
                 value is not None or name in entry.settings):
+            own = ', or FILE.py:NAME of a file of your own' \
+                if name in entry.own else ''
             raise SettingError(f'{name}={value!r}: there is no such {name}'
-                               + closest(str(value), allowed))
+                               + closest(str(value), map(str, allowed)) + own)
         if name in ('people', 'frames', 'epochs') and value is not None and (
                 not isinstance(value, int) or value < 1):
             raise SettingError(f'{name}={value!r}: give a whole number, 1 or '

@@ -2,6 +2,8 @@
 
 A stream is a kind and what is made of it: ``j`` joints, ``b`` bones, ``jm``
 and ``bm`` their motion. ``hp_bm`` is the bones' motion of pooled features.
+``FILE.py:NAME_bm`` is that of a kind of a user's own: NAME is a function of
+settings and facts to a :class:`Kind`.
 """
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..facts import Facts
+from ..own_files import is_own_name, own_name
 from .data import PACK, loaders
 from .nets import NETS, graph_net
 from .schedules import sgd
-from .settings import Recipe, SettingError
+from .settings import Recipe, SettingError, class_names
 
 PARTS = ('j', 'b', 'jm', 'bm')
 SIMCC = 'coordinates', 384 + 512  # tap, and the bins of x and of y
@@ -117,8 +120,7 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     Returns:
         dict: The config.
     """
-    name, _, part = settings['stream'].rpartition('_')
-    kind = KINDS[name](settings, facts)
+    kind, part = kind_of(settings, facts)
     schedule = sgd(settings['schedule'], settings['epochs'])
     pipeline = [
         *kind.load,
@@ -133,6 +135,35 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         **loaders(facts, pipeline, pipeline, schedule.batch_size,
                   WORKERS[settings['schedule']], **kind.dataset),
         **schedule.config)
+
+
+def kind_of(settings: Mapping[str, Any], facts: Facts) -> tuple[Kind, str]:
+    """What a stream reads, and the part that it makes of it.
+
+    Args:
+        settings: Of the recipe.
+        facts: The dataset.
+
+    Returns:
+        tuple[Kind, str]: The kind, and one of ``PARTS``.
+
+    Raises:
+        SettingError: If a name of the user's own is no kind of streams.
+    """
+    stream = settings['stream']
+    name, _, part = stream.rpartition('_')
+    if not is_own_name(stream):
+        return KINDS[name](settings, facts), part
+    if part not in PARTS or not is_own_name(name):
+        raise SettingError(f'stream={stream!r}: a stream of your own is '
+                           f'called FILE.py:NAME_PART, PART is one of '
+                           f'{", ".join(PARTS)}')
+    kind = own_name(name)(settings, facts)
+    if not isinstance(kind, Kind):
+        raise SettingError(f'stream={stream!r}: {name} returned '
+                           f'{kind!r:.80}; expected a Kind of '
+                           'hpnet_plugin.recipes')
+    return kind, part
 
 
 def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
@@ -150,7 +181,7 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
     """
     backbone, width = graph_net(settings['net'], channels,
                                 settings['people'], settings['size'], joints)
-    classes = len(facts.classes)
+    classes = len(class_names(facts))
     return dict(
         type='RecognizerGCN',
         # casts to float32 on the device: float16 features travel at half
@@ -170,4 +201,5 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
 RECIPES = dict(
     stream=Recipe(
         stream,
-        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False))))
+        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False)),
+        own=('stream', 'net')))

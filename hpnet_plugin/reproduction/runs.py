@@ -24,6 +24,7 @@ from ..evaluation.scores import Scores, read_scores
 from ..files import try_locked, write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
+from ..versions import TRAINING, versions
 from .gpus import ONE, Hardware
 
 # what of a config decides its result
@@ -149,7 +150,7 @@ class Run:
             record = dict(
                 config=self.config, options=list(self.options),
                 seed=self.seed, **self.hardware.record(),
-                hardware=hardware(), versions=_versions(),
+                hardware=hardware(), versions=versions(TRAINING),
                 decisive=self._decisive(cfg))
             self._record(record)
             epochs = cfg.train_cfg.max_epochs
@@ -298,9 +299,3 @@ def hardware() -> str:
                 break
     return f'{len(os.sched_getaffinity(0))} cores of {name}' \
         if hasattr(os, 'sched_getaffinity') else name
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-    return {name: version(name) for name in
-            ('torch', 'mmengine', 'mmaction2', 'hpnet-plugin')}

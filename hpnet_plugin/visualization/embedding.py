@@ -8,6 +8,7 @@ import numpy as np
 from .style import INK, halo, marker, new_figure, series_color
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLORS = 7

@@ -12,6 +12,8 @@ from .style import INK, MUTED, add_grid, halo, marker, new_figure, series_color
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..evaluation.fisher import FisherScore
+
 
 def fisher_figure(scores: dict[str, FisherScore],
                   joints: Sequence[str] = JOINTS) -> Figure:

@@ -8,6 +8,7 @@ from ..files import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
 INK = '#22262b'
 MUTED = '#7a828c'

@@ -11,11 +11,8 @@ from hpnet_plugin.apis.media import (
     open_media,
 )
 from hpnet_plugin.datasets.clips import SourceError
-from hpnet_plugin.estimation.video import (
-    VideoError,
-    VideoReader,
-    frames_at_rate,
-)
+from hpnet_plugin.estimation.frame_choice import frames_at_rate
+from hpnet_plugin.estimation.video import VideoError, VideoReader
 
 
 @pytest.fixture(scope='module')
@@ -116,7 +113,7 @@ class TestRate:
 
     def test_only_these_are_converted(self, video, monkeypatch):
         converted = []
-        from hpnet_plugin.estimation import video as module
+        from hpnet_plugin.estimation import frame_decoding as module
         call = module.UprightImages.__call__
         monkeypatch.setattr(
             module.UprightImages, '__call__',

@@ -63,8 +63,8 @@ def test_maps(videos, tmp_path):
                             extractor.net.size)[0]
     np.testing.assert_allclose(seen.pooled[TAPS[1]], wanted, rtol=2e-3,
                                atol=2e-3)
-    assert seen.heatmap.shape == output.answers[0].shape[2:]
-    assert seen.heatmap.max() == output.answers[0][0].max()
+    assert seen.heatmap.shape == output.head_outputs[0].shape[2:]
+    assert seen.heatmap.max() == output.head_outputs[0][0].max()
 
 
 def test_detector(videos, tmp_path):

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.assembly import ClipAssembler, NoPersonError
 from hpnet_plugin.estimation.detectors import build_detector
-from hpnet_plugin.estimation.people import ClipJoints, JointsSource
+from hpnet_plugin.estimation.given_joints import ClipJoints, JointsSource
 
 TAP = 'backbone.stage4.0.branches.1'
 SECOND = 'backbone.stage4.0.branches.2'

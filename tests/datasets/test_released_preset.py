@@ -79,7 +79,7 @@ def test_slots_of_the_authors_own_files(shared):
     """reference.md 1.8: one person is stored twice, two people apart."""
     for action, copied in (('001', 64), ('050', 0)):
         x = np.load(shared / f'data/ntu/S001C001P001R001A{action}.npy')
-        assert x.shape == (RELEASED['length'], RELEASED['max_people'], 17, 96)
+        assert x.shape == (RELEASED['length'], RELEASED['people'], 17, 96)
         assert sum(np.array_equal(*frame) for frame in x) == copied
         assert x.min() == 0 and 20 < x.max() < 31
         assert x.any((2, 3)).all()  # somebody in every frame

@@ -10,12 +10,8 @@ from hpnet_plugin.estimation.assembly import (
     NoPersonError,
     NotFiniteError,
 )
-from hpnet_plugin.estimation.people import (
-    ClipJoints,
-    JointsSource,
-    ListedPeople,
-    People,
-)
+from hpnet_plugin.estimation.given_joints import ClipJoints, JointsSource
+from hpnet_plugin.estimation.people import ListedPeople, People
 
 V, C = 3, 4
 
@@ -209,7 +205,7 @@ def test_gaps_go_by_the_frames_of_the_video():
     numbers = [0, 1, 9, 41, 43]
     frames = [[box(0)], [], [box(9)], [], [box(20)]]
     assemble = ClipAssembler(source(*frames, numbers=numbers), Extractor(),
-                             max_people=1)
+                             num_people=1)
     clip = assemble('a', video(5, numbers))
     x = clip.arrays['keypoint'][0, :, 0, 0]
     assert clip.chosen.tolist() == [[0, -1, 0, -1, 0]]
@@ -273,7 +269,7 @@ def test_what_is_not_finite_of_others_does_not_matter():
             return at, scores, pooled
 
     frames = [[box(3), box(120)][:1 + (t == 4)] for t in range(12)]
-    clip = ClipAssembler(source(*frames), Partly(), max_people=1, budget=1)(
+    clip = ClipAssembler(source(*frames), Partly(), num_people=1, budget=1)(
         'a', video(12))
     assert np.isfinite(clip.arrays['map']).all()
 
@@ -339,7 +335,7 @@ def test_options():
     for options in (dict(persons='released'), dict(nobody='frame')):
         with pytest.raises(ValueError, match='joints'):
             ClipAssembler(given, Extractor(), **options)
-    record = ClipAssembler(boxes, Extractor(), max_people=3).record
+    record = ClipAssembler(boxes, Extractor(), num_people=3).record
     assert record == dict(
         taps=dict(map=C), layout='coco', persons='tracked', max_people=3,
         max_gap=30, detector=dict(name='given', sha256=None))

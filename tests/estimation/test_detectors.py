@@ -10,10 +10,11 @@ from mmengine.registry import DefaultScope
 
 import hpnet_plugin  # noqa: F401  lets mmdet be imported
 from hpnet_plugin.demo import people
-from hpnet_plugin.estimation import tracking
+from hpnet_plugin.estimation import selection, tracking
 from hpnet_plugin.estimation.assembly import ClipAssembler
-from hpnet_plugin.estimation.detectors import HogDetector, build_detector
+from hpnet_plugin.estimation.detectors import build_detector
 from hpnet_plugin.estimation.extractor import build_extractor
+from hpnet_plugin.estimation.hog_detector import HogDetector
 from hpnet_plugin.estimation.people import PeopleError
 from hpnet_plugin.estimation.video import read_frames
 from hpnet_plugin.estimation.zoo import choose_pose
@@ -63,7 +64,7 @@ def test_hog_finds_the_same_person(shared):
         boxes += boxes_of(detector, frames[::2], A001, some[::2])
         numbers += some[::2]
     assert len(numbers) == 52
-    chosen = tracking.select(tracking.link(boxes), boxes, 1)
+    chosen = selection.select(tracking.link(boxes), boxes, 1)
     assert chosen.shape == (1, 52)
     near = [k >= 0 and overlap(boxes[t][k], truth[number][0]) >= 0.6
             for t, (k, number) in enumerate(zip(chosen[0], numbers))]
@@ -84,7 +85,7 @@ def selected(source, images):
     numbers = list(range(len(images)))
     frames = [seen.people.boxes for seen in source.follow(
         'clip', [Frames(numbers, numbers, images)])]
-    chosen = tracking.select(tracking.link(frames), frames, 2, source.least)
+    chosen = selection.select(tracking.link(frames), frames, 2, source.least)
     boxes = np.full((*chosen.shape, 4), np.nan)
     for m, t in np.argwhere(chosen >= 0):
         boxes[m, t] = frames[t][chosen[m, t], :4]

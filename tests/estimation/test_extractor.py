@@ -14,11 +14,11 @@ SIZE = (48, 64)
 
 
 class Net(PoseNet):
-    """Maps and answers that are known, for crops of 48 x 64 pixels."""
+    """Maps and outputs that are known, for crops of 48 x 64 pixels."""
     size, layout, record = SIZE, 'coco', {}
 
-    def __init__(self, *answers):
-        self.answers = answers
+    def __init__(self, *outputs):
+        self.outputs = outputs
         self.taps = dict(conv=3)
         self.maps = torch.randn(2, 3, 8, 6)
         self.joints = np.random.RandomState(0).uniform(
@@ -29,7 +29,7 @@ class Net(PoseNet):
         return PoseOutput(torch.from_numpy(self.joints[:n]),
                           torch.ones(n, 17),
                           dict(conv=self.maps[:n]),
-                          tuple(answer[:n] for answer in self.answers))
+                          tuple(value[:n] for value in self.outputs))
 
 
 def matrices(zoom=1.):
@@ -98,7 +98,7 @@ def test_own_heatmap_of_each_joint():
     square = (column - at[..., 0, None, None])**2 + (
         row - at[..., 1, None, None])**2
     height = np.arange(1, 18)[:, None, None] / 17
-    net.answers = torch.from_numpy(
+    net.outputs = torch.from_numpy(
         (height * np.exp(-square / 18)).astype(np.float32)),
     extractor = PooledExtractor(net, features={}, extras=['heatmap'])
     assert extractor.taps == dict(heatmap=49, heatmap_scale=1)

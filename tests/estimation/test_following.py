@@ -123,7 +123,7 @@ def test_two_boxes_of_one_person_are_not_carried_on():
 
 
 def test_no_more_people_than_asked_for():
-    _, seen = follow(lambda n: [10, 100, 300], 5, max_people=2)
+    _, seen = follow(lambda n: [10, 100, 300], 5, num_people=2)
     assert all(len(frame.boxes) == 2 for frame in seen)
 
 

@@ -6,9 +6,8 @@ import pytest
 
 from hpnet_plugin.estimation import people
 from hpnet_plugin.estimation.geometry import joints_to_box
+from hpnet_plugin.estimation.given_joints import ClipJoints, JointsSource
 from hpnet_plugin.estimation.people import (
-    ClipJoints,
-    JointsSource,
     ListedPeople,
     People,
     PeopleError,

@@ -8,12 +8,8 @@ import torch
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.estimation import export
 from hpnet_plugin.estimation.devices import device_of
-from hpnet_plugin.estimation.pose import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    build_pose_net,
-    list_taps,
-)
+from hpnet_plugin.estimation.onnx_pose_net import IMAGENET_MEAN, IMAGENET_STD
+from hpnet_plugin.estimation.pose import build_pose_net, list_taps
 from hpnet_plugin.estimation.taps import TapError
 
 TAP = 'hybridsequential0_relu4_fwd'

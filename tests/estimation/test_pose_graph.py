@@ -11,7 +11,7 @@ from torch import nn
 from hpnet_plugin.estimation import zoo
 from hpnet_plugin.estimation.extractor import PooledExtractor, build_extractor
 from hpnet_plugin.estimation.onnx_extractor import OnnxExtractor
-from hpnet_plugin.estimation.pose import tapped_graph
+from hpnet_plugin.estimation.onnx_graphs import tapped_graph
 from hpnet_plugin.estimation.pose_graph import export_extractor
 from hpnet_plugin.onnx_export import ExportError, to_onnx
 

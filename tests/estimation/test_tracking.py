@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from hpnet_plugin.estimation import tracking
+from hpnet_plugin.estimation import gaps, selection, tracking
+from hpnet_plugin.estimation.boxes import diou
 
 SIZE = np.array([120., 450.])
 
@@ -43,14 +44,14 @@ def test_diou_closed_form():
     others = np.array([[0., 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2]])
     # IoU 1, 1/3, 0; centres 0, 1, 2 apart; boxes around both 2, 3, 4 by 2
     np.testing.assert_allclose(
-        tracking.diou(box, others)[0], [1, 1 / 3 - 1 / 13, -4 / 20])
+        diou(box, others)[0], [1, 1 / 3 - 1 / 13, -4 / 20])
 
 
 def test_crossing_people_keep_their_slots():
     left = line(100, (300, 400), (10, 0))
     right = line(100, (1300, 410), (-10, 0))
     boxes, who = scene(left, right)
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert chosen.shape == (2, 100) and (chosen >= 0).all()
     assert sorted(people(chosen, who), key=min) == [{0}, {1}]
 
@@ -72,7 +73,7 @@ def test_one_person_never_becomes_two(seed):
     start = rng.integers(frames - 30)
     for t in range(start, start + rng.integers(10, 30)):
         boxes[t] = boxes[t][:0]
-    chosen = tracking.select(tracking.link(boxes), boxes, 3)
+    chosen = selection.select(tracking.link(boxes), boxes, 3)
     assert len(chosen) == 1
     there = np.array([len(found) > 0 for found in boxes])
     assert ((chosen[0] >= 0) == there).mean() > .98
@@ -106,10 +107,10 @@ def test_believed_closed_form():
     for least, good in ((0, [1, 1, 1, 1]), (.29, [1, 1, 0, 1]),
                         (.31, [1, 1, 0, 0]), (.39, [1, 1, 0, 0]),
                         (.41, [0, 1, 0, 0]), (2, [0, 1, 0, 0])):
-        assert tracking.believed(scores, least).tolist() == good
+        assert selection.believed(scores, least).tolist() == good
     # a ghost is no better beside a person of whom the net is not sure
-    assert tracking.believed(scores[2:] / 2, .31).sum() == 1
-    assert tracking.believed(np.zeros((1, 2, 3)), .31).tolist() == [True]
+    assert selection.believed(scores[2:] / 2, .31).sum() == 1
+    assert selection.believed(np.zeros((1, 2, 3)), .31).tolist() == [True]
 
 
 def test_one_hidden_while_they_cross():
@@ -117,7 +118,7 @@ def test_one_hidden_while_they_cross():
     right = line(100, (1300, 410), (-10, 0))
     right[46:56] = np.nan
     boxes, who = scene(left, right)
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert people(chosen, who) == [{0}, {1}]
     assert (chosen >= 0).sum(1).tolist() == [100, 90]
 
@@ -126,7 +127,7 @@ def test_people_who_meet_and_part_again():
     apart = 70 + 8. * np.abs(np.arange(100) - 50)
     y = np.full(100, 400.)
     boxes, who = scene(np.c_[800 - apart, y], np.c_[800 + apart, y + 20])
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert sorted(people(chosen, who), key=min) == [{0}, {1}]
 
 
@@ -135,7 +136,7 @@ def test_fast_steps_and_turns():
     t = np.arange(120)
     fast = np.c_[300 + 70 * np.abs(t % 20 - 10), np.full(120, 400)]
     boxes, who = scene(fast, line(120, (1400, 420), (0, 0)))
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert sorted(people(chosen, who), key=min) == [{0}, {1}]
     assert (chosen >= 0).all()
 
@@ -172,12 +173,12 @@ def test_ranked_by_presence_and_size():
         if t >= 45:
             frame.append([600, 100, 700, 200, .99])  # small, shorter
         boxes.append(np.array(frame))
-    chosen = tracking.select(tracking.link(boxes), boxes, 3)
+    chosen = selection.select(tracking.link(boxes), boxes, 3)
     firsts = [boxes[t][slot[t], 0] for slot in chosen
               for t in [np.argmax(slot >= 0)]]
     assert firsts == [100, 1000, 600]
     assert (chosen >= 0).sum(1).tolist() == [60, 100, 55]
-    assert tracking.select(tracking.link(boxes), boxes, 1).shape == (1, 100)
+    assert selection.select(tracking.link(boxes), boxes, 1).shape == (1, 100)
 
 
 def squares(*sides, at=(500, 500)):
@@ -191,7 +192,7 @@ def test_rank_is_presence_times_size():
     boxes = [np.concatenate([squares(50, at=(100, 100)),
                              squares(100, at=(900, 900))][:1 + (t < 10)])
              for t in range(25)]
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert (chosen >= 0).sum(1).tolist() == [25, 10]
 
 
@@ -262,11 +263,11 @@ def test_gaps_by_the_frames_of_the_video():
     present = np.array([[True, False, True, False, True]])
     numbers = [0, 1, 9, 11, 40]
     np.testing.assert_allclose(
-        tracking.fill_gaps(values, present, 8, numbers), [[0, 1, 9, 0, 5]])
-    assert not tracking.fill_gaps(values, present, 7, numbers)[0, 1]
+        gaps.fill_gaps(values, present, 8, numbers), [[0, 1, 9, 0, 5]])
+    assert not gaps.fill_gaps(values, present, 7, numbers)[0, 1]
     for wrong in ([0, 1, 2], [0, 1, 1, 2, 3]):
         with pytest.raises(ValueError, match='numbers must be 5'):
-            tracking.fill_gaps(values, present, 8, wrong)
+            gaps.fill_gaps(values, present, 8, wrong)
 
 
 def test_order_of_the_boxes_changes_nothing():
@@ -274,7 +275,7 @@ def test_order_of_the_boxes_changes_nothing():
     boxes, _ = scene(*(line(40, (x, 400), (0, 0)) for x in (900, 200, 550)))
     turned = [frame[::-1] for frame in boxes]
     for found in (boxes, turned):
-        chosen = tracking.select(tracking.link(found), found, 3)
+        chosen = selection.select(tracking.link(found), found, 3)
         lefts = [[found[t][k, 0] for t, k in enumerate(slot)]
                  for slot in chosen]
         assert [set(left) for left in lefts] == [{140.}, {490.}, {840.}]
@@ -286,12 +287,12 @@ def test_short_tracks_have_no_slot():
     ghost[50:74] = 1500, 400
     boxes, who = scene(person, ghost)
     tracks = tracking.link(boxes)
-    assert people(tracking.select(tracks, boxes, 2), who) == [{0}]
+    assert people(selection.select(tracks, boxes, 2), who) == [{0}]
     # a source that is trusted more
-    assert len(tracking.select(tracks, boxes, 2, least=0.24)) == 2
+    assert len(selection.select(tracks, boxes, 2, least=0.24)) == 2
     ghost[74] = 1500, 400  # a quarter of the longest is enough
     boxes, who = scene(person, ghost)
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert people(chosen, who) == [{0}, {1}]
 
 
@@ -304,12 +305,12 @@ def test_two_boxes_of_one_person_are_one():
             x, y = person[t]
             legs = x - 60, y + shift - 100, x + 60, y + shift + 110, .9
             boxes[t] = np.r_[found, [legs]]
-        chosen = tracking.select(tracking.link(boxes), boxes, 2)
+        chosen = selection.select(tracking.link(boxes), boxes, 2)
         assert chosen.tolist() == [[0] * 60]
     # below them, two thirds of it: somebody else
     for found in boxes:
         found[1, [1, 3]] += 100
-    assert len(tracking.select(tracking.link(boxes), boxes, 2)) == 2
+    assert len(selection.select(tracking.link(boxes), boxes, 2)) == 2
 
 
 def test_pieces_of_one_person_are_joined():
@@ -319,7 +320,7 @@ def test_pieces_of_one_person_are_joined():
     boxes, _ = scene(path)
     tracks = tracking.link(boxes)
     assert len(tracks) == 2
-    chosen = tracking.select(tracks, boxes, 2)
+    chosen = selection.select(tracks, boxes, 2)
     assert chosen.shape == (1, 200)
     assert (chosen[0] >= 0).tolist() == np.isfinite(path[:, 0]).tolist()
 
@@ -331,11 +332,11 @@ def test_who_is_where_the_other_cannot_be_is_another():
     first[48:] = second[:51] = np.nan
     boxes, who = scene(first, second)
     tracks = tracking.link(boxes)
-    chosen = tracking.select(tracks, boxes, 2)
+    chosen = selection.select(tracks, boxes, 2)
     assert people(chosen, who) == [{1}, {0}]
     # by the frames of the video, in which there was time
     numbers = np.r_[:50, 1000:1050]
-    chosen = tracking.select(tracks, boxes, 2, numbers=numbers)
+    chosen = selection.select(tracks, boxes, 2, numbers=numbers)
     assert people(chosen, who) == [{0, 1}]
 
 
@@ -344,7 +345,7 @@ def test_frames_without_anyone():
     path[[0, 7, 8, 19]] = np.nan
     boxes, _ = scene(path)
     assert len(boxes[7]) == 0
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert np.flatnonzero(chosen[0] < 0).tolist() == [0, 7, 8, 19]
 
 
@@ -353,14 +354,14 @@ def test_boxes_without_area():
     boxes = [np.array([[0., 5, 0, 90, 1]])] * 5
     tracks = tracking.link(boxes)
     assert sum(map(len, tracks)) == 5
-    assert tracking.select(tracks, boxes, 2).shape[1] == 5
+    assert selection.select(tracks, boxes, 2).shape[1] == 5
 
 
 @pytest.mark.parametrize('frames', [0, 5])
 def test_nobody_at_all(frames):
     boxes = [np.zeros((0, 5), np.float32)] * frames
     assert tracking.link(boxes) == []
-    assert tracking.select([], boxes, 2).shape == (0, frames)
+    assert selection.select([], boxes, 2).shape == (0, frames)
 
 
 def test_noisy_boxes_in_a_long_clip():
@@ -375,7 +376,7 @@ def test_noisy_boxes_in_a_long_clip():
     ghosts[rng.random(frames) < 0.7] = np.nan
     boxes, who = scene(*paths, ghosts)
     start = time.process_time()
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert time.process_time() - start < 10
     counts = np.array([
         np.bincount([who[t][k] for t, k in enumerate(slot) if k >= 0],
@@ -392,7 +393,7 @@ def test_two_who_punch(shared):
     """A050: nobody moves far between frames, and the sides are kept."""
     path = shared / 'data/ntu/S001C001P001R001A050_boxes.json'
     boxes = [np.array(frame) for frame in json.loads(path.read_text())]
-    chosen = tracking.select(tracking.link(boxes), boxes, 2)
+    chosen = selection.select(tracking.link(boxes), boxes, 2)
     assert chosen.shape == (2, 74) and (chosen >= 0).all()
     # the detector's own order changes from frame to frame
     assert len(np.unique(chosen[0])) == 2
@@ -403,7 +404,7 @@ def test_two_who_punch(shared):
 
 
 def test_the_label_is_no_input():
-    for function in (tracking.link, tracking.select, tracking.fill_gaps):
+    for function in (tracking.link, selection.select, gaps.fill_gaps):
         assert not {'label', 'action', 'clip', 'name'} & set(
             inspect.signature(function).parameters)
 
@@ -418,7 +419,7 @@ def test_fill_is_linear(dtype, tail):
     values = np.repeat(ramp, 2, 0).astype(dtype)
     values[~present] = 77  # what stands in a gap is not looked at
     before = values.copy()
-    filled = tracking.fill_gaps(values, present, limit=3)
+    filled = gaps.fill_gaps(values, present, limit=3)
     np.testing.assert_array_equal(values, before)
     assert filled.dtype == dtype and filled.shape == values.shape
     expected = np.repeat(ramp, 2, 0)
@@ -430,22 +431,22 @@ def test_fill_is_linear(dtype, tail):
 def test_fill_as_np_interp():
     rng = np.random.default_rng(0)
     values, present = rng.normal(size=(1, 200)), rng.random((1, 200)) < 0.3
-    filled = tracking.fill_gaps(values, present, 200)[0]
+    filled = gaps.fill_gaps(values, present, 200)[0]
     at = np.flatnonzero(present[0])
     expected = np.interp(np.arange(200), at, values[0, at], 0, 0)
     np.testing.assert_allclose(filled, expected, atol=1e-6)
 
 
 def test_fill_of_nobody_is_zero():
-    filled = tracking.fill_gaps(
+    filled = gaps.fill_gaps(
         np.ones((2, 5, 17, 2), np.float32), np.zeros((2, 5), bool), 30)
     assert not filled.any()
-    empty = tracking.fill_gaps(np.ones((0, 5, 2)), np.zeros((0, 5), bool), 3)
+    empty = gaps.fill_gaps(np.ones((0, 5, 2)), np.zeros((0, 5), bool), 3)
     assert empty.shape == (0, 5, 2)
 
 
 def test_fill_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r'\(2, 4\) and \(2, 5, 3\)'):
-        tracking.fill_gaps(np.ones((2, 5, 3)), np.ones((2, 4), bool), 3)
+        gaps.fill_gaps(np.ones((2, 5, 3)), np.ones((2, 4), bool), 3)
     with pytest.raises(ValueError, match='int'):
-        tracking.fill_gaps(np.ones((2, 5), int), np.ones((2, 5), bool), 3)
+        gaps.fill_gaps(np.ones((2, 5), int), np.ones((2, 5), bool), 3)

@@ -13,16 +13,15 @@ import torch.nn.functional as F
 
 import hpnet_plugin
 from hpnet_plugin.demo import people
+from hpnet_plugin.estimation.frame_choice import spread, spread_times
+from hpnet_plugin.estimation.frame_decoding import FrameDecoder
 from hpnet_plugin.estimation.video import (
     Limits,
     VideoError,
     VideoReader,
-    _Decoding,
     probe,
     read_frames,
     read_frames_at,
-    spread,
-    spread_times,
 )
 from hpnet_plugin.resampling import weighted_frames
 
@@ -253,7 +252,7 @@ def read(path, **options):
 def work(monkeypatch):
     """Counts packets that were decoded to find single frames."""
     work = Counter()
-    attempt, everything = _Decoding._try, _Decoding._all
+    attempt, everything = FrameDecoder._try, FrameDecoder._all
 
     def counted(self, packet):
         work['packets'] += packet.size > 0
@@ -263,8 +262,8 @@ def work(monkeypatch):
         work['everything'] += 1
         return everything(self, *args, **options)
 
-    monkeypatch.setattr(_Decoding, '_try', counted)
-    monkeypatch.setattr(_Decoding, '_all', noted)
+    monkeypatch.setattr(FrameDecoder, '_try', counted)
+    monkeypatch.setattr(FrameDecoder, '_all', noted)
     return work
 
 

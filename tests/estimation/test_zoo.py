@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hpnet_plugin import places
-from hpnet_plugin.estimation import zoo
+from hpnet_plugin.estimation import weight_files, zoo
 from hpnet_plugin.estimation.zoo import Model, WeightsError
 
 PUBLIC = {name: model for name, model in {**zoo.POSES, **zoo.DETECTORS}.items()
@@ -19,7 +19,7 @@ PUBLIC = {name: model for name, model in {**zoo.POSES, **zoo.DETECTORS}.items()
 def hub(tmp_path, monkeypatch):
     """An empty cache of torch hub."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.delenv(zoo.FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(weight_files.FOLDER_VARIABLE, raising=False)
     return tmp_path / 'hub/checkpoints'
 
 
@@ -59,7 +59,7 @@ def test_table(name):
     model = PUBLIC[name]
     text = open(zoo.config_file(model.config), encoding='utf-8').read()
     assert re.search("^load_from = '(.+?)'", text, re.M)[1] == model.weights
-    assert zoo._digits(model.weights)
+    assert weight_files.digits_of(model.weights)
     assert 'Apache-2.0' in model.note
 
 
@@ -124,7 +124,7 @@ def test_best_that_is_installed(hub, tmp_path, monkeypatch):
     assert zoo.choose_pose().name == 'tiny'
     assert zoo.choose_detector() == zoo.Choice('hog', 'hog')
     hub.mkdir(parents=True)
-    monkeypatch.setattr(zoo, '_digits', lambda path: None)
+    monkeypatch.setattr(weight_files, 'digits_of', lambda path: None)
     for kind, name in ((zoo.choose_pose, 'rtmpose-m'),
                        (zoo.choose_pose, 'hrnet-w48'),
                        (zoo.choose_detector, 'yolox-s')):
@@ -141,7 +141,7 @@ def test_best_that_is_installed(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'empty'))
     folder = tmp_path / 'mine'
     folder.mkdir()
-    monkeypatch.setenv(zoo.FOLDER_VARIABLE, str(folder))
+    monkeypatch.setenv(weight_files.FOLDER_VARIABLE, str(folder))
     (folder / 'hrnet-w48_simcc_coco-256x192.pth').write_bytes(b'converted')
     choice = zoo.choose_pose()
     assert choice.name == 'hrnet-w48-simcc'

@@ -11,13 +11,9 @@ from mmcv.transforms import BaseTransform
 from ...estimation.assembly import ClipAssembler
 from ...estimation.detectors import build_detector
 from ...estimation.extractor import build_extractor
-from ...estimation.people import (
-    ClipJoints,
-    JointsSource,
-    ListedPeople,
-    People,
-    checked_boxes,
-)
+from ...estimation.given_boxes import checked_boxes
+from ...estimation.given_joints import ClipJoints, JointsSource
+from ...estimation.people import ListedPeople, People
 from ...estimation.zoo import choose_detector, choose_pose
 
 if TYPE_CHECKING:
@@ -71,7 +67,7 @@ class PooledHeatmapExtraction(BaseTransform):
         grid: See ``pool_at_joints``. Defaults to ``'exact'``.
         aspect: See ``PooledExtractor``. Defaults to ``'input'``.
         norm: See ``build_extractor``. Defaults to ``'eval'``.
-        max_people: People kept. Defaults to 2.
+        num_person: People kept. Defaults to 2.
         max_gap: Absence in frames that is bridged. Defaults to 30.
         nobody: What becomes of a clip without anyone; see
             :class:`ClipAssembler`. Defaults to ``'fail'``.
@@ -89,16 +85,19 @@ class PooledHeatmapExtraction(BaseTransform):
                  grid: str = 'exact',
                  aspect: str = 'input',
                  norm: str = 'eval',
-                 max_people: int = 2,
+                 num_person: int = 2,
                  max_gap: int = 30,
                  nobody: str = 'fail',
                  batch: int = 32,
-                 device: str = 'cpu') -> None:
+                 device: str = 'cpu',
+                 max_people: int | None = None  # former name of num_person
+                 ) -> None:
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
-        self.assembler_args = dict(max_people=max_people, max_gap=max_gap,
-                                   nobody=nobody, batch=batch)
+        self.assembler_args = dict(
+            num_people=max_people or num_person, max_gap=max_gap,
+            nobody=nobody, batch=batch)
         self._extractor = self._detector = None
 
     @property

@@ -1,0 +1,130 @@
+"""One process that works on items, from both ends of its pipe."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+class Failure(NamedTuple):
+    """An item that could not be done, and why."""
+    reason: str
+
+
+# Work on an item: work(item, report) -> result. It calls report(n) whenever
+# it has got on by n units, which proves that it is alive.
+Report = Callable[[int], None]
+Work = Callable[[Any, Report], Any]
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, named by its type where we did not write it."""
+    text = str(error)
+    if isinstance(error, (ValueError, OSError)) and text:
+        return text
+    return f'{type(error).__name__}: {text}' if text else type(error).__name__
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether an error will meet every other item too: a full disk."""
+    return isinstance(error, OSError) and error.errno in FATAL
+
+
+class WorkerProcess:
+    """One process, as the main process sees it."""
+
+    def __init__(self, context, build, number, others, start) -> None:
+        self.number, self.start = number, start
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_main,
+            args=(build, number, theirs, [*others, self.pipe]),
+            daemon=True)
+        self.process.start()
+        theirs.close()
+        self.ready, self.gone, self.at = False, False, None
+        self.heard = time.monotonic()
+
+    def give(self, at, item) -> None:
+        """Hand over an item; a process that has died will be heard of."""
+        self.at, self.heard = at, time.monotonic()
+        with contextlib.suppress(OSError):
+            self.pipe.send(item)
+
+    def kill(self):
+        """End the process at once; how it ended, in words."""
+        self.gone = True
+        self.pipe.close()
+        self.process.join(0.2)  # its own end, if it has one, tells more
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f'was ended by {signal.Signals(-code).name}'
+        return f'ended with status {code}'
+
+
+def _main(build, number, pipe, others) -> None:
+    """What a process does: build, then item after item until the pipe ends."""
+    # Ctrl-C reaches every process of the terminal; the main one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    for other in others:  # or nobody would see the main process die
+        other.close()
+    # nor may it clear up what the main process left: a decoder of videos,
+    # for one, would wait for threads that are not here
+    gc.freeze()
+    _one_thread()
+    try:
+        work, told = build(number)
+        _one_thread()
+    except Exception as error:
+        _send(pipe, 'broken', reason(error))
+        return
+    _send(pipe, 'ready', told)
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            result = work(item, lambda n: _send(pipe, 'progress', n))
+        except Exception as error:
+            if is_fatal(error):
+                _send(pipe, 'fatal', (error.errno, error.strerror
+                                      or str(error)))
+                return
+            result = Failure(reason(error))
+        _send(pipe, 'done', result)
+
+
+def _one_thread() -> None:
+    """One thread of computing: the processes are what uses the cores.
+
+    A fork also takes over pools of threads whose threads it does not have;
+    whoever waits for these waits for ever.
+    """
+    os.environ['OMP_NUM_THREADS'] = '1'  # of what is imported later
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
+    if 'cv2' in sys.modules:
+        # 0, none but its own; 1 would end the pool, and wait for its threads
+        sys.modules['cv2'].setNumThreads(0)
+
+
+def _send(pipe, kind, value) -> None:
+    try:
+        pipe.send((kind, value))
+    except OSError:  # the main process is gone: nobody wants the rest
+        sys.stderr.flush()
+        os._exit(1)
