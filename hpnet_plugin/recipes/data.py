@@ -32,7 +32,7 @@ def loaders(facts: Facts,
         **dataset: Of the dataset; ``type`` and ``ann_file`` have defaults.
 
     Returns:
-        dict: The parts of a config.
+        The parts of a config.
     """
     # PooledDataset is PoseDataset, but no process holds the joints of all
     # clips
@@ -79,10 +79,15 @@ def _log_interval(facts: Facts, batch_size: int) -> int:
 
 
 def split_of(facts: Facts, part: str) -> str | None:
-    """The split of ``'train'``, ``'val'`` or ``'test'``.
+    """The split of a phase.
 
-    None, all clips, only for testing on a folder that has no splits. A split
-    that is not there is refused before work starts.
+    Args:
+        facts: The dataset.
+        part: ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        Its name; None, all clips, only for testing on a folder that has no
+        splits. A split that is not there is refused before work starts.
     """
     if part == 'test' and not facts.splits:
         return None

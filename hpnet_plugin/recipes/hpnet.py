@@ -32,7 +32,10 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
+
+    Raises:
+        SettingError: If the dataset holds no pooled features.
     """
     if not settings['taps']:
         raise SettingError(f'{facts.folder} holds no pooled features, which '
@@ -43,10 +46,11 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         type='ActionDataPreprocessor')
     net, width = graph_net(settings['net'], settings['channels'],
                            settings['people'], settings['size'])
-    model['topology'] = dict(
+    topology: dict[str, Any] = dict(
         type='SMCLM', streams=('j', 'b', 'jm'), model=net)
     if settings['net'] != 'ctrgcn':  # which says its channels itself
-        model['topology']['feat_channels'] = width
+        topology['feat_channels'] = width
+    model['topology'] = topology
     model['cls_head'].update(fusion=dict(type='TRMM'), lambdas=1.)
     taps = settings['taps']
     features = dict(
@@ -71,7 +75,7 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
     """
     return _config(settings, facts, _towers(settings, facts), 'crops')
 

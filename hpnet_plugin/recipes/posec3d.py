@@ -57,7 +57,7 @@ def posec3d(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: Of the dataset.
 
     Returns:
-        dict: A config. ``auto_scale_lr.base_batch_size`` is the batch, over
+        A config. ``auto_scale_lr.base_batch_size`` is the batch, over
         all GPUs, that its learning rate is for.
     """
     small = settings['size'] == 'small'
@@ -102,7 +102,7 @@ def rgbpose(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: Of the dataset.
 
     Returns:
-        dict: A config, as :func:`posec3d`.
+        A config, as :func:`posec3d`.
     """
     small = settings['size'] == 'small'
     cfg = _stock(RGBPOSE)

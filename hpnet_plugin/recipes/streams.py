@@ -118,7 +118,7 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
     """
     kind, part = kind_of(settings, facts)
     schedule = sgd(settings['schedule'], settings['epochs'])
@@ -145,7 +145,7 @@ def kind_of(settings: Mapping[str, Any], facts: Facts) -> tuple[Kind, str]:
         facts: The dataset.
 
     Returns:
-        tuple[Kind, str]: The kind, and one of ``PARTS``.
+        The kind, and one of ``PARTS``.
 
     Raises:
         SettingError: If a name of the user's own is no kind of streams.
@@ -177,7 +177,7 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
         joints: The graph of the joints.
 
     Returns:
-        dict: The model.
+        The model.
     """
     backbone, width = graph_net(settings['net'], channels,
                                 settings['people'], settings['size'], joints)
