@@ -201,8 +201,9 @@ def summary(runner: Runner) -> Iterator[str]:
            f'{_count(len(cast(Sized, loader.dataset)), "sample")}{of}, '
            f'{loader.batch_size} a step')
     if runner.val_loop is not None:
+        clips = cast(Sized, runner.val_loop.dataloader.dataset)
         yield (f'validation data: {_data(config, "val")}, '
-               f'{_count(len(runner.val_loop.dataloader.dataset), "sample")}, '
+               f'{_count(len(clips), "sample")}, '
                f'every {_count(runner.val_interval, "epoch")}')
     yield _length(runner)
     yield (f'results: {osp.abspath(runner.work_dir)} (checkpoints, log, '

@@ -149,7 +149,7 @@ def _clock(owner: Any, name: str, stage: str, spent: dict[str, float]) -> None:
     """
     method = getattr(type(owner), name)
 
-    def timed(self, *args: Any, **options: Any) -> Any:
+    def timed(self: Any, *args: Any, **options: Any) -> Any:
         begin = time.perf_counter()
         found = method(self, *args, **options)
         spent[stage] += time.perf_counter() - begin

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         record[key] = dict(record[key], zoo=name)
     content = write_dataset(
         args.out, source.clips, source.labels,
-        source.classes and list(source.classes),
+        None if source.classes is None else list(source.classes),
         source.splits, failures, record, source.rule, source.facts)
     return say_result(args, content, failures, time.time() - start)
 

@@ -122,7 +122,7 @@ def _prepare(args: argparse.Namespace, clips: list[SourceClip]) -> Preparation:
     labels, classes = assign_labels(
         clips, read_labels(args.labels) if args.labels else None,
         classes)
-    names = classes and list(classes)
+    names = None if classes is None else list(classes)
     if args.splits:
         return Preparation(
             clips, labels, names, read_splits(args.splits, clips),
