@@ -144,8 +144,8 @@ def untrained_model(folder: str, name: str = 'hp_j', frames: int = 16) -> str:
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
 
+    from ..apis import load_trained, save_pretrained
     from ..apis.describing import describe
-    from ..apis.trained import load_trained, save_pretrained
     from ..recipes import compose
     data, run, model = (osp.join(folder, *words) for words in (
         ('data', ), ('runs', name), ('models', name)))

@@ -90,7 +90,7 @@ def _build(task: Task) -> HPNetInferencer:
 
 def _hurry(task: Task) -> tuple[list[dict], list[dict], list[dict]]:
     """Rows of three tables: speed, stages, memory."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     spent: dict[str, float] = defaultdict(float)
@@ -171,7 +171,7 @@ def _clock(owner: Any, name: str, stage: str, spent: dict[str, float]) -> None:
 
 def _keep_pace(task: Task, length: float) -> list[dict]:
     """Rows of delays, in ms."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     due: dict[int | None, float] = {}

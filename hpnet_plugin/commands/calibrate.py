@@ -90,7 +90,7 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> int:
     """Score, fit, print, write."""
-    from ..apis.trained import load_trained, write_calibration
+    from ..apis import load_trained, write_calibration
     trained = load_trained(args.run)
     models = [model for model, _ in trained.members] or [trained]
     if args.scores:

@@ -150,7 +150,7 @@ def _window(text: str) -> str | float:
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; the exit status."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     from .predicting import Outputs, Predicting
     media = open_media(args.sources)
     if len(media) > 1 and any(one.live for one in media):

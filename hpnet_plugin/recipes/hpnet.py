@@ -27,8 +27,8 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of HP-Net: person crops, class names and pooled features.
 
     Args:
-        settings: ``net``, the graph network of each stream, and the
-            common ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
+        settings: ``net``, the graph network of each stream, and the common
+            ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
         facts: The dataset.
 
     Returns:
