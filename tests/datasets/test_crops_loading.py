@@ -188,6 +188,9 @@ def test_images_of_the_authors(images, tmp_path):
     # a stretch of the features is as large a part of the images
     half = clip(out, 'long', 32, frame_start=32, stored_frames=64)
     assert numbers(load(half)) == [15 + k for k in load.sample(16)]
+    # from the image that it begins in to the one that it ends in
+    part = clip(out, 'long', 10, frame_start=30, stored_frames=64)
+    assert numbers(load(part)) == [14 + k for k in load.sample(6)]
 
 
 def test_clips_beside_resampled_features(folder, tmp_path):
