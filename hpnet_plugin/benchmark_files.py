@@ -50,11 +50,14 @@ import functools
 import json
 import os.path as osp
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / 'datasets'
 PARTS = ('train', 'val', 'test')
+# former names of benchmarks, which configs, commands and folders may have
+RENAMED = {'nw_ucla_small': 'nw_ucla_synthetic'}
 _RULE = {'name', 'title', 'comment', 'by', 'train', 'val', 'test', 'held_out',
          'published', 'use'}
 _SHARED = {'title', 'folder', 'classes', 'people', 'frames', 'taps',
@@ -71,9 +74,29 @@ class FactsError(ValueError):
 
 @functools.cache
 def shipped_benchmarks() -> tuple[str, ...]:
-    """Names of the benchmarks whose files are shipped."""
+    """Names of the benchmarks whose files are shipped.
+
+    Returns:
+        The names, sorted.
+    """
     return tuple(sorted(
         path.stem for path in (FOLDER / 'benchmarks').glob('*.json')))
+
+
+def benchmark_key(name: str) -> str:
+    """A benchmark's name as its file has it.
+
+    Args:
+        name: In capitals, with dashes, or a former name, if one likes; the
+            path of a ``.json`` file stays as it is.
+
+    Returns:
+        The name, whether or not there is such a benchmark.
+    """
+    if '.json' in name:
+        return name
+    name = name.casefold().replace('-', '_')
+    return RENAMED.get(name, name)
 
 
 @functools.cache
@@ -81,20 +104,20 @@ def read_benchmark(name: str) -> dict:
     """A benchmark's file, checked, with the keys of its base.
 
     Args:
-        name (str): One of :func:`shipped_benchmarks`, in capitals or with
-            dashes if one likes, or the path of a ``.json`` file.
+        name: One of :func:`shipped_benchmarks`, in capitals or with dashes if
+            one likes, or the path of a ``.json`` file.
 
     Returns:
-        dict: What the file holds, ``key``, its name, and ``file``.
+        What the file holds, ``key``, its name, and ``file``.
 
     Raises:
-        FactsError: If there is no such file, or something in it is not as
-            it should be.
+        FactsError: If there is no such file, or something in it is not as it
+            should be.
     """
+    name = benchmark_key(name)
     if name.endswith('.json'):
         path = Path(name)
     else:
-        name = name.casefold().replace('-', '_')
         if name not in shipped_benchmarks():
             raise FactsError(f'unknown benchmark {name!r}'
                              + closest(name, shipped_benchmarks()))
@@ -122,6 +145,12 @@ def read_benchmark(name: str) -> dict:
 def read_json(path: str | Path) -> dict:
     """The object that a JSON file holds.
 
+    Args:
+        path: The file.
+
+    Returns:
+        The object.
+
     Raises:
         FactsError: If there is none.
     """
@@ -137,7 +166,7 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
-def _check(content):
+def _check(content: Mapping[str, Any]) -> None:
     _known(content, _KEYS | {'key', 'file'}, 'key')
     _known(content['names'], _NAMES, 'key of names')
     pattern = re.compile(content['names']['pattern'])
@@ -158,7 +187,8 @@ def _check(content):
         _check_rule(name, {**content, **rule}, pattern)
 
 
-def _check_rule(name, entry, pattern):
+def _check_rule(name: str, entry: Mapping[str, Any],
+                pattern: re.Pattern[str]) -> None:
     lacking = [key for key in _NEEDED if key not in entry]
     if lacking:
         raise ValueError(f'protocol {name} has no {", ".join(lacking)}')
@@ -182,26 +212,40 @@ def _check_rule(name, entry, pattern):
         if type(entry[key]) is not int or entry[key] < 1:
             raise ValueError(f'{key} = {entry[key]!r}: expected a positive '
                              'whole number')
-    classes = class_list(entry['classes'], entry['file'])
+    classes = read_classes(entry['classes'], entry['file'])
     actions = entry['names'].get('actions')
     if actions is not None and len(codes(actions)) != len(classes):
         raise ValueError(f'protocol {name}: {len(codes(actions))} actions, '
                          f'but {len(classes)} class names')
 
 
-def _known(found, keys, what):
+def _known(found: Iterable[str], keys: Collection[str], what: str) -> None:
     for key in found:
         if key not in keys:
             raise ValueError(f'unknown {what}: {key!r}' + closest(key, keys))
 
 
 def numbers(values: Iterable) -> frozenset[int]:
-    """Numbers of a list that may hold ranges: ``[1, 2, "13-19"]``."""
+    """Numbers of a list that may hold ranges: ``[1, 2, "13-19"]``.
+
+    Args:
+        values: Numbers and ranges.
+
+    Returns:
+        All of them.
+    """
     return frozenset(map(int, codes(values)))
 
 
 def codes(values: Iterable) -> tuple[str, ...]:
-    """The same as text; ``"001-003"`` keeps the zeros before it."""
+    """The same as text; ``"001-003"`` keeps the zeros before it.
+
+    Args:
+        values: Numbers, codes and ranges.
+
+    Returns:
+        All of them, in order.
+    """
     found = []
     for value in map(str, values):
         first, dash, last = value.partition('-')
@@ -211,15 +255,17 @@ def codes(values: Iterable) -> tuple[str, ...]:
     return tuple(found)
 
 
-def class_list(classes: str | list[str], beside: str = '') -> list[str]:
+def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     """Class names in label order.
 
     Args:
-        classes (str | list[str]): The names; a list that the package ships
-            (``'ntu60'``, ``'smarthome_cs'``, ...); or a text file with a
-            name a line.
-        beside (str): A file in whose folder a relative path begins. Defaults
-            to '', this folder.
+        classes: The names; a list that the package ships (``'ntu60'``,
+            ``'smarthome_cs'``, ...); or a text file with a name a line.
+        beside: A file in whose folder a relative path begins. Defaults to '',
+            this folder.
+
+    Returns:
+        The names.
 
     Raises:
         FactsError: If there is no such list, or a name comes twice.
@@ -248,7 +294,15 @@ def class_list(classes: str | list[str], beside: str = '') -> list[str]:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The end of a message: what may have been meant, or what there is."""
+    """The end of a message: what may have been meant, or what there is.
+
+    Args:
+        name: What was given.
+        known: What there is.
+
+    Returns:
+        ``; the closest: …`` or ``; there are: …``.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 3, 0.3)
     return f'; the closest: {", ".join(close)}' if close else \

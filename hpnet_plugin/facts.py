@@ -12,14 +12,17 @@ import dataclasses
 import json
 import os.path as osp
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .benchmark_files import (
+    RENAMED,
     FactsError,
-    class_list,
+    benchmark_key,
     closest,
     read_benchmark,
+    read_classes,
     read_json,
     shipped_benchmarks,
 )
@@ -53,29 +56,27 @@ class Facts:
     """What training and testing must know of a dataset.
 
     Attributes:
-        name (str): Short name: ``'ntu120_xset'``, or the folder's own.
-        title (str): For people: ``'NTU RGB+D 120, cross-setup'``.
-        folder (str): The dataset folder, as configs take it.
-        classes (tuple[str], optional): Class names in label order (numbers
-            where labels have no names); None where nothing is labelled.
-        people (int): People a clip, M.
-        frames (int): Frames that training resamples a clip to, T.
-        taps (dict[str, int]): Feature maps of the store to their channels,
-            that of the paper first; of a benchmark, those of the paper's
-            tables.
-        splits (dict[str, int | None]): Splits to their number of clips, as
-            stored or, of a benchmark, as published (None: not published).
-        use (dict[str, str]): ``'train'``, ``'val'`` and ``'test'`` to the
-            split that is used for it. A part that is not there has no split.
-        schedule (str): A name of :mod:`hpnet_plugin.recipes.schedules`.
-        size (str): ``'full'``, or ``'small'`` for nets of half the width.
-        benchmark (str, optional): The benchmark that it is; None for a
-            folder of one's own. A folder that serves several protocols has
-            the first.
-        fusion (dict[str, float]): Weights of the streams' fusion.
-        fusion_published (bool): Whether the authors published these weights
-            for this benchmark.
-        joints3d (str): Layout of the joints of ``annotations_3d.pkl``:
+        name: Short name: ``'ntu120_xset'``, or the folder's own.
+        title: For people: ``'NTU RGB+D 120, cross-setup'``.
+        folder: The dataset folder, as configs take it.
+        classes: Class names in label order (numbers where labels have no
+            names); None where nothing is labelled.
+        people: People a clip, M.
+        frames: Frames that training resamples a clip to, T.
+        taps: Feature maps of the store to their channels, that of the paper
+            first; of a benchmark, those of the paper's tables.
+        splits: Splits to their number of clips, as stored or, of a benchmark,
+            as published (None: not published).
+        use: ``'train'``, ``'val'`` and ``'test'`` to the split that is used
+            for it. A part that is not there has no split.
+        schedule: A name of :mod:`hpnet_plugin.recipes.schedules`.
+        size: ``'full'``, or ``'small'`` for nets of half the width.
+        benchmark: The benchmark that it is; None for a folder of one's own. A
+            folder that serves several protocols has the first.
+        fusion: Weights of the streams' fusion.
+        fusion_published: Whether the authors published these weights for this
+            benchmark.
+        joints3d: Layout of the joints of ``annotations_3d.pkl``:
             ``'nturgb+d'``, 25 joints, or ``'kinect'``, 20 joints.
     """
     name: str
@@ -99,12 +100,11 @@ class Download(NamedTuple):
     """Where a benchmark comes from.
 
     Attributes:
-        title (str): Its name, for people.
-        address (str, optional): The page to ask for it; None where it cannot
-            be had.
-        prepare (str): What ``hpnet prepare`` calls it: its name and the
-            protocols of one dataset folder.
-        folder (str): That dataset folder.
+        title: Its name, for people.
+        address: The page to ask for it; None where it cannot be had.
+        prepare: What ``hpnet prepare`` calls it: its name and the protocols of
+            one dataset folder.
+        folder: That dataset folder.
     """
     title: str
     address: str | None
@@ -116,9 +116,12 @@ def benchmark_facts(name: str) -> Facts:
     """Facts of a benchmark.
 
     Args:
-        name (str): ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or
-            the path of a ``.json`` file of one's own, with
-            ``FILE.json:PROTOCOL`` for another protocol than its first.
+        name: ``'ntu120'`` (its first protocol), ``'ntu120_xset'``, or the path
+            of a ``.json`` file of one's own, with ``FILE.json:PROTOCOL`` for
+            another protocol than its first.
+
+    Returns:
+        The facts.
 
     Raises:
         FactsError: If there is no such benchmark, with the closest names.
@@ -134,7 +137,7 @@ def benchmark_facts(name: str) -> Facts:
         name=name,
         title=f'{benchmark["title"]}, {entry["title"]}',
         folder=entry['folder'],
-        classes=tuple(class_list(entry['classes'], entry['file'])),
+        classes=tuple(read_classes(entry['classes'], entry['file'])),
         people=entry['people'],
         frames=entry['frames'],
         taps=dict(entry.get('taps', HRNET_TAPS)),
@@ -151,13 +154,17 @@ def benchmark_facts(name: str) -> Facts:
 
 
 def benchmark_names() -> list[str]:
-    """Names that :func:`benchmark_facts` takes, one a protocol."""
+    """Names that :func:`benchmark_facts` takes, one a protocol.
+
+    Returns:
+        The names, benchmark by benchmark.
+    """
     return [_protocol_name(benchmark, protocol)
             for benchmark in map(read_benchmark, shipped_benchmarks())
             for protocol in benchmark['protocols']]
 
 
-def _find(name):
+def _find(name: str) -> tuple[dict[str, Any], str]:
     """The file and the protocol that a name means."""
     own = re.fullmatch(r'(.+\.json)(?::(\w+))?', name)
     if own:
@@ -167,7 +174,7 @@ def _find(name):
             raise FactsError(f'{own[1]} has no protocol {protocol!r}'
                              + closest(protocol, benchmark['protocols']))
         return benchmark, protocol
-    wanted = name.casefold().replace('-', '_')
+    wanted = benchmark_key(name)
     for benchmark in map(read_benchmark, shipped_benchmarks()):
         for protocol in benchmark['protocols']:
             # a file's name alone means its first protocol
@@ -178,7 +185,7 @@ def _find(name):
                      + closest(wanted, benchmark_names()))
 
 
-def _protocol_name(benchmark, protocol):
+def _protocol_name(benchmark: Mapping[str, Any], protocol: str) -> str:
     return benchmark['protocols'][protocol].get(
         'name', f'{benchmark["key"]}_{protocol}')
 
@@ -187,11 +194,11 @@ def where_to_get(name: str) -> Download | None:
     """Where a benchmark comes from.
 
     Args:
-        name (str): A benchmark's name, see :func:`benchmark_facts`, or a
-            folder that is called like a benchmark's (``'data/ntu120'``).
+        name: A benchmark's name, see :func:`benchmark_facts`, or a folder that
+            is called like a benchmark's (``'data/ntu120'``).
 
     Returns:
-        Download | None: None if no benchmark is called so.
+        None if no benchmark is called so.
     """
     try:
         benchmark, protocol = _find(name)
@@ -216,15 +223,15 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     """Write the facts of a dataset folder.
 
     Args:
-        folder (str): The dataset folder.
-        facts (Facts): Its facts. ``folder`` is not written, nor a name that
-            is the folder's: a dataset folder may be moved.
+        folder: The dataset folder.
+        facts: Its facts. ``folder`` is not written, nor a name that is the
+            folder's: a dataset folder may be moved.
         **more: What else to note in the file, as JSON takes it.
 
     Raises:
         OSError: If the file cannot be written.
     """
-    content = dataclasses.asdict(facts)
+    content: dict[str, object] = dict(dataclasses.asdict(facts))
     del content['folder']
     for key in ('name', 'title'):
         if content[key] == _name_of(folder):
@@ -234,7 +241,7 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     write_whole(osp.join(folder, FILE), (text + '\n').encode())
 
 
-def _name_of(folder):
+def _name_of(folder: str) -> str:
     return osp.basename(osp.abspath(folder))
 
 
@@ -242,11 +249,11 @@ def read_record(folder: str) -> dict:
     """What ``dataset.json`` of a folder holds, beside the facts.
 
     Args:
-        folder (str): The dataset folder.
+        folder: The dataset folder.
 
     Returns:
-        dict: All of it, with ``split_rule`` and what else was noted; empty
-        where there is no such file.
+        All of it, with ``split_rule`` and what else was noted; empty where
+        there is no such file.
 
     Raises:
         FactsError: If it is damaged.
@@ -268,10 +275,10 @@ def folder_classes(folder: str) -> list[str] | None:
     """Class names of a dataset folder in label order, where it has them.
 
     Args:
-        folder (str): Of any kind.
+        folder: Of any kind.
 
     Returns:
-        list[str] | None: None if it is none, or is damaged, or has no labels.
+        None if it is none, or is damaged, or has no labels.
     """
     try:
         classes = read_facts(folder).classes
@@ -287,7 +294,10 @@ def read_facts(folder: str) -> Facts:
     understood from their other files.
 
     Args:
-        folder (str): The dataset folder.
+        folder: The dataset folder.
+
+    Returns:
+        The facts.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.
@@ -301,6 +311,9 @@ def read_facts(folder: str) -> Facts:
              if f.name in content}
     if known.get('classes') is not None:
         known['classes'] = tuple(known['classes'])
+    for key in ('name', 'benchmark'):
+        if known.get(key) in RENAMED:
+            known[key] = RENAMED[known[key]]
     known.setdefault('name', _name_of(folder))
     known.setdefault('title', known['name'])
     try:
@@ -312,7 +325,7 @@ def read_facts(folder: str) -> Facts:
     return facts
 
 
-def _check(facts):
+def _check(facts: Facts) -> None:
     for key in ('name', 'title'):
         _expect(isinstance(getattr(facts, key), str), key, facts, 'a text')
     _expect(facts.classes is None or facts.classes and all(
@@ -336,7 +349,7 @@ def _check(facts):
                 f'{PARTS} to some of the splits {list(facts.splits)}')
 
 
-def _expect(right, key, facts, expected):
+def _expect(right: object, key: str, facts: Facts, expected: str) -> None:
     if not right:
         raise ValueError(f'{key} = {getattr(facts, key)!r}: expected '
                          f'{expected}')

@@ -1,5 +1,12 @@
 """Which joints are joined: graphs and bones."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from mmaction.models.utils import Graph
 
 # The toolbox's tree of COCO's 17 joints as (child, parent), rooted in the
 # nose: here, so that bones can be made without the toolbox.
@@ -14,12 +21,11 @@ RELEASED_EDGES = ((0, 5), (1, 0), (2, 0), (5, 6), (6, 0), (7, 5), (8, 6),
 # Its bones are not its edges: the ears have one, the hips are not joined.
 RELEASED_BONES = (*RELEASED_EDGES[:-1], (3, 1), (4, 2))
 
-
 LAYOUTS = ('coco', 'released', 'nturgb+d', 'openpose')
 LAYOUT_KEYS = ('num_node', 'inward', 'center')
 
 
-def _layout(layout):
+def _layout(layout: str | dict[str, Any]) -> str | dict[str, Any]:
     """A layout as a dict, where the toolbox is not needed to know it."""
     if isinstance(layout, dict):
         missing = [key for key in LAYOUT_KEYS if key not in layout]
@@ -35,23 +41,23 @@ def _layout(layout):
     return layout
 
 
-def _graph(layout):
+def _graph(layout: str | dict[str, Any]) -> Graph:
     from mmaction.models.utils import Graph
     return Graph(_layout(layout), mode='spatial')
 
 
-def adjacency(layout='coco'):
+def adjacency(layout: str | dict[str, Any] = 'coco') -> np.ndarray:
     """Adjacency of a skeleton: itself, inward and outward edges.
 
     Args:
-        layout (str | dict): ``'coco'``, a tree of 17 joints rooted in the
-            nose, the ears joined to the eyes; ``'released'``, the graph of
-            the released code; any other layout of mmaction's ``Graph``; or a
-            dict with ``num_node``, ``inward`` (child, parent) and
-            ``center``. Defaults to ``'coco'``.
+        layout: ``'coco'``, a tree of 17 joints rooted in the nose, the ears
+            joined to the eyes; ``'released'``, the graph of the released code;
+            any other layout of mmaction's ``Graph``; or a dict with
+            ``num_node``, ``inward`` (child, parent) and ``center``. Defaults
+            to ``'coco'``.
 
     Returns:
-        np.ndarray: (3, V, V), float32; each column sums to 1 or 0.
+        (3, V, V), float32; each column sums to 1 or 0.
 
     Raises:
         ValueError: If there is no such layout, or a dict lacks a key.
@@ -59,15 +65,18 @@ def adjacency(layout='coco'):
     return _graph(layout).A.astype(np.float32)
 
 
-def bone_pairs(layout='coco'):
+def bone_pairs(layout: str | dict[str, Any] = 'coco') -> list[tuple[int, int]]:
     """Child and parent of each bone.
 
     Args:
-        layout (str | dict): See :func:`adjacency`.
+        layout: See :func:`adjacency`.
 
     Returns:
-        list[tuple[int]]: One pair a joint, in order of the child; a joint
-        without parent is its own, so that its bone is zero.
+        One pair for each joint, in order of the child. A joint without a
+        parent is its own, so that its bone is zero.
+
+    Raises:
+        ValueError: See :func:`adjacency`.
     """
     if layout == 'released':
         return sorted(RELEASED_BONES)
@@ -78,14 +87,14 @@ def bone_pairs(layout='coco'):
     return [(v, parents.get(v, v)) for v in range(found['num_node'])]
 
 
-def mirror_pairs(layout='coco'):
+def mirror_pairs(layout: str = 'coco') -> list[int]:
     """Left and right joints that a mirror exchanges.
 
     Args:
-        layout (str): ``'coco'`` or ``'released'``, the same 17 joints.
+        layout: ``'coco'`` or ``'released'``, the same 17 joints.
 
     Returns:
-        list[int]: For each joint, the joint that takes its place.
+        For each joint, the joint that takes its place.
 
     Raises:
         ValueError: If the layout's sides are not known.

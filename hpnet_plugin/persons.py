@@ -40,8 +40,8 @@ def fill_people(array: np.ndarray, count: int,
     Args:
         array: (M, T, V, C).
         count: People wanted. Surplus people are left out.
-        pad: What fills the slots of a clip with fewer people: ``'repeat'``
-            the people again, as the paper does, or ``'zero'``.
+        pad: What fills the slots of a clip with fewer people: ``'repeat'`` the
+            people again, as the paper does, or ``'zero'``.
 
     Returns:
         (count, T, V, C) of the array's type, its own memory.

@@ -1,36 +1,41 @@
 """Feedback Pooling (paper, Eq. 3): feature maps sampled at the joints."""
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 REGIONS = (1, 3, 5)
 GRIDS = ('exact', 'corners')
 
 
-def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
+def pool_at_joints(maps: Tensor, joints: Tensor, input_size: Sequence[int],
+                   region: int = 1, grid: str = 'exact') -> Tensor:
     """Pool feature maps around each joint (paper, Eq. 3).
 
     A pure tensor function: batched, differentiable in ``maps`` and
     ``joints``, on any device. What lies outside a map counts as zero.
 
     Args:
-        maps (Tensor): Feature maps of the crops, (N, C, h, w).
-        joints (Tensor): Joints as x, y in pixels of the crop, (N, V, 2);
-            (0, 0) is the centre of the crop's first pixel.
-        input_size (tuple[int]): Width and height of the crop in pixels.
-        region (int): R of Eq. 3 in cells of the map. 1 is one bilinear
-            sample at the joint; 3 and 5 are the mean of the R x R bilinear
-            samples one cell apart around it. Defaults to 1.
-        grid (str): How crop pixels meet map cells. ``'exact'``: cell i of a
-            map of stride s covers the pixels s * i to s * i + s - 1, so
-            column = (x + 0.5) * w / W - 0.5. ``'corners'``: what the released
-            code does, ``grid_sample(align_corners=True)`` at 2 * x / W - 1,
-            so column = x * (w - 1) / W. Defaults to ``'exact'``.
+        maps: Feature maps of the crops, (N, C, h, w).
+        joints: Joints as x, y in pixels of the crop, (N, V, 2); (0, 0) is the
+            centre of the crop's first pixel.
+        input_size: Width and height of the crop in pixels.
+        region: R of Eq. 3 in cells of the map. 1 is one bilinear sample at the
+            joint; 3 and 5 are the mean of the R x R bilinear samples one cell
+            apart around it. Defaults to 1.
+        grid: How crop pixels meet map cells. ``'exact'``: cell i of a map of
+            stride s covers the pixels s * i to s * i + s - 1, so column = (x +
+            0.5) * w / W - 0.5. ``'corners'``: what the released code does,
+            ``grid_sample(align_corners=True)`` at 2 * x / W - 1, so column = x
+            * (w - 1) / W. Defaults to ``'exact'``.
 
     Returns:
-        Tensor: Pooled features, (N, V, C), in the dtype of ``maps``.
+        Pooled features, (N, V, C), in the dtype of ``maps``.
 
     Raises:
         ValueError: If a shape does not fit, or ``region`` or ``grid`` is
@@ -44,16 +49,19 @@ def pool_at_joints(maps, joints, input_size, region=1, grid='exact'):
     return samples.transpose(1, 2).to(maps.dtype)
 
 
-def patch_at_joints(maps, joints, input_size, size=5, grid='exact'):
-    """The neighbourhood of each joint itself, in place of its mean.
+def patch_at_joints(maps: Tensor, joints: Tensor, input_size: Sequence[int],
+                    size: int = 5, grid: str = 'exact') -> Tensor:
+    """Cut out the neighbourhood of each joint, without taking its mean.
 
     Args:
-        maps (Tensor): See :func:`pool_at_joints`, as ``joints``,
-            ``input_size`` and ``grid``.
-        size (int): Cells of a side, odd. Defaults to 5.
+        maps: (N, C, h, w), as :func:`pool_at_joints` has it.
+        joints: (N, V, 2), likewise.
+        input_size: Likewise.
+        size: Cells of a side, odd. Defaults to 5.
+        grid: As :func:`pool_at_joints` has it. Defaults to ``'exact'``.
 
     Returns:
-        Tensor: (N, V, C * size * size), channels first, then rows.
+        (N, V, C * size * size), channels first, then rows.
 
     Raises:
         ValueError: If a shape does not fit, or ``size`` is even.
@@ -64,7 +72,8 @@ def patch_at_joints(maps, joints, input_size, size=5, grid='exact'):
     return samples.transpose(1, 2).flatten(2).to(maps.dtype)
 
 
-def _sample(maps, joints, input_size, size, grid):
+def _sample(maps: Tensor, joints: Tensor, input_size: Sequence[int],
+            size: int, grid: str) -> Tensor:
     """Bilinear samples (N, C, V, size * size) one cell apart, float32."""
     if maps.ndim != 4 or joints.ndim != 3 or joints.shape[-1] != 2 or \
             len(maps) != len(joints):
@@ -86,7 +95,9 @@ def _sample(maps, joints, input_size, size, grid):
 
 
 @lru_cache(64)
-def _grid_constants(cells, pixels, size, grid, device):
+def _grid_constants(
+        cells: tuple[int, ...], pixels: tuple[int, ...], size: int, grid: str,
+        device: torch.device) -> tuple[Tensor, Tensor]:
     """Factor (2,) and shifts (size * size, 2) from joints to the grid.
 
     ``grid_sample(align_corners=False)`` reads column c of w at
@@ -99,14 +110,14 @@ def _grid_constants(cells, pixels, size, grid, device):
 
     Made once: a new tensor of numbers on a GPU makes the host wait for it.
     """
-    cells, pixels = np.array(cells, float), np.array(pixels, float)
+    w, side = np.array(cells, float), np.array(pixels, float)
     if grid == 'exact':
-        factor, shift = 2 / pixels, 1 / pixels - 1
+        factor, shift = 2 / side, 1 / side - 1
     else:
-        factor, shift = 2 * (cells - 1) / (cells * pixels), 1 / cells - 1
+        factor, shift = 2 * (w - 1) / (w * side), 1 / w - 1
     dy, dx = np.mgrid[:size, :size] - size // 2
-    shifts = shift + 2 * np.stack((dx, dy), -1).reshape(-1, 2) / cells
+    shifts = shift + 2 * np.stack((dx, dy), -1).reshape(-1, 2) / w
     # tensors born in inference mode could not take part in training later
     with torch.inference_mode(False):
-        return tuple(torch.from_numpy(value).float().to(device)
-                     for value in (factor, shifts))
+        return (torch.from_numpy(factor).float().to(device),
+                torch.from_numpy(shifts).float().to(device))

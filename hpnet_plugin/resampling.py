@@ -2,8 +2,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def linear_weights(frames: int, length: int
@@ -14,13 +18,13 @@ def linear_weights(frames: int, length: int
     align_corners=False)``, without anti-aliasing.
 
     Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
+        frames: Frames of the clip, T.
+        length: Frames wanted, L.
 
     Returns:
-        tuple[np.ndarray]: Earlier and later frame (L,), int64, and the
-        weight of the later one (L,), float32. Where it is 0 both are the
-        same, so that no frame is touched in vain.
+        Earlier and later frame (L,), int64, and the weight of the later one
+        (L,), float32. Where it is 0 both are the same, so that no frame is
+        touched in vain.
     """
     source = (np.arange(length) + 0.5) * (frames / length) - 0.5
     source = np.clip(source, 0, frames - 1)
@@ -33,12 +37,12 @@ def weighted_frames(frames: int, length: int) -> np.ndarray:
     """The frames that :func:`linear_weights` blends, and no others.
 
     Args:
-        frames (int): Frames of the clip, T.
-        length (int): Frames wanted, L.
+        frames: Frames of the clip, T.
+        length: Frames wanted, L.
 
     Returns:
-        np.ndarray: Their numbers, each once, ascending, int64: at most
-        ``min(T, 2 L)``; all where T is L or less.
+        Their numbers, each once, ascending, int64: at most ``min(T, 2 L)``;
+        all where T is L or less.
     """
     earlier, later, _ = linear_weights(frames, length)
     return np.unique(np.concatenate((earlier, later)))
@@ -48,12 +52,12 @@ def segments(frames: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut a clip into segments of one length, as even as can be.
 
     Args:
-        frames (int): Frames of the clip, T.
-        count (int): Segments wanted, S.
+        frames: Frames of the clip, T.
+        count: Segments wanted, S.
 
     Returns:
-        tuple[np.ndarray]: First frame of each and first one after it, (S,)
-        int; the same where the clip has fewer frames than segments.
+        First frame of each and first one after it, (S,) int; the same where
+        the clip has fewer frames than segments.
     """
     edges = frames * np.arange(count + 1) // count
     return edges[:-1], edges[1:]
@@ -63,12 +67,12 @@ def middle_frames(frames: int, count: int, views: int = 1) -> np.ndarray:
     """The frames in the middle of a clip's segments (X-CLIP's sampling).
 
     Args:
-        frames (int): Frames of the clip, T.
-        count (int): Segments, S.
-        views (int): Frames of each segment, evenly spread. Defaults to 1.
+        frames: Frames of the clip, T.
+        count: Segments, S.
+        views: Frames of each segment, evenly spread. Defaults to 1.
 
     Returns:
-        np.ndarray: (views * S,) int, view by view.
+        (views * S,) int, view by view.
     """
     low, high = segments(frames, count)
     parts = views + 1
@@ -90,25 +94,23 @@ def resize(array: np.ndarray,
     or 1. (The released code blends them: ``blend_absent``.)
 
     Args:
-        array (np.ndarray): The clip, (M, T, ...); the axes after T, joints
-            and channels, belong to a person in a frame.
-        length (int): Frames wanted, L.
-        numbers (np.ndarray, optional): (T,) int, increasing: which frames of
-            a longer clip the array holds. All frames that have a weight must
-            be among them; the others make no difference. Defaults to None:
-            the array is the whole clip.
-        count (int, optional): Frames of the whole clip, where ``numbers``
-            are given.
-        blend_absent (bool): Whether frames in which a person is absent are
-            blended like any other. Defaults to False.
+        array: The clip, (M, T, ...); the axes after T, joints and channels,
+            belong to a person in a frame.
+        length: Frames wanted, L.
+        numbers: (T,) int, increasing: which frames of a longer clip the array
+            holds. All frames that have a weight must be among them; the others
+            make no difference. Defaults to None: the array is the whole clip.
+        count: Frames of the whole clip, where ``numbers`` are given.
+        blend_absent: Whether frames in which a person is absent are blended
+            like any other. Defaults to False.
 
     Returns:
-        np.ndarray: (M, L, ...) of the array's type. The array itself where
-        it has this length already.
+        (M, L, ...) of the array's type. The array itself where it has this
+        length already.
 
     Raises:
-        ValueError: If the clip has no frames, or one that has a weight is
-            not among ``numbers``.
+        ValueError: If the clip has no frames, or one that has a weight is not
+            among ``numbers``.
     """
     frames = array.shape[1]
     if numbers is not None:
@@ -124,22 +126,27 @@ def resize(array: np.ndarray,
     if numbers is not None:
         earlier, later = _places(numbers, earlier), _places(numbers, later)
     out = np.empty((len(array), length, *array.shape[2:]), array.dtype)
-    column = (-1, ) + (1, ) * (array.ndim - 2)
     for person, blended in zip(array, out):  # what fits into a cache
-        before, there_before = _gather(person, earlier)
-        after, there_after = _gather(person, later)
-        share = weight
-        if not blend_absent:
-            share = np.where(there_before != there_after, np.rint(weight),
-                             weight)
-        after -= before
-        after *= share.reshape(column)
-        before += after
-        blended[...] = _cast(before, array.dtype)
+        blended[...] = _cast(
+            _blend(person, earlier, later, weight, blend_absent), array.dtype)
     return out
 
 
-def _places(numbers, wanted):
+def _blend(person: np.ndarray, earlier: np.ndarray, later: np.ndarray,
+           weight: np.ndarray, blend_absent: bool) -> np.ndarray:
+    """A person (T, ...) at the frames wanted, float32."""
+    before, there_before = _gather(person, earlier)
+    after, there_after = _gather(person, later)
+    if not blend_absent:
+        weight = np.where(there_before != there_after, np.rint(weight),
+                          weight)
+    after -= before
+    after *= weight.reshape((-1, ) + (1, ) * (person.ndim - 1))
+    before += after
+    return before
+
+
+def _places(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     places = np.searchsorted(numbers, wanted)
     places = np.minimum(places, len(numbers) - 1)
     lacking = wanted[numbers[places] != wanted]
@@ -149,7 +156,8 @@ def _places(numbers, wanted):
     return places
 
 
-def _gather(person, frames):
+def _gather(person: np.ndarray, frames: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray]:
     """Frames of a person (T, ...) as float32, and where they are not zero."""
     found = person.take(frames, 0)
     if found.dtype != np.float16:
@@ -159,13 +167,12 @@ def _gather(person, frames):
     return _cast(found, np.float32), np.bitwise_or.reduce(bits, 1) << 1 != 0
 
 
-def _cast(array, dtype):
+def _cast(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """As ``astype`` does; numpy's casts of halves are several times slower."""
     if np.float16 not in (array.dtype, dtype) or array.dtype == dtype:
         return array.astype(dtype, copy=False)
     torch = sys.modules.get('torch')
     if torch is None:  # not worth its import, and it need not be installed
         return array.astype(dtype)
-    known = {np.dtype(np.float16): torch.float16,
-             np.dtype(np.float32): torch.float32}
-    return torch.from_numpy(array).to(known[np.dtype(dtype)]).numpy()
+    wanted = torch.float16 if dtype == np.float16 else torch.float32
+    return torch.from_numpy(array).to(wanted).numpy()

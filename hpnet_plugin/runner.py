@@ -7,7 +7,7 @@ import os.path as osp
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -39,11 +39,11 @@ class Refused(SystemExit):
     """The end of a program whose user has to mend something: status 2.
 
     Args:
-        text (str): What, and how. It is written to standard error, where it
+        text: What, and how. It is written to standard error, where it
             is the last word.
     """
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         super().__init__(2)
         self.text = f'\nERROR: {text}'
         sys.stdout.flush()
@@ -77,7 +77,7 @@ class CheckedRunner(Runner):
         with _set_up():
             return super().from_cfg(cfg)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._levels = {}
         self._description = self._validated = None
         super().__init__(*args, **kwargs)
@@ -89,7 +89,7 @@ class CheckedRunner(Runner):
         self.logger.info('Environment, config and hooks are in the log file '
                          f'in {self._log_dir}')
 
-    def build_logger(self, *args, **kwargs) -> MMLogger:
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """See mmengine; silent on the console until the runner is built."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
@@ -111,7 +111,7 @@ class CheckedRunner(Runner):
                 raise CheckpointError(problem(
                     filename, error, name, self.model)) from None
 
-    def call_hook(self, fn_name: str, **kwargs) -> None:
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """See mmengine's ``Runner.call_hook``; results are kept, too."""
         if fn_name == 'after_val_epoch' and kwargs.get('metrics'):
             from .apis.describing import json_data
@@ -120,8 +120,8 @@ class CheckedRunner(Runner):
         super().call_hook(fn_name, **kwargs)
 
     @master_only
-    def save_checkpoint(self, *args, meta: dict | None = None,
-                        **kwargs) -> None:
+    def save_checkpoint(self, *args: Any, meta: dict | None = None,
+                        **kwargs: Any) -> None:
         """See mmengine's ``Runner.save_checkpoint``.
 
         ``meta['hpnet']`` is the description of the model
@@ -130,7 +130,7 @@ class CheckedRunner(Runner):
         super().save_checkpoint(
             *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
 
-    def _described(self):
+    def _described(self) -> dict[str, Any] | None:
         """What a checkpoint says of its model; a training goes on without.
         """
         try:
@@ -153,7 +153,7 @@ class CheckedRunner(Runner):
                 f'{type(error).__name__}: {error}')
             return None
 
-    def train(self):
+    def train(self) -> torch.nn.Module:
         """See mmengine's ``Runner.train``."""
         with _last_words():
             refuse_missing(self.cfg, ('train', 'val'))
@@ -176,7 +176,7 @@ class CheckedRunner(Runner):
         return metrics
 
 
-def _refuse_amp_without_gpu(cfg):
+def _refuse_amp_without_gpu(cfg: Config) -> None:
     if (cfg.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' \
             and not torch.cuda.is_available():
         raise ConfigError(
@@ -189,7 +189,7 @@ def _set_up(summary: RunSummaryHook | None = None) -> Iterator[None]:
     """What a config cannot be built of is a line; the log has the traceback.
 
     Args:
-        summary (RunSummaryHook, optional): Knows whether the first step has
+        summary: Knows whether the first step has
             begun. Errors from then on are no longer the config's.
     """
     try:
@@ -213,7 +213,7 @@ def checked_config(cfg: dict | Config) -> Config:
     """The config that a config means, if it can run.
 
     Args:
-        cfg (Config): A config, with whatever was changed in it.
+        cfg: A config, with whatever was changed in it.
 
     Returns:
         Config: The same, composed anew if settings were changed.
@@ -234,7 +234,7 @@ def current_config(cfg: dict | Config) -> Config:
     """A config in which changed settings have taken effect.
 
     Args:
-        cfg (Config): A config, with whatever was changed in it.
+        cfg: A config, with whatever was changed in it.
 
     Returns:
         Config: The same, composed anew if settings were changed. Its work
@@ -257,14 +257,14 @@ def current_config(cfg: dict | Config) -> Config:
     return Config(after, filename=cfg.filename)
 
 
-def _default_work_dir(filename):
+def _default_work_dir(filename: str | None) -> str | None:
     """Where mmaction2's tools put what a config makes."""
     if not filename:
         return None
     return osp.join('work_dirs', osp.splitext(osp.basename(filename))[0])
 
 
-def _suffix(changed):
+def _suffix(changed: Mapping[str, Any]) -> str:
     """Names of what was changed, for a folder's name.
 
     Not of the epochs: a longer run continues where a shorter one ended.
@@ -300,9 +300,9 @@ def count_note(dataset: dict, tested: int,
     """What to say of the number of clips of a test.
 
     Args:
-        dataset (dict): Config of the dataset, without wrappers.
-        tested (int): Its clips.
-        nobody (int): Clips among them in which nobody was found.
+        dataset: Config of the dataset, without wrappers.
+        tested: Its clips.
+        nobody: Clips among them in which nobody was found.
 
     Returns:
         tuple[str, bool]: A sentence with both counts, that of the test and

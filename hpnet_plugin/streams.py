@@ -4,24 +4,35 @@ Pure functions of numpy arrays or torch tensors of shape (..., T, V, C), for
 any C. What they return never shares memory with what they are given: the
 released code's joint stream is its motion stream by such an accident.
 """
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 STREAMS = ('j', 'b', 'jm', 'bm')
+# pyrefly loses such a variable in subscripts
+Array = TypeVar('Array', np.ndarray, 'Tensor')
 
 
-def _copy(x):
-    return x.clone() if hasattr(x, 'clone') else x.copy()
+def _copy(x: Array) -> Array:
+    return x.copy() if isinstance(x, np.ndarray) else x.clone()
 
 
-def bone(x, pairs):
+def bone(x: Array, pairs: Sequence[tuple[int, int]]) -> Array:
     """Difference of each joint and its parent (F_s of the paper).
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
-        pairs (Sequence[tuple[int]]): Child and parent, one pair a joint; of
+        x: (..., T, V, C).
+        pairs: Child and parent, one pair a joint; of
             :func:`hpnet_plugin.graph.bone_pairs`.
 
     Returns:
-        np.ndarray | Tensor: The same shape; zero for a joint that is its own
-        parent.
+        The same shape; zero for a joint that is its own parent.
 
     Raises:
         ValueError: If the pairs are not one a joint.
@@ -32,35 +43,36 @@ def bone(x, pairs):
             f'x has {x.shape[-2]} joints, each needs one pair (child, '
             f'parent); the {len(children)} pairs have children {children}: '
             'take the pairs of the layout of x')
-    return x - x[..., parents, :]
+    return x - x[..., parents, :]  # pyrefly: ignore[bad-return]
 
 
-def motion(x):
+def motion(x: Array) -> Array:
     """Difference of the next frame and this one (F_m of the paper).
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
+        x: (..., T, V, C).
 
     Returns:
-        np.ndarray | Tensor: The same shape; the last frame is zero.
+        The same shape; the last frame is zero.
     """
     out = _copy(x)
+    # pyrefly: ignore[unsupported-operation]
     out[..., :-1, :, :] = x[..., 1:, :, :] - x[..., :-1, :, :]
     out[..., -1, :, :] = 0
     return out
 
 
-def stream(x, name, pairs):
+def stream(x: Array, name: str, pairs: Sequence[tuple[int, int]]) -> Array:
     """One of the four streams.
 
     Args:
-        x (np.ndarray | Tensor): (..., T, V, C).
-        name (str): ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or
-            ``'bm'`` bone motion, which is the motion of the bones.
-        pairs (Sequence[tuple[int]]): See :func:`bone`.
+        x: (..., T, V, C).
+        name: ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or ``'bm'``
+            bone motion, which is the motion of the bones.
+        pairs: See :func:`bone`.
 
     Returns:
-        np.ndarray | Tensor: The same shape, its own memory.
+        The same shape, its own memory.
 
     Raises:
         ValueError: If there is no such stream.

@@ -15,6 +15,7 @@ from hpnet_plugin.datasets import preparation
 from hpnet_plugin.datasets.annotations import write_annotations
 from hpnet_plugin.datasets.benchmarks import (
     BENCHMARKS,
+    find_benchmark,
     label_of,
     published_clips,
     split_names,
@@ -29,6 +30,7 @@ from hpnet_plugin.facts import (
     where_to_get,
     write_facts,
 )
+from hpnet_plugin.recipes import compose
 from hpnet_plugin.store import FeatureStore, StoreWriter
 
 FACTS = Facts('mine', 'Mine', 'data/mine', ('bow', 'wave'), 2, 32,
@@ -65,13 +67,28 @@ def test_benchmarks(name, classes, folder, protocol, people, frames):
 
 
 def test_small():
-    facts = benchmark_facts('nw_ucla_small')
+    facts = benchmark_facts('nw_ucla_synthetic')
     assert (facts.size, facts.schedule) == ('small', 'small')
     assert facts.splits == dict(train=None, test=None)
     assert facts.use == dict(train='train', val='test', test='test')
     assert set(facts.taps.values()) == {128, 96}
     assert (facts.people, facts.frames) == (1, 32)
     assert facts.classes == benchmark_facts('nw_ucla').classes
+
+
+def test_former_name(tmp_path):
+    """nw_ucla_synthetic was called nw_ucla_small; both are understood."""
+    facts = benchmark_facts('nw_ucla_synthetic')
+    assert benchmark_facts('nw_ucla_small') == facts
+    assert benchmark_facts('NW-UCLA-small') == facts
+    assert find_benchmark('nw_ucla_small')[0] == 'nw_ucla_synthetic'
+    config = compose('stream', benchmark='nw_ucla_small')
+    assert config['benchmark'] == 'nw_ucla_synthetic'
+    assert config == compose('stream', benchmark='nw_ucla_synthetic')
+    write_facts(tmp_path, dataclasses.replace(
+        facts, name='nw_ucla_small', benchmark='nw_ucla_small'))
+    found = read_facts(tmp_path)
+    assert (found.name, found.benchmark) == ('nw_ucla_synthetic', ) * 2
 
 
 def test_names_of_benchmarks():
@@ -108,7 +125,7 @@ def test_where_to_get():
     # every benchmark but the one that is drawn can be had
     for name in benchmark_names():
         assert (where_to_get(name).address is None) == (
-            name == 'nw_ucla_small')
+            name == 'nw_ucla_synthetic')
 
 
 def literals(path):

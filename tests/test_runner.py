@@ -15,7 +15,7 @@ from hpnet_plugin.recipes import compose
 def data(tmp_path, monkeypatch):
     """A working folder with data/mine: two classes, one person."""
     monkeypatch.chdir(tmp_path)
-    cfg = Config(compose('stream', benchmark='nw_ucla_small', frames=8))
+    cfg = Config(compose('stream', benchmark='nw_ucla_synthetic', frames=8))
     write_synthetic(cfg, tmp_path / 'data/mine', clips=4, frames=8)
     return tmp_path / 'data/mine'
 
@@ -64,7 +64,7 @@ def test_foreign_class_names(root, data):
     for name in ('hpnet', 'stream'):
         with pytest.raises(SystemExit, match="class 4 is 'sit' in data/mine "
                            "and 'sit down' in the config"):
-            build(root, name, benchmark='nw_ucla_small', **roots)
+            build(root, name, benchmark='nw_ucla_synthetic', **roots)
 
 
 def test_a_missing_split(root, data):

@@ -75,10 +75,10 @@ def measure(commands: dict[str, tuple[Sequence[str], str]],
     """Rows of a table: seconds of each command, and their ratio.
 
     Args:
-        commands (dict): Name to the command and the name of what it stands
+        commands: Name to the command and the name of what it stands
             beside.
-        repeat (int): Turns.
-        env (dict): Environment variables to set.
+        repeat: Turns.
+        env: Environment variables to set.
     """
     bases = {PASS: _python('pass'), MMACTION: _python('import mmaction'),
              STOCK: _python(f'import hpnet_plugin; {NEEDED}')}
@@ -126,7 +126,7 @@ def trainings(repeat: int) -> list[dict]:
     from ..commands.settled import settle
     with tempfile.TemporaryDirectory() as folder:
         config = settle(find_config('hp_j'), dict(
-            benchmark='nw_ucla_small', size='small')).config
+            benchmark='nw_ucla_synthetic', size='small')).config
         write_synthetic(config, osp.join(folder, 'data'))
         config.merge_from_dict(dict(
             custom_imports=dict(imports=['hpnet_plugin', 'end_early']),
@@ -146,9 +146,9 @@ def trainings(repeat: int) -> list[dict]:
         }, repeat, dict(PYTHONPATH=search))
 
 
-def _python(code):
+def _python(code: str) -> list[str]:
     return [sys.executable, '-c', code]
 
 
-def _hpnet(*words):
+def _hpnet(*words: str) -> list[str]:
     return [sys.executable, '-m', 'hpnet_plugin.cli', *words]

@@ -1,23 +1,31 @@
 """The analyses of ``hpnet analyze``: each prints, and writes its files."""
+from __future__ import annotations
+
 import csv
 import io
 import json
 import operator
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from hpnet_plugin.apis.results import VideoResult
 from hpnet_plugin.commands.options import config_options
-from hpnet_plugin.datasets.sources import read_classes
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.evaluation.fisher import fisher_scores, read_clip_labels
 from hpnet_plugin.evaluation.fusion import read_streams
 from hpnet_plugin.evaluation.gains import class_records, compare
-from hpnet_plugin.evaluation.metrics import confusion_matrix, summarize
-from hpnet_plugin.evaluation.tables import class_names, format_table
+from hpnet_plugin.evaluation.metrics import (
+    confusion_matrix,
+    names_or_numbers,
+    summarize,
+)
+from hpnet_plugin.evaluation.tables import class_table, format_table
 from hpnet_plugin.evaluation.timelines import compare_timelines, read_truth
 from hpnet_plugin.facts import folder_classes
 from hpnet_plugin.files import write_whole
@@ -33,16 +41,23 @@ from hpnet_plugin.visualization.joints import joint_names
 from hpnet_plugin.visualization.sections import short_names
 from hpnet_plugin.visualization.style import save_figure
 
+if TYPE_CHECKING:
+    import argparse
+
+    from mmengine.config import Config
+
+    from hpnet_plugin.evaluation.fusion import Joined
+
 FPS = 25.  # of videos that do not say it
 
 
-def run_classes(args):
+def run_classes(args: argparse.Namespace) -> None:
     """A table and a figure of all classes, and the confusion matrix."""
     joined, classes = _read(args, [args.dump])
     scores, labels = joined.scores[0], joined.labels
     matrix = confusion_matrix(scores, labels)
     records = class_records(matrix, classes)
-    names = class_names(classes, len(matrix))
+    names = names_or_numbers(classes, len(matrix))
     summary = dict(clips=len(labels), **summarize(scores, labels))
     _write_csv(args.out / 'classes.csv', records)
     _write_csv(args.out / 'confusion.csv', [
@@ -53,15 +68,12 @@ def run_classes(args):
         confusion=matrix.tolist()))
     save_figure(args.out / 'classes', accuracy_figure(records, summary))
     save_figure(args.out / 'confusion', confusion_figure(matrix, classes))
-    worst = sorted((r for r in records if r['clips']),
-                   key=lambda r: r['accuracy'])
-    _print(worst, ('class', 'clips', 'accuracy', 'most_taken_for',
-                   'taken_for_clips'))
+    print(format_table(class_table(matrix, classes)))
     print(f'\n{summary["clips"]} clips: top-1 {summary["top1"]:.2f}, mean '
           f'class {summary["mean_class_accuracy"]:.2f}')
 
 
-def run_gains(args):
+def run_gains(args: argparse.Namespace) -> None:
     """Lists of classes and a figure of each pair of lists."""
     joined, classes = _read(args, [args.first, args.second])
     names = args.names or short_names(joined.sources)
@@ -73,7 +85,7 @@ def run_gains(args):
              *([result[which][key] for key in ('top1', 'mean_class_accuracy')]
                for which in ('first', 'second')))
 
-    def panel(title, key):
+    def panel(title: str, key: str) -> tuple:
         rows = result[key]
         return (title, [row['class'] for row in rows],
                 *([row[which] for row in rows]
@@ -100,7 +112,7 @@ def run_gains(args):
               f'{result[key]["mean_class_accuracy"]:.2f}')
 
 
-def run_fisher(args):
+def run_fisher(args: argparse.Namespace) -> None:
     """Fisher scores of taps, in one folder or several."""
     scores = {}
     for folder, shown in zip(args.folders, short_names(
@@ -129,7 +141,7 @@ def run_fisher(args):
            digits=4)
 
 
-def run_tsne(args):
+def run_tsne(args: argparse.Namespace) -> None:
     """Features of the same clips in several models, and their maps."""
     if find_spec('sklearn') is None:
         raise ValueError('t-SNE needs scikit-learn: pip install scikit-learn')
@@ -187,7 +199,7 @@ def run_tsne(args):
             'knn_accuracy'), digits=3)
 
 
-def run_timeline(args):
+def run_timeline(args: argparse.Namespace) -> None:
     """Accuracy and segment F1 of each video and of all."""
     counts = []
     for path, truth_path in zip(args.pred, args.truth):
@@ -215,20 +227,22 @@ def run_timeline(args):
     _print(rows, tuple(rows[0]))
 
 
-def _read(args, dumps):
+def _read(args: argparse.Namespace,
+          dumps: list[str]) -> tuple[Joined, list[str] | None]:
     """Score files over the same clips, and the class names or None."""
     classes = read_classes(args.classes) if args.classes else None
     return read_streams(dumps, args.labels, classes)[0], classes
 
 
-def _names_of(path, labels, config):
+def _names_of(path: str | None, labels: np.ndarray,
+              config: Config) -> Sequence[str]:
     """Class names for labels: of a file, else of the dataset folder."""
     count = int(labels.max()) + 1
     if path is None:
         root = innermost(config.test_dataloader.dataset).get('data_root')
         names = folder_classes(root) if root else None
         return names if names and len(names) >= count else \
-            class_names(None, count)
+            names_or_numbers(None, count)
     names = read_classes(path)
     if len(names) < count:
         raise ValueError(f'{path} names {len(names)} classes, the labels go '
@@ -236,7 +250,7 @@ def _names_of(path, labels, config):
     return names
 
 
-def _write_csv(path, records):
+def _write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     text = io.StringIO(newline='')
     writer = csv.DictWriter(text, list(records[0]), lineterminator='\n')
     writer.writeheader()
@@ -244,18 +258,19 @@ def _write_csv(path, records):
     write_whole(path, text.getvalue().encode())
 
 
-def _write_json(path, record):
+def _write_json(path: Path, record: dict[str, Any]) -> None:
     write_whole(path, json.dumps(record, indent=2).encode() + b'\n')
 
 
-def _print(records, keys, digits=1):
+def _print(records: Sequence[Mapping[str, Any]], keys: Sequence[str],
+           digits: int = 1) -> None:
     rows = [[key.replace('_', ' ') for key in keys]]
     for record in records:
         rows.append([_cell(record[key], digits) for key in keys])
     print(format_table(rows))
 
 
-def _cell(value, digits):
+def _cell(value: Any, digits: int) -> str:
     if value is None:
         return ''
     return f'{value:.{digits}f}' if isinstance(value, float) else str(value)

@@ -36,7 +36,9 @@ from .extract_options import add_options, check
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
-    from ..datasets.sources import Clip
+    from ..datasets.sources import SourceClip
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..facts import Facts
@@ -103,7 +105,7 @@ class Source(NamedTuple):
     """What a source says.
 
     Attributes:
-        clips (list[Clip]): The videos.
+        clips (list[SourceClip]): The videos.
         labels (dict[str, int]): Clip name to class, empty if not known.
         classes (list[str], optional): Class names in label order.
         splits (dict[str, list[str]]): Split to clip names.
@@ -111,7 +113,7 @@ class Source(NamedTuple):
         facts (Facts, optional): Of a folder of hpnet prepare.
         joints (GivenJoints, optional): Poses that are there already.
     """
-    clips: list[Clip]
+    clips: list[SourceClip]
     labels: dict[str, int]
     classes: list[str] | None
     splits: dict[str, list[str]]
@@ -123,6 +125,9 @@ class Source(NamedTuple):
 def read_source(args: argparse.Namespace) -> Source:
     """Source: Clips, labels, splits; says how clips are divided."""
     from ..datasets import imports, names, sources
+    from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     lists = args.source
     facts, rule = use_lists(args)
@@ -132,16 +137,16 @@ def read_source(args: argparse.Namespace) -> Source:
              **names.read_names(args.out)}
     clips, skipped = sources.list_clips(args.source, known)
     print(sources.describe_skipped(skipped), end='', flush=True)
-    classes = sources.read_classes(args.classes) if args.classes else None
-    splits = sources.read_splits(args.splits, clips) if args.splits else {}
-    table = sources.read_labels(args.labels) if args.labels else None
+    classes = read_classes(args.classes) if args.classes else None
+    splits = read_splits(args.splits, clips) if args.splits else {}
+    table = read_labels(args.labels) if args.labels else None
     joints = None
     if args.joints:
         joints = imports.GivenJoints.read(args.joints)
         clips = with_joints(clips, joints, args.joints)
         table = table or joints.labels(clips)
         splits = splits or joints.splits(clips)
-    labels, classes = sources.assign_labels(clips, table, classes)
+    labels, classes = assign_labels(clips, table, classes)
     rule = rule or dict(by='given')
     rule = {**rule, 'from': osp.basename(args.splits or args.joints or '')}
     if splits and args.seed is not None:
@@ -179,8 +184,8 @@ def use_lists(args: argparse.Namespace
     return facts, rule
 
 
-def with_joints(clips: list[Clip], joints: GivenJoints, path: str
-                ) -> list[Clip]:
+def with_joints(clips: list[SourceClip], joints: GivenJoints, path: str
+                ) -> list[SourceClip]:
     """The clips that have joints; says which have none."""
     from ..datasets.sources import printable
     lacking = [clip.name for clip in clips if clip.name not in joints]
@@ -245,7 +250,7 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
         import mmpose.apis  # noqa: F401
         warnings.filterwarnings('ignore', 'The metainfo config file')
 
-    def build(device):
+    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
         source = joints or build_detector(
             detector.file, detector.checkpoint, device,
             every=args.detect_every)

@@ -30,7 +30,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hpnet_plugin.datasets.sources import SourceError, read_classes
+from hpnet_plugin.benchmark_files import FactsError
+from hpnet_plugin.datasets.classes import read_classes
+from hpnet_plugin.datasets.sources import SourceError
 from hpnet_plugin.evaluation.fusion import assess, fused, read_streams
 from hpnet_plugin.evaluation.scores import ScoreError, write_scores
 from hpnet_plugin.evaluation.search import search_half, search_on
@@ -158,4 +160,4 @@ def show(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> None:
 
 
 main = Command('fuse', __doc__, run, add_options, check,
-               refused=(ScoreError, SourceError))
+               refused=(ScoreError, SourceError, FactsError))

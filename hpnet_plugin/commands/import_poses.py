@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, write and count."""
     from ..datasets.imports import read_poses, write_poses
-    from ..datasets.sources import read_split_lists
+    from ..datasets.split_lists import read_split_lists
     splits = read_split_lists(args.splits) if args.splits else None
     poses = read_poses(args.file)
     counts = write_poses(poses, args.out, splits)

@@ -17,9 +17,18 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .command import Command
 from .options import output_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..datasets.clips import SourceClip
+    from ..datasets.prepared import Preparation
+    from ..store import FeatureStore
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +70,13 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> int:
     """Import, and say what was imported; the exit status."""
-    from ..datasets import crops, preparation
+    from ..datasets import crops, sources
     from ..evaluation.tables import format_table
     from ..extraction.dataset import write_dataset
     from ..store import FeatureStore, StoreError
 
     lacking = 0
-    clips = preparation.find_features(args.source)
+    clips = sources.find_features(args.source)
     if not clips:
         raise StoreError(f'{", ".join(args.source)}: no .npy file')
     dataset = _prepare(args, clips)
@@ -100,37 +109,40 @@ def run(args: argparse.Namespace) -> int:
     return 3 if failures else 0
 
 
-def _prepare(args, clips):
+def _prepare(args: argparse.Namespace, clips: list[SourceClip]) -> Preparation:
     """Preparation: Labels, class names and splits of the clips."""
-    from ..datasets import sources
+    from ..datasets.classes import read_classes
+    from ..datasets.labelling import assign_labels, read_labels
     from ..datasets.preparation import Preparation, prepare
+    from ..datasets.split_lists import read_splits
     from ..datasets.splitting import divide_folder
     if args.benchmark:
         return prepare(args.benchmark[0], args.benchmark[1:], clips)
-    classes = sources.read_classes(args.classes) if args.classes else None
-    labels, classes = sources.assign_labels(
-        clips, sources.read_labels(args.labels) if args.labels else None,
+    classes = read_classes(args.classes) if args.classes else None
+    labels, classes = assign_labels(
+        clips, read_labels(args.labels) if args.labels else None,
         classes)
     if args.splits:
         return Preparation(
-            clips, labels, classes, sources.read_splits(args.splits, clips),
+            clips, labels, classes, read_splits(args.splits, clips),
             [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
     divided = divide_folder(args.out, [clip.name for clip in clips], labels)
     return Preparation(clips, labels, classes, divided.splits, [], [],
                        [divided.text], divided.rule)
 
 
-def _length(store):
+def _length(store: FeatureStore) -> int | None:
     """The length that all clips have; None if they differ."""
     lengths = {store.shape(name, 'keypoint')[1] for name in store.names}
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def _store(clips, out, poses):
+def _store(clips: list[SourceClip], out: str,
+           poses: str | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
-    from ..datasets.preparation import find_features
+    from ..datasets.sources import find_features
     from ..store import StoreError, StoreWriter
     from ..store.released import TAP, read_released
     meta = dict(
@@ -159,7 +171,9 @@ def _store(clips, out, poses):
     return meta, failures
 
 
-def _first(clips, read):
+def _first(clips: list[SourceClip],
+           read: Callable[[str], dict[str, np.ndarray]]
+          ) -> dict[str, np.ndarray]:
     """The first file that can be read; the first error if none can."""
     first = None
     for clip in clips:

@@ -70,19 +70,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare, write and report."""
     from hpnet_plugin.datasets import preparation, sources
+    from hpnet_plugin.datasets.lists import read_named_clips
     from hpnet_plugin.evaluation.tables import format_table
 
     leave_out = args.leave_out
     if leave_out == 'none':
         leave_out = ()
     elif leave_out:
-        leave_out = preparation.read_list(leave_out)
+        leave_out = read_named_clips(leave_out)
     prepared = preparation.prepare(
         args.dataset,
         args.splits,
         args.source,
         leave_out=leave_out,
-        expected=preparation.read_list(args.expected)
+        expected=read_named_clips(args.expected)
         if args.expected else None,
         test=args.test,
         val=args.val,

@@ -76,11 +76,11 @@ def check(parser: argparse.ArgumentParser,
 
 def sections(args: argparse.Namespace) -> list[Any]:
     """The sections that the arguments ask for."""
-    from hpnet_plugin.datasets.sources import read_classes
+    from hpnet_plugin.datasets.classes import read_classes
     from hpnet_plugin.evaluation.fusion import read_streams
     from hpnet_plugin.store import FeatureStore
-    from hpnet_plugin.visualization.calibration import calibration_sections
     from hpnet_plugin.visualization.sections import (
+        calibration_sections,
         clip_section,
         dataset_section,
         scores_sections,
@@ -89,7 +89,7 @@ def sections(args: argparse.Namespace) -> list[Any]:
     classes = args.classes
     if classes is None and args.data:
         found = Path(args.data) / 'classes.txt'
-        classes = found if found.is_file() else None
+        classes = str(found) if found.is_file() else None
     if classes is not None:
         classes = read_classes(classes)
     parts = []

@@ -2,7 +2,7 @@
 
     hpnet reproduce                        # which tables there are
     hpnet reproduce 3 --dry-run            # commands, hours, disk
-    hpnet reproduce 3 9 --benchmark nw_ucla_small --seeds 3
+    hpnet reproduce 3 9 --benchmark nw_ucla_synthetic --seeds 3
     hpnet reproduce XVII --only 'hp*'
     hpnet reproduce all --dry-run          # every table, every benchmark
 
@@ -35,16 +35,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..evaluation.paper_tables import TableError
+from ..benchmark_files import benchmark_key
 from ..places import configs_folder
 from ..recipes import SettingError
 from ..recipes.checks import ConfigError
+from ..reproduction.paper_tables import TableError
 from .command import Command
 from .options import output_file, output_folder, whole_number
 
 if TYPE_CHECKING:
-    from ..evaluation.paper_tables import Row
     from ..reproduction.estimates import Estimate
+    from ..reproduction.paper_tables import Row
     from ..reproduction.runs import Run
     from ..reproduction.tables import Reproduction
     Jobs = dict[str, tuple[Reproduction, Row, Run]]
@@ -57,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('tables', nargs='*', metavar='TABLE',
         help='9, IX or table09; or all; without any, the tables are listed')
-    add('--benchmark', metavar='NAME',
+    add('--benchmark', metavar='NAME', type=benchmark_key,
         help='benchmark to run (default: the first one of each table; with '
         'all, every one)')
     add('--only', nargs='+', metavar='ID',
@@ -95,8 +96,8 @@ def check(parser: argparse.ArgumentParser,
 
 def show_tables() -> None:
     """What can be reproduced."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..evaluation.tables import format_table
+    from ..reproduction.paper_tables import list_tables, read_table
     configs = configs_folder()
     rows = [['table', 'compares', 'benchmarks']]
     for number in list_tables(configs):
@@ -107,8 +108,8 @@ def show_tables() -> None:
 
 def chosen_tables(args: argparse.Namespace) -> list[Reproduction]:
     """The tables that are wanted, each for each benchmark that is."""
-    from ..evaluation.paper_tables import list_tables, read_table
     from ..reproduction.gpus import Hardware
+    from ..reproduction.paper_tables import list_tables, read_table
     from ..reproduction.tables import Reproduction
     configs = configs_folder()
     only = args.only and (lambda row: any(

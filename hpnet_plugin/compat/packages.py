@@ -52,6 +52,8 @@ OWN = (
     Package('av', ('av', ), '18'),
     Package('safetensors', ('safetensors', ), '0.8'),
     Package('matplotlib', ('matplotlib', ), '3.11'),
+    Package('jinja2', ('jinja2', ), '3.1'),
+    Package('tabulate', ('tabulate', ), '0.9'),
     Package('tqdm', ('tqdm', ), '4.70'),
     Package('open_clip', ('open_clip_torch', ), '3.3'),
     # mmengine asks for the first of these.
@@ -77,8 +79,8 @@ OF_OPENMMLAB = (
     'einops', 'importlib_metadata',  # mmaction2
     'json-tricks', 'munkres', 'pycocotools>=2.0.11',  # mmpose
     'shapely', 'six', 'terminaltables',  # mmdet
-    'click', 'colorama', 'model-index', 'pandas', 'pip', 'requests', 'rich',
-    'tabulate',  # openmim
+    'click', 'colorama', 'model-index', 'pandas', 'pip', 'requests',
+    'rich',  # openmim
 )
 
 OPTIONAL = (

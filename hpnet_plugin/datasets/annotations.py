@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..files import write_whole
 from ..unpickling import unpickle
@@ -37,12 +40,12 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     older than the annotations and not used.
 
     Args:
-        store (FeatureStore): The clips.
-        path (str): The file, written whole or not at all.
-        labels (dict[str, int]): Clip name to class; clips that are not there
-            get -1 and can be predicted but not scored.
-        splits (dict[str, list[str]]): Split to clip names; clips that the
-            store does not have are left out.
+        store: The clips.
+        path: The file, written whole or not at all.
+        labels: Clip name to class; clips that are not there get -1 and can be
+            predicted but not scored.
+        splits: Split to clip names; clips that the store does not have are
+            left out.
     """
     names = list(store.names)
     places = {name: i for i, name in enumerate(names)}
@@ -53,7 +56,8 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         names=names,
         labels=[int(labels.get(name, -1)) for name in names],
         frames=[int(store.shape(name, 'keypoint')[1]) for name in names],
-        shapes=[tuple(map(int, info['img_shape'])) for info in infos],
+        shapes=[(int(info['img_shape'][0]), int(info['img_shape'][1]))
+                for info in infos],
         nobody=frozenset(i for i, info in enumerate(infos)
                          if info.get('nobody')),
         splits={split: sorted({places[name] for name in members})
@@ -63,39 +67,113 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
     write_clip_list(clips, path)
 
 
-def _with_joints(store, info):
+def _with_joints(store: FeatureStore, info: dict[str, Any]
+                 ) -> dict[str, Any]:
     nobody = dict(nobody=True) if info.pop('nobody', False) else {}
     name = info['frame_dir']
     return dict(info, keypoint=store.read(name, 'keypoint'),
                 keypoint_score=store.read(name, 'keypoint_score'), **nobody)
 
 
-def read_annotations(path: str) -> object:
-    """What an annotations file says of its clips, without running code.
+class AnnotationsError(ValueError):
+    """An annotations file that cannot be used; the message says why."""
+
+
+class Annotations(NamedTuple):
+    """What an annotations file holds.
+
+    Attributes:
+        path: The file.
+        clips: The annotation of each clip, in the order of the file. Those of
+            a clip list have neither ``keypoint`` nor ``keypoint_score``.
+        splits: Split to names of clips; empty of a plain list of annotations.
+    """
+    path: str
+    clips: list[dict[str, Any]]
+    splits: dict[str, list[str]]
+
+    def of_split(self, split: str | None) -> list[dict[str, Any]]:
+        """Annotations of a split, in the order in which they are tested.
+
+        That is the order of the file, as ``PoseDataset`` of pyskl and of
+        mmaction2 keeps it, not the order of the names in the split.
+
+        Args:
+            split: Its name; None for all clips.
+
+        Returns:
+            The annotations.
+
+        Raises:
+            AnnotationsError: If there is no such split.
+        """
+        if split is None:
+            return self.clips
+        if split not in self.splits:
+            raise AnnotationsError(
+                f'{self.path}: no split {split!r}; it has '
+                f'{", ".join(sorted(self.splits)) or "none"}')
+        key = 'frame_dir'
+        if any('filename' in clip for clip in self.clips[:1]):
+            key = 'filename'  # as PoseDataset has it
+        chosen = set(self.splits[split])
+        return [clip for clip in self.clips if clip[key] in chosen]
+
+
+def read_annotations(path: str | os.PathLike[str],
+                     joints: bool = False) -> Annotations:
+    """Read an annotations file, without running code.
 
     Where a clip list belongs to it (:mod:`.clip_list`), that is read in its
-    place: in seconds instead of minutes, without ``keypoint`` and
-    ``keypoint_score``.
+    place: in seconds instead of minutes.
 
     Args:
-        path (str): The annotations file.
+        path: A pickle of ``{'split': …, 'annotations': […]}``, or of the list
+            of annotations alone.
+        joints: Whether ``keypoint`` and ``keypoint_score`` are wanted: then
+            the file itself is read.
 
     Returns:
-        object: What the file holds; that of :func:`write_annotations` a dict
-        of ``split`` and ``annotations``.
+        The annotations.
 
     Raises:
-        OSError: If it cannot be read.
-        ClipListError: If the clip list is damaged.
-        Exception: Nearly any, if the pickle is damaged.
+        AnnotationsError: If it cannot be read, or holds something else.
+        ClipListError: If its clip list is damaged.
     """
+    path = os.fspath(path)
     try:
-        clips = read_clip_list(path)
+        clips = None if joints else read_clip_list(path)
     except (FileNotFoundError, OutdatedClipListError):
-        return unpickle(path)
-    return dict(split={split: [clips.names[i] for i in members]
-                       for split, members in clips.splits.items()},
-                annotations=clips.infos())
+        clips = None
+    if clips is not None:
+        return Annotations(path, clips.infos(), {
+            split: [clips.names[i] for i in members]
+            for split, members in clips.splits.items()})
+    try:
+        content = unpickle(path)
+    except Exception as error:
+        # a broken pickle may raise nearly anything
+        why = error.strerror if isinstance(error, OSError) else \
+            str(error).removeprefix(f'{path}: ')
+        raise AnnotationsError(f'{path}: not a readable annotations file '
+                               f'({why})') from error
+    splits = {}
+    if isinstance(content, dict) and 'annotations' in content:
+        splits, content = content.get('split') or {}, content['annotations']
+    if not isinstance(content, list) or not content or not all(
+            isinstance(clip, dict) and {'frame_dir', 'filename'} & set(clip)
+            for clip in content):
+        raise AnnotationsError(
+            f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or a "
+            'list of annotations, each with frame_dir or filename')
+    if not isinstance(splits, dict) or not all(
+            isinstance(names, (list, tuple, np.ndarray)) and all(
+                isinstance(name, str) for name in names)
+            for names in splits.values()):
+        raise AnnotationsError(f'{path}: expected the split {{name: [clip, '
+                               f'…]}}, found {splits!r:.60}')
+    return Annotations(path, content, {
+        split: list(names) for split, names in splits.items()})
 
 
 def pickled(splits: dict[str, list[str]],
@@ -105,11 +183,11 @@ def pickled(splits: dict[str, list[str]],
     ``pickle.dumps`` would keep all of them, and a copy, until its end.
 
     Args:
-        splits (dict[str, list[str]]): Split to clip names.
-        annotations (Iterable[dict]): Of the clips.
+        splits: Split to clip names.
+        annotations: Of the clips.
 
     Yields:
-        bytes: The pieces of a pickle of ``dict(split=splits,
+        The pieces of a pickle of ``dict(split=splits,
         annotations=list(annotations))``.
     """
     yield pickle.PROTO + bytes([PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK
@@ -120,7 +198,7 @@ def pickled(splits: dict[str, list[str]],
     yield pickle.APPENDS + pickle.SETITEMS + pickle.STOP
 
 
-def _operations(value):
+def _operations(value: object) -> bytes:
     """What puts a value on the stack of whoever reads a pickle."""
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, PROTOCOL)

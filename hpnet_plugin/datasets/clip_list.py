@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..files import write_whole
 
@@ -40,12 +40,12 @@ class ClipList(NamedTuple):
     """Clips of a dataset folder; see the table of the module.
 
     Attributes:
-        names (list[str]): N clips.
-        labels (list[int]): (N,).
-        frames (list[int]): (N,).
-        shapes (list[tuple[int, int]]): (N,) heights and widths.
-        nobody (frozenset[int]): Positions, from 0.
-        splits (dict[str, list[int]]): Split to positions, ascending.
+        names: N clips.
+        labels: (N,).
+        frames: (N,).
+        shapes: (N,) heights and widths.
+        nobody: Positions, from 0.
+        splits: Split to positions, ascending.
     """
     names: list[str]
     labels: list[int]
@@ -58,12 +58,12 @@ class ClipList(NamedTuple):
         """What the annotations say of the clips of a split.
 
         Args:
-            split (str, optional): One of ``splits``. Default: all clips.
+            split: One of ``splits``. Default: all clips.
 
         Returns:
-            list[dict]: ``frame_dir``, ``total_frames``, ``img_shape``,
-            ``original_shape``, ``label``, and ``nobody=True`` of a clip
-            without people, in the order of the annotations.
+            ``frame_dir``, ``total_frames``, ``img_shape``, ``original_shape``,
+            ``label``, and ``nobody=True`` of a clip without people, in the
+            order of the annotations.
 
         Raises:
             KeyError: If there is no such split; names those there are.
@@ -81,7 +81,14 @@ class ClipList(NamedTuple):
 
 
 def clip_list_path(ann_file: str) -> str:
-    """Where the clip list of an annotations file is."""
+    """Where the clip list of an annotations file is.
+
+    Args:
+        ann_file: The annotations.
+
+    Returns:
+        The path of the list, which need not be there.
+    """
     return osp.splitext(ann_file)[0] + SUFFIX
 
 
@@ -89,8 +96,8 @@ def write_clip_list(clips: ClipList, ann_file: str) -> None:
     """Write a clip list beside the annotations that it was made with.
 
     Args:
-        clips (ClipList): The clips.
-        ann_file (str): The annotations, which must be written already.
+        clips: The clips.
+        ann_file: The annotations, which must be written already.
     """
     content = dict(format=FORMAT, version=VERSION,
                    annotations=osp.getsize(ann_file), **clips._asdict())
@@ -106,8 +113,11 @@ def read_clip_list(ann_file: str) -> ClipList:
     was written with what they were.
 
     Args:
-        ann_file (str): The annotations. If they are not there, as in a
-            folder from which the large file was removed, the list counts.
+        ann_file: The annotations. If they are not there, as in a folder from
+            which the large file was removed, the list counts.
+
+    Returns:
+        The list.
 
     Raises:
         FileNotFoundError: If there is no list.
@@ -138,7 +148,7 @@ def read_clip_list(ann_file: str) -> ClipList:
                     frozenset(content['nobody']), content['splits'])
 
 
-def _refuse_outdated(path, ann_file, expected):
+def _refuse_outdated(path: str, ann_file: str, expected: int) -> None:
     found = os.stat(ann_file)
     if found.st_mtime_ns > os.stat(path).st_mtime_ns:
         raise OutdatedClipListError(f'{ann_file} is newer than {path}')
@@ -148,7 +158,7 @@ def _refuse_outdated(path, ann_file, expected):
             f'has {found.st_size}')
 
 
-def _read(path):
+def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
@@ -171,7 +181,7 @@ def _read(path):
     return content
 
 
-def _damaged(path, why):
+def _damaged(path: str, why: str) -> ClipListError:
     return ClipListError(
         f'{path} is no clip list: {why}. Run hpnet extract again with the '
         'same arguments, which writes it anew, or remove the file, and the '

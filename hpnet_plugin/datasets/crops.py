@@ -10,7 +10,7 @@ beginning to its end, and no more is known.
 import json
 import os
 import os.path as osp
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -33,18 +33,18 @@ class Crops:
     """Crops of one clip.
 
     Args:
-        path (str): A video, or a folder of images.
+        path: A video, or a folder of images.
 
     Attributes:
-        path (str): The same.
-        frames (int): Number of frames.
+        path: The same.
+        frames: Number of frames.
 
     Raises:
         CropsError: If images are missing.
         VideoError: If the file is no video.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         self.path = path
         self._images = find_images(path) if osp.isdir(path) else None
         self.frames = probe(path).frames if self._images is None else \
@@ -53,6 +53,13 @@ class Crops:
     @classmethod
     def of(cls, folder: str, name: str) -> 'Crops':
         """Crops of a clip in a folder of all clips' crops.
+
+        Args:
+            folder: Of all clips' crops.
+            name: Of the clip.
+
+        Returns:
+            Its crops.
 
         Raises:
             FileNotFoundError: If the clip has none.
@@ -65,10 +72,17 @@ class Crops:
             'run hpnet extract as for the features, with --crops, or '
             'hpnet import-released --crops FOLDER')
 
-    def read(self, frames: np.ndarray) -> list[np.ndarray]:
-        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
+    def read(self, frames: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked.
+
+        Args:
+            frames: Their numbers, from 0, (T,) int.
+
+        Returns:
+            T images.
+        """
         if self._images is None:
-            return read_frames_at(self.path, frames)
+            return read_frames_at(self.path, np.asarray(frames).tolist())
         return read_images([self._images[index] for index in frames])
 
 
@@ -78,11 +92,10 @@ def find_images(folder: str) -> list[str]:
     It numbers the frames in which it sees people, and them alone.
 
     Args:
-        folder (str): With ``0.jpg``, ``1.jpg`` and so on. Other files do not
-            count.
+        folder: With ``0.jpg``, ``1.jpg`` and so on. Other files do not count.
 
     Returns:
-        list[str]: Their paths in order of number; none if there are none.
+        Their paths in order of number; none if there are none.
 
     Raises:
         CropsError: If there is a gap in the numbers.
@@ -107,10 +120,10 @@ def read_images(paths: list[str]) -> list[np.ndarray]:
     """JPEG images, with the very numbers that the file holds.
 
     Args:
-        paths (list[str]): The files; a file may come several times.
+        paths: The files; a file may come several times.
 
     Returns:
-        list[np.ndarray]: (H, W, 3) uint8, RGB.
+        (H, W, 3) uint8, RGB.
 
     Raises:
         CropsError: If one is no image, or not of the size of the others.
@@ -135,11 +148,11 @@ def read_timelines(folder: str) -> dict[str, int]:
     """Clips whose crops have a timeline of their own.
 
     Args:
-        folder (str): Of the crops.
+        folder: Of the crops.
 
     Returns:
-        dict[str, int]: Clip to number of crops, which is 0 where nobody was
-        seen; empty where all crops share the timeline of the features.
+        Clip to number of crops, which is 0 where nobody was seen; empty where
+        all crops share the timeline of the features.
     """
     path = osp.join(folder, TIMELINES)
     if not osp.isfile(path):
@@ -149,7 +162,14 @@ def read_timelines(folder: str) -> dict[str, int]:
 
 
 def read_settings(out: str) -> dict | None:
-    """What the crops of a dataset folder were made with; None without any."""
+    """What the crops of a dataset folder were made with; None without any.
+
+    Args:
+        out: The dataset folder.
+
+    Returns:
+        The settings.
+    """
     path = osp.join(out, 'crops', SETTINGS)
     if not osp.isfile(path):
         return None
@@ -164,15 +184,15 @@ def import_crops(source: str, out: str, names: Iterable[str],
     Nothing is encoded again: the authors' images stay as they are.
 
     Args:
-        source (str): Of the authors' folders of images, ``CLIP/NUMBER.jpg``
-            or ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
-        out (str): The dataset folder.
-        names (Iterable[str]): Its clips.
-        shows_people (Callable): Clip to whether its features show anybody;
-            asked of those without crops.
+        source: Of the authors' folders of images, ``CLIP/NUMBER.jpg`` or
+            ``CLASS/CLIP/NUMBER.jpg``, or of this package's ``CLIP.mp4``.
+        out: The dataset folder.
+        names: Its clips.
+        shows_people: Clip to whether its features show anybody; asked of those
+            without crops.
 
     Returns:
-        int: Clips without crops, in which nobody was seen.
+        Clips without crops, in which nobody was seen.
 
     Raises:
         CropsError: If the source lacks a clip that shows people, or the
@@ -210,12 +230,12 @@ def import_crops(source: str, out: str, names: Iterable[str],
     return sum(not number for number in frames.values())
 
 
-def _find_clips(source, names):
+def _find_clips(source: str, names: Iterable[str]) -> dict[str, str]:
     """Clip to path of its crops, one or two levels deep."""
     wanted = {bare_name(name): name for name in names}
     found = {}
 
-    def look(folder):
+    def look(folder: str) -> list[str]:
         """Take what is wanted; return the folders that are not."""
         others = []
         for entry in os.scandir(folder):
@@ -231,7 +251,7 @@ def _find_clips(source, names):
     return found
 
 
-def _link(source, path):
+def _link(source: str, path: str) -> None:
     source = osp.realpath(source)
     if osp.islink(path) and osp.realpath(path) == source:
         return

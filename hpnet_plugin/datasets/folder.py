@@ -5,9 +5,9 @@ import dataclasses
 import os.path as osp
 import re
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from ..benchmark_files import PARTS, FactsError, class_list
+from ..benchmark_files import PARTS, FactsError, read_classes
 from ..facts import FILE, Facts
 from ..store import FeatureStore
 from .annotations import read_annotations
@@ -17,7 +17,7 @@ SHORT = 5000  # training clips; of fewer, the paper's schedule is few steps
 
 def describe(folder: str,
              classes: Iterable[str] | None,
-             splits: dict[str, int],
+             splits: Mapping[str, int],
              taps: dict[str, int],
              people: int,
              lengths: Iterable[int],
@@ -26,27 +26,27 @@ def describe(folder: str,
     """Facts of a folder of one's own, from what it holds.
 
     Args:
-        folder (str): The dataset folder.
-        classes (Iterable[str], optional): Class names in label order.
-        splits (dict[str, int]): Splits to their numbers of clips.
-        taps (dict[str, int]): Feature maps to channels.
-        people (int): Most people that any clip has.
-        lengths (Iterable[int]): Frames of the clips.
-        stored (int, optional): The length that all clips were stored at.
-        source (Facts, optional): Of the benchmark whose clips they are;
-            what it says of people, frames, schedule and size holds.
+        folder: The dataset folder.
+        classes: Class names in label order.
+        splits: Splits to their numbers of clips.
+        taps: Feature maps to channels.
+        people: Most people that any clip has.
+        lengths: Frames of the clips.
+        stored: The length that all clips were stored at.
+        source: Of the benchmark whose clips they are; what it says of people,
+            frames, schedule and size holds.
 
     Returns:
-        Facts: ``frames`` is the stored length, else 64, 32 or 16, for a
-        median clip of at least 48, 24 or fewer frames. The schedule is short
-        below 5,000 training clips.
+        ``frames`` is the stored length, else 64, 32 or 16, for a median clip
+        of at least 48, 24 or fewer frames. The schedule is short below 5,000
+        training clips.
     """
     name = osp.basename(osp.abspath(folder))
     use = parts_in_use(splits)
     if source is not None and source.benchmark:
         kept = source.use if set(source.use.values()) <= set(splits) else use
         return dataclasses.replace(
-            source, folder=folder, splits=splits, use=kept, taps=taps,
+            source, folder=folder, splits=dict(splits), use=kept, taps=taps,
             classes=None if classes is None else tuple(classes),
             frames=stored or source.frames)
     lengths = sorted(lengths)
@@ -60,9 +60,9 @@ def describe(folder: str,
         people=max(1, people),
         frames=frames,
         taps=taps,
-        splits=splits,
+        splits=dict(splits),
         use=use,
-        schedule='short' if splits.get(use.get('train'), 0) < SHORT
+        schedule='short' if splits.get(use.get('train', ''), 0) < SHORT
         else 'paper')
 
 
@@ -76,10 +76,10 @@ def parts_in_use(splits: Iterable[str]) -> dict[str, str]:
     have it.
 
     Args:
-        splits (Iterable[str]): Names of the splits, in order.
+        splits: Names of the splits, in order.
 
     Returns:
-        dict[str, str]: See :class:`Facts`.
+        See :class:`Facts`.
     """
     splits = list(splits)
     prefix, order = '', dict(train=['train'], val=['val', 'test'],
@@ -103,12 +103,12 @@ def clip_times(store: FeatureStore,
     the video does not say its rate, by the times of the stored frames.
 
     Args:
-        store (FeatureStore): The clips.
-        names (Collection[str], optional): Some of them. Defaults to all.
+        store: The clips.
+        names: Some of them. Defaults to all.
 
     Returns:
-        dict[str, float]: ``median`` and ``longest`` in s, and ``fps``, the
-        median of stored frames a second; empty if no clip has times.
+        ``median`` and ``longest`` in s, and ``fps``, the median of stored
+        frames a second; empty if no clip has times.
     """
     seconds, rates = [], []
     for name in store.names if names is None else names:
@@ -126,7 +126,7 @@ def clip_times(store: FeatureStore,
     return {key: round(value, 3) for key, value in found.items()}
 
 
-def _duration(store, name, frames):
+def _duration(store: FeatureStore, name: str, frames: int) -> float | None:
     info = store.info(name)
     if info.get('fps') and info.get('num_frames'):
         return info['num_frames'] / info['fps']
@@ -141,7 +141,10 @@ def read_old_facts(folder: str) -> Facts:
     """Facts of a folder that was written before there was a dataset.json.
 
     Args:
-        folder (str): The dataset folder, or any with an ``annotations.pkl``.
+        folder: The dataset folder, or any with an ``annotations.pkl``.
+
+    Returns:
+        The facts.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.
@@ -153,10 +156,10 @@ def read_old_facts(folder: str) -> Facts:
             f'{folder} is no dataset folder: it has neither {FILE} nor '
             'annotations.pkl; hpnet extract makes one')
     try:
-        content = read_annotations(path)
-        clips = content['annotations']
+        stored = osp.isdir(osp.join(folder, 'features'))
+        _, clips, splits = read_annotations(path, joints=not stored)
         taps, length = {}, None
-        if osp.isdir(osp.join(folder, 'features')):
+        if stored:
             store = FeatureStore(osp.join(folder, 'features'))
             taps, length = dict(store.taps), store.meta.get('length')
             people = [store.shape(name, 'keypoint')[0]
@@ -165,9 +168,8 @@ def read_old_facts(folder: str) -> Facts:
             people = [clip['keypoint'].shape[0] for clip in clips]
         labels = max((clip['label'] for clip in clips), default=-1) + 1
         names = osp.join(folder, 'classes.txt')
-        classes = class_list(names) if osp.isfile(names) else \
+        classes = read_classes(names) if osp.isfile(names) else \
             list(map(str, range(labels)))
-        splits = content['split']
         facts = describe(
             folder, classes if labels else None,
             {split: len(members) for split, members in splits.items()},

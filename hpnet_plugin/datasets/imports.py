@@ -1,17 +1,21 @@
 """Poses that somebody else estimated, in the files that they come in."""
+from __future__ import annotations
+
 import glob
 import json
 import os.path as osp
 import pickle
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..estimation.given_joints import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
-from ..unpickling import unpickle
+from .annotations import AnnotationsError, read_annotations
 from .benchmarks import bare_name, label_of
+from .clips import SourceClip
 from .folder import describe
 
 LAYOUTS = {17: 'coco', 18: 'openpose', 25: 'nturgb+d'}
@@ -26,22 +30,22 @@ class Poses(NamedTuple):
     """Poses of clips.
 
     Attributes:
-        annotations (dict[str, dict]): Clip name to its annotation, as
-            mmaction2's ``PoseDataset`` has them: ``frame_dir``,
-            ``total_frames``, ``label``, ``keypoint`` (M, T, V, 2 or 3), and
-            for 2D ``keypoint_score`` (M, T, V), ``img_shape`` and
-            ``original_shape``, (height, width).
-        splits (dict[str, list[str]]): Split to clip names; may be empty.
+        annotations: Clip name to its annotation, as mmaction2's
+            ``PoseDataset`` has them: ``frame_dir``, ``total_frames``,
+            ``label``, ``keypoint`` (M, T, V, 2 or 3), and for 2D
+            ``keypoint_score`` (M, T, V), ``img_shape`` and ``original_shape``,
+            (height, width).
+        splits: Split to clip names; may be empty.
     """
-    annotations: dict
-    splits: dict
+    annotations: dict[str, dict[str, Any]]
+    splits: dict[str, list[str]]
 
 
-def read_poses(path):
+def read_poses(path: str) -> Poses:
     """Read a file of poses.
 
     Args:
-        path (str): One of
+        path: One of
 
             - ``.pkl`` of mmaction2 or pyskl, 2D or 3D: a dict with ``split``
               and ``annotations``, or a list of annotations. Nothing in it is
@@ -52,7 +56,7 @@ def read_poses(path):
             - a folder of such ``.json`` files.
 
     Returns:
-        Poses: Float32 throughout.
+        Float32 throughout.
 
     Raises:
         ImportedPosesError: If the file cannot be read, or is not so.
@@ -68,23 +72,23 @@ def read_poses(path):
     return _read_pickle(path)
 
 
-def write_poses(poses, path, splits=None):
+def write_poses(poses: Poses, path: str,
+                splits: dict[str, list[str]] | None = None) -> dict[str, int]:
     """Write poses as an ``annotations.pkl`` that stock configs train on.
 
     If it is called so and there are no features beside it, its folder is a
     dataset folder of poses alone and gets a ``dataset.json`` as well.
 
     Args:
-        poses (Poses): The poses.
-        path (str): The file, written whole or not at all.
-        splits (dict[str, list[str]], optional): Split to clip names, of
-            which those without a pose are left out; clips get the names
-            that they have here (NTU's ``_rgb``), so that scores join with
-            those of other streams. Defaults to the poses' own; pyskl calls
-            the test set ``val``.
+        poses: The poses.
+        path: The file, written whole or not at all.
+        splits: Split to clip names, of which those without a pose are left
+            out; clips get the names that they have here (NTU's ``_rgb``), so
+            that scores join with those of other streams. Defaults to the
+            poses' own; pyskl calls the test set ``val``.
 
     Returns:
-        dict[str, int]: Split to number of clips.
+        Split to number of clips.
 
     Raises:
         ImportedPosesError: If no clip of the splits has a pose, or a pose is
@@ -100,7 +104,7 @@ def write_poses(poses, path, splits=None):
                     'not seen has score 0 and coordinates 0')
     by_bare = {bare_name(name): name for names in splits.values()
                for name in names}
-    annotations = {}
+    annotations: dict[str, dict[str, Any]] = {}
     for name, annotation in poses.annotations.items():
         name = by_bare.get(bare_name(name), name)
         annotations[name] = dict(annotation, frame_dir=name)
@@ -131,19 +135,22 @@ class GivenJoints(JointsSource):
     """Joints of a file that drive the pooling, in place of a detector.
 
     Args:
-        poses (Poses): In 2D.
-        name (str): Where they come from, for records. Defaults to 'joints'.
-        sha256 (str, optional): Of the file that they come from.
+        poses: In 2D.
+        name: Where they come from, for records. Defaults to 'joints'.
+        sha256: Of the file that they come from.
 
     Attributes:
-        layout (str): Name of the joints' layout, told by their number.
+        layout: Name of the joints' layout, told by their number.
 
     Raises:
-        ImportedPosesError: If the poses are not in 2D, or the clips differ
-            in their number of joints.
+        ImportedPosesError: If the poses are not in 2D, or the clips differ in
+            their number of joints.
     """
 
-    def __init__(self, poses, name='joints', sha256=None):
+    def __init__(self,
+                 poses: Poses,
+                 name: str = 'joints',
+                 sha256: str | None = None) -> None:
         self._splits, self._labels = poses.splits, {}
         clips = {}
         for clip, annotation in poses.annotations.items():
@@ -161,28 +168,50 @@ class GivenJoints(JointsSource):
         if len(counts) > 1:
             raise ImportedPosesError(
                 f'clips with {sorted(counts)} joints a person in one file')
-        super().__init__(clips, name, sha256, LAYOUTS.get(*counts, 'unknown'))
+        super().__init__(clips, name, sha256,
+                         LAYOUTS.get(min(counts, default=0), 'unknown'))
 
     @classmethod
-    def read(cls, path):
-        """The joints of a file; see :func:`read_poses`."""
+    def read(cls, path: str) -> GivenJoints:
+        """Read a file.
+
+        Args:
+            path: See :func:`read_poses`.
+
+        Returns:
+            Its joints.
+        """
         poses = read_poses(path)
         digest = None if osp.isdir(path) else sha256_of(path)
         return cls(poses, f'joints:{osp.basename(path)}', digest)
 
-    def __contains__(self, clip):
+    def __contains__(self, clip: str) -> bool:
         return bare_name(clip) in self.clips
 
-    def labels(self, clips):
-        """dict[str, str]: Label of each clip, or None if some have none."""
+    def labels(self, clips: Iterable[SourceClip]) -> dict[str, str] | None:
+        """Labels of clips.
+
+        Args:
+            clips: The clips, of the file.
+
+        Returns:
+            Name to label; None if some have none.
+        """
         labels = {clip.name: self._labels[bare_name(clip.name)]
                   for clip in clips}
         if min(labels.values(), default=-1) < 0:
             return None
         return {name: str(label) for name, label in labels.items()}
 
-    def splits(self, clips):
-        """dict[str, list[str]]: The file's splits of these clips."""
+    def splits(self, clips: Iterable[SourceClip]) -> dict[str, list[str]]:
+        """The file's splits of some clips.
+
+        Args:
+            clips: The clips.
+
+        Returns:
+            Split to names, without splits that have none of them.
+        """
         names = {bare_name(clip.name): clip.name for clip in clips}
         found = {split: [names[bare_name(name)] for name in members
                          if bare_name(name) in names]
@@ -190,35 +219,17 @@ class GivenJoints(JointsSource):
         return {split: members for split, members in found.items() if members}
 
 
-def _read_pickle(path):
+def _read_pickle(path: str) -> Poses:
     try:
-        content = unpickle(path)
-    except OSError as error:
-        raise ImportedPosesError(f'{path}: {error.strerror}') from None
-    except Exception as error:
-        # a broken pickle may raise nearly anything
-        why = str(error).removeprefix(f'{path}: ')
+        found = read_annotations(path, joints=True)
+    except AnnotationsError as error:
         raise ImportedPosesError(
-            f'{path}: not a readable file of poses ({why}); expected a .pkl '
-            "file of mmaction2 or pyskl, NW-UCLA's or Kinetics-Skeleton's "
-            '.json') from error
-    splits = {}
-    if isinstance(content, dict) and 'annotations' in content:
-        splits = content.get('split') or {}
-        content = content['annotations']
-    if not isinstance(content, list) or not content or not all(
-            isinstance(item, dict) for item in content):
-        raise ImportedPosesError(
-            f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or "
-            'a list of annotations')
-    annotations = _by_name([_checked(item, path) for item in content], path)
-    try:
-        splits = {split: [osp.basename(name) for name in names]
-                  for split, names in splits.items()}
-    except (AttributeError, TypeError):
-        raise ImportedPosesError(
-            f'{path}: expected the split {{name: [clip, …]}}, found '
-            f'{splits!r:.60}') from None
+            f"{error}; a file of poses is a .pkl file of mmaction2 or pyskl, "
+            "or NW-UCLA's or Kinetics-Skeleton's .json") from error
+    annotations = _by_name(
+        [_checked(clip, path) for clip in found.clips], path)
+    splits = {split: [osp.basename(name) for name in names]
+              for split, names in found.splits.items()}
     for split, names in splits.items():
         unknown = [name for name in names if name not in annotations]
         if unknown:
@@ -228,7 +239,8 @@ def _read_pickle(path):
     return Poses(annotations, splits)
 
 
-def _by_name(items, path):
+def _by_name(items: Iterable[dict[str, Any]], path: str
+             ) -> dict[str, dict[str, Any]]:
     annotations = {}
     for item in items:
         if item['frame_dir'] in annotations:
@@ -238,7 +250,7 @@ def _by_name(items, path):
     return annotations
 
 
-def _checked(item, path):
+def _checked(item: Mapping[str, Any], path: str) -> dict[str, Any]:
     """An annotation with all that ``PoseDataset`` reads."""
     try:
         return _converted(item, path)
@@ -250,7 +262,7 @@ def _checked(item, path):
             f'values of another type than expected ({error})') from None
 
 
-def _converted(item, path):
+def _converted(item: Mapping[str, Any], path: str) -> dict[str, Any]:
     name = osp.basename(str(item.get('frame_dir', item.get('filename', ''))))
     if not name or 'keypoint' not in item:
         raise ImportedPosesError(f'{path}: an annotation ({name or "?"}) '
@@ -260,7 +272,7 @@ def _converted(item, path):
         raise ImportedPosesError(
             f'{path}: keypoint of {name} has the shape {keypoint.shape}; '
             'expected (people, frames, joints, 2 or 3)')
-    found = dict(
+    found: dict[str, Any] = dict(
         frame_dir=name,
         label=int(item.get('label', -1)),
         total_frames=int(item.get('total_frames', keypoint.shape[1])),
@@ -289,7 +301,7 @@ def _converted(item, path):
     return found
 
 
-def _read_json(path):
+def _read_json(path: str) -> dict[str, Any]:
     name = osp.splitext(osp.basename(path))[0]
     try:
         with open(path, encoding='utf-8') as file:
@@ -306,7 +318,7 @@ def _read_json(path):
     return _checked(dict(item, frame_dir=name), path)
 
 
-def _openpose(content):
+def _openpose(content: Mapping[str, Any]) -> dict[str, Any]:
     """Kinetics-Skeleton: coordinates in [0, 1], frames from 1, 18 joints."""
     frames = content['data']
     people = max((len(frame['skeleton']) for frame in frames), default=0)

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from ..benchmark_files import FactsError, read_json
 from ..files import locked, write_whole
-from .clips import Clip, SourceError
+from .clips import SourceClip, SourceError
 
 FILE = 'names.json'
 
@@ -25,11 +25,11 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     """Names that videos have in a dataset folder.
 
     Args:
-        out (str): The dataset folder; it need not be there.
+        out: The dataset folder; it need not be there.
 
     Returns:
-        dict[tuple[str, str], str]: Last folder of the video's path, and its
-        file name without suffix, to the name of the clip.
+        Last folder of the video's path, and its file name without suffix, to
+        the name of the clip.
 
     Raises:
         FactsError: If the file is damaged.
@@ -50,16 +50,17 @@ def read_names(out: str) -> dict[tuple[str, str], str]:
     return known
 
 
-def write_names(out: str, clips: Sequence[Clip], source: str = '') -> None:
+def write_names(out: str, clips: Sequence[SourceClip],
+                source: str = '') -> None:
     """Note what clips are called, with those that are noted already.
 
     Nothing is noted of a folder whose videos are all in the folder itself:
     they are always called like their files.
 
     Args:
-        out (str): The dataset folder.
-        clips (Sequence[Clip]): The clips.
-        source (str): The folder that was searched, if it was one.
+        out: The dataset folder.
+        clips: The clips.
+        source: The folder that was searched, if it was one.
 
     Raises:
         OSError: If the file cannot be written.
@@ -81,24 +82,31 @@ def write_names(out: str, clips: Sequence[Clip], source: str = '') -> None:
 
 
 def place(path: str) -> tuple[str, str]:
-    """What tells videos of one name apart: folder, and name of the file."""
+    """What tells videos of one name apart: folder, and name of the file.
+
+    Args:
+        path: Of the video.
+
+    Returns:
+        Name of its folder, and its own without suffix.
+    """
     folder, file = osp.split(osp.abspath(path))
     return osp.basename(folder), osp.splitext(file)[0]
 
 
-def name_clips(clips: Sequence[Clip], source: str,
+def name_clips(clips: Sequence[SourceClip], source: str,
                known: Mapping[tuple[str, str], str] | None = None
-               ) -> list[Clip]:
+               ) -> list[SourceClip]:
     """Give each clip its name.
 
     Args:
-        clips (Sequence[Clip]): Clips, called like their files.
-        source (str): The folder that was searched; a file in it has no name
-            of a folder before it.
-        known (Mapping, optional): Of :func:`read_names`.
+        clips: Clips, called like their files.
+        source: The folder that was searched; a file in it has no name of a
+            folder before it.
+        known: Of :func:`read_names`.
 
     Returns:
-        list[Clip]: The clips in order of name.
+        The clips in order of name.
 
     Raises:
         SourceError: If two still have one name.

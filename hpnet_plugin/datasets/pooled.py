@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from typing import Any
 
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
@@ -37,10 +38,10 @@ class PooledDataset(PoseDataset):
         **kwargs: See ``PoseDataset``.
 
     Attributes:
-        nobody (int): Clips in which nobody was found, all zero.
+        nobody: Clips in which nobody was found, all zero.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._reads_joints = self._omits_joints = False
         self._store = None
         self.nobody = 0
@@ -49,6 +50,9 @@ class PooledDataset(PoseDataset):
     def load_data_list(self) -> list[dict]:
         """See ``PoseDataset``.
 
+        Returns:
+            What is known of each clip.
+
         Raises:
             KeyError: If there is no such split.
         """
@@ -56,7 +60,7 @@ class PooledDataset(PoseDataset):
         try:
             if not loads and not osp.isdir(self.store_root):
                 raise FileNotFoundError(f'there is no {self.store_root}')
-            clips = read_clip_list(self.ann_file)
+            clips = read_clip_list(self.ann_file or '')
         except (FileNotFoundError, OutdatedClipListError) as error:
             MMLogger.get_current_instance().info(
                 f'{error}: all joints of {self.ann_file} are read into memory')
@@ -78,10 +82,17 @@ class PooledDataset(PoseDataset):
     @property
     def store_root(self) -> str:
         """The folder of the feature store, beside the annotations."""
-        return osp.join(osp.dirname(self.ann_file), 'features')
+        return osp.join(osp.dirname(self.ann_file or ''), 'features')
 
     def get_data_info(self, idx: int) -> dict:
-        """See ``PoseDataset``; joints are copies, which may be changed."""
+        """See ``PoseDataset``; joints are copies, which may be changed.
+
+        Args:
+            idx: Number of the clip.
+
+        Returns:
+            What is known of it.
+        """
         info = super().get_data_info(idx)
         if self._reads_joints:
             if self._store is None:
@@ -91,8 +102,14 @@ class PooledDataset(PoseDataset):
                         for key in JOINTS)
         return info
 
-    def prepare_data(self, idx: int):
+    def prepare_data(self, idx: int) -> Any:
         """See ``BaseDataset``.
+
+        Args:
+            idx: Number of the clip.
+
+        Returns:
+            What the pipeline makes of it.
 
         Raises:
             KeyError: If a transform needs joints that are not read.
@@ -110,12 +127,12 @@ class PooledDataset(PoseDataset):
                 'pipeline that loads features or crops; give the dataset '
                 "type='PoseDataset'") from error
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # each process opens its own: an open one may be large
         return dict(self.__dict__, _store=None)
 
 
-def _loads(transform):
+def _loads(transform: object) -> bool:
     """Whether a transform, or one in it, loads what a clip is told by."""
     return isinstance(transform, (LoadPooledFeature, LoadPersonCrops)) or any(
         map(_loads, getattr(transform, 'transforms', ())))

@@ -1,34 +1,28 @@
-"""Which clips there are, what they show, and who trains on them."""
+"""Which clips there are: videos of folders and lists, released features."""
 from __future__ import annotations
 
-import difflib
-import json
+import glob
 import os
 import os.path as osp
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import NamedTuple
 
 from ..files import VIDEO_SUFFIXES
-from .clips import Clip, SourceError, printable
-from .names import name_clips
-
-# protocol and part of a split's name
-_PART = re.compile(r'(|.+_)(train|train_full|val|test)')
+from .benchmarks import bare_name
+from .clips import SourceClip, SourceError, numbered_lines, printable
+from .names import name_clips, read_names
 
 
-class Clips(NamedTuple):
+class Listing(NamedTuple):
     """What a source holds.
 
     Attributes:
-        clips (list[Clip]): The videos, in order of name.
-        skipped (dict[str, str]): Every other file and folder, and why it is
-            no clip.
+        clips: The videos, in order of name.
+        skipped: Every other file and folder, and why it is no clip.
     """
-    clips: list[Clip]
+    clips: list[SourceClip]
     skipped: dict[str, str]
 
 
@@ -36,11 +30,11 @@ def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
     """What :func:`list_clips` left out, in lines for a terminal.
 
     Args:
-        skipped (dict[str, str]): See :class:`Clips`.
-        most (int): Files that are named. Defaults to 20.
+        skipped: See :class:`Listing`.
+        most: Files that are named. Defaults to 20.
 
     Returns:
-        str: Empty, or lines that end in a line break.
+        Empty, or lines that end in a line break.
     """
     if not skipped:
         return ''
@@ -52,13 +46,20 @@ def describe_skipped(skipped: dict[str, str], most: int = 20) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def find_clips(source: str) -> list[Clip]:
-    """The clips of :func:`list_clips`."""
+def find_clips(source: str) -> list[SourceClip]:
+    """The clips of :func:`list_clips`.
+
+    Args:
+        source: See there.
+
+    Returns:
+        The clips, in order of name.
+    """
     return list_clips(source).clips
 
 
 def list_clips(source: str,
-               known: Mapping[tuple[str, str], str] | None = None) -> Clips:
+               known: Mapping[tuple[str, str], str] | None = None) -> Listing:
     """Clips of a video, a folder or a list file, and what is no clip.
 
     A clip is called like its file, without the suffix. Where files of
@@ -77,15 +78,15 @@ def list_clips(source: str,
     Quotes are needed only where a path ends in a space or begins with ``#``.
 
     Args:
-        source (str): A video; a folder of videos; a folder with one
-            subfolder of videos a class; or a list file, UTF-8.
-        known (Mapping, optional): What clips of the dataset folder are
-            called, of :func:`names.read_names`.
+        source: A video; a folder of videos; a folder with one subfolder of
+            videos a class; or a list file, UTF-8.
+        known: What clips of the dataset folder are called, of
+            :func:`names.read_names`.
 
     Returns:
-        Clips: The clips, and what was skipped: hidden files, files that do
-        not end like a video, links that lead nowhere, folders in a class's
-        folder, and what else there is.
+        The clips, and what was skipped: hidden files, files that do not end
+        like a video, links that lead nowhere, folders in a class's folder, and
+        what else there is.
 
     Raises:
         SourceError: If there is no video, or two have one name.
@@ -106,18 +107,18 @@ def list_clips(source: str,
             f'{", ".join(VIDEO_SUFFIXES)}'
             + (f'; skipped: {"; ".join(reasons[:3])}' if reasons else '')
             + ('; ...' if len(reasons) > 3 else ''))
-    return Clips(name_clips(clips, source, known), skipped)
+    return Listing(name_clips(clips, source, known), skipped)
 
 
-def _is_video(path):
+def _is_video(path: str) -> bool:
     return osp.isfile(path) and path.lower().endswith(VIDEO_SUFFIXES)
 
 
-def _clip(path, label=None):
-    return Clip(osp.splitext(osp.basename(path))[0], path, label)
+def _clip(path: str, label: str | None = None) -> SourceClip:
+    return SourceClip(osp.splitext(osp.basename(path))[0], path, label)
 
 
-def _walk(folder, skipped):
+def _walk(folder: str, skipped: dict[str, str]) -> Iterator[SourceClip]:
     """Videos of a folder; those of a subfolder carry its name as label."""
     seen = {osp.realpath(folder)}
     for name in _names(folder, skipped):
@@ -140,7 +141,7 @@ def _walk(folder, skipped):
                     yield _clip(inner, name)
 
 
-def _names(folder, skipped):
+def _names(folder: str, skipped: dict[str, str]) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
@@ -148,7 +149,7 @@ def _names(folder, skipped):
         return []
 
 
-def _is_clip(path, skipped):
+def _is_clip(path: str, skipped: dict[str, str]) -> bool:
     """Whether a file is a video by its name; if not, why is noted."""
     try:
         mode = os.stat(path).st_mode
@@ -170,20 +171,20 @@ def _is_clip(path, skipped):
     return False
 
 
-def read_list(path: str) -> Iterator[Clip]:
+def read_list(path: str) -> Iterator[SourceClip]:
     """Videos of a list file, in its order; see :func:`list_clips`.
 
     Args:
-        path (str): The list file.
+        path: The list file.
 
     Yields:
-        Clip: A video, whether it exists or not; relative paths have the
-        folder of the list file before them.
+        A video, whether it exists or not; relative paths have the folder of
+        the list file before them.
 
     Raises:
         SourceError: If a line names no video, or the file is no text.
     """
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if line.startswith('#'):
             continue
         video, label = _split(line)
@@ -194,7 +195,7 @@ def read_list(path: str) -> Iterator[Clip]:
         yield _clip(osp.join(osp.dirname(path), video), label)
 
 
-def _split(line):
+def _split(line: str) -> tuple[str, str | None]:
     """Video and label of a line; the video is empty if there is none."""
     quoted = re.fullmatch(r"""(["'])(.+)\1(?:\s+(.+))?""", line)
     if quoted:
@@ -209,177 +210,59 @@ def _split(line):
     return (found[1], found[2]) if found else ('', None)
 
 
-def _lines(path):
-    """Numbered lines of a text file, without those that are empty."""
+def find(source: str | list[SourceClip], earlier: str | None = None
+         ) -> list[SourceClip]:
+    """Clips of a source, videos or released features.
+
+    Args:
+        source: See :func:`sources.find_clips`; or a folder of ``.npy`` files
+            and no videos; or the clips themselves.
+        earlier: A folder that this module wrote: clips keep the names that
+            they have there.
+
+    Returns:
+        In order of name.
+    """
+    if not isinstance(source, str):
+        return sorted(source)
     try:
-        # also of editors that put a mark of their own before the first
-        with open(path, encoding='utf-8-sig') as file:
-            lines = file.read().split('\n')
-    except OSError as error:
-        raise SourceError(f'{path}: {error.strerror}') from None
-    except UnicodeDecodeError:
-        raise SourceError(f'{path} is no text file (UTF-8)') from None
-    return [(number, line.strip()) for number, line in enumerate(lines, 1)
-            if line.strip()]
+        return list_clips(source, read_names(earlier or '')).clips
+    except SourceError:
+        if not osp.isdir(source) or not (features := find_features([source])):
+            raise
+        return features
 
 
-def read_classes(path):
-    """Class names, one a line, in label order.
-
-    Raises:
-        SourceError: If the file cannot be read or repeats a name.
-    """
-    names = [line for _, line in _lines(path)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or not names:
-        raise SourceError(f'{path}: ' + (
-            f'classes are repeated: {repeated}' if names else 'no class'))
-    return names
-
-
-def read_labels(path):
-    """Labels of a file with "clip label" a line.
-
-    Returns:
-        dict[str, str]: Clip name (without a video suffix) to label.
-
-    Raises:
-        SourceError: If a line is malformed, or two lines contradict.
-    """
-    labels = {}
-    for number, line in _lines(path):
-        name, _, label = line.partition(' ')
-        if not label:
-            raise SourceError(f'{path}, line {number}: expected "clip label", '
-                              f'found {line!r}')
-        if name.lower().endswith(VIDEO_SUFFIXES):
-            name = osp.splitext(name)[0]
-        label = label.strip()
-        if labels.setdefault(name, label) != label:
-            raise SourceError(f'{path}, line {number}: {name!r} is labelled '
-                              f'{label!r} here and {labels[name]!r} before')
-    return labels
-
-
-def assign_labels(clips, labels=None, classes=None):
-    """Number of the class of each clip.
+def find_features(sources: list[str]) -> list[SourceClip]:
+    """Clips that there are feature files of.
 
     Args:
-        clips (list[Clip]): The clips.
-        labels (dict[str, str], optional): Of :func:`read_labels`; by default
-            the clips' own labels.
-        classes (list[str], optional): Class names in label order; by default
-            the labels' own names in alphabetical order, if they are names.
+        sources: ``.npy`` files, and folders that hold them, flat or one
+            subfolder a class.
 
     Returns:
-        tuple: Clip name to label (empty if the source has no labels) and the
-        class names (None if nobody gave any).
+        In order of name, named without a video's suffix, those of a subfolder
+        with its name as label.
 
     Raises:
-        SourceError: If a clip has no label, or one that is no class.
+        SourceError: If two files are of one clip.
     """
-    own = {clip.name: clip.label for clip in clips if clip.label is not None}
-    if labels is None:
-        if not own:
-            return {}, classes
-        labels = own
-    missing = [clip.name for clip in clips if clip.name not in labels]
-    if missing:
-        raise SourceError(
-            f'{len(missing)} of {len(clips)} clips have no label: '
-            f'{_few(missing)}')
-    used = {clip.name: labels[clip.name] for clip in clips}
-    numbers = all(label.isdecimal() for label in used.values())
-    if classes is None and not numbers:
-        classes = sorted(set(used.values()))
-    by_class = {name: i for i, name in enumerate(classes or ())}
-    assigned = {}
-    for name, label in used.items():
-        if label in by_class:
-            assigned[name] = by_class[label]
-        elif label.isdecimal() and (classes is None
-                                    or int(label) < len(classes)):
-            assigned[name] = int(label)
-        elif label.isdecimal():
+    clips = {}
+
+    def add(path: str, label: str | None = None) -> None:
+        name = bare_name(osp.basename(path)[:-len('.npy')])
+        if name in clips:
             raise SourceError(
-                f'clip {name!r} has label {label}, out of range: there are '
-                f'{len(classes)} classes, 0 to {len(classes) - 1}')
-        else:
-            close = difflib.get_close_matches(label, by_class, n=3)
-            raise SourceError(f'clip {name!r} has label {label!r}, which is '
-                              f'no class; closest: {close}')
-    return assigned, classes
+                f'two files are named after clip {name!r}: '
+                f'{clips[name].path} and {path}; keep one of them')
+        clips[name] = SourceClip(name, path, label)
 
-
-def read_split_lists(path: str) -> dict[str, list[str]]:
-    """A file of splits, whatever clips there are.
-
-    Args:
-        path (str): JSON, ``{"train": [clip, ...], "test": [...]}``.
-
-    Raises:
-        SourceError: If it is none.
-    """
-    expected = 'expected JSON, {"train": [clip, ...], "test": [...]}'
-    try:
-        with open(path, encoding='utf-8') as file:
-            splits = json.load(file)
-    except OSError as error:
-        raise SourceError(f'{path}: {error.strerror}; {expected}') from None
-    except ValueError as error:
-        raise SourceError(f'{path} is no JSON file ({error}); {expected}'
-                          ) from None
-    if not isinstance(splits, dict) or not splits or not all(
-            isinstance(names, list) and all(isinstance(n, str) for n in names)
-            for names in splits.values()):
-        raise SourceError(f'{path} holds other things than splits; '
-                          f'{expected}')
-    return splits
-
-
-def read_splits(path, clips):
-    """Splits of a JSON file: {"train": [clip, ...], "test": [...], ...}.
-
-    Args:
-        path (str): The file.
-        clips (list[Clip]): The clips that there are.
-
-    Returns:
-        dict[str, list[str]]: Split to clip names.
-
-    Raises:
-        SourceError: If the file is malformed, names an unknown clip, names
-            a clip twice, or trains or validates on a clip that it tests on.
-            Splits of one protocol, ``xsub_train`` and ``xsub_test`` for
-            example, are disjoint, but for ``train_full``, which holds the
-            clips of ``val`` as well; several protocols share their clips.
-    """
-    splits = read_split_lists(path)
-    known = {clip.name for clip in clips}
-    for split, names in splits.items():
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            close = difflib.get_close_matches(unknown[0], known, n=1)
-            raise SourceError(
-                f'{path}: split {split!r} names {len(unknown)} unknown clips: '
-                f'{_few(unknown)}' + (f'; did you mean {close[0]!r}?'
-                                      if close else ''))
-        twice = [name for name, n in Counter(names).items() if n > 1]
-        if twice:
-            raise SourceError(f'{path}: split {split!r} names clips twice: '
-                              f'{_few(twice)}')
-    for (one, names), (other, others) in combinations(splits.items(), 2):
-        parts = [_PART.fullmatch(split) for split in (one, other)]
-        if not all(parts) or parts[0][1] != parts[1][1] or \
-                'train_full' in (parts[0][2], parts[1][2]) and \
-                'test' not in (parts[0][2], parts[1][2]):
+    for source in sources:
+        if not osp.isdir(source):
+            add(source)
             continue
-        both = sorted(set(names) & set(others))
-        if both:
-            raise SourceError(f'{path}: clip {both[0]!r} is in split '
-                              f'{other!r}, and already in {one!r}')
-    return splits
-
-
-def _few(names):
-    return ', '.join(names[:5]) + (', …' if len(names) > 5 else '')
+        for path in glob.glob(osp.join(glob.escape(source), '*.npy')):
+            add(path)
+        for path in glob.glob(osp.join(glob.escape(source), '*', '*.npy')):
+            add(path, osp.basename(osp.dirname(path)))
+    return [clips[name] for name in sorted(clips)]

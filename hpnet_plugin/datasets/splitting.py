@@ -11,8 +11,8 @@ import hashlib
 import os.path as osp
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..benchmark_files import read_json
 from ..facts import read_record
@@ -40,11 +40,11 @@ class Division(NamedTuple):
     """Clips, divided.
 
     Attributes:
-        splits (dict[str, list[str]]): ``train``, ``val`` and ``test`` to
-            names, without those that are empty.
-        rule (dict): How: ``by`` (``'name'``, ``'chance'``; ``'nothing'``
-            where there are no labels), ``field`` of the names, ``seed``.
-        text (str): The same for people.
+        splits: ``train``, ``val`` and ``test`` to names, without those that
+            are empty.
+        rule: How: ``by`` (``'name'``, ``'chance'``; ``'nothing'`` where there
+            are no labels), ``field`` of the names, ``seed``.
+        text: The same for people.
     """
     splits: dict[str, list[str]]
     rule: dict
@@ -62,21 +62,19 @@ def divide(names: Iterable[str],
     """Divide clips into training, validation and test split.
 
     Args:
-        names (Iterable[str]): The clips.
-        labels (Mapping[str, int]): Clip to class. Without any, all clips
-            are in ``test``: they can be predicted.
-        seed (int): Of chance. Defaults to 0.
-        test (float): Share of each class that tests. Defaults to 0.2.
-        val (float): Share of the rest of each class that validates.
-            Defaults to 0.1.
-        by_name (bool): Whether names may group clips. Defaults to True.
-        earlier (Mapping[str, Iterable[str]], optional): Splits of an earlier
-            division, which hold.
-        rule (dict, optional): ``rule`` of the earlier division, which holds.
+        names: The clips.
+        labels: Clip to class. Without any, all clips are in ``test``: they can
+            be predicted.
+        seed: Of chance. Defaults to 0.
+        test: Share of each class that tests. Defaults to 0.2.
+        val: Share of the rest of each class that validates. Defaults to 0.1.
+        by_name: Whether names may group clips. Defaults to True.
+        earlier: Splits of an earlier division, which hold.
+        rule: ``rule`` of the earlier division, which holds.
 
     Returns:
-        Division: ``test`` has no clip, and where names tell no person and no
-        video, of ``train`` or ``val``. A class of one clip trains.
+        ``test`` has no clip, and where names tell no person and no video, of
+        ``train`` or ``val``. A class of one clip trains.
     """
     names = sorted(names)
     if not labels:
@@ -84,21 +82,21 @@ def divide(names: Iterable[str],
                         'No labels are given (--labels, or one subfolder a '
                         'class): all clips are in the split test. They can '
                         'be predicted (mim test ... --dump), not trained on.')
-    earlier = {part: set(members) for part, members in (earlier
-                                                        or {}).items()}
+    before = {part: set(members)
+              for part, members in (earlier or {}).items()}
     rule = dict(rule or {})
     seed = rule.get('seed', seed)
     found = ()
     if rule.get('by') == 'name' or not rule and by_name:
         found = find_groups(names, rule.get('field'))
     for field, groups in found:
-        splits = _split(names, labels, groups, seed, test, val, earlier)
+        splits = _split(names, labels, groups, seed, test, val, before)
         if rule or _covers(splits, labels):
             rule = dict(by='name', field=field, seed=seed)
             break
     else:
         groups = {name: name for name in names}
-        splits = _split(names, labels, groups, seed, test, val, earlier)
+        splits = _split(names, labels, groups, seed, test, val, before)
         rule = dict(by='chance', seed=seed)
     splits = {part: members for part, members in splits.items() if members}
     return Division(splits, rule, _say(splits, labels, groups, rule))
@@ -112,18 +110,17 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
     are, and others are divided by the same rule and seed.
 
     Args:
-        out (str): The dataset folder; it need not be there.
-        names (Sequence[str]): The clips.
-        labels (dict[str, int]): Clip name to class, may be empty.
-        seed (int, optional): Of chance. Defaults to that of the earlier run,
-            or 0.
+        out: The dataset folder; it need not be there.
+        names: The clips.
+        labels: Clip name to class, may be empty.
+        seed: Of chance. Defaults to that of the earlier run, or 0.
 
     Returns:
-        Division: See :func:`divide`.
+        See :func:`divide`.
 
     Raises:
-        SourceError: If the earlier run was given splits or labels, or
-            another seed.
+        SourceError: If the earlier run was given splits or labels, or another
+            seed.
     """
     record = read_record(out)
     rule = record.get('split_rule') or {}
@@ -146,7 +143,7 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
                   rule=rule)
 
 
-def _had_splits(out):
+def _had_splits(out: str) -> bool:
     """Whether a run before there was a dataset.json was given splits."""
     path = osp.join(out, 'extraction.json')
     return osp.isfile(path) and bool(read_json(path).get('splits'))
@@ -165,15 +162,14 @@ def find_groups(names: Sequence[str], field: str | None = None
     ``NAME_part1``, ``_clip1``, ``_seg1``, ``_cut1``, ``_shot1``, ``_scene1``.
 
     Args:
-        names (Sequence[str]): The clips.
-        field (str, optional): Look for this one only; names that do not
-            have it are groups of their own.
+        names: The clips.
+        field: Look for this one only; names that do not have it are groups of
+            their own.
 
     Returns:
-        list[tuple[str, dict[str, str]]]: Field, and clip to group; that to
-        be preferred first.
+        Field, and clip to group; that to be preferred first.
     """
-    patterns = {
+    patterns: dict[str, tuple[re.Pattern[str], str | int]] = {
         f'{entry.subject} ({benchmark})': (entry.pattern, entry.subject)
         for benchmark, entry in BENCHMARKS.items()}
     patterns.update({name: (pattern, 1)
@@ -209,17 +205,16 @@ def choose_share(names: Iterable[str],
     classes that have nothing yet, the first one. No class is taken whole.
 
     Args:
-        names (Iterable[str]): All clips.
-        labels (Mapping[str, int]): Clip to class.
-        share (float): From 0 to below 1.
-        seed (object): Whatever can be printed.
-        groups (Mapping[str, str], optional): Clip to group; by default each
-            clip is one.
-        chosen (Iterable[str]): Clips that are chosen already.
-        barred (Iterable[str]): Clips that stay where they are.
+        names: All clips.
+        labels: Clip to class.
+        share: From 0 to below 1.
+        seed: Whatever can be printed.
+        groups: Clip to group; by default each clip is one.
+        chosen: Clips that are chosen already.
+        barred: Clips that stay where they are.
 
     Returns:
-        set[str]: The clips, those that were chosen already among them.
+        The clips, those that were chosen already among them.
     """
     names, chosen, barred = sorted(names), set(chosen), set(barred)
     if not share:
@@ -231,18 +226,18 @@ def choose_share(names: Iterable[str],
                for group, inside in members.items()}
     total = Counter(labels[name] for name in names)
     have = Counter(labels[name] for name in names if name in chosen)
-    free = [group for group, inside in members.items()
-            if not chosen.intersection(inside)
-            and not barred.intersection(inside)]
     # whoever is added to a group goes where the group is
     for inside in members.values():
         if chosen.intersection(inside) and not barred.intersection(inside):
             have.update(labels[n] for n in inside if n not in chosen)
             chosen.update(inside)
-    free.sort(key=lambda group: hashlib.sha256(
-        f'{seed} {group}'.encode()).digest())
+    taken = chosen | barred
+    free = sorted((group for group, inside in members.items()
+                   if not taken.intersection(inside)),
+                  key=lambda group: hashlib.sha256(
+                      f'{seed} {group}'.encode()).digest())
 
-    def take(wanted):
+    def take(wanted: Callable[[Counter], bool]) -> None:
         for group in free:
             inside = classes[group]
             if not chosen.issuperset(members[group]) and wanted(inside) and \
@@ -258,7 +253,9 @@ def choose_share(names: Iterable[str],
     return chosen
 
 
-def _split(names, labels, groups, seed, test, val, earlier):
+def _split(names: list[str], labels: Mapping[str, int],
+           groups: Mapping[str, str], seed: int, test: float, val: float,
+           earlier: Mapping[str, set[str]]) -> dict[str, list[str]]:
     """train, val and test, each in order of name."""
     parts = {part: earlier.get(part, set()) & set(names)
              for part in ('train', 'val', 'test')}
@@ -272,7 +269,8 @@ def _split(names, labels, groups, seed, test, val, earlier):
                 test=[n for n in names if n in tested])
 
 
-def _covers(splits, labels):
+def _covers(splits: Mapping[str, Iterable[str]], labels: Mapping[str, int]
+            ) -> bool:
     """Whether classes of several clips are all in train and in test."""
     several = {label for label, n in Counter(
         labels[name] for members in splits.values()
@@ -281,7 +279,8 @@ def _covers(splits, labels):
                for part in ('train', 'test'))
 
 
-def _say(splits, labels, groups, rule):
+def _say(splits: Mapping[str, Collection[str]], labels: Mapping[str, int],
+         groups: Mapping[str, str], rule: Mapping[str, Any]) -> str:
     told = f'by {rule["field"]}, as names tell' if rule['by'] == 'name' \
         else 'by chance within each class'
     parts = []

@@ -6,6 +6,7 @@ import os.path as osp
 import numpy as np
 
 from ..lazy import refuse_without
+from ..own_files import is_own_name, own_name
 from .given_boxes import GivenBoxes
 from .hog_detector import HogDetector
 from .mmdet_detector import MMDetDetector
@@ -18,7 +19,7 @@ WITHOUT_MMDET = ('name another by detector (--detector): hog, frame, '
 SPECS = ("'hog' (OpenCV's people detector, needs no weights), 'frame' (the "
          "whole frame), 'boxes:FILE' (a JSON file, or a folder of them), the "
          'path of an mmdet config (.py, with a checkpoint) or of YOLOX or '
-         'RTMDet in an ONNX file (.onnx)')
+         'RTMDet in an ONNX file (.onnx), or FILE.py:NAME, one of your own')
 
 
 def build_detector(spec: str, checkpoint: str | None = None,
@@ -30,6 +31,8 @@ def build_detector(spec: str, checkpoint: str | None = None,
         spec: ``'hog'``, ``'frame'``, ``'boxes:FILE'``, the path of an mmdet
             config, or that of an ONNX file, ``'yolox:FILE'`` or
             ``'rtmdet:FILE'`` where its name does not tell; see the classes.
+            Or ``'FILE.py:NAME'``, which is called with ``device``, and with
+            ``checkpoint`` and ``score_thr`` if they are given.
         checkpoint: Weights of an mmdet detector, file or address; by default
             the config's ``load_from``.
         device: Where a net runs.
@@ -56,6 +59,8 @@ def build_detector(spec: str, checkpoint: str | None = None,
 
 def _build(spec: str, checkpoint: str | None, device: str,
            known: dict[str, float]) -> PersonSource:
+    if is_own_name(spec):
+        return _of_own_file(spec, checkpoint, device, known)
     if spec.endswith('.py'):
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)
         if not osp.isfile(spec):
@@ -77,6 +82,19 @@ def _build(spec: str, checkpoint: str | None, device: str,
     if spec.startswith('boxes:') and len(spec) > len('boxes:'):
         return GivenBoxes(spec[len('boxes:'):], **known)
     raise ValueError(f'unknown detector {spec!r}; possible are {SPECS}')
+
+
+def _of_own_file(spec: str, checkpoint: str | None, device: str,
+                 known: dict[str, float]) -> PersonSource:
+    """A detector of the user's own, of ``FILE.py:NAME``."""
+    weights = {} if checkpoint is None else dict(checkpoint=checkpoint)
+    source = own_name(spec)(device=device, **weights, **known)
+    if not isinstance(source, PersonSource):
+        raise ValueError(
+            f'the detector {spec} is a {type(source).__name__}; expected a '
+            'PersonSource of hpnet_plugin.estimation.people')
+    source.name = source.name or spec.rpartition(':')[2]
+    return source
 
 
 class FrameDetector(PersonSource):

@@ -89,7 +89,8 @@ class OnnxPoseNet(PoseNet):
         """
         tensors = self.session(self.names, self.normalize(images))
         outputs = tuple(tensors[name] for name in self.output_names)
-        if len(outputs) == 1 and outputs[0].ndim == 4:
+        if outputs[0].ndim == 4:  # what follows heatmaps is a feature map
+            outputs = outputs[:1]
             decoded = decode_heatmaps(on_host(outputs[0]), self.size)
         elif len(outputs) == 2 and all(a.ndim == 3 for a in outputs):
             x, y = map(on_host, outputs)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..files import sha256_of
 from ..lazy import refuse_without
+from ..own_files import is_own_name
 from ..places import PACKAGE, configs_folder
 from .detectors import MMDET, WITHOUT_MMDET
 from .weight_files import (
@@ -163,7 +164,7 @@ def choose_detector(spec: str | None = None,
         ValueError: If ``spec`` is neither, or a net of mmdet where that is not
             installed.
     """
-    if spec is not None and (spec in ('hog', 'frame')
+    if spec is not None and (spec in ('hog', 'frame') or is_own_name(spec)
                              or spec.startswith('boxes:')):
         return Choice(spec, spec, checkpoint)
     if spec in DETECTORS:  # before weights are downloaded

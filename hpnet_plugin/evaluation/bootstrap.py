@@ -1,8 +1,12 @@
 """How sure a gain is: bootstrap over the clips that were tested."""
+from __future__ import annotations
+
 import numpy as np
 
 
-def bootstrap_gain(before, after, labels, resamples=10_000, seed=0):
+def bootstrap_gain(before: np.ndarray, after: np.ndarray, labels: np.ndarray,
+                   resamples: int = 10_000, seed: int = 0
+                   ) -> dict[str, dict[str, float]]:
     """Gain in accuracy, with its 95 % percentile interval.
 
     Clips are drawn again with replacement, each with what both sides say of
@@ -11,15 +15,15 @@ def bootstrap_gain(before, after, labels, resamples=10_000, seed=0):
     are gained, lost or alike: the same interval in far less time.
 
     Args:
-        before (np.ndarray): (N,) bool, whether each clip was right.
-        after (np.ndarray): (N,) bool, whether it is now.
-        labels (np.ndarray): (N,) ints.
-        resamples (int): Draws. Default: 10,000.
-        seed (int): Seed of the draws. Default: 0.
+        before: (N,) bool, whether each clip was right.
+        after: (N,) bool, whether it is now.
+        labels: (N,) ints.
+        resamples: Draws.
+        seed: Seed of the draws.
 
     Returns:
-        dict[str, dict]: ``top1`` and ``mean_class_accuracy``, each with
-        ``gain``, ``low`` and ``high``, in percentage points.
+        ``top1`` and ``mean_class_accuracy``, each with ``gain``, ``low`` and
+        ``high``, in percentage points.
     """
     _, labels = np.unique(labels, return_inverse=True)
     counts = np.bincount(labels)
@@ -29,7 +33,8 @@ def bootstrap_gain(before, after, labels, resamples=10_000, seed=0):
     drawn = np.random.default_rng(seed).multinomial(
         counts, shares.T, size=(resamples, len(counts)))
 
-    def statistics(gained, lost):
+    def statistics(gained: np.ndarray, lost: np.ndarray
+                   ) -> dict[str, np.ndarray]:
         net = gained - lost
         return dict(top1=100 * net.sum(-1) / len(labels),
                     mean_class_accuracy=100 * (net / counts).mean(-1))

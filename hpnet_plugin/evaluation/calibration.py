@@ -8,7 +8,7 @@ on. Everywhere logits are (N, K) and labels (N,) ints in [0, K).
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,19 +39,19 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, lost: float = LOST,
         lost: Share of the right answers that may fall below the threshold.
         hold_out: Classes that are left out of the answer at a time, see
             :func:`left_out_auroc`.
-        unknown: Logits of clips of classes that the model was trained
-            without, (N', K).
+        unknown: Logits of clips of classes that the model was trained without,
+            (N', K).
 
     Returns:
-        dict: JSON data: ``temperature``; ``threshold`` and ``lost``;
-        ``clips``; ``accuracy``, a fraction; ``nll`` and ``ece``, each
-        ``before`` and ``after``, where the temperature of each half of the
-        clips comes from the other half; ``reliability``, ``before`` and
-        ``after`` likewise, see :func:`reliability`; ``refused``, the shares
-        of ``right`` and ``wrong`` answers below the threshold; and under
-        ``unknown`` what :func:`left_out_auroc` gives as ``left_out`` and,
-        of the clips in ``unknown``, as ``clips``, their number, the
-        ``auroc`` and the share that is ``refused``.
+        JSON data: ``temperature``; ``threshold`` and ``lost``; ``clips``;
+        ``accuracy``, a fraction; ``nll`` and ``ece``, each ``before`` and
+        ``after``, where the temperature of each half of the clips comes from
+        the other half; ``reliability``, ``before`` and ``after`` likewise, see
+        :func:`reliability`; ``refused``, the shares of ``right`` and ``wrong``
+        answers below the threshold; and under ``unknown`` what
+        :func:`left_out_auroc` gives as ``left_out`` and, of the clips in
+        ``unknown``, as ``clips``, their number, the ``auroc`` and the share
+        that is ``refused``.
 
     Raises:
         CalibrationError: If there are too few clips, or none is right.
@@ -64,17 +64,18 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, lost: float = LOST,
     if not 0 <= lost < 1:
         raise CalibrationError(f'lost={lost}: a share below 1 is needed')
     temperature = fit_temperature(logits, labels)
-    # what a temperature is worth shows on clips that it was not fitted on
-    crossed = np.empty_like(logits)
-    first, second = halves(labels, 0)
-    for here, there in ((first, second), (second, first)):
-        crossed[here] = softmax(
-            logits[here] / fit_temperature(logits[there], labels[there]))
-    before = softmax(logits)
+    before, crossed = softmax(logits), _crossed(logits, labels)
     known = softmax(logits / temperature)
     threshold = fit_threshold(known, labels, lost)
     below = known.max(1) < threshold
-    found = dict(
+    others = dict(left_out=left_out_auroc(
+        logits / temperature, labels, hold_out))
+    if unknown is not None:
+        sure = softmax(unknown / temperature).max(1)
+        others['clips'] = dict(
+            clips=len(sure), auroc=auroc(known.max(1), sure),
+            refused=float((sure < threshold).mean()))
+    return dict(
         temperature=temperature,
         threshold=threshold,
         lost=lost,
@@ -87,15 +88,20 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, lost: float = LOST,
         refused=dict(right=float(below[right].mean()),
                      wrong=float(below[~right].mean())
                      if not right.all() else None),
-        unknown=dict(left_out=left_out_auroc(
-            logits / temperature, labels, hold_out)))
-    if unknown is not None:
-        others = softmax(unknown / temperature).max(1)
-        found['unknown']['clips'] = dict(
-            clips=len(others),
-            auroc=auroc(known.max(1), others),
-            refused=float((others < threshold).mean()))
-    return found
+        unknown=others)
+
+
+def _crossed(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Probabilities of each half of the clips, by the other's temperature.
+
+    What a temperature is worth shows on clips that it was not fitted on.
+    """
+    crossed = np.empty_like(logits)
+    first, second = halves(labels, 0)
+    for here, there in ((first, second), (second, first)):
+        crossed[here] = softmax(
+            logits[here] / fit_temperature(logits[there], labels[there]))
+    return crossed
 
 
 def probabilities(scores: np.ndarray, output: str = 'logit',
@@ -106,12 +112,23 @@ def probabilities(scores: np.ndarray, output: str = 'logit',
         scores: Of the model, (N, K).
         output: What they are: ``'logit'`` or ``'probability'``.
         temperature: Of :func:`calibrate`.
+
+    Returns:
+        Each row with the sum 1.
     """
     return softmax(as_logits(scores, output) / temperature)
 
 
 def as_logits(scores: np.ndarray, output: str) -> np.ndarray:
-    """Logits, float64: of probabilities their logarithm."""
+    """Logits of a model's scores: of probabilities their logarithm.
+
+    Args:
+        scores: Of the model, (N, K).
+        output: What they are: ``'logit'`` or ``'probability'``.
+
+    Returns:
+        (N, K) float64.
+    """
     scores = np.asarray(scores, np.float64)
     return np.log(np.maximum(scores, _TINY)) if output == 'probability' \
         else scores
@@ -123,6 +140,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     Where every clip is right by far, ever smaller temperatures are likelier.
     Then the labels count as Platt's targets, (N + 1) / (N + 2), do: N clips
     that are all right do not show that none is ever wrong.
+
+    Args:
+        logits: (N, K).
+        labels: (N,).
+
+    Returns:
+        Above 0.
     """
     from scipy.optimize import minimize_scalar
     spread = float(logits.std()) or 1.
@@ -130,13 +154,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     targets = np.zeros_like(logits)
     targets[np.arange(len(labels)), labels] = 1
 
-    def loss(value, targets):
+    def loss(value: float, targets: np.ndarray) -> float:
         scaled = logits / np.exp(value)
         scaled = scaled - scaled.max(1, keepdims=True)
         normal = np.log(np.exp(scaled).sum(1, keepdims=True))
         return -(targets * (scaled - normal)).sum(1).mean()
 
-    def best(targets):
+    def best(targets: np.ndarray) -> float:
         # convex in 1 / temperature, hence with one minimum in its logarithm
         return minimize_scalar(
             loss, args=(targets, ), bounds=(low, high), method='bounded',
@@ -160,13 +184,24 @@ def fit_threshold(probability: np.ndarray, labels: np.ndarray,
         probability: Calibrated, (N, K).
         labels: (N,).
         lost: Share of the right answers that may be below.
+
+    Returns:
+        The threshold.
     """
     right = np.sort(probability.max(1)[probability.argmax(1) == labels])
     return float(right[int(lost * len(right))])
 
 
 def nll(probability: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log-likelihood of the labels, in nats."""
+    """Mean negative log-likelihood of the labels.
+
+    Args:
+        probability: (N, K).
+        labels: (N,).
+
+    Returns:
+        In nats.
+    """
     own = probability[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(own, _TINY)).mean())
 
@@ -175,9 +210,14 @@ def reliability(probability: np.ndarray, labels: np.ndarray,
                 bins: int = BINS) -> list[dict[str, float]]:
     """Answers by how sure they are: bins of equal width of the confidence.
 
+    Args:
+        probability: (N, K).
+        labels: (N,).
+        bins: Their number.
+
     Returns:
-        list[dict]: Of each bin that has clips, ``low`` and ``high``, its
-        limits, ``clips``, and the means ``confidence`` and ``accuracy``.
+        Of each bin that has clips, ``low`` and ``high``, its limits,
+        ``clips``, and the means ``confidence`` and ``accuracy``.
     """
     sure, right = probability.max(1), probability.argmax(1) == labels
     # (low, high]: a confidence of 1 belongs to the last bin
@@ -191,7 +231,16 @@ def reliability(probability: np.ndarray, labels: np.ndarray,
 
 def ece(probability: np.ndarray, labels: np.ndarray, bins: int = BINS
         ) -> float:
-    """Expected calibration error: how far confidence is from accuracy."""
+    """Expected calibration error: how far confidence is from accuracy.
+
+    Args:
+        probability: (N, K).
+        labels: (N,).
+        bins: See :func:`reliability`.
+
+    Returns:
+        A fraction.
+    """
     return float(sum(
         b['clips'] * abs(b['accuracy'] - b['confidence'])
         for b in reliability(probability, labels, bins)) / len(labels))
@@ -206,6 +255,9 @@ def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
     Args:
         known: Scores of known clips, (N,).
         unknown: Scores of unknown clips, (N',).
+
+    Returns:
+        From 0 to 1.
     """
     from scipy.stats import rankdata
     ranks = rankdata(np.concatenate([known, unknown]))[:len(known)].sum()
@@ -229,9 +281,9 @@ def left_out_auroc(logits: np.ndarray, labels: np.ndarray,
             chance, always alike.
 
     Returns:
-        dict | None: ``hold_out``, ``auroc``, the mean over the groups of
-        classes, ``lowest`` of them, and their number ``groups``. None where
-        there are too few classes.
+        ``hold_out``, ``auroc``, the mean over the groups of classes,
+        ``lowest`` of them, and their number ``groups``. None where there are
+        too few classes.
     """
     classes = logits.shape[1]
     if not 0 < hold_out <= classes - 2:
@@ -251,8 +303,15 @@ def left_out_auroc(logits: np.ndarray, labels: np.ndarray,
                 lowest=min(areas), groups=len(areas))
 
 
-def summary(found: dict[str, Any]) -> list[Sequence[str]]:
-    """Rows that say what a calibration found, for people."""
+def summary(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows that say what a calibration found, for people.
+
+    Args:
+        found: What :func:`calibrate` returns.
+
+    Returns:
+        What a number is, and the number.
+    """
     rows = [
         ('clips', f'{found["clips"]:,}'),
         ('top-1 in percent', f'{100 * found["accuracy"]:.2f}'),

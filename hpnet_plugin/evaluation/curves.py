@@ -1,29 +1,35 @@
 """What mmengine logged of a training, from its work folder."""
+from __future__ import annotations
+
 import json
+from os import PathLike
 from pathlib import Path
+from typing import Any
+
+Entries = list[dict[str, Any]]
 
 
-def read_curves(work_dir):
+def read_curves(work_dir: str | PathLike) -> tuple[Entries, Entries]:
     """Read the scalars of a training, resumed runs joined.
 
     A run that resumes, or starts anew, replaces what earlier runs logged
     from its first epoch on.
 
     Args:
-        work_dir (str): Folder with ``<time>/vis_data/scalars.json``, as the
-            Runner writes it.
+        work_dir: Folder with ``<time>/vis_data/scalars.json``, as the Runner
+            writes it.
 
     Returns:
-        tuple[list[dict], list[dict]]: Entries of training (``loss``,
-        ``iter``, …; ``at`` is the position in epochs, or the iteration in
-        a training without epochs) and of validation (``acc/top1``, …, and
-        ``at``), in order.
+        Entries of training (``loss``, ``iter``, …; ``at`` is the position in
+        epochs, or the iteration in a training without epochs) and of
+        validation (``acc/top1``, …, and ``at``), in order.
 
     Raises:
         FileNotFoundError: No log of a training in the folder.
         ValueError: A log with a broken line.
     """
-    train, val = [], []
+    train: Entries = []
+    val: Entries = []
     for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
         entries = _entries(path)
         trained = [e for e in entries if 'iter' in e and 'loss' in e]
@@ -47,7 +53,7 @@ def read_curves(work_dir):
     return train, val
 
 
-def _entries(path):
+def _entries(path: Path) -> Entries:
     lines = path.read_text(encoding='utf-8').splitlines()
     entries = []
     for number, line in enumerate(lines, 1):

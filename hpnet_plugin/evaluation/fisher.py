@@ -13,12 +13,19 @@ a sample is a clip: each channel of each joint, averaged over the people and
 frames in which the joint was found; and the score of a tap or joint is the
 mean over its features, so that no channel counts more for being large.
 """
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from os.path import join
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..datasets.annotations import read_annotations
+
+if TYPE_CHECKING:
+    from ..store import FeatureStore
 
 
 class ClassScatter:
@@ -28,23 +35,23 @@ class ClassScatter:
     deviations (K, V, C), updated by Welford's method.
 
     Args:
-        num_classes (int): K.
-        joints (int): V.
-        channels (int): C.
+        num_classes: K.
+        joints: V.
+        channels: C.
     """
 
-    def __init__(self, num_classes, joints, channels):
+    def __init__(self, num_classes: int, joints: int, channels: int) -> None:
         self.count = np.zeros((num_classes, joints), np.int64)
         self.mean = np.zeros((num_classes, joints, channels))
         self.squares = np.zeros_like(self.mean)
 
-    def add(self, label, value, found):
+    def add(self, label: int, value: np.ndarray, found: np.ndarray) -> None:
         """Take a clip in.
 
         Args:
-            label (int): Its class.
-            value (np.ndarray): (V, C).
-            found (np.ndarray): (V,) bool, joints that have a value.
+            label: Its class.
+            value: (V, C).
+            found: (V,) bool, joints that have a value.
         """
         self.count[label] += found
         delta = np.where(found[:, None], value - self.mean[label], 0)
@@ -52,15 +59,15 @@ class ClassScatter:
         # Where a joint is missing delta is zero, and nothing is added.
         self.squares[label] += delta * (value - self.mean[label])
 
-    def result(self):
+    def result(self) -> FisherScore:
         """The scores of what was taken in so far.
 
         Returns:
-            FisherScore: Of every feature.
+            Of every feature.
 
         Raises:
-            ValueError: Fewer than two classes, no more clips than classes,
-                or features that never change.
+            ValueError: Fewer than two classes, no more clips than classes, or
+                features that never change.
         """
         clips = self.count.max(1)
         present = int((clips > 0).sum())
@@ -91,14 +98,14 @@ class FisherScore:
     """Fisher scores of V joints of C channels.
 
     Args:
-        features (np.ndarray): (V, C); NaN where a feature never changes
-            within a class, as of a channel that is zero but in one clip.
-        between (np.ndarray): (V, C), the numerators.
-        within (np.ndarray): (V, C), the denominators.
-        chance (np.ndarray): (V,), what noise would score on average,
-            (K - 1) / (N - K - 2); NaN with too few clips.
-        clips (int): N.
-        classes (int): K, those that occur.
+        features: (V, C); NaN where a feature never changes within a class, as
+            of a channel that is zero but in one clip.
+        between: (V, C), the numerators.
+        within: (V, C), the denominators.
+        chance: (V,), what noise would score on average, (K - 1) / (N - K - 2);
+            NaN with too few clips.
+        clips: N.
+        classes: K, those that occur.
     """
     features: np.ndarray
     between: np.ndarray
@@ -108,7 +115,7 @@ class FisherScore:
     classes: int
 
     @property
-    def joints(self):
+    def joints(self) -> np.ndarray:
         """Mean over the channels, (V,); NaN where none of them has a score."""
         alive = ~np.isnan(self.features)
         return np.divide(np.where(alive, self.features, 0).sum(1),
@@ -116,20 +123,27 @@ class FisherScore:
                          out=np.full(len(alive), np.nan))
 
     @property
-    def score(self):
+    def score(self) -> float:
         """Mean over all features."""
         return float(np.mean(self.features[~np.isnan(self.features)]))
 
     @property
-    def trace_ratio(self):
+    def trace_ratio(self) -> float:
         """Scatter between classes over scatter within, all features summed.
 
         Large channels count more here; it tells whether the mean hides it.
         """
         return float(self.between.sum() / self.within.sum())
 
-    def record(self):
-        """All but the single features, as plain numbers."""
+    def record(self) -> dict[str, Any]:
+        """All but the single features, as JSON data.
+
+        Returns:
+            ``score``, ``chance`` (None with too few clips), ``trace_ratio``,
+            ``best_feature``, the score of each of the ``joints``, and the
+            numbers of ``channels``, ``features_without_score``, ``clips`` and
+            ``classes``.
+        """
         return dict(
             score=self.score,
             chance=_plain(self.chance.mean()),
@@ -142,15 +156,16 @@ class FisherScore:
             classes=self.classes)
 
 
-def clip_mean(feat, scores):
+def clip_mean(feat: np.ndarray, scores: np.ndarray
+              ) -> tuple[np.ndarray, np.ndarray]:
     """Mean of a clip over the people and frames in which joints are found.
 
     Args:
-        feat (np.ndarray): (M, T, V, C).
-        scores (np.ndarray): (M, T, V), zero where a joint was not found.
+        feat: (M, T, V, C).
+        scores: (M, T, V), zero where a joint was not found.
 
     Returns:
-        tuple[np.ndarray]: (V, C) float64 and (V,) bool, joints found at all.
+        (V, C) float64 and (V,) bool, joints found at all.
     """
     weight = (scores > 0).reshape(-1, scores.shape[-1]).astype(np.float64)
     feat = feat.reshape(-1, *feat.shape[-2:]).astype(np.float64)
@@ -159,18 +174,20 @@ def clip_mean(feat, scores):
     return total / np.maximum(count, 1)[:, None], count > 0
 
 
-def fisher_scores(store, labels, taps=None, progress=iter):
+def fisher_scores(store: FeatureStore, labels: dict[str, int],
+                  taps: Sequence[str] | None = None,
+                  progress: Callable[[Iterable[str]], Iterable[str]] = iter
+                  ) -> dict[str, FisherScore]:
     """Fisher scores of the taps of a feature store.
 
     Args:
-        store (FeatureStore): Holds the clips.
-        labels (dict[str, int]): Clip name to label, at least one; these
-            clips are read.
-        taps (Sequence[str], optional): Default: all of the store.
-        progress (callable): Wraps the clip names, ``tqdm`` for instance.
+        store: Holds the clips.
+        labels: Clip name to label, at least one; these clips are read.
+        taps: All of the store if not given.
+        progress: Wraps the clip names, ``tqdm`` for instance.
 
     Returns:
-        dict[str, FisherScore]: A tap each.
+        A tap each.
 
     Raises:
         KeyError: An unknown clip or tap; names the closest.
@@ -188,29 +205,22 @@ def fisher_scores(store, labels, taps=None, progress=iter):
     return {tap: scatter.result() for tap, scatter in scatters.items()}
 
 
-def read_clip_labels(folder, split=None):
+def read_clip_labels(folder: str, split: str | None = None) -> dict[str, int]:
     """Labels of the clips of a dataset folder.
 
     Args:
-        folder (str): With ``annotations.pkl``.
-        split (str, optional): One of its splits. Default: all clips.
+        folder: With ``annotations.pkl``.
+        split: One of its splits.
 
     Returns:
-        dict[str, int]: Clip name to label; clips without one are left out.
+        Clip name to label; clips without one are left out.
 
     Raises:
-        OSError: No ``annotations.pkl``.
-        ValueError: An unknown split, or no clip that has a label.
+        ValueError: No ``annotations.pkl``, an unknown split, or no clip
+            that has a label.
     """
     path = join(folder, 'annotations.pkl')
-    data = read_annotations(path)
-    annotations, splits = data['annotations'], data['split']
-    if split is not None:
-        if split not in splits:
-            raise ValueError(f'{path} has no split {split!r}; it has '
-                             f'{", ".join(map(repr, sorted(splits)))}')
-        chosen = set(splits[split])
-        annotations = [a for a in annotations if a['frame_dir'] in chosen]
+    annotations = read_annotations(path).of_split(split)
     # The extraction gives -1 to clips without a label.
     labels = {a['frame_dir']: int(a['label']) for a in annotations
               if a.get('label', -1) >= 0}
@@ -220,5 +230,5 @@ def read_clip_labels(folder, split=None):
     return labels
 
 
-def _plain(value):
+def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None

@@ -1,9 +1,14 @@
 """Late fusion: streams joined by clip name and summed with weights."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..datasets.sources import Clip, assign_labels, read_labels
+from ..datasets.clips import SourceClip
+from ..datasets.labelling import assign_labels, read_labels
 from .annotations import read_clips
 from .bootstrap import bootstrap_gain
 from .metrics import class_metrics, is_probability, softmax, summarize
@@ -22,28 +27,33 @@ class Joined:
     """Streams over the same clips in the same order.
 
     Args:
-        names (list[str]): Clip names, in the order of the first stream.
-        labels (np.ndarray): (N,) int64.
-        scores (np.ndarray): (S, N, K), one row a stream.
-        sources (list[str]): Where each stream comes from.
+        names: Clip names, in the order of the first stream.
+        labels: (N,) int64.
+        scores: (S, N, K), one row a stream.
+        sources: Where each stream comes from.
     """
-    names: list
+    names: list[str]
     labels: np.ndarray
     scores: np.ndarray
-    sources: list
+    sources: list[str]
 
-    def take(self, rows):
+    def take(self, rows: np.ndarray | Sequence[int]) -> Joined:
         """The same streams over some of the clips.
 
         Args:
-            rows (np.ndarray): Their indices.
+            rows: Their indices.
+
+        Returns:
+            In the order of the indices.
         """
         return Joined([self.names[i] for i in rows], self.labels[rows],
                       self.scores[:, rows], self.sources)
 
 
-def read_streams(specs, labels=None, classes=None, prob=False,
-                 annotations=None, split=None):
+def read_streams(specs: Sequence[str], labels: str | None = None,
+                 classes: Sequence[str] | None = None, prob: bool = False,
+                 annotations: str | None = None, split: str | None = None
+                 ) -> tuple[Joined, list[float]]:
     """Read and join score files.
 
     Labels are those of ``labels`` if it is given, else of ``annotations``,
@@ -51,18 +61,18 @@ def read_streams(specs, labels=None, classes=None, prob=False,
     Contradictions are refused.
 
     Args:
-        specs (list[str]): ``FILE[:WEIGHT]``, see
+        specs: ``FILE[:WEIGHT]``, see
             :func:`~hpnet_plugin.evaluation.scores.read_scores`.
-        labels (str, optional): File of "clip label" lines, for score files
-            that hold no labels.
-        classes (list[str], optional): Class names in label order.
-        prob (bool): Turn logits into probabilities. Default: False.
-        annotations (str, optional): Annotation file of the clips, for score
-            files without clip names or labels.
-        split (str, optional): The split of it that was tested.
+        labels: File of "clip label" lines, for score files that hold no
+            labels.
+        classes: Class names in label order.
+        prob: Whether to turn logits into probabilities.
+        annotations: Annotation file of the clips, for score files without clip
+            names or labels.
+        split: The split of it that was tested.
 
     Returns:
-        tuple[Joined, list[float]]: The streams and their weights.
+        The streams and their weights.
 
     Raises:
         ScoreError: Unusable files, or files that do not belong together.
@@ -77,35 +87,36 @@ def read_streams(specs, labels=None, classes=None, prob=False,
     if classes is not None and len(classes) != streams[0].num_classes:
         raise ScoreError(f'{len(classes)} class names for the '
                          f'{streams[0].num_classes} classes of {files[0]}')
+    known = None
     if labels is not None:
-        labels = labels_of(names, labels, classes)
+        known = labels_of(names, labels, classes)
     elif clips is not None:
-        labels = clips
-        bare = [n for n in names if clips.get(n) is None]
+        known = {n: label for n, label in clips.items() if label is not None}
+        bare = [n for n in names if n not in known]
         if bare:
             raise ScoreError(f'{annotations} has no label of {listed(bare)}'
                              f' of {files[0]}')
     elif classes is not None and all(s.labels is None for s in streams):
-        labels = labels_by_class(names, classes)
-    joined = join(streams, labels)
+        known = labels_by_class(names, classes)
+    joined = join(streams, known)
     if prob:
         joined = replace(joined, scores=probabilities(joined.scores))
     return joined, list(weights)
 
 
-def labels_of(names, path, classes=None):
+def labels_of(names: Sequence[str], path: str,
+              classes: Sequence[str] | None = None) -> dict[str, int]:
     """Look up the labels of clips in a file of "clip label" lines.
 
     The file is the one that the extraction takes.
 
     Args:
-        names (list[str]): Clip names, without a video's suffix.
-        path (str): The file.
-        classes (list[str], optional): Class names in label order, needed if
-            labels are names.
+        names: Clip names, without a video's suffix.
+        path: The file.
+        classes: Class names in label order, needed if labels are names.
 
     Returns:
-        dict[str, int]: Label of each of the clips.
+        Label of each of the clips.
 
     Raises:
         ScoreError: Labels that are names without ``classes``.
@@ -116,11 +127,12 @@ def labels_of(names, path, classes=None):
     if named and classes is None:
         raise ScoreError(f'{path}: {named[0]!r} is no label number; give the '
                          'class names in label order by --classes')
-    return assign_labels([Clip(name, '') for name in names], table,
+    return assign_labels([SourceClip(name, '') for name in names], table,
                          classes)[0]
 
 
-def labels_by_class(names, classes):
+def labels_by_class(names: Sequence[str], classes: Sequence[str]
+                    ) -> dict[str, int]:
     """Labels of clips whose names begin with that of their class.
 
     As in Toyota-Smarthome, where ``Drink.Fromcup_p02_r00_v02_c03`` shows
@@ -128,11 +140,11 @@ def labels_by_class(names, classes):
     is no part of a longer word: Cut does not begin Cutbread_p02.
 
     Args:
-        names (list[str]): Clip names.
-        classes (list[str]): Class names in label order.
+        names: Clip names.
+        classes: Class names in label order.
 
     Returns:
-        dict[str, int]: Label of each clip.
+        Label of each clip.
 
     Raises:
         ScoreError: Clips that no class begins; names them.
@@ -140,29 +152,33 @@ def labels_by_class(names, classes):
     # The longest first, so that it is the one that is found.
     order = sorted(enumerate(classes), key=lambda item: -len(item[1]))
 
-    def begins(name, label):
+    def begins(name: str, label: str) -> bool:
         return name.startswith(label) and not (
             label[-1:].isalpha() and name[len(label):][:1].isalpha())
 
-    labels = {name: next((i for i, label in order if begins(name, label)),
-                         None) for name in names}
-    bare = [name for name, label in labels.items() if label is None]
+    labels = {}
+    for name in names:
+        for i, label in order:
+            if begins(name, label):
+                labels[name] = i
+                break
+    bare = [name for name in names if name not in labels]
     if bare:
         raise ScoreError(f'no class name begins the name of {listed(bare)}; '
                          'give their labels by --labels')
     return labels
 
 
-def join(streams, labels=None):
+def join(streams: Sequence[Scores], labels: Mapping[str, int] | None = None
+         ) -> Joined:
     """Bring streams into one order of clips.
 
     Args:
-        streams (list[Scores]): At least one.
-        labels (dict[str, int], optional): Label of each clip, needed where
-            no stream carries labels.
+        streams: At least one.
+        labels: Label of each clip, needed where no stream carries labels.
 
     Returns:
-        Joined: The streams, aligned.
+        The streams, aligned to the first.
 
     Raises:
         ScoreError: Streams with other clips, other numbers of classes,
@@ -209,35 +225,51 @@ def join(streams, labels=None):
                   [s.source for s in streams])
 
 
-def probabilities(scores):
-    """Turn logits (S, N, K) into probabilities, stream by stream.
+def probabilities(scores: np.ndarray, which: Sequence[bool] | None = None
+                  ) -> np.ndarray:
+    """Turn logits into probabilities, stream by stream.
 
     A stream that holds probabilities already stays as it is, so that no
     softmax is taken twice.
+
+    Args:
+        scores: (S, N, K).
+        which: The streams to turn, S of them; all if not given.
+
+    Returns:
+        (S, N, K).
     """
-    return np.stack([s if is_probability(s) else softmax(s) for s in scores])
+    wanted = [True] * len(scores) if which is None else which
+    return np.stack([softmax(s) if turn and not is_probability(s) else s
+                     for s, turn in zip(scores, wanted)])
 
 
-def fuse(scores, weights):
-    """Weighted sum of streams: (S, N, K) and (S,) give (N, K)."""
+def fuse(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Weighted sum of streams.
+
+    Args:
+        scores: (S, N, K).
+        weights: S of them.
+
+    Returns:
+        (N, K).
+    """
     return np.einsum('s,snk->nk', np.asarray(weights, dtype=np.float64),
                      scores)
 
 
-def fuse_members(scores, outputs, members):
+def fuse_members(scores: Sequence[np.ndarray], outputs: Sequence[str],
+                 members: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """The fused scores of a fusion's members.
 
     Args:
-        scores (Sequence[np.ndarray]): (N, K) of each member, as it gives
-            them.
-        outputs (Sequence[str]): What they are, ``'logit'`` or
-            ``'probability'``.
-        members (Sequence[dict]): ``weight`` of each, and ``scores``, what
-            the weight is of; see
+        scores: (N, K) of each member, as it gives them.
+        outputs: What they are, ``'logit'`` or ``'probability'``.
+        members: ``weight`` of each, and ``scores``, what the weight is of; see
             :class:`hpnet_plugin.apis.description.ModelDescription`.
 
     Returns:
-        np.ndarray: (N, K), their weighted sum.
+        (N, K), their weighted sum.
     """
     return fuse(
         np.stack([
@@ -247,30 +279,37 @@ def fuse_members(scores, outputs, members):
         [member['weight'] for member in members])
 
 
-def fused(joined, weights):
+def fused(joined: Joined, weights: Sequence[float], source: str = 'fusion'
+          ) -> Scores:
     """The fusion of joined streams as scores of their own.
 
+    Args:
+        joined: The streams.
+        weights: One a stream.
+        source: What the fusion is called.
+
     Returns:
-        Scores: With the labels of the streams.
+        With the labels of the streams.
     """
     return Scores(joined.names, fuse(joined.scores, weights), joined.labels,
-                  'fusion')
+                  source)
 
 
-def assess(joined, weights, classes=None, given=None):
+def assess(joined: Joined, weights: Sequence[float],
+           classes: Sequence[str] | None = None,
+           given: Sequence[float] | None = None) -> dict[str, Any]:
     """Metrics of joined streams and of their fusion, in percent.
 
     Args:
-        joined (Joined): The streams.
-        weights (list[float]): One a stream.
-        classes (list[str], optional): Class names in label order.
-        given (list[float], optional): The weights from which those were
-            searched.
+        joined: The streams.
+        weights: One a stream.
+        classes: Class names in label order.
+        given: The weights from which those were searched.
 
     Returns:
-        dict: ``clips`` and ``classes`` (counts), ``streams`` (a dict a
-        stream: ``file``, ``weight``, ``kind`` of its scores, ``top1``,
-        ``top5``, ``mean_class_accuracy``, ``per_class``, see
+        ``clips`` and ``classes`` (counts), ``streams`` (a dict a stream:
+        ``file``, ``weight``, ``kind`` of its scores, ``top1``, ``top5``,
+        ``mean_class_accuracy``, ``per_class``, see
         :func:`metrics.class_metrics`, and, of several streams, the
         ``fusion_gain`` over it, see :func:`bootstrap.bootstrap_gain`) and
         ``fusion`` (``top1`` to ``per_class``); if asked for, also ``given``
@@ -279,11 +318,11 @@ def assess(joined, weights, classes=None, given=None):
     """
     labels, fusion = joined.labels, fuse(joined.scores, weights)
 
-    def metrics(scores):
+    def metrics(scores: np.ndarray) -> dict[str, Any]:
         return dict(**summarize(scores, labels),
                     per_class=class_metrics(scores, labels, classes))
 
-    def gain(scores):
+    def gain(scores: np.ndarray) -> dict[str, dict[str, float]]:
         return bootstrap_gain(scores.argmax(1) == labels,
                               fusion.argmax(1) == labels, labels)
 

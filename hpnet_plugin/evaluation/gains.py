@@ -4,24 +4,34 @@ The first is behind the confusions and class tables, the second behind Table
 V, Table XVI and Fig. 5 of the HP-Net paper. Accuracies are in percent; a
 class without clips has none (None).
 """
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from .metrics import confusion_matrix, per_class_accuracy, summarize
-from .tables import class_names
+from .metrics import (
+    confusion_matrix,
+    names_or_numbers,
+    per_class_accuracy,
+    summarize,
+)
 
 
-def class_records(matrix, classes=None):
+def class_records(matrix: np.ndarray, classes: Sequence[str] | None = None
+                  ) -> list[dict[str, Any]]:
     """A record for each class, in label order.
 
     Args:
-        matrix (np.ndarray): (K, K) counts, row the label.
-        classes (list[str], optional): K names.
+        matrix: (K, K) counts, row the label.
+        classes: K names.
 
     Returns:
-        list[dict]: ``label``, ``class``, ``clips``, ``accuracy``, and the
-        class it is ``most_taken_for`` with how often (``taken_for_clips``).
+        ``label``, ``class``, ``clips``, ``accuracy``, and the class it is
+        ``most_taken_for`` with how often (``taken_for_clips``).
     """
-    names = class_names(classes, len(matrix))
+    names = names_or_numbers(classes, len(matrix))
     counts, hits = matrix.sum(1), matrix.diagonal()
     wrong = matrix - np.diag(hits)
     records = []
@@ -38,26 +48,27 @@ def class_records(matrix, classes=None):
     return records
 
 
-def compare(first, second, labels, classes=None, top=10):
+def compare(first: np.ndarray, second: np.ndarray, labels: np.ndarray,
+            classes: Sequence[str] | None = None, top: int = 10
+            ) -> dict[str, Any]:
     """What a second stream gains and loses in each class.
 
     Args:
-        first (np.ndarray): (N, K) scores of the stream to start from.
-        second (np.ndarray): (N, K) scores of the same clips.
-        labels (np.ndarray): (N,) ints.
-        classes (list[str], optional): K names.
-        top (int): Length of the lists below, at most. Default: 10, as in
-            Table XVI.
+        first: (N, K) scores of the stream to start from.
+        second: (N, K) scores of the same clips.
+        labels: (N,) ints.
+        classes: K names.
+        top: Length of the lists below, at most; 10 as in Table XVI.
 
     Returns:
-        dict: ``clips``; ``first`` and ``second`` (``top1``, ``top5``,
+        ``clips``; ``first`` and ``second`` (``top1``, ``top5``,
         ``mean_class_accuracy``); ``classes``, a record for each class that
         occurs (``label``, ``class``, ``clips``, ``first``, ``second``,
-        ``gain``); and of these records ``gain`` and ``lose``, by how much,
-        and ``accurate`` and ``confused``, by the accuracy of the first, at
-        most half of the classes each. Equals stay in label order.
+        ``gain``); and of these records ``gain`` and ``lose``, by how much, and
+        ``accurate`` and ``confused``, by the accuracy of the first, at most
+        half of the classes each. Equals stay in label order.
     """
-    names = class_names(classes, first.shape[1])
+    names = names_or_numbers(classes, first.shape[1])
     counts = confusion_matrix(first, labels).sum(1)
     before = 100 * per_class_accuracy(first, labels)
     after = 100 * per_class_accuracy(second, labels)
@@ -70,7 +81,7 @@ def compare(first, second, labels, classes=None, top=10):
         'gain': float(after[i] - before[i]),
     } for i in np.flatnonzero(counts)]
 
-    def ranked(key, sign):
+    def ranked(key: str, sign: int) -> list[dict[str, Any]]:
         return sorted(records, key=lambda record: sign * record[key])
 
     # of few classes, each stands in one of the two lists

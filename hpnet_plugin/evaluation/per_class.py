@@ -1,11 +1,15 @@
 """Metrics of a test: accuracy, and accuracy a class, of labelled clips."""
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from ..datasets.sources import read_classes
+from ..datasets.classes import read_classes
 from .metrics import confusion_matrix, mean_class_accuracy
 from .tables import class_table, format_table
 
@@ -18,7 +22,8 @@ class LabelledAccMetric(AccMetric):
     PerClassAccuracy says how many there are.
     """
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list[dict[str, Any]]
+                        ) -> dict[str, Any]:
         """See AccMetric; empty if no clip has a label."""
         kept = [result for result in results if np.min(result['label']) >= 0]
         return super().compute_metrics(kept) if kept else {}
@@ -33,46 +38,45 @@ class PerClassAccuracy(BaseMetric):
     worst class first.
 
     Args:
-        classes (str, optional): File of the class names in label order, one
-            a line. Classes go by number if not given.
-        table (bool): Log the table; too much at every validation. Default:
-            True.
-        collect_device (str): Where results of several processes are
-            collected. Default: 'cpu'.
-        prefix (str, optional): Prefix of the metric's name. Default: 'acc',
-            which gives ``acc/mean_class``, a fraction.
+        classes: File of the class names in label order, one a line. Classes go
+            by number if not given.
+        table: Whether to log the table; too much at every validation.
+        collect_device: Where results of several processes are collected.
+        prefix: Prefix of the metric's name. 'acc' if not given, which gives
+            ``acc/mean_class``, a fraction.
     """
     default_prefix = 'acc'
 
     def __init__(self,
-                 classes=None,
-                 table=True,
-                 collect_device='cpu',
-                 prefix=None):
+                 classes: str | None = None,
+                 table: bool = True,
+                 collect_device: str = 'cpu',
+                 prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes = None if classes is None else read_classes(classes)
         self.table = table
 
-    def process(self, data_batch, data_samples):
+    def process(self, data_batch: object,
+                data_samples: list[dict[str, Any]]) -> None:
         """Keep score (K,) and label of each sample.
 
         Args:
-            data_batch (dict): Not used.
-            data_samples (list[dict]): With ``pred_score`` (K,) and
-                ``gt_label`` (1,).
+            data_batch: Not used.
+            data_samples: With ``pred_score`` (K,) and ``gt_label`` (1,).
         """
         for sample in data_samples:
             self.results.append((sample['pred_score'].cpu().numpy(),
                                  int(sample['gt_label'])))
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list[tuple[np.ndarray, int]]
+                        ) -> dict[str, float]:
         """Log the table and return the mean.
 
         Args:
-            results (list[tuple]): What :meth:`process` kept.
+            results: What :meth:`process` kept.
 
         Returns:
-            dict[str, float]: ``mean_class``; empty if no clip has a label.
+            ``mean_class``; empty if no clip has a label.
 
         Raises:
             ValueError: Another number of class names than of scores.

@@ -1,7 +1,12 @@
 """Search of fusion weights, on clips other than those reported."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from .fusion import read_streams
+from .fusion import Joined, read_streams
 from .scores import ScoreError, listed
 
 # Factors by which a weight is changed: none at all, or by powers of the
@@ -9,7 +14,8 @@ from .scores import ScoreError, listed
 _FACTORS = (0., *(2.**(k / 2) for k in range(-16, 17)))
 
 
-def search(joined, weights, metric='top1'):
+def search(joined: Joined, weights: Sequence[float], metric: str = 'top1'
+           ) -> list[float]:
     """Search weights for joined streams, meant for a validation split.
 
     One weight after the other is tried at zero and between a 256th and 256
@@ -20,12 +26,12 @@ def search(joined, weights, metric='top1'):
     weight of zero stays zero.
 
     Args:
-        joined (Joined): The streams over the clips to search on.
-        weights (list[float]): Where to start, one a stream.
-        metric (str): 'top1' or 'mean_class_accuracy'.
+        joined: The streams over the clips to search on.
+        weights: Where to start, one a stream.
+        metric: 'top1' or 'mean_class_accuracy'.
 
     Returns:
-        list[float]: The weights found.
+        The weights found.
     """
     labels, count = joined.labels, len(joined.labels)
     scores = joined.scores.astype(np.float32)
@@ -34,10 +40,10 @@ def search(joined, weights, metric='top1'):
         # Each class that occurs counts alike, whatever its clips.
         worth = 1 / np.bincount(labels)[labels]
 
-    def value(total):
+    def value(total: np.ndarray) -> float:
         return worth[total.argmax(1) == labels].sum()
 
-    def climb(start):
+    def climb(start: list[float]) -> tuple[float, list[float]]:
         found, best, before = list(start), -1., None
         while best != before:
             before = best
@@ -60,15 +66,15 @@ def search(joined, weights, metric='top1'):
     return max(tries, key=lambda result: result[0])[1]
 
 
-def halves(labels, seed):
+def halves(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split clips in two halves with as many clips of each class.
 
     Args:
-        labels (np.ndarray): (N,) ints.
-        seed (int): Seed of the choice.
+        labels: (N,) ints.
+        seed: Seed of the choice.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Row numbers of either half, sorted.
+        Row numbers of either half, sorted.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     # Every other clip, class by class: odd classes take turns.
@@ -76,18 +82,23 @@ def halves(labels, seed):
     return np.sort(order[::2]), np.sort(order[1::2])
 
 
-def search_half(joined, weights, seed, metric='top1'):
+def search_half(joined: Joined, weights: Sequence[float], seed: int,
+                metric: str = 'top1'
+                ) -> tuple[Joined, list[float], dict[str, Any]]:
     """Search weights on half of the clips, for the other half.
 
     Args:
-        joined (Joined): The streams.
-        weights (list[float]): Where the search starts, one a stream.
-        seed (int): See :func:`halves`.
-        metric (str): See :func:`search`.
+        joined: The streams.
+        weights: Where the search starts, one a stream.
+        seed: See :func:`halves`.
+        metric: See :func:`search`.
 
     Returns:
-        tuple[Joined, list[float], dict]: The other half, the weights, and a
-        record: ``on`` ('half'), ``clips`` (searched on), ``by``, ``seed``.
+        The other half, the weights, and a record: ``on`` ('half'), ``clips``
+        (searched on), ``by``, ``seed``.
+
+    Raises:
+        ScoreError: If there is one clip only.
     """
     first, second = halves(joined.labels, seed)
     if not len(second):
@@ -97,23 +108,24 @@ def search_half(joined, weights, seed, metric='top1'):
         on='half', clips=len(first), by=metric, seed=seed)
 
 
-def search_on(joined, weights, files=None, metric='top1', allow_test=False,
-              **source):
+def search_on(joined: Joined, weights: Sequence[float],
+              files: Sequence[str] | None = None, metric: str = 'top1',
+              allow_test: bool = False, **source: Any
+              ) -> tuple[list[float], dict[str, Any]]:
     """Search weights for ``joined`` on score files of other clips.
 
     Args:
-        joined (Joined): The streams that the weights are for.
-        weights (list[float]): Where the search starts, one a stream.
-        files (list[str], optional): Score files of the validation clips, one
-            a stream in the same order. Default: search on ``joined`` itself.
-        metric (str): See :func:`search`.
-        allow_test (bool): Accept clips that are among those of ``joined``.
-            Default: False.
-        source: Of :func:`~hpnet_plugin.evaluation.fusion.read_streams`.
+        joined: The streams that the weights are for.
+        weights: Where the search starts, one a stream.
+        files: Score files of the validation clips, one a stream in the same
+            order; ``joined`` itself if not given.
+        metric: See :func:`search`.
+        allow_test: Whether to accept clips that are among those of ``joined``.
+        **source: Of :func:`~hpnet_plugin.evaluation.fusion.read_streams`.
 
     Returns:
-        tuple[list[float], dict]: The weights and a record: ``on``
-        ('validation' or 'test'), ``clips``, ``by``.
+        The weights and a record: ``on`` ('validation' or 'test'), ``clips``,
+        ``by``.
 
     Raises:
         ScoreError: Another number of files or classes, or clips in common.

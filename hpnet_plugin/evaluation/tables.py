@@ -1,59 +1,49 @@
 """Metrics as tables: lists of rows of text, the first row the header."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-
-def class_names(classes, num_classes):
-    """Class names, or the class numbers where there are none.
-
-    Raises:
-        ValueError: Another number of names than of classes.
-    """
-    if classes is None:
-        return [str(i) for i in range(num_classes)]
-    if len(classes) != num_classes:
-        raise ValueError(f'{len(classes)} class names for scores of '
-                         f'{num_classes} classes')
-    return list(classes)
+from .gains import class_records
+from .metrics import names_or_numbers
 
 
-def class_table(matrix, classes=None):
+def class_table(matrix: np.ndarray, classes: Sequence[str] | None = None
+                ) -> list[list[str]]:
     """A row for each class that occurs, worst accuracy first.
 
     Args:
-        matrix (np.ndarray): (K, K) counts, row the label.
-        classes (list[str], optional): K names.
+        matrix: (K, K) counts, row the label.
+        classes: K names.
 
     Returns:
-        list[list[str]]: Class, clips, accuracy in percent, the class it is
-        taken for most often and in how many clips.
+        Class, clips, accuracy in percent, the class it is taken for most often
+        and in how many clips.
     """
-    names = class_names(classes, len(matrix))
-    counts, hits = matrix.sum(1), matrix.diagonal()
-    wrong = matrix - np.diag(hits)
-    occur = [i for i in range(len(matrix)) if counts[i]]
-    occur.sort(key=lambda i: (hits[i] / counts[i], i))
-    rows = [['class', 'clips', 'accuracy', 'most taken for']]
-    for i in occur:
-        other = wrong[i].argmax()
-        taken = f'{names[other]} ({wrong[i, other]})' if wrong[i].any() else ''
-        rows.append([names[i], str(counts[i]),
-                     f'{100 * hits[i] / counts[i]:.1f}', taken])
-    return rows
+    found = [r for r in class_records(matrix, classes) if r['clips']]
+    return [['class', 'clips', 'accuracy', 'most taken for'], *(
+        [r['class'], str(r['clips']), f'{r["accuracy"]:.1f}',
+         f'{r["most_taken_for"]} ({r["taken_for_clips"]})'
+         if r['taken_for_clips'] else '']
+        for r in sorted(found, key=lambda record: record['accuracy']))]
 
 
-def confusion_table(matrix, classes=None, limit=15):
+def confusion_table(matrix: np.ndarray, classes: Sequence[str] | None = None,
+                    limit: int = 15) -> list[list[str]]:
     """The most frequent confusions.
 
     Args:
-        matrix (np.ndarray): (K, K) counts, row the label.
-        classes (list[str], optional): K names.
-        limit (int): At most so many rows.
+        matrix: (K, K) counts, row the label.
+        classes: K names.
+        limit: Most rows, without the header.
 
     Returns:
-        list[list[str]]: Class, what it is taken for, in how many clips, and
-        the share of the class in percent.
+        Class, what it is taken for, in how many clips, and the share of the
+        class in percent.
     """
-    names = class_names(classes, len(matrix))
+    names = names_or_numbers(classes, len(matrix))
     wrong = matrix - np.diag(matrix.diagonal())
     rows = [['class', 'taken for', 'clips', 'share of the class']]
     for cell in np.argsort(-wrong, axis=None, kind='stable')[:limit]:
@@ -64,18 +54,20 @@ def confusion_table(matrix, classes=None, limit=15):
     return rows
 
 
-def accuracy_table(streams, fusion, given=None):
+def accuracy_table(streams: Sequence[Mapping[str, Any]],
+                   fusion: Mapping[str, Any],
+                   given: Mapping[str, Any] | None = None) -> list[list[str]]:
     """Metrics of streams and of their fusion.
 
     Args:
-        streams (list[dict]): ``file``, ``weight``, ``kind``, ``top1``,
-            ``top5`` and ``mean_class_accuracy`` in percent.
-        fusion (dict): ``top1``, ``top5``, ``mean_class_accuracy``.
-        given (dict, optional): The same of the fusion with the weights from
-            which a search started.
+        streams: ``file``, ``weight``, ``kind``, ``top1``, ``top5`` and
+            ``mean_class_accuracy`` in percent.
+        fusion: ``top1``, ``top5``, ``mean_class_accuracy``.
+        given: The same of the fusion with the weights from which a search
+            started.
 
     Returns:
-        list[list[str]]: A row a stream, and the fusion last.
+        A row a stream, and the fusion last.
     """
     rows = [['stream', 'top-1', 'top-5', 'mean class', 'weight', 'scores']]
     for s in streams:
@@ -86,17 +78,18 @@ def accuracy_table(streams, fusion, given=None):
     return rows
 
 
-def gain_table(streams, given=None):
+def gain_table(streams: Sequence[Mapping[str, Any]],
+               given: Mapping[str, Any] | None = None) -> list[list[str]]:
     """What the fusion gains over each stream, with 95 % intervals.
 
     Args:
-        streams (list[dict]): ``file`` and ``fusion_gain``, see
+        streams: ``file`` and ``fusion_gain``, see
             :func:`hpnet_plugin.evaluation.fusion.assess`.
-        given (dict, optional): ``fusion_gain`` over the fusion with the
-            weights from which a search started.
+        given: ``fusion_gain`` over the fusion with the weights from which a
+            search started.
 
     Returns:
-        list[list[str]]: A row a stream, in percentage points.
+        A row a stream, in percentage points.
     """
     rows = [['gain of the fusion over', 'top-1', '95 %', 'mean class',
              '95 %']]
@@ -112,21 +105,32 @@ def gain_table(streams, given=None):
     return rows
 
 
-def format_table(rows):
-    """A table as aligned text; columns of numbers are set right."""
-    columns = list(zip(*rows))
-    widths = [max(map(len, column)) for column in columns]
-    right = [is_numeric(column[1:]) for column in columns]
-    lines = ['  '.join(cell.rjust(w) if r else cell.ljust(w)
-                       for cell, w, r in zip(row, widths, right)).rstrip()
-             for row in rows]
-    return '\n'.join([lines[0], '-' * (sum(widths) + 2 * len(widths) - 2),
-                      *lines[1:]])
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table as aligned text; columns of numbers are aligned at the right.
+
+    Args:
+        rows: Of text, the first row the header.
+
+    Returns:
+        Lines without a line break at the end.
+    """
+    from tabulate import tabulate
+    header, *body = rows
+    return tabulate(body, header, disable_numparse=True, colalign=[
+        'right' if is_numeric(column[1:]) else 'left'
+        for column in zip(*rows)])
 
 
-def is_numeric(cells):
-    """Whether cells are numbers or empty, and not all empty."""
-    def number(cell):
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Whether a column is one of numbers.
+
+    Args:
+        cells: Without the header.
+
+    Returns:
+        True if cells are numbers or empty, and not all empty.
+    """
+    def number(cell: str) -> bool:
         try:
             float(cell)
         except ValueError:
@@ -136,6 +140,6 @@ def is_numeric(cells):
     return bool(filled) and all(map(number, filled))
 
 
-def _percents(metrics):
+def _percents(metrics: Mapping[str, Any]) -> list[str]:
     return [f'{metrics[key]:.2f}'
             for key in ('top1', 'top5', 'mean_class_accuracy')]

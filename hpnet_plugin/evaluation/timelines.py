@@ -58,9 +58,10 @@ class SegmentCounts(NamedTuple):
     true: int
     hits: dict[int, int]
 
-    def __add__(self, other: SegmentCounts) -> SegmentCounts:  # type: ignore
+    def __add__(self, other: SegmentCounts) -> SegmentCounts:  # pyrefly: ignore[bad-override]
         return SegmentCounts(
-            *(a + b for a, b in zip(self[:4], other[:4])),
+            self.frames + other.frames, self.right + other.right,
+            self.predicted + other.predicted, self.true + other.true,
             {k: hits + other.hits[k] for k, hits in self.hits.items()})
 
     @property
@@ -69,11 +70,23 @@ class SegmentCounts(NamedTuple):
         return 100 * self.right / max(self.frames, 1)
 
     def f1(self, overlap: int) -> float:
-        """F1 at an overlap in percent, itself in percent."""
+        """F1@k of the segments.
+
+        Args:
+            overlap: k in percent, one of ``OVERLAPS``.
+
+        Returns:
+            In percent.
+        """
         return 200 * self.hits[overlap] / max(self.predicted + self.true, 1)
 
     def record(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The counts and measures as JSON data.
+
+        Returns:
+            ``frames``, ``accuracy``, ``f1@10``, ``f1@25``, ``f1@50``,
+            ``predicted_segments`` and ``true_segments``.
+        """
         return dict(
             frames=self.frames, accuracy=self.accuracy,
             **{f'f1@{k}': self.f1(k) for k in self.hits},
@@ -93,6 +106,9 @@ def compare_timelines(timelines: Iterable[Timeline],
         timelines: Predicted.
         truth: True segments, of the person who acts.
         fps: Frames a second.
+
+    Returns:
+        To be added to those of other videos.
     """
     predicted = joined(timelines)
     truth = _join(truth)
@@ -107,7 +123,14 @@ def compare_timelines(timelines: Iterable[Timeline],
 
 
 def joined(timelines: Iterable[Timeline]) -> list[TrueSegment]:
-    """The segments of all people as one sequence, without ``'unknown'``."""
+    """The segments of all people as one sequence, without ``'unknown'``.
+
+    Args:
+        timelines: Of one video.
+
+    Returns:
+        Of any two that overlap, the one with the higher score.
+    """
     segments = [s for timeline in timelines for s in timeline.segments]
     edges = sorted({time for s in segments for time in (s.start, s.end)})
     parts = []
@@ -119,9 +142,10 @@ def joined(timelines: Iterable[Timeline]) -> list[TrueSegment]:
     return _join(parts)
 
 
-def _join(segments, slack=1e-3):
+def _join(segments: Iterable[TrueSegment], slack: float = 1e-3
+          ) -> list[TrueSegment]:
     """Segments of one label that touch are one; in order of time."""
-    whole = []
+    whole: list[TrueSegment] = []
     for s in sorted(segments):
         last = whole[-1] if whole else None
         if last and last.label == s.label and s.start - last.end <= slack:
@@ -131,9 +155,10 @@ def _join(segments, slack=1e-3):
     return whole
 
 
-def _labels(segments, times):
+def _labels(segments: Sequence[TrueSegment], times: np.ndarray
+            ) -> list[str | None]:
     """The label at each time, None where there is none."""
-    labels = [None] * len(times)
+    labels: list[str | None] = [None] * len(times)
     for segment in segments:
         first, last = np.searchsorted(
             times, (segment.start - 1e-6, segment.end - 1e-6))
@@ -141,7 +166,8 @@ def _labels(segments, times):
     return labels
 
 
-def _hits(predicted, truth, least):
+def _hits(predicted: Sequence[TrueSegment], truth: Sequence[TrueSegment],
+          least: float) -> int:
     """Predicted segments that are right."""
     taken, hits = set(), 0
     for p in predicted:
@@ -163,6 +189,12 @@ def read_truth(path: str) -> list[TrueSegment]:
 
     They may stand as ``segments`` in an object, as in the file that
     ``python -m hpnet_plugin.demo OUT --long MINUTES`` writes.
+
+    Args:
+        path: A JSON file; times are in s.
+
+    Returns:
+        In order of time.
 
     Raises:
         FileNotFoundError: If it is not there.

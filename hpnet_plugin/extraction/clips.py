@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..datasets.clips import Clip, name_problem
+from ..datasets.clips import SourceClip, name_problem
 from ..estimation.assembly import AssembledClip, ClipAssembler
 from ..estimation.video import Limits, VideoReader
 from ..resampling import linear_weights, resize
@@ -149,7 +149,7 @@ class ClipExtraction:
         return {**self._assembler.record, **self.settings.record()}
 
     def __call__(self,
-                 clip: Clip,
+                 clip: SourceClip,
                  report: Report,
                  stored: bool = False) -> ExtractedClip:
         """Extract one clip.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..datasets.annotations import write_annotations
-from ..datasets.clips import Clip
+from ..datasets.clips import SourceClip
 from ..datasets.folder import clip_times, describe
 from ..datasets.splitting import DIVIDED, SPLITS
 from ..facts import Facts, write_facts
@@ -18,7 +18,8 @@ from ..versions import EXTRACTION, versions
 RECORD = 'extraction.json'
 
 
-def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
+def write_dataset(out: str, clips: Sequence[SourceClip],
+                  labels: dict[str, int],
                   classes: list[str] | None, splits: dict[str, list[str]],
                   failures: dict[str, str], record: dict[str, Any],
                   rule: dict[str, Any] | None = None,
@@ -72,7 +73,7 @@ def write_dataset(out: str, clips: Sequence[Clip], labels: dict[str, int],
     return content
 
 
-def _record(store: FeatureStore, clips: Sequence[Clip],
+def _record(store: FeatureStore, clips: Sequence[SourceClip],
             splits: dict[str, list[str]], failures: dict[str, str],
             record: dict[str, Any]) -> dict[str, Any]:
     """What extraction.json holds."""

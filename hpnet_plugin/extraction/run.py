@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..datasets.sources import Clip, printable
+from ..datasets.sources import SourceClip, printable
 from ..estimation.interfaces import Extractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
@@ -82,7 +82,7 @@ class Extraction:
         self.record: dict[str, Any] = {}
 
     def __call__(self,
-                 clips: Sequence[Clip],
+                 clips: Sequence[SourceClip],
                  out: str,
                  prefix: str = '',
                  retry: bool = False,
@@ -163,8 +163,9 @@ class Extraction:
         self.record = pool.told
         return pool.run
 
-    def _todo(self, clips: Sequence[Clip], out: str, done: Container[str],
-              failed: Container[str]) -> list[tuple[Clip, bool]]:
+    def _todo(self, clips: Sequence[SourceClip], out: str,
+              done: Container[str], failed: Container[str]
+              ) -> list[tuple[SourceClip, bool]]:
         """Clips that are missing, and whether only their crops are."""
         recorder = self.settings.recorder(out)
         if recorder:
@@ -174,7 +175,7 @@ class Extraction:
                     clip.name not in done or recorder
                     and not osp.isfile(recorder.path(clip.name)))]
 
-    def _estimate(self, clips: list[Clip]) -> Estimate:
+    def _estimate(self, clips: list[SourceClip]) -> Estimate:
         """What the headers of some of the clips promise."""
         most = self.settings.length or self.settings.max_frames
         limits = self.settings.limits

@@ -1,4 +1,4 @@
-from .backbones import CTRGCN, SMCLM, SkeletonMixFormer
+from .backbones import CTRGCN, SMCLM, GraphBackbone, SkeletonMixFormer
 from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .fusion import TRMM, CrossAttentionFusion, FiLM
@@ -8,6 +8,7 @@ from .recognizers import XCLIPRecognizer
 
 __all__ = [
     'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM', 'FlatDecayFree',
-    'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM', 'SkeletonMixFormer',
-    'TRMM', 'TRMMHead', 'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
+    'GraphBackbone', 'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM',
+    'SkeletonMixFormer', 'TRMM', 'TRMMHead', 'VideoPrompts',
+    'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -1,9 +1,15 @@
 """Batches of several modalities, on the device."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.models.data_preprocessors import MultiModalDataPreprocessor
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
 from torch.distributions.beta import Beta
 
 from .labels import check_labels
@@ -17,26 +23,25 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
     """Prepare each modality, then blend samples across all of them.
 
     Args:
-        preprocessors (dict[str, dict]): Input key to the config of its
+        preprocessors: Input key to the config of its
             ``ActionDataPreprocessor``.
-        blending (dict, optional): Config of :class:`MixupCutmix`. Defaults
-            to None.
+        blending: Config of :class:`MixupCutmix`. Defaults to None.
     """
 
-    def __init__(self, preprocessors, blending=None):
+    def __init__(self, preprocessors: dict[str, dict],
+                 blending: dict | None = None) -> None:
         super().__init__(preprocessors)
         self.blending = None if blending is None else MODELS.build(blending)
 
-    def forward(self, data, training=False):
+    def forward(self, data: dict, training: bool = False) -> dict:
         """Stack, normalise, and blend where the model is being trained.
 
         Args:
-            data (dict): ``inputs`` (dict of lists of tensors) and
-                ``data_samples``.
-            training (bool): Whether to blend. Defaults to False.
+            data: ``inputs`` (dict of lists of tensors) and ``data_samples``.
+            training: Whether to blend. Defaults to False.
 
         Returns:
-            dict: ``inputs`` (dict of tensors) and ``data_samples``.
+            ``inputs`` (dict of tensors) and ``data_samples``.
         """
         # float16 features are no business of a bfloat16 autocast
         with full_precision(self.device):
@@ -57,25 +62,25 @@ class MixupCutmix:
     its joints. Labels become distributions.
 
     Args:
-        num_classes (int): K.
-        mixup_alpha (float): Of mixup's Beta distribution; 0 for CutMix
-            only. Defaults to 0.8.
-        cutmix_alpha (float): Of CutMix's; 0 for mixup only. Defaults to 1.
-        switch_prob (float): How often CutMix is taken where both may be.
-            Defaults to 0.5.
-        mix (Sequence[str]): Modalities that are blended. Defaults to
-            ``('rgb', 'pooled')``; the released code blends ``('rgb', )``.
+        num_classes: K.
+        mixup_alpha: Of mixup's Beta distribution; 0 for CutMix only. Defaults
+            to 0.8.
+        cutmix_alpha: Of CutMix's; 0 for mixup only. Defaults to 1.
+        switch_prob: How often CutMix is taken where both may be. Defaults to
+            0.5.
+        mix: Modalities that are blended. Defaults to ``('rgb', 'pooled')``;
+            the released code blends ``('rgb', )``.
 
     Raises:
         ValueError: If nothing would be blended.
     """
 
     def __init__(self,
-                 num_classes,
-                 mixup_alpha=0.8,
-                 cutmix_alpha=1.,
-                 switch_prob=0.5,
-                 mix=('rgb', 'pooled')):
+                 num_classes: int,
+                 mixup_alpha: float = 0.8,
+                 cutmix_alpha: float = 1.,
+                 switch_prob: float = 0.5,
+                 mix: Sequence[str] = ('rgb', 'pooled')) -> None:
         if not mix or set(mix) - set(MODALITIES):
             raise ValueError(f'mix must be some of {tuple(MODALITIES)}, '
                              f'got {tuple(mix)}')
@@ -87,22 +92,25 @@ class MixupCutmix:
         self.switch_prob = switch_prob
         self.keys = tuple(MODALITIES[name] for name in mix)
 
-    def __call__(self, inputs, data_samples):
+    def __call__(self, inputs: dict[str, Tensor],
+                 data_samples: list[ActionDataSample]
+                 ) -> tuple[dict[str, Tensor], list[ActionDataSample]]:
         """Blend a batch.
 
         Args:
-            inputs (dict[str, Tensor]): ``imgs`` (B, T, 3, H, W) and
-                ``pooled_feat`` (B, 1, M, T', V, C), or one of them.
-            data_samples (list[ActionDataSample]): With ``gt_label``, (1,).
+            inputs: ``imgs`` (B, T, 3, H, W) and ``pooled_feat`` (B, 1, M, T',
+                V, C), or one of them.
+            data_samples: With ``gt_label``, (1,).
 
         Returns:
-            tuple: Blended inputs, and the samples with labels (K,).
+            Blended inputs, and the samples with labels (K,).
 
         Raises:
             ValueError: If a label is no class.
         """
         check_labels(data_samples, self.num_classes)
         labels = F.one_hot(
+            # pyrefly: ignore[missing-attribute]  set with the label
             torch.cat([sample.gt_label for sample in data_samples]),
             self.num_classes).float()
         partner = torch.randperm(len(labels))
@@ -129,7 +137,8 @@ class MixupCutmix:
         return blended, data_samples
 
 
-def _random_box(size, kept):
+def _random_box(size: Sequence[int], kept: float
+                ) -> tuple[tuple[slice, slice], float]:
     """Box of about (1 - kept) of an image, and what it really leaves."""
     height, width = size
     side = (1 - kept)**0.5
@@ -142,11 +151,12 @@ def _random_box(size, kept):
     return (slice(top, bottom), slice(left, right)), 1 - area / height / width
 
 
-def _paste(value, partner, key, box, kept):
+def _paste(value: Tensor, partner: Tensor, key: str,
+           box: tuple[slice, slice] | None, kept: float) -> Tensor:
     """Put a part of each sample's partner into a copy of the sample."""
     value, other = value.clone(), value[partner]
     if key == 'imgs':
-        where = (Ellipsis, *box)
+        where = (Ellipsis, *(box or ()))
     else:
         joints = value.shape[-2]
         where = (Ellipsis,

@@ -29,7 +29,14 @@ class FlatDecayFree(DefaultOptimWrapperConstructor):
                    module: nn.Module,
                    prefix: str = '',
                    is_dcn_module: int | float | None = None) -> None:
-        """See mmengine's ``DefaultOptimWrapperConstructor.add_params``."""
+        """Add the parameters of a module, see mmengine's constructor.
+
+        Args:
+            params: Parameter groups, grown in place.
+            module: The module.
+            prefix: Its place in the model. Defaults to none, the model.
+            is_dcn_module: Of mmengine.
+        """
         if prefix:
             super().add_params(params, module, prefix, is_dcn_module)
             return
@@ -40,7 +47,7 @@ class FlatDecayFree(DefaultOptimWrapperConstructor):
                 group['weight_decay'] = 0.
         MMLogger.get_current_instance().info(self._summary(params, module))
 
-    def _summary(self, params, module):
+    def _summary(self, params: list[dict], module: nn.Module) -> str:
         """What was set, in one line."""
         rates = Counter(group.get('lr', self.base_lr) for group in params)
         free = sum(not group.get('weight_decay', self.base_wd)

@@ -1,15 +1,21 @@
 """Where half precision would hurt."""
+from __future__ import annotations
+
 import contextlib
 
 import torch
 
 
-def full_precision(device):
-    """Context in which autocast is off.
+def full_precision(device: torch.device
+                   ) -> contextlib.AbstractContextManager:
+    """Switch autocast off.
 
     Args:
-        device (torch.device): Where is computed; one without autocast, such
-            as ``meta``, needs nothing.
+        device: Where is computed. One without autocast, such as ``meta``,
+            needs nothing.
+
+    Returns:
+        Context in which tensors keep their precision.
     """
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)

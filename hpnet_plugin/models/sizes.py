@@ -1,27 +1,36 @@
 """Checkpoints of models of another size."""
+from __future__ import annotations
+
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
 
 from ..weights import Differences, compare
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-def refuse_other_sizes(module, forgiven=(), fitted=()):
+
+def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
+                       fitted: Sequence[str] = ()) -> None:
     """Let a module refuse checkpoints whose tensors have other shapes.
 
     mmengine only logs them, and then trains or tests with random weights.
 
     Args:
-        module (nn.Module): The module.
-        forgiven (Sequence[str]): Beginnings of keys, within the module, that
-            may differ: they start anew, which is logged.
-        fitted (Sequence[str]): Keys that a part of the module fits itself.
+        module: The module.
+        forgiven: Beginnings of keys, within the module, that may differ: they
+            start anew, which is logged.
+        fitted: Keys that a part of the module fits itself.
 
     Raises:
         ValueError: On loading; names what differs.
     """
 
-    def check(module, state_dict, prefix, *_):
+    def check(module: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+              *_: object) -> None:
         own = {prefix + key: value
                for key, value in module.state_dict().items()
                if key not in fitted}

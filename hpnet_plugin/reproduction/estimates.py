@@ -41,13 +41,13 @@ class Estimate:
     """What a run will take.
 
     Attributes:
-        hours (float, optional): Of one GPU; None where the number of clips
-            is not known.
+        hours (float, optional): Of one GPU; None where the number of clips is
+            not known.
         disk (float): Bytes of checkpoints.
-        extracted (dict): What is to be extracted first: folder and feature
-            (or ``'crops'``) to bytes.
-        extraction (dict): Folders to GPU hours of the pose net, one person
-            in each frame; None where it is not the paper's pose net.
+        extracted (dict): What is to be extracted first: folder and feature (or
+            ``'crops'``) to bytes.
+        extraction (dict): Folders to GPU hours of the pose net, one person in
+            each frame; None where it is not the paper's pose net.
     """
     hours: float | None
     disk: float
@@ -59,11 +59,11 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
     """What the run of a config will take.
 
     Args:
-        cfg (Config): As it trains on one GPU.
-        precision (str): ``'float32'``, ``'tf32'`` or ``'float16'``.
+        cfg: As it trains on one GPU.
+        precision: ``'float32'``, ``'tf32'`` or ``'float16'``.
 
     Returns:
-        Estimate: Hours are of one GPU; several share them.
+        Hours are of one GPU; several share them.
     """
     from ..apis.cost import model_cost
     datasets = [innermost(cfg[f'{phase}_dataloader']['dataset'])
@@ -94,11 +94,11 @@ def pose_hours(clips: int, tap: str) -> float | None:
     """GPU hours of the pose net, for one person in each frame, in float32.
 
     Args:
-        clips (int): Clips to extract.
-        tap (str): What is wanted; it tells the pose net.
+        clips: Clips to extract.
+        tap: What is wanted; it tells the pose net.
 
     Returns:
-        float | None: None if it is a tap of another pose net than HRNet-W48.
+        None if it is a tap of another pose net than HRNet-W48.
     """
     if not tap.startswith(('backbone.', 'coordinates', 'heatmap', 'None')):
         return None
@@ -110,13 +110,12 @@ def to_extract(dataset: Mapping, clips: int, channels: int | None
     """Size of what a dataset reads and its folder does not have.
 
     Args:
-        dataset (dict): Config of a ``PoseDataset``.
-        clips (int): Of all its splits.
-        channels (int): Of its pooled features.
+        dataset: Config of a ``PoseDataset``.
+        clips: Of all its splits.
+        channels: Of its pooled features.
 
     Returns:
-        dict[tuple[str, str], float]: Folder and feature (or ``'crops'``) to
-        bytes.
+        Folder and feature (or ``'crops'``) to bytes.
     """
     root, found = dataset.get('data_root') or '', {}
     for step in walk(dataset['pipeline']):
@@ -134,7 +133,7 @@ def to_extract(dataset: Mapping, clips: int, channels: int | None
 
 
 def clips_of(dataset: Mapping) -> int | None:
-    """int: Clips of a dataset's split, None where nobody knows.
+    """Clips of a dataset's split, None where nobody knows.
 
     From the folder if it is there, else from what is published.
     """

@@ -25,23 +25,23 @@ class Hardware:
 
     @property
     def precision(self) -> str:
-        """str: ``'float16'``, ``'tf32'`` or ``'float32'``."""
+        """``'float16'``, ``'tf32'`` or ``'float32'``."""
         return 'float16' if self.amp else 'tf32' if self.tf32 else 'float32'
 
     @property
     def arguments(self) -> list[str]:
-        """list[str]: Of ``mim train``."""
+        """Of ``mim train``."""
         found = ['--gpus', str(self.gpus), '--launcher', 'pytorch'] \
             if self.gpus > 1 else []
         return found + ['--amp'] * self.amp
 
     @property
     def environment(self) -> dict[str, str]:
-        """dict[str, str]: Environment variables of ``mim train``."""
+        """Environment variables of ``mim train``."""
         return dict(TF32) if self.tf32 else {}
 
     def record(self) -> dict:
-        """dict: For ``run.json``."""
+        """For ``run.json``."""
         return asdict(self)
 
     def options(self, cfg: Config) -> tuple[str, ...]:
@@ -51,13 +51,13 @@ class Hardware:
         times ``accumulative_counts`` steps; its learning rate is for these.
 
         Args:
-            cfg (Config): As it trains on one GPU.
+            cfg: As it trains on one GPU.
 
         Returns:
-            tuple[str]: ``--cfg-options``. Where GPUs share the steps of an
-            update, each normalises over its own clips, as one GPU does in
-            one step after the other. Where they share the clips of a step,
-            batch norm looks at those of all.
+            ``--cfg-options``. Where GPUs share the steps of an update, each
+            normalises over its own clips, as one GPU does in one step after
+            the other. Where they share the clips of a step, batch norm looks
+            at those of all.
 
         Raises:
             ValueError: If the GPUs cannot share an update evenly.

@@ -16,10 +16,10 @@ from pathlib import Path
 import yaml
 from mmengine.config import Config
 
-from ..evaluation.paper_tables import ROMAN, Row, list_tables, read_table
 from ..facts import benchmark_facts
 from ..files import write_whole
 from ..runner import current_config
+from .paper_tables import ROMAN, Row, list_tables, read_table
 from .runs import decisive
 from .tables import Reproduction
 
@@ -50,13 +50,13 @@ HEADER = ('# Written by python -m hpnet_plugin.reproduction.metafile configs: '
 
 
 def trained_configs(configs: str | Path) -> list[Path]:
-    """list[Path]: Configs that train, in order of their names."""
+    """Configs that train, in order of their names."""
     return sorted(path for path in Path(configs).rglob('*.py')
                   if not NOT_TRAINED & set(path.relative_to(configs).parts))
 
 
 def fingerprint(cfg: Config) -> str:
-    """str: What decides the result of a config, to compare it by."""
+    """What decides the result of a config, to compare it by."""
     return json.dumps(decisive(cfg), sort_keys=True)
 
 
@@ -64,8 +64,8 @@ def published_rows(configs: str | Path) -> Iterator[tuple[int, str, Row]]:
     """Rows that the paper has a number of, and that are trained.
 
     Yields:
-        tuple[int, str, Row]: The table, its metric and the row, once a
-        benchmark that its number is of.
+        The table, its metric and the row, once a benchmark that its number is
+        of.
     """
     for number in list_tables(configs):
         for benchmark in read_table(configs, number).benchmarks:
@@ -82,8 +82,8 @@ def published_of_rows(configs: str | Path) -> dict[str, dict]:
     """Numbers of the paper by the training that they are of.
 
     Returns:
-        dict[str, dict]: :func:`fingerprint` to a dict of metric and number
-        to the tables that print it.
+        :func:`fingerprint` to a dict of metric and number to the tables that
+        print it.
     """
     found, known = {}, {}
     for number, metric, row in published_rows(configs):
@@ -101,10 +101,10 @@ def metafile(configs: str | Path) -> str:
     """The text of ``metafile.yml``.
 
     Args:
-        configs (str): The folder of configs.
+        configs: The folder of configs.
 
     Returns:
-        str: YAML.
+        YAML.
     """
     published = published_of_rows(configs)
     models = [_model(path, Path(configs), published)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -12,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from mmengine.config import Config, DictAction
 from ..evaluation.curves import read_curves
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
-from ..files import write_whole
+from ..files import try_locked, write_whole
 from ..recipes.reading import innermost
 from ..runner import current_config
 from ..versions import TRAINING, versions
@@ -62,16 +61,16 @@ class Run:
 
     @property
     def scores(self) -> Path:
-        """Path: The dump of the test; it is there once all is done."""
+        """The dump of the test; it is there once all is done."""
         return self.folder / 'scores.pkl'
 
     @property
     def done(self) -> bool:
-        """bool: Whether trained and tested."""
+        """Whether trained and tested."""
         return self.scores.is_file()
 
     def load(self) -> Config:
-        """Config: With the options, as it trains on one GPU."""
+        """With the options, as it trains on one GPU."""
         parser = argparse.ArgumentParser()  # as mmaction2's tools read them
         parser.add_argument('--options', nargs='+', action=DictAction,
                             default={})
@@ -82,7 +81,7 @@ class Run:
         return current_config(cfg)
 
     def commands(self) -> tuple[list[str], list[str]]:
-        """tuple[list[str]]: To train, resuming what is there, and to test.
+        """To train, resuming what is there, and to test.
 
         Raises:
             ReproductionError: If the recipe cannot be kept on so many GPUs.
@@ -103,7 +102,7 @@ class Run:
                 test + ['--cfg-options', *self.options] * bool(self.options))
 
     def read(self) -> Scores:
-        """Scores: Of the test; several of a clip are added."""
+        """Of the test; several of a clip are added."""
         return _read(self.scores, self.streams)
 
     def check(self) -> None:
@@ -131,16 +130,16 @@ class Run:
         """Train and test what is not done yet.
 
         Args:
-            report (Callable): Takes a line of progress.
+            report: Takes a line of progress.
 
         Returns:
-            bool: Whether it is done; not, if another process is at it.
+            Whether it is done; not, if another process is at it.
 
         Raises:
             ReproductionError: If a command fails; with the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with lock(self.folder / '.lock') as mine:
+        with try_locked(self.folder / '.lock') as mine:
             if not mine:
                 return False
             if self.done:  # by another process, in the meantime
@@ -172,8 +171,8 @@ class Run:
         """What came of it, for tables and files.
 
         Returns:
-            dict: Config, options, seed, hardware, versions, seconds and
-            metrics of ``run.json``, and ``loss``, the mean of each epoch.
+            Config, options, seed, hardware, versions, seconds and metrics of
+            ``run.json``, and ``loss``, the mean of each epoch.
         """
         with open(self.folder / 'run.json', encoding='utf-8') as file:
             record = json.load(file)
@@ -249,17 +248,6 @@ def _read(path: Path, streams: tuple[str, ...]) -> Scores:
                   first.labels, str(path))
 
 
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[bool]:
-    """Whether this process is the one that has the file."""
-    with open(path, 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
-
-
 def decisive(cfg: Config) -> dict:
     """What decides the result of a config, as JSON would give it back."""
     kept = {key: cfg[key] for key in DECISIVE if key in cfg}
@@ -297,7 +285,7 @@ def first_difference(before, now, where: str = '') -> str | None:
 
 
 def hardware() -> str:
-    """str: What runs here compute on."""
+    """What runs here compute on."""
     import torch
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i)

@@ -11,13 +11,13 @@ from mmengine.config import Config
 from ..datasets.benchmarks import compare_counts, published_clips
 from ..evaluation.fusion import join, probabilities
 from ..evaluation.metrics import per_class_accuracy, summarize
-from ..evaluation.paper_tables import Row, Table
 from ..evaluation.scores import ScoreError, Scores
 from ..facts import benchmark_facts
 from ..recipes.inputs import missing_inputs
 from ..recipes.reading import innermost
 from .estimates import Estimate, estimate_run
 from .gpus import ONE, Hardware
+from .paper_tables import Row, Table
 from .runs import Run
 
 # of models that dump several scores a clip, those that are added
@@ -28,14 +28,13 @@ class Reproduction:
     """A table of the paper, made on this machine.
 
     Args:
-        table (Table): Of :func:`~hpnet_plugin.evaluation.paper_tables
-            .read_table`.
-        configs (str): The folder of configs; it has one of each recipe.
-        out (str): Folder of all runs; tables share them.
-        seeds (int): Seeds a row. Defaults to 1.
-        only (Callable, optional): Of the ids, those that are wanted.
-        options (Sequence[str]): ``--cfg-options`` of every run.
-        hardware (Hardware): Of every run.
+        table: Of :func:`~hpnet_plugin.reproduction.paper_tables .read_table`.
+        configs: The folder of configs; it has one of each recipe.
+        out: Folder of all runs; tables share them.
+        seeds: Seeds a row.
+        only: Of the ids, those that are wanted.
+        options: ``--cfg-options`` of every run.
+        hardware: Of every run.
     """
 
     def __init__(self, table: Table, configs: str | Path, out: str | Path,
@@ -49,14 +48,14 @@ class Reproduction:
         self._costs, self._published = {}, {}
 
     def run_of(self, row: Row, seed: int) -> Run:
-        """Run: Of a row that has a recipe."""
+        """Of a row that has a recipe."""
         config = osp.relpath(self.configs / f'{row.recipe}.py')
         return Run(config, seed, self.out / row.stem / f'seed{seed}',
                    (*row.arguments, *self.options), self.hardware,
                    SCORES.get(row.recipe, ()))
 
     def trained(self) -> list[Row]:
-        """list[Row]: Rows that are trained for those that are wanted."""
+        """Rows that are trained for those that are wanted."""
         found, todo = {}, list(self.rows)
         while todo:
             row = todo.pop(0)
@@ -67,7 +66,7 @@ class Reproduction:
         return [row for row in self.table.rows if row.id in found]
 
     def runs(self) -> list[tuple[Row, Run]]:
-        """list[tuple[Row, Run]]: In the order of the table, seed by seed."""
+        """In the order of the table, seed by seed."""
         return [(row, self.run_of(row, seed)) for seed in range(self.seeds)
                 for row in self.trained()]
 
@@ -75,10 +74,10 @@ class Reproduction:
         """What a row needs that is not there, and where to get it.
 
         Args:
-            row (Row): Any row.
+            row: Any row.
 
         Returns:
-            list[str]: A sentence each.
+            A sentence each.
         """
         if row.clips and not (self.table.folder / row.clips).is_file():
             return [f'{self.table.folder / row.clips}: no such list, a clip '
@@ -92,12 +91,11 @@ class Reproduction:
         """What a row came to.
 
         Args:
-            row (Row): Any row.
+            row: Any row.
 
         Returns:
-            list[tuple[float, int | None]]: A number a seed, of those that
-            are done, in percent, but for costs; and how many clips were
-            tested for it, None for costs.
+            A number a seed, of those that are done, in percent, but for costs;
+            and how many clips were tested for it, None for costs.
         """
         if row.cost:
             return [(self._cost(row), None)]
@@ -109,7 +107,7 @@ class Reproduction:
         return found
 
     def published_clips(self, row: Row) -> int | None:
-        """int: Clips of the test split that a row's number is of, as
+        """Clips of the test split that a row's number is of, as
         published; None for costs, and where no number is published."""
         if row.cost or not (row.recipe or row.fuse or row.of):
             return None
@@ -122,7 +120,7 @@ class Reproduction:
         return self._published[row.stem]
 
     def records(self, row: Row) -> list[dict]:
-        """list[dict]: Of the runs of a row that has a recipe, done ones."""
+        """Of the runs of a row that has a recipe, done ones."""
         if not row.recipe or row.cost:
             return []
         runs = [self.run_of(row, seed) for seed in range(self.seeds)]
@@ -130,7 +128,7 @@ class Reproduction:
                 if run.done and (run.folder / 'run.json').is_file()]
 
     def estimate(self, row: Row) -> Estimate:
-        """Estimate: Of a run of a row that has a recipe."""
+        """Of a run of a row that has a recipe."""
         return estimate_run(self.run_of(row, 0).load(),
                             self.hardware.precision)
 
@@ -196,20 +194,19 @@ def measured_table(reproduction: Reproduction
     """A table with what was measured.
 
     Args:
-        reproduction (Reproduction): The table.
+        reproduction: The table.
 
     Where a row was tested on another number of clips than the published test
     split has, no difference to the paper's number is given.
 
     Returns:
-        tuple: Rows of text, the first row the header, and the same as a
-        dict: ``heading``, ``table``, ``benchmark``, ``metric``,
-        ``reference``, which the published numbers are of, ``counts``, a
-        sentence for each number of clips that was tested, and ``rows`` with
-        ``id``, ``name``, ``published``, ``measured``, a number a seed,
-        ``tested``, clips a seed, ``test_clips``, those of the published
-        split (None where nobody knows), and ``runs``, what
-        :meth:`Run.record` says of each.
+        Rows of text, the first row the header, and the same as a dict:
+        ``heading``, ``table``, ``benchmark``, ``metric``, ``reference``, which
+        the published numbers are of, ``counts``, a sentence for each number of
+        clips that was tested, and ``rows`` with ``id``, ``name``,
+        ``published``, ``measured``, a number a seed, ``tested``, clips a seed,
+        ``test_clips``, those of the published split (None where nobody knows),
+        and ``runs``, what :meth:`Run.record` says of each.
     """
     table = reproduction.table
     same = table.reference == table.benchmark

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..files import locked, remove_leftovers, write_whole
 from . import format1
+from .building import build
 from .errors import StoreError
 from .files import (
     INDEX,
@@ -20,16 +21,9 @@ from .files import (
     stems_of,
     write_meta,
 )
-from .index import (
-    HEADER_BYTES,
-    Part,
-    Table,
-    build,
-    damaged,
-    duplicate,
-    mark_of,
-)
+from .index import HEADER_BYTES, Part, damaged, duplicate, mark_of
 from .mapping import MappedFile
+from .table import Table
 
 
 class Catalog:
@@ -40,20 +34,20 @@ class Catalog:
     store of format 1) are read and kept in memory as one more table.
 
     Args:
-        root (str): The store.
+        root: The store.
 
     Attributes:
-        meta (dict): What made the features.
-        tables (list[Table]): One, two or none.
-        stale (bool): Whether ``consolidated.index`` lists shards that are
-            gone, and is not used for that.
+        meta: What made the features.
+        tables: One, two or none.
+        stale: Whether ``consolidated.index`` lists shards that are gone, and
+            is not used for that.
 
     Raises:
         StoreError: If there is no store, an index is damaged, a shard is
             missing or cut off, or two shards have one clip.
     """
 
-    def __init__(self, root: str):
+    def __init__(self, root: str) -> None:
         self.root = root
         self.meta = read_meta(root)
         # Mapped before the folder is listed: no index is ever taken away,
@@ -87,7 +81,14 @@ class Catalog:
         return sum(table.clips for table in self.tables)
 
     def find(self, name: str) -> tuple[Table, int] | None:
-        """The table and row of a clip."""
+        """The table and row of a clip.
+
+        Args:
+            name: Of the clip.
+
+        Returns:
+            Both; None if the clip is not there.
+        """
         if isinstance(name, str):
             for table in self.tables:
                 row = table.find(name)
@@ -96,23 +97,39 @@ class Catalog:
         return None
 
     def names(self) -> list[str]:
-        """All clips, sorted."""
+        """All clips, sorted.
+
+        Returns:
+            Their names.
+        """
         names = [name for table in self.tables for name in table.names()]
         return sorted(names) if len(self.tables) > 1 else names
 
     def stems(self) -> list[str]:
-        """All shards."""
+        """All shards.
+
+        Returns:
+            Their names, without suffix.
+        """
         return [stem for table in self.tables for stem in table.stems]
 
     def close_to(self, name: Any, count: int = 3) -> list[str]:
-        """Clips whose names begin most as a name does, of its neighbours."""
+        """Clips whose names begin most as a name does, of its neighbours.
+
+        Args:
+            name: A name that no clip has.
+            count: How many clips.
+
+        Returns:
+            The closest first.
+        """
         name = str(name)
         near = {other for table in self.tables
                 for other in table.around(name, count)}
         return sorted(near, key=lambda other: (
             -len(osp.commonprefix((name, other))), other))[:count]
 
-    def __getstate__(self):
+    def __getstate__(self) -> tuple:
         # The mapped table is opened again: only its mark travels.
         mapped = [table.mark for table in self.tables
                   if osp.basename(table.path) == TABLE]
@@ -120,7 +137,7 @@ class Catalog:
                 if osp.basename(table.path) != TABLE]
         return self.root, self.meta, mapped, kept
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple) -> None:
         self.root, self.meta, mapped, kept = state
         self.stale = False
         main = self._main() if mapped else None
@@ -142,6 +159,15 @@ def read_part(root: str, stem: str, suffix: str, meta: dict[str, Any]
               ) -> Part:
     """The index of one shard.
 
+    Args:
+        root: The store.
+        stem: Name of the shard.
+        suffix: Of its index.
+        meta: meta.json of the store.
+
+    Returns:
+        Its clips.
+
     Raises:
         StoreError: If it is damaged, or of another shard.
     """
@@ -161,6 +187,10 @@ def read_part(root: str, stem: str, suffix: str, meta: dict[str, Any]
 
 def check_sizes(root: str, sizes: dict[str, int]) -> None:
     """Compare shards with the sizes they were written with.
+
+    Args:
+        root: The store.
+        sizes: Shard to its bytes.
 
     Raises:
         StoreError: If one is missing or has another size.
@@ -182,6 +212,12 @@ def check_sizes(root: str, sizes: dict[str, int]) -> None:
 def parts_of(root: str) -> Iterator[Part]:
     """The indices of all shards, in order.
 
+    Args:
+        root: The store.
+
+    Yields:
+        The clips of each shard.
+
     Raises:
         StoreError: If one is damaged.
     """
@@ -190,7 +226,7 @@ def parts_of(root: str) -> Iterator[Part]:
         yield read_part(root, stem, suffix, meta)
 
 
-def consolidate(root: str | os.PathLike) -> bool:
+def consolidate(root: str | os.PathLike[str]) -> bool:
     """Bring ``consolidated.index`` up to date.
 
     It holds nothing that the indices of the shards do not hold: it makes
@@ -212,7 +248,7 @@ def consolidate(root: str | os.PathLike) -> bool:
         return _consolidate(root)
 
 
-def upgrade(root: str | os.PathLike) -> int:
+def upgrade(root: str | os.PathLike[str]) -> int:
     """Turn the indices of a store of format 1 into those of format 2.
 
     Shards stay as they are. It may be killed at any moment and run again:
@@ -249,7 +285,11 @@ def upgrade(root: str | os.PathLike) -> int:
 
 
 def drop_stale(root: str) -> None:
-    """Remove a ``consolidated.index`` that lists shards that are gone."""
+    """Remove a ``consolidated.index`` that lists shards that are gone.
+
+    Args:
+        root: The store.
+    """
     with locked(osp.join(root, LOCK)):
         if Catalog(root).stale:
             os.unlink(osp.join(root, TABLE))
@@ -260,8 +300,12 @@ def open_meta(root: str, meta: dict[str, Any]) -> dict[str, Any]:
 
     Several writers may start at once: one of them writes it.
 
+    Args:
+        root: The store.
+        meta: What is written if there is none.
+
     Returns:
-        dict: What stands in it now.
+        What stands in it now.
 
     Raises:
         StoreError: If it is damaged.

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .building import part_of
 from .errors import StoreError
 from .files import dims_of, parse_json
-from .index import Part, part_of
+from .index import Part
 
 
 def read_part(data: bytes, path: str, stem: str, taps: dict[str, int]
@@ -21,6 +22,9 @@ def read_part(data: bytes, path: str, stem: str, taps: dict[str, int]
         path: Its name, for messages.
         stem: Of the shard.
         taps: The taps of the store.
+
+    Returns:
+        The columns.
 
     Raises:
         StoreError: If anything in it is not as it must be.

@@ -30,20 +30,20 @@ class MappedFile:
     clips are read in random order. :meth:`will_need` reads a range at once.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Attributes:
-        data (memoryview): The bytes. Arrays made from it keep the map alive.
-        size (int): Their number.
+        data: The bytes. Arrays made from it keep the map alive.
+        size: Their number.
 
     Raises:
-        OSError: If it cannot be mapped; ENOMEM where the process has too
-            many maps (vm.max_map_count).
+        OSError: If it cannot be mapped; ENOMEM where the process has too many
+            maps (vm.max_map_count).
     """
 
     __slots__ = ('data', 'size', '_address', '_owner')
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.size = os.fstat(fd).st_size
@@ -59,14 +59,20 @@ class MappedFile:
             os.close(fd)
         self._owner = (ctypes.c_char * self.size).from_address(address)
         # At the end of the process arrays may still view the map.
-        weakref.finalize(self._owner, _LIBC.munmap, address,
-                         self.size).atexit = False
+        undo = weakref.finalize(self._owner, _LIBC.munmap, address, self.size)
+        # it has this attribute, which the checker's stub lacks
+        undo.atexit = False  # pyrefly: ignore[missing-attribute]
         _LIBC.madvise(address, self.size, RANDOM)
         self._address = address
         self.data = memoryview(self._owner).cast('B').toreadonly()
 
     def will_need(self, start: int, stop: int) -> None:
-        """Have a range of bytes read from the disk in one go."""
+        """Have a range of bytes read from the disk in one go.
+
+        Args:
+            start: The first byte.
+            stop: The one after the last.
+        """
         start -= start % mmap.PAGESIZE
         _LIBC.madvise(self._address + start, stop - start, WILLNEED)
 
@@ -75,11 +81,11 @@ class Shards:
     """The shards that were read last, mapped; at most ``bound`` of them.
 
     Args:
-        bound (int): Maps that are kept. Those that arrays still view stay
-            beyond it. Defaults to 512 of the 65,530 that Linux allows.
+        bound: Maps that are kept. Those that arrays still view stay beyond it.
+            Defaults to 512 of the 65,530 that Linux allows.
     """
 
-    def __init__(self, bound: int = 512):
+    def __init__(self, bound: int = 512) -> None:
         self.bound = bound
         self._maps: OrderedDict[str, MappedFile] = OrderedDict()
 
@@ -88,6 +94,12 @@ class Shards:
 
     def get(self, path: str) -> MappedFile:
         """The map of a shard.
+
+        Args:
+            path: The shard.
+
+        Returns:
+            The map.
 
         Raises:
             OSError: If it cannot be mapped.
@@ -107,7 +119,16 @@ class Shards:
 
 
 def read_range(path: str, start: int, size: int) -> np.ndarray:
-    """Read bytes of a file without a map; uint8, read-only."""
+    """Read bytes of a file without a map; uint8, read-only.
+
+    Args:
+        path: The file.
+        start: The first byte.
+        size: How many.
+
+    Returns:
+        (size,) uint8.
+    """
     with open(path, 'rb', buffering=0) as file:
         data = np.fromfile(file, np.uint8, size, offset=start)
     data.flags.writeable = False

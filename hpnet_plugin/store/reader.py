@@ -12,8 +12,8 @@ import numpy as np
 from .catalog import Catalog
 from .errors import StoreError
 from .files import POSE_KEYS, SHARD, TIMESTAMP
-from .index import Array, Table
 from .mapping import Shards, read_range
+from .table import Array, Table
 
 
 class FeatureStore:
@@ -25,36 +25,36 @@ class FeatureStore:
     the index.
 
     Args:
-        root (str): The folder.
-        check (bool): Whether an array is compared with its checksum when it
-            is first read in a process, as a whole, even where only some of
-            its frames are wanted: 0.4 ms a MB, once, and its bytes come from
-            the disk then. Forked processes inherit what was compared.
-            Defaults to True.
+        root: The folder.
+        check: Whether an array is compared with its checksum when it is first
+            read in a process, as a whole, even where only some of its frames
+            are wanted: 0.4 ms a MB, once, and its bytes come from the disk
+            then. Forked processes inherit what was compared. Defaults to True.
 
     Raises:
-        StoreError: If there is no store, it is damaged, or a shard is
-            missing or cut off.
+        StoreError: If there is no store, it is damaged, or a shard is missing
+            or cut off.
     """
 
-    def __init__(self, root: str | os.PathLike, check: bool = True):
+    def __init__(self, root: str | os.PathLike[str],
+                 check: bool = True) -> None:
         self.root, self.check = os.fspath(root), check
         self._catalog = Catalog(self.root)
         self._prepare()
 
     @property
     def meta(self) -> dict[str, Any]:
-        """dict: What made the features."""
+        """What made the features."""
         return self._catalog.meta
 
     @property
     def names(self) -> list[str]:
-        """list[str]: The clips, sorted; made anew each time."""
+        """The clips, sorted; made anew each time."""
         return self._catalog.names()
 
     @property
     def taps(self) -> dict[str, int]:
-        """dict[str, int]: Tap to number of channels."""
+        """Tap to number of channels."""
         return self.meta['taps']
 
     def __len__(self) -> int:
@@ -64,7 +64,14 @@ class FeatureStore:
         return self._catalog.find(name) is not None
 
     def info(self, name: str) -> dict[str, Any]:
-        """dict: What was kept with a clip."""
+        """What was kept with a clip.
+
+        Args:
+            name: The clip.
+
+        Returns:
+            As it was given to ``StoreWriter.add``.
+        """
         table, row = self._find(name)
         return table.info(table.clip(row))
 
@@ -73,41 +80,40 @@ class FeatureStore:
         """Shape of an array, without reading it.
 
         Args:
-            name (str): The clip.
-            key (str | list[str], optional): See :meth:`read`.
+            name: The clip.
+            key: See :meth:`read`.
 
         Returns:
-            tuple[int]: (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,)
-            of ``timestamp``.
+            (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,) of
+            ``timestamp``.
         """
-        if isinstance(key, (list, tuple)):
+        if key is not None and not isinstance(key, str):
             shapes = [self.shape(name, one) for one in key]
             return (*shapes[0][:3], sum(shape[3] for shape in shapes))
         return self._array(name, key)[1].shape
 
     def read(self, name: str, key: str | Sequence[str] | None = None,
-             frames: Sequence[int] | None = None) -> np.ndarray:
+             frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Read an array of a clip.
 
         Args:
-            name (str): The clip.
-            key (str | list[str], optional): A tap, several (joined along C),
-                ``'keypoint'``, ``'keypoint_score'`` or ``'timestamp'``,
-                which a clip may lack. Defaults to None: the only tap of the
-                store.
-            frames (Sequence[int], optional): Read these frames only.
+            name: The clip.
+            key: A tap, several (joined along C), ``'keypoint'``,
+                ``'keypoint_score'`` or ``'timestamp'``, which a clip may lack.
+                Defaults to None: the only tap of the store.
+            frames: Read these frames only.
 
         Returns:
-            np.ndarray: (M, T, V, C), (M, T, V) of ``keypoint_score``, or
-            (T,) of ``timestamp``. A read-only view of the file where neither
-            frames nor several taps are asked for.
+            (M, T, V, C), (M, T, V) of ``keypoint_score``, or (T,) of
+            ``timestamp``. A read-only view of the file where neither frames
+            nor several taps are asked for.
 
         Raises:
             KeyError: If there is no such clip or array; with the closest.
-            StoreError: If the store has several taps and none is named, or
-                the array is not what was written.
+            StoreError: If the store has several taps and none is named, or the
+                array is not what was written.
         """
-        if isinstance(key, (list, tuple)):
+        if key is not None and not isinstance(key, str):
             return np.concatenate(
                 [self.read(name, one, frames) for one in key], -1)
         table, place = self._array(name, key)
@@ -115,26 +121,41 @@ class FeatureStore:
         if frames is None:
             return array
         axis = 0 if array.ndim == 1 else 1
-        frames = np.asarray(frames)
-        if not frames.size:
-            frames = frames.astype(np.intp)
-        if frames.dtype.kind in 'iu':
-            return array.take(frames, axis)  # copies whole rows, not values
-        return array[(slice(None), ) * axis + (frames, )]
+        chosen = np.asarray(frames)
+        if not chosen.size:
+            chosen = chosen.astype(np.intp)
+        if chosen.dtype.kind in 'iu':
+            return array.take(chosen, axis)  # copies whole rows, not values
+        return array[(slice(None), ) * axis + (chosen, )]
 
     def checksum(self, name: str, key: str) -> int:
-        """int: crc32 that an array of a clip had when it was written."""
+        """Crc32 that an array of a clip had when it was written.
+
+        Args:
+            name: The clip.
+            key: The array.
+
+        Returns:
+            The checksum.
+        """
         return self._array(name, key)[1].crc32
 
     def keys(self, name: str) -> list[str]:
-        """list[str]: Arrays of a clip."""
+        """Arrays of a clip.
+
+        Args:
+            name: The clip.
+
+        Returns:
+            Their names.
+        """
         table, row = self._find(name)
         return table.keys(table.clip(row))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(root=self.root, check=self.check, _catalog=self._catalog)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._prepare()
 
@@ -198,7 +219,7 @@ class FeatureStore:
             data, start = read_range(path, place.offset, place.nbytes), 0
         array = np.ndarray(place.shape, place.dtype, data, start)
         if first and self.check:
-            if zlib.crc32(array) != place.crc32:
+            if zlib.crc32(array.data) != place.crc32:
                 raise StoreError(
                     f'{path}: clip {name!r}, {key or next(iter(self.taps))!r} '
                     'is damaged: its checksum is not the one that was '

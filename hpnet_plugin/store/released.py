@@ -1,4 +1,6 @@
 """Features in the files that the paper's authors released."""
+import os
+
 import numpy as np
 
 from ..resampling import resize
@@ -7,24 +9,25 @@ from .errors import StoreError
 TAP = 'released'
 
 
-def read_released(path, pose_path=None):
+def read_released(path: str, pose_path: str | None = None
+                  ) -> dict[str, np.ndarray]:
     """Read one released file as the arrays of a store's clip.
 
     The files hold (T, M, V, C) float32, (64, 2, 17, 96) in practice, with the
     single person of most clips copied to the second slot, and no joints.
 
     Args:
-        path (str): The ``.npy`` file.
-        pose_path (str, optional): A file of joints in pixels of the frame
-            beside it, (T', M, V, 2), which some of the released scripts
-            write: of all frames of the video. They are resampled to T as the
-            released code does. Defaults to None: joints are unknown.
+        path: The ``.npy`` file.
+        pose_path: A file of joints in pixels of the frame beside it, (T', M,
+            V, 2), which some of the released scripts write: of all frames of
+            the video. They are resampled to T as the released code does.
+            Defaults to None: joints are unknown.
 
     Returns:
-        dict[str, np.ndarray]: ``keypoint`` (M, T, V, 2), all zero where it
-        is unknown; ``keypoint_score`` (M, T, V), 1 where somebody was found
-        and 0 elsewhere; and the features (M, T, V, C), float16. The second
-        person is left out where it is a copy of the first in every frame:
+        ``keypoint`` (M, T, V, 2), all zero where it is unknown;
+        ``keypoint_score`` (M, T, V), 1 where somebody was found and 0
+        elsewhere; and the features (M, T, V, C), float16. The second person is
+        left out where it is a copy of the first in every frame:
         ``FormatPooledInput`` copies it again.
 
     Raises:
@@ -53,8 +56,8 @@ def read_released(path, pose_path=None):
     }
 
 
-def _load(path, what):
-    """np.ndarray: (T, M, V, C) of floats."""
+def _load(path: str | os.PathLike[str], what: str) -> np.ndarray:
+    """(T, M, V, C) of floats."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

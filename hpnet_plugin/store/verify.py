@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .building import build
 from .catalog import check_sizes, parts_of, read_part
 from .errors import StoreError
 from .files import (
@@ -18,12 +19,13 @@ from .files import (
     read_meta,
     stems_of,
 )
-from .index import Part, Table, build, duplicate
+from .index import Part, duplicate
 from .mapping import MappedFile
 from .shard import read_layout
+from .table import Table
 
 
-def verify(root: str | os.PathLike,
+def verify(root: str | os.PathLike[str],
            progress: Callable | None = None) -> list[str]:
     """Read every array of a store and compare it with what was written.
 
@@ -31,12 +33,11 @@ def verify(root: str | os.PathLike,
     consolidated index with both.
 
     Args:
-        root (str): The store.
-        progress (callable, optional): Wraps the list of clips, ``tqdm`` for
-            one.
+        root: The store.
+        progress: Wraps the list of clips, ``tqdm`` for one.
 
     Returns:
-        list[str]: What is wrong, a line each; empty if nothing is.
+        What is wrong, a line each; empty if nothing is.
     """
     root = os.fspath(root)
     try:
@@ -71,7 +72,7 @@ def verify(root: str | os.PathLike,
 class _Shard:
     """A shard beside its index."""
 
-    def __init__(self, root: str, part: Part):
+    def __init__(self, root: str, part: Part) -> None:
         self.stem, self.part = part.stem, part
         self.path = osp.join(root, part.stem + SHARD)
         self.data = MappedFile(self.path).data
@@ -117,7 +118,7 @@ class _Shard:
                                place.offset)
             found = self.header.get(f'{name}/{key}')
             expected = (place.dtype.str, place.shape, place.offset)
-            if zlib.crc32(array) != place.crc32:
+            if zlib.crc32(array.data) != place.crc32:
                 yield (f'{name}, {key}: damaged, its checksum is not the one '
                        'that was written')
             elif found != expected and not self.error:

@@ -3,7 +3,8 @@ import json
 import os
 import os.path as osp
 from collections.abc import Iterator
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..files import (
     remove_leftovers,
     write_whole,
 )
+from .building import build, part_of
 from .catalog import Catalog, consolidate, drop_stale, open_meta
 from .errors import StoreError
 from .files import (
@@ -29,7 +31,6 @@ from .files import (
     stems_of,
     write_meta,
 )
-from .index import build, part_of
 from .journal import Journal
 from .shard import Layout, layout
 
@@ -51,14 +52,13 @@ class StoreWriter:
     where the next writer takes them up and no reader sees them.
 
     Args:
-        root (str): The folder.
-        meta (dict): What makes the features; JSON. ``taps`` is a dict of tap
-            to number of channels. A store that is there must have the same.
-        prefix (str): Of this writer's shards, where several processes fill
-            one store. Each prefix has one writer at a time. It must not end
-            in a digit. Defaults to ''.
-        shard_bytes (int): Size at which a shard is closed. Defaults to
-            64 MiB.
+        root: The folder.
+        meta: What makes the features; JSON. ``taps`` is a dict of tap to
+            number of channels. A store that is there must have the same.
+        prefix: Of this writer's shards, where several processes fill one
+            store. Each prefix has one writer at a time. It must not end in a
+            digit. Defaults to ''.
+        shard_bytes: Size at which a shard is closed. Defaults to 64 MiB.
 
     Raises:
         StoreError: If the folder holds a store that was made otherwise (the
@@ -67,8 +67,11 @@ class StoreWriter:
         OSError: If the folder cannot be written, or has no locks.
     """
 
-    def __init__(self, root: str | os.PathLike, meta: dict[str, Any],
-                 prefix: str = '', shard_bytes: int = SHARD_BYTES):
+    def __init__(self,
+                 root: str | os.PathLike[str],
+                 meta: dict[str, Any],
+                 prefix: str = '',
+                 shard_bytes: int = SHARD_BYTES) -> None:
         self.root, self.prefix = os.fspath(root), prefix
         self.shard_bytes = shard_bytes
         if prefix != osp.basename(prefix) or prefix.startswith('.') or \
@@ -79,9 +82,10 @@ class StoreWriter:
         self.meta = json.loads(json.dumps(dict(meta, version=VERSION)))
         check_taps(self.meta.get('taps'), 'meta')
         os.makedirs(self.root, exist_ok=True)
-        self._lock = FileLock(osp.join(self.root, prefix + 'writer.lock'))
+        lock = FileLock(osp.join(self.root, prefix + 'writer.lock'))
+        self._lock: FileLock | None = lock
         try:
-            self._lock.acquire(wait=False)
+            lock.acquire(wait=False)
         except LockedError as error:
             raise StoreError(
                 f'{self.root} has another writer of the prefix {prefix!r}: '
@@ -90,12 +94,12 @@ class StoreWriter:
             self._pid = os.getpid()
             self._open_store()
         except BaseException:
-            self._lock.release()
+            lock.release()
             raise
 
     @property
     def names(self) -> set[str]:
-        """set[str]: Clips that are there, in shards of any writer or in the
+        """Clips that are there, in shards of any writer or in the
         journal of this one; made anew each time."""
         return {*self._catalog.names(), *self._flushed,
                 *self._journal.records}
@@ -105,18 +109,18 @@ class StoreWriter:
         """Add a clip.
 
         Args:
-            name (str): Its name, unique in the store.
-            arrays (dict[str, np.ndarray]): ``keypoint`` (M, T, V, 2) and
-                ``keypoint_score`` (M, T, V), float32; (M, T, V, C) float16
-                for each tap; optionally ``timestamp`` (T,) float64, seconds.
-            info (dict): Anything else to keep with it; JSON.
+            name: Its name, unique in the store.
+            arrays: ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V),
+                float32; (M, T, V, C) float16 for each tap; optionally
+                ``timestamp`` (T,) float64, seconds.
+            info: Anything else to keep with it; JSON.
 
         Raises:
             StoreError: If an array is missing, of another shape or type, or
                 not finite, or the clip is already there.
-            OSError: If it cannot be written, or a shard is full and cannot
-                be written. In the first case the clip was not added; in both
-                all that was there before is safe.
+            OSError: If it cannot be written, or a shard is full and cannot be
+                written. In the first case the clip was not added; in both all
+                that was there before is safe.
         """
         self._must_be_open()
         if not isinstance(name, str) or not name or not name.isprintable():
@@ -208,10 +212,12 @@ class StoreWriter:
         finally:
             lock.release()
 
-    def __enter__(self) -> 'StoreWriter':
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         if error is None:
             self.close()
         else:

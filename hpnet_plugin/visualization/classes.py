@@ -1,26 +1,34 @@
 """Figures of what happens in each class."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..evaluation.tables import class_names
+from ..evaluation.metrics import names_or_numbers
 from .style import INK, MUTED, add_grid, halo, new_figure, series_color
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def confusion_figure(matrix, classes=None):
+
+def confusion_figure(matrix: np.ndarray, classes: list[str] | None = None
+                     ) -> Figure:
     """A confusion matrix, each row in percent of its class.
 
     The picture grows with the number of classes, so that every name can be
     read; up to 20 classes also have the numbers in the cells.
 
     Args:
-        matrix (np.ndarray): (K, K) counts, row the label.
-        classes (list[str], optional): K names.
+        matrix: (K, K) counts, row the label.
+        classes: K names.
 
     Returns:
-        matplotlib.figure.Figure: The matrix.
+        The matrix.
     """
     from matplotlib.colors import PowerNorm
     count = len(matrix)
-    names = class_names(classes, count)
+    names = names_or_numbers(classes, count)
     totals = matrix.sum(1, keepdims=True)
     share = 100 * np.divide(matrix, totals, where=totals > 0,
                             out=np.zeros(matrix.shape))
@@ -61,25 +69,27 @@ def confusion_figure(matrix, classes=None):
     return figure
 
 
-def comparison_figure(first, second, names, classes=None, limit=40):
+def comparison_figure(first: np.ndarray, second: np.ndarray, names: tuple[str],
+                      classes: list[str] | None = None, limit: int = 40
+                      ) -> Figure:
     """Accuracy a class of two streams, by how much they differ.
 
     A line a class from the first stream's accuracy to the second's, in the
     colour of the better one.
 
     Args:
-        first (np.ndarray): (K,) accuracies as fractions, NaN for classes
-            without clips, which are left out.
-        second (np.ndarray): Likewise.
-        names (tuple[str]): What to call the two.
-        classes (list[str], optional): K names.
-        limit (int): Show so many classes, those that differ most.
+        first: (K,) accuracies as fractions, NaN for classes without clips,
+            which are left out.
+        second: Likewise.
+        names: What to call the two.
+        classes: K names.
+        limit: Show so many classes, those that differ most.
 
     Returns:
-        matplotlib.figure.Figure: Classes from the first stream's largest
-        lead, at the bottom, to the second's.
+        Classes from the first stream's largest lead, at the bottom, to the
+        second's.
     """
-    titles = class_names(classes, len(first))
+    titles = names_or_numbers(classes, len(first))
     first, second = 100 * np.asarray(first), 100 * np.asarray(second)
     gain = second - first
     occur = np.flatnonzero(~np.isnan(gain))
@@ -97,17 +107,18 @@ def comparison_figure(first, second, names, classes=None, limit=40):
     return figure
 
 
-def accuracy_figure(records, summary, rows=40):
+def accuracy_figure(records: list[dict], summary: dict, rows: int = 40
+                    ) -> Figure:
     """Accuracy of each class as a bar, best first.
 
     Args:
-        records (list[dict]): ``class``, ``clips`` and ``accuracy`` in
-            percent; classes without clips are left out.
-        summary (dict): ``top1`` and ``mean_class_accuracy`` in percent.
-        rows (int): Bars in a column, before another one starts.
+        records: ``class``, ``clips`` and ``accuracy`` in percent; classes
+            without clips are left out.
+        summary: ``top1`` and ``mean_class_accuracy`` in percent.
+        rows: Bars in a column, before another one starts.
 
     Returns:
-        matplotlib.figure.Figure: Names, number of clips, accuracies.
+        Names, number of clips, accuracies.
     """
     shown = sorted((r for r in records if r['clips']),
                    key=lambda r: -r['accuracy'])
@@ -139,17 +150,18 @@ def accuracy_figure(records, summary, rows=40):
     return figure
 
 
-def gains_figure(panels, names):
+def gains_figure(panels: list[tuple], names: tuple[str]
+                 ) -> Figure:
     """Accuracies of chosen classes in two streams.
 
     Args:
-        panels (list[tuple]): Title, names of the rows, and the accuracies
-            of both streams in percent; empty panels are left out.
-        names (tuple[str]): What to call the two streams.
+        panels: Title, names of the rows, and the accuracies of both streams in
+            percent; empty panels are left out.
+        names: What to call the two streams.
 
     Returns:
-        matplotlib.figure.Figure: The panels, one below the other, rows from
-        top to bottom, at the right the difference.
+        The panels, one below the other, rows from top to bottom, at the right
+        the difference.
     """
     panels = [panel for panel in panels if panel[1]]
     counts = [len(panel[1]) for panel in panels]
@@ -167,7 +179,7 @@ def gains_figure(panels, names):
     return figure
 
 
-def _dumbbells(axis, titles, first, second, names):
+def _dumbbells(axis, titles, first, second, names) -> None:
     """A line a row from the first value to the second, from the bottom up.
 
     The line has the colour of the larger.

@@ -1,21 +1,30 @@
 """Training curves as figures."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..evaluation.curves import read_curves
 from .style import MUTED, add_grid, new_figure, series_color
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
+
+def training_figure(work_dirs: dict[str, str], metric: str = 'acc/top1',
+                    train_metric: str = 'top1_acc'
+                    ) -> Figure:
     """Loss, and accuracy in training and validation, of some trainings.
 
     Args:
-        work_dirs (dict[str, str]): Name shown to work folder.
-        metric (str): The validation metric, a fraction.
-        train_metric (str): Its counterpart in the training's log, drawn
-            faintly where it is there.
+        work_dirs: Name shown to work folder.
+        metric: The validation metric, a fraction.
+        train_metric: Its counterpart in the training's log, drawn faintly
+            where it is there.
 
     Returns:
-        matplotlib.figure.Figure: Two panels.
+        Two panels.
     """
     figure, ((loss, accuracy), ) = new_figure(9.2, 3.5, columns=2)
     ends = []
@@ -51,15 +60,15 @@ def training_figure(work_dirs, metric='acc/top1', train_metric='top1_acc'):
     return figure
 
 
-def apart(values, gap=5.5):
+def apart(values: list[float], gap: float = 5.5) -> np.ndarray:
     """Where numbers stand that are written at values.
 
     Args:
-        values (list[float]): In percent of the axis.
-        gap (float): Between two of them, at least. Default: 5.5, a line.
+        values: In percent of the axis.
+        gap: Between two of them, at least. Default: 5.5, a line.
 
     Returns:
-        np.ndarray: In the order given, near the values.
+        In the order given, near the values.
     """
     order = np.argsort(values, kind='stable')
     ranks = gap * np.arange(len(values))

@@ -1,7 +1,15 @@
 """Clips as points, by what a model knows of them (Fig. 6 of the paper)."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .style import INK, halo, marker, new_figure, series_color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLORS = 7
 # offsets of a number from its point, in points of 1/72 inch
@@ -10,7 +18,8 @@ _PLACES = np.array([(radius * np.cos(angle), radius * np.sin(angle))
                     for angle in np.arange(0, 2 * np.pi, np.pi / 8)])
 
 
-def embedding_figure(panels, labels, classes):
+def embedding_figure(panels: dict[str, tuple], labels: np.ndarray,
+                     classes: list[str]) -> Figure:
     """Points of one or several models side by side, the same clips in each.
 
     Classes differ in colour and shape, and each has its number beside that
@@ -18,13 +27,12 @@ def embedding_figure(panels, labels, classes):
     as can be, because no set of colours tells sixty classes apart.
 
     Args:
-        panels (dict[str, tuple]): Title to points (N, 2) and a line of text
-            below it.
-        labels (np.ndarray): (N,) ints.
-        classes (list[str]): Names in label order.
+        panels: Title to points (N, 2) and a line of text below it.
+        labels: (N,) ints.
+        classes: Names in label order.
 
     Returns:
-        matplotlib.figure.Figure: The panels and the names of the classes.
+        The panels and the names of the classes.
     """
     present = np.unique(labels)
     # The numbers of many classes need room.
@@ -65,14 +73,15 @@ def embedding_figure(panels, labels, classes):
     return figure
 
 
-def _numbers(axis, points, labels, side):
+def _numbers(axis: Axes, points: np.ndarray, labels: np.ndarray, side: float
+             ) -> None:
     """The number of each class beside the medoid of its points.
 
     Args:
-        axis (Axes): Square.
-        points (np.ndarray): (N, 2).
-        labels (np.ndarray): (N,).
-        side (float): Of the axis in points of 1/72 inch, about.
+        axis: Square.
+        points: (N, 2).
+        labels: (N,).
+        side: Of the axis in points of 1/72 inch, about.
     """
     span = np.ptp(points, axis=0).max() or 1.
     # as seen: both directions fill the square

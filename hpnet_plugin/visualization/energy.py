@@ -1,22 +1,30 @@
 """Pooled features as pictures of their energy."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .joints import JOINTS, energy_limits
 from .style import MUTED, new_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def energy_figure(energy, scores=None, fps=None):
+
+def energy_figure(energy: np.ndarray, scores: np.ndarray | None = None,
+                  fps: float | None = None) -> Figure:
     """Energy of every joint over time, a panel a person.
 
     Args:
-        energy (np.ndarray): (M, T, V = 17), of
+        energy: (M, T, V = 17), of
             :func:`~hpnet_plugin.visualization.joints.pooled_energy`.
-        scores (np.ndarray, optional): (M, T, V); where it is zero the
-            joint was not found and the picture stays empty.
-        fps (float, optional): Frames a second; time is in frames without.
+        scores: (M, T, V); where it is zero the joint was not found and the
+            picture stays empty.
+        fps: Frames a second; time is in frames without.
 
     Returns:
-        matplotlib.figure.Figure: Joints down, time across.
+        Joints down, time across.
     """
     from matplotlib import colormaps
     people, length, joints = energy.shape
@@ -43,15 +51,15 @@ def energy_figure(energy, scores=None, fps=None):
     return figure
 
 
-def strip(images, gap=6):
+def strip(images: list[np.ndarray], gap: int = 6) -> np.ndarray:
     """Images of one height side by side, white between them.
 
     Args:
-        images (list[np.ndarray]): (H, W_i, 3) uint8.
-        gap (int): Pixels between two.
+        images: (H, W_i, 3) uint8.
+        gap: Pixels between two.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8.
+        (H, W, 3) uint8.
     """
     space = np.full((images[0].shape[0], gap, 3), 255, np.uint8)
     parts = [images[0]]

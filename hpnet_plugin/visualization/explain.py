@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation.tables import class_names
+from ..evaluation.metrics import names_or_numbers
 from .joints import joint_names
 from .style import INK, MUTED, add_grid, halo, new_figure, series_color
 
@@ -37,8 +37,8 @@ def activation_figure(streams: dict[str, StreamParts], label: int, name: str,
         streams: By the name shown.
         label: The class.
         name: What it is called.
-        duration: Of the clip in s; time is in percent of the clip if it is
-            not known.
+        duration: Of the clip in s; time is in percent of the clip if it is not
+            known.
 
     Returns:
         A panel a stream and person: joints down, time across. Orange raises
@@ -132,7 +132,7 @@ def text_figure(text: TextParts, classes: Sequence[str] | None = None,
         as the text tower gives it and with the refined text; how far the
         refinement turned it; and how long psi and eta are beside the text.
     """
-    names = class_names(classes, len(text.after))
+    names = names_or_numbers(classes, len(text.after))
     order = np.argsort(-text.after, kind='stable')
     shown = list(order[:_NAMES])
     if label >= 0 and label not in shown:
@@ -202,7 +202,7 @@ def explanation_figures(name: str, explanation: Explanation,
         ``activation`` and ``joints``, and of HP-Net ``text`` and ``hidden``.
     """
     label = explained_class(explanation, chosen)
-    called = class_names(classes, len(explanation.scores))[label]
+    called = names_or_numbers(classes, len(explanation.scores))[label]
     streams = {key or name: parts
                for key, parts in explanation.streams.items()}
     figures = dict(
@@ -226,8 +226,7 @@ def explanation_record(explanation: Explanation,
     """The numbers behind the figures, as JSON data.
 
     Args:
-        explanation: Of the clip; see :func:`explanation_figures`, as the
-            rest.
+        explanation: Of the clip; see :func:`explanation_figures`, as the rest.
 
     Returns:
         ``label``, ``predicted`` and ``explained`` class; ``logits``;
@@ -235,7 +234,7 @@ def explanation_record(explanation: Explanation,
         ``joints`` and ``cells``, (M, T', V), both without the bias); and of
         HP-Net ``text``.
     """
-    names = class_names(classes, len(explanation.scores))
+    names = names_or_numbers(classes, len(explanation.scores))
     label = explained_class(explanation, chosen)
 
     def by_joint(values):

@@ -1,19 +1,30 @@
 """Fisher scores as a figure (Fig. 7 of the HP-Net paper)."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .joints import JOINTS
 from .style import INK, MUTED, add_grid, halo, marker, new_figure, series_color
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def fisher_figure(scores, joints=JOINTS):
+    from ..evaluation.fisher import FisherScore
+
+
+def fisher_figure(scores: dict[str, FisherScore],
+                  joints: Sequence[str] = JOINTS) -> Figure:
     """A bar for each tap, and each of its joints beside it.
 
     Args:
-        scores (dict[str, FisherScore]): By the name shown.
-        joints (Sequence[str]): Names of the V joints.
+        scores: By the name shown.
+        joints: Names of the V joints.
 
     Returns:
-        matplotlib.figure.Figure: Two panels; dashed, what noise scores.
+        Two panels; dashed, what noise scores.
     """
     count = len(scores)
     figure, ((bars, dots), ) = new_figure(

@@ -4,6 +4,10 @@ Images are RGB arrays (H, W, 3) uint8; joints are (M, V, 2) in pixels of the
 image, M people with the V = 17 joints of COCO; scores and energies (M, V).
 Joints with a score of zero were not found and are not drawn.
 """
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -31,15 +35,15 @@ def pooled_energy(pooled_feat):
     return np.linalg.norm(pooled_feat.astype(np.float32), axis=-1)
 
 
-def energy_limits(energy, scores):
+def energy_limits(energy: np.ndarray, scores: np.ndarray) -> tuple[float]:
     """Limits for colours and dots: where 96 % of the energies lie.
 
     Args:
-        energy (np.ndarray): (...), energies.
-        scores (np.ndarray): (...), zero where no joint was found.
+        energy: (...), energies.
+        scores: (...), zero where no joint was found.
 
     Returns:
-        tuple[float]: Low and high; (0, 1) where no joint was found.
+        Low and high; (0, 1) where no joint was found.
     """
     found = energy[scores > 0]
     if not found.size:
@@ -47,16 +51,17 @@ def energy_limits(energy, scores):
     return tuple(float(v) for v in np.percentile(found, (2, 98)))
 
 
-def people_box(joints, scores, margin=0.2):
+def people_box(joints: np.ndarray, scores: np.ndarray, margin: float = 0.2
+               ) -> np.ndarray:
     """The box around all joints found, with room around it.
 
     Args:
-        joints (np.ndarray): (..., V, 2).
-        scores (np.ndarray): (..., V).
-        margin (float): Room at each side, as a share of the longer side.
+        joints: (..., V, 2).
+        scores: (..., V).
+        margin: Room at each side, as a share of the longer side.
 
     Returns:
-        np.ndarray: x1, y1, x2, y2, or None where no joint is found.
+        X1, y1, x2, y2, or None where no joint is found.
     """
     found = joints[scores > 0]
     if not len(found):
@@ -66,20 +71,20 @@ def people_box(joints, scores, margin=0.2):
     return np.concatenate([low - room, high + room])
 
 
-def zoom(frame, joints, box, height=420):
+def zoom(frame: np.ndarray, joints: np.ndarray, box: Sequence[float],
+         height: int = 420) -> tuple[np.ndarray, np.ndarray]:
     """Cut a box out of a frame and bring it to a height.
 
     Lines drawn afterwards are equally thick whatever the person's size.
 
     Args:
-        frame (np.ndarray): (H, W, 3) uint8.
-        joints (np.ndarray): (M, V, 2).
-        box (Sequence[float], optional): x1, y1, x2, y2; cut at the frame's
-            edges. The whole frame if None.
-        height (int): Of the result, in pixels.
+        frame: (H, W, 3) uint8.
+        joints: (M, V, 2).
+        box: x1, y1, x2, y2; cut at the frame's edges. The whole frame if None.
+        height: Of the result, in pixels.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The image and the joints in it.
+        The image and the joints in it.
     """
     rows, columns = frame.shape[:2]
     if box is None:
@@ -95,17 +100,18 @@ def zoom(frame, joints, box, height=420):
     return image, (joints - (x1, y1) + 0.5) * factor - 0.5
 
 
-def draw_joints(image, joints, scores, tags=True):
+def draw_joints(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
+                tags: bool = True) -> np.ndarray:
     """Draw people: left limbs blue, right ones orange, the rest white.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8; stays as it is.
-        joints (np.ndarray): (M, V, 2).
-        scores (np.ndarray): (M, V).
-        tags (bool): Number the people, if there are several. Default: True.
+        image: (H, W, 3) uint8; stays as it is.
+        joints: (M, V, 2).
+        scores: (M, V).
+        tags: Number the people, if there are several.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8.
+        (H, W, 3) uint8.
     """
     image = np.ascontiguousarray(image).copy()
     thick = max(1, round(2.2 * _unit(joints, scores)))
@@ -129,18 +135,19 @@ def draw_joints(image, joints, scores, tags=True):
     return image
 
 
-def draw_energy(image, joints, scores, energy, limits):
+def draw_energy(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
+                energy: np.ndarray, limits: tuple[float]) -> np.ndarray:
     """Draw joints in the size and colour of their pooled energy.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8; drawn grey and darker.
-        joints (np.ndarray): (M, V, 2).
-        scores (np.ndarray): (M, V).
-        energy (np.ndarray): (M, V), of :func:`pooled_energy`.
-        limits (tuple[float]): Energies of the smallest and largest dot.
+        image: (H, W, 3) uint8; drawn grey and darker.
+        joints: (M, V, 2).
+        scores: (M, V).
+        energy: (M, V), of :func:`pooled_energy`.
+        limits: Energies of the smallest and largest dot.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8.
+        (H, W, 3) uint8.
     """
     from matplotlib import colormaps
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
@@ -185,7 +192,7 @@ def _unit(joints, scores):
     return max([0.5, *(t / 300 for t in tall)])
 
 
-def _tag(image, joints, text, scale):
+def _tag(image, joints, text, scale) -> None:
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX,
                                          scale, 1)
     pad = round(height * 0.6)

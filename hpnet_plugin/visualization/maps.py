@@ -29,9 +29,9 @@ def maps_figure(titles: Sequence[str],
         pooled: The feature to show below, of the last net.
 
     Returns:
-        From top to bottom: the crop with its joints; each map of each net
-        over the crop, in colours from its 2nd to its 98th percentile over
-        all columns; and pooled features, joints down, channels across.
+        From top to bottom: the crop with its joints; each map of each net over
+        the crop, in colours from its 2nd to its 98th percentile over all
+        columns; and pooled features, joints down, channels across.
     """
     first = next(iter(nets.values()))
     rows = [(net, name) for net, seen in nets.items()
@@ -90,8 +90,8 @@ def detector_figure(titles: Sequence[str],
     Args:
         titles: Of the columns.
         people: A column each.
-        inputs: What the RGB branch is given of each: the whole frame, and
-            the window around the person, (side, side, 3) uint8.
+        inputs: What the RGB branch is given of each: the whole frame, and the
+            window around the person, (side, side, 3) uint8.
         shares: Part of the image that the person's box covers, in each.
 
     Returns:
@@ -124,8 +124,8 @@ def overlay(crop: np.ndarray, values: np.ndarray, low: float, high: float,
         values: (h', w') float32.
         low: What is darkest.
         high: What is brightest.
-        heatmap: Whether cell i of the map stands for pixel s * i, as
-            heatmaps are read; else for the s pixels from s * i on.
+        heatmap: Whether cell i of the map stands for pixel s * i, as heatmaps
+            are read; else for the s pixels from s * i on.
 
     Returns:
         (H, W, 3) uint8, the crop enlarged.
@@ -174,14 +174,14 @@ def _with_box(image, box):
     return image
 
 
-def _row_title(axis, text):
+def _row_title(axis, text) -> None:
     """A title that may be longer than its column is wide."""
     axis.set_title(' ', fontsize=9)  # its height
     axis.annotate(text, (0, 1), (0, 5), xycoords='axes fraction', fontsize=9,
                   textcoords='offset points').set_in_layout(False)
 
 
-def _bar(figure, axes):
+def _bar(figure, axes) -> None:
     """One bar for all rows, whose numbers stand in their titles."""
     from matplotlib.cm import ScalarMappable
     bar = figure.colorbar(ScalarMappable(cmap='inferno'),

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..apis.media import Media
 from ..apis.paths import People
-from ..apis.results import FrameView, PersonView, VideoResult
+from ..apis.results import VideoResult
+from ..apis.views import FrameView, PersonView
 from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS
@@ -76,7 +77,7 @@ def draw_video(path: str | os.PathLike | Media, result: VideoResult,
                     progress(done, reader.count)
 
 
-def _check_shape(path, result, shape):
+def _check_shape(path, result, shape) -> None:
     if any(result.shape) and tuple(result.shape) != tuple(shape):
         raise ValueError(
             f'{getattr(path, "name", path)} has frames of '
@@ -97,12 +98,11 @@ def draw_frame(view: FrameView, names: dict[str, str] | None = None
 
     Args:
         view: The frame and its people.
-        names: Label to how it is written, of :attr:`Overlay.names`; labels
-            are written as they are without.
+        names: Label to how it is written, of :attr:`Overlay.names`; labels are
+            written as they are without.
 
     Returns:
-        np.ndarray: (H, W, 3) uint8 RGB, at twice the frame's size if that
-        is small.
+        (H, W, 3) uint8 RGB, at twice the frame's size if that is small.
     """
     return Overlay(names=names).draw(view.image, view.people)
 
@@ -142,7 +142,7 @@ class Overlay:
             time: Of the frame in s, for the bar.
 
         Returns:
-            np.ndarray: (H, W, 3) uint8 RGB, a copy.
+            (H, W, 3) uint8 RGB, a copy.
         """
         factor = _factor(image.shape)
         height, width = factor * image.shape[0], factor * image.shape[1]
@@ -173,7 +173,7 @@ class Overlay:
     def _color(self, person):
         return self._colors.get(person.track) or person_color(person.track)
 
-    def _draw_text(self, frame, person, box, size, boxes, taken):
+    def _draw_text(self, frame, person, box, size, boxes, taken) -> None:
         """Track and actions in a block beside the box.
 
         Where it covers least: no other block, no head, no body.
@@ -249,7 +249,7 @@ def _common(a, b):
             * max(0, min(a[3], b[3]) - max(a[1], b[1])))
 
 
-def _draw_body(frame, person, factor, size, color):
+def _draw_body(frame, person, factor, size, color) -> None:
     """Box and skeleton in the colour of the person, with a dark rim."""
     thick = max(2, round(size / 8))
     rim = max(1, thick // 3)
@@ -331,8 +331,8 @@ def video_writer(out: str | os.PathLike, fps: float = 0.
         fps: Frames a second, as far as known; players go by the times.
 
     Yields:
-        Called with a frame, (H, W, 3) uint8 RGB, all of one size, and its
-        time in s, ascending. An odd height or width grows by a pixel.
+        Called with a frame, (H, W, 3) uint8 RGB, all of one size, and its time
+        in s, ascending. An odd height or width grows by a pixel.
 
     Raises:
         ValueError: If no frame was written, or sizes differ.

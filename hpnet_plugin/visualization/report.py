@@ -1,57 +1,28 @@
-"""A report as one HTML page that holds its pictures itself."""
+"""A report as one HTML page that holds its pictures itself.
+
+The page is the template ``report.html`` with the style ``report.css``.
+"""
+from __future__ import annotations
+
 import base64
-import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..evaluation.tables import is_numeric
 from ..files import write_whole
 
-_STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f4f5f7; color: #22262b;
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
-    "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1rem 4rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em;
-  margin: 0 0 .4rem; }
-h2 { font-size: 1.2rem; letter-spacing: -.01em; margin: 0 0 .6rem; }
-p { margin: 0 0 .8rem; max-width: 44rem; white-space: pre-line; }
-nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem;
-  margin: 1rem 0 1.6rem; font-size: .92rem; }
-a { color: #0b61a4; text-decoration: none; }
-a:hover { text-decoration: underline; }
-section { background: #fff; border: 1px solid #e4e7eb; border-radius: 10px;
-  padding: 1.3rem 1.4rem; margin: 0 0 1.1rem; scroll-margin-top: 1rem; }
-.scroll { overflow-x: auto; margin: .8rem 0; }
-table { border-collapse: collapse; font-size: .92rem;
-  font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .36rem 1.3rem .36rem 0;
-  border-bottom: 1px solid #eceef1; vertical-align: top;
-  overflow-wrap: break-word; max-width: 26rem; }
-th { color: #6b737d; font-weight: 500; border-bottom-color: #cfd4da;
-  white-space: nowrap; }
-.number { text-align: right; white-space: nowrap; }
-tr:last-child td { border-bottom: 0; }
-figure { margin: 1rem 0 .4rem; }
-figure img { display: block; max-width: 100%; height: auto;
-  border-radius: 4px; }
-.large img { max-width: none; }
-figcaption { color: #6b737d; font-size: .9rem; margin-top: .45rem;
-  max-width: 44rem; }
-@media (max-width: 40rem) {
-  main { padding: 1.4rem .6rem 3rem; }
-  section { padding: 1rem .9rem; border-radius: 8px; }
-  th, td { padding-right: .8rem; max-width: 16rem; }
-  .chart img { min-width: 38rem; }
-  h1 { font-size: 1.5rem; }
-}
-"""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    Image = Figure | np.ndarray
+
+_WIDEST = 30  # letters of an interval that stays on one line
 
 
 @dataclass(frozen=True)
@@ -59,13 +30,12 @@ class Picture:
     """A picture of a section.
 
     Args:
-        image (matplotlib.figure.Figure | np.ndarray): A figure, or an RGB
-            image (H, W, 3) uint8.
-        caption (str): A line below it.
-        large (bool): Show it at full size and let it scroll, in place of
-            fitting it to the page. Default: False.
+        image: A figure, or an RGB image (H, W, 3) uint8.
+        caption: A line below it.
+        large: Whether to show it at full size and let it scroll, instead of
+            fitting it to the page.
     """
-    image: Any
+    image: Image
     caption: str = ''
     large: bool = False
 
@@ -75,104 +45,42 @@ class Section:
     """A section of a report; parts that are left out do not appear.
 
     Args:
-        title (str): Its heading.
-        text (str | Sequence[str]): A paragraph, or several.
-        table (Sequence[Sequence], optional): Rows of cells, the first row
-            the header; columns of numbers are set right.
-        figure (Picture | Figure | np.ndarray | list, optional): A picture
-            or several.
+        title: Its heading.
+        text: A paragraph, or several.
+        table: Rows of cells, the first row the header; columns of numbers are
+            aligned at the right.
+        figure: A picture or several.
     """
     title: str
     text: str | Sequence[str] = ''
-    table: Sequence[Sequence] | None = None
-    figure: Any = None
+    table: Sequence[Sequence[object]] | None = None
+    figure: Picture | Image | Sequence[Picture | Image] | None = None
 
 
-def write_report(out, sections, title='HP-Net report', lead=''):
+def write_report(out: str | PathLike, sections: Sequence[Section],
+                 title: str = 'HP-Net report', lead: str = '') -> None:
     """Write a page that needs no other file.
 
     Args:
-        out (str): The HTML file; it appears whole or not at all.
-        sections (Sequence[Section]): At least one; their texts are plain
-            text and escaped.
-        title (str): Of the page.
-        lead (str): A paragraph below it.
+        out: The HTML file; it appears whole or not at all.
+        sections: At least one; their texts are plain text and escaped.
+        title: Of the page.
+        lead: A paragraph below it.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
-    write_whole(out, render(sections, title, lead).encode())
+    write_whole(out, _render(sections, title, lead).encode())
 
 
-def render(sections, title='HP-Net report', lead=''):
-    """The page of :func:`write_report` as text."""
-    links = ''.join(f'<a href="#s{i}">{_escape(s.title)}</a>'
-                    for i, s in enumerate(sections, 1))
-    body = ''.join(_section(i, s) for i, s in enumerate(sections, 1))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, '
-        f'initial-scale=1">\n<title>{_escape(title)}</title>\n'
-        f'<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n'
-        f'<h1>{_escape(title)}</h1>\n{_paragraphs(lead)}'
-        f'<nav>{links}</nav>\n{body}</main>\n</body>\n</html>\n')
+def encode(image: Image) -> tuple[str, bytes]:
+    """Encode a figure as PNG, or an image as JPEG.
 
-
-def _section(number, section):
-    return (f'<section id="s{number}">\n<h2>{_escape(section.title)}</h2>\n'
-            f'{_paragraphs(section.text)}{_table(section.table)}'
-            f'{_figures(section.figure)}</section>\n')
-
-
-def _paragraphs(text):
-    texts = [text] if isinstance(text, str) else text
-    return ''.join(f'<p>{_escape(t)}</p>\n' for t in texts if t)
-
-
-def _table(rows):
-    if not rows:
-        return ''
-    header, *body = [[str(cell) for cell in row] for row in rows]
-    marks = [' class="number"' if is_numeric(column) else ''
-             for column in zip(*body)] or [''] * len(header)
-    lines = [''.join(f'<th{m}>{_escape(c)}</th>'
-                     for c, m in zip(header, marks))]
-    lines += [''.join(f'<td{m}>{_whole(_escape(c))}</td>'
-                      for c, m in zip(row, marks)) for row in body]
-    return ('<div class="scroll"><table>\n'
-            + ''.join(f'<tr>{line}</tr>\n' for line in lines)
-            + '</table></div>\n')
-
-
-def _whole(cell):
-    """An interval stays on one line."""
-    short = cell.startswith('[') and len(cell) < 30
-    return cell.replace(' ', '&nbsp;') if short else cell
-
-
-def _figures(pictures):
-    if pictures is None:
-        return ''
-    if not isinstance(pictures, (list, tuple)):
-        pictures = [pictures]
-    return ''.join(
-        _figure(p if isinstance(p, Picture) else Picture(p))
-        for p in pictures)
-
-
-def _figure(picture):
-    kind, data = encode(picture.image)
-    source = f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
-    caption = _escape(picture.caption)
-    style = 'scroll chart' if kind == 'png' else 'scroll'
-    style += ' large' if picture.large else ''
-    below = f'<figcaption>{caption}</figcaption>' if caption else ''
-    return (f'<figure><div class="{style}"><img alt="{caption}" '
-            f'src="{source}"></div>{below}</figure>\n')
-
-
-def encode(image):
-    """Encode a figure as PNG, or an RGB image (H, W, 3) uint8 as JPEG.
+    Args:
+        image: A figure, or an RGB image (H, W, 3) uint8.
 
     Returns:
-        tuple[str, bytes]: 'png' or 'jpeg', and the file.
+        ``'png'`` or ``'jpeg'``, and the file.
     """
     if isinstance(image, np.ndarray):
         import cv2
@@ -185,5 +93,42 @@ def encode(image):
     return 'png', buffer.getvalue()
 
 
-def _escape(text):
-    return html.escape(str(text), quote=True)
+def _render(sections: Sequence[Section], title: str, lead: str) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(Path(__file__).parent))
+    return environment.get_template('report.html').render(
+        title=title, lead=lead, sections=[_shown(s) for s in sections])
+
+
+def _shown(section: Section) -> dict[str, Any]:
+    """A section as the template takes it."""
+    texts = [section.text] if isinstance(section.text, str) else section.text
+    rows = [[_whole(str(cell)) for cell in row]
+            for row in section.table or ()]
+    pictures = section.figure
+    if pictures is None:
+        pictures = []
+    elif isinstance(pictures, np.ndarray) or not isinstance(
+            pictures, Sequence):
+        pictures = [pictures]
+    return dict(
+        title=section.title, text=[text for text in texts if text],
+        table=rows,
+        numeric=[is_numeric(column[1:]) for column in zip(*rows)],
+        pictures=[_embedded(p if isinstance(p, Picture) else Picture(p))
+                  for p in pictures])
+
+
+def _whole(cell: str) -> str:
+    """An interval stays on one line."""
+    short = cell.startswith('[') and len(cell) < _WIDEST
+    return cell.replace(' ', '\N{NO-BREAK SPACE}') if short else cell
+
+
+def _embedded(picture: Picture) -> dict[str, Any]:
+    kind, data = encode(picture.image)
+    return dict(kind=kind, data=base64.b64encode(data).decode(),
+                caption=picture.caption, large=picture.large)

@@ -1,7 +1,14 @@
 """One look for all figures."""
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING
 
 from ..files import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
 
 INK = '#22262b'
 MUTED = '#7a828c'
@@ -12,18 +19,19 @@ CYCLE = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9',
 _MARKERS = 'osD^vP*X<>'
 
 
-def new_figure(width, height, rows=1, columns=1, **grid):
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1,
+               **grid) -> tuple[Figure, np.ndarray]:
     """A figure without global state, and its axes.
 
     Args:
-        width (float): In inches.
-        height (float): In inches.
-        rows (int): Rows of axes.
-        columns (int): Columns of axes.
+        width: In inches.
+        height: In inches.
+        rows: Rows of axes.
+        columns: Columns of axes.
         **grid: Further arguments of ``Figure.subplots``.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure and its axes, (rows, columns).
+        The figure and its axes, (rows, columns).
     """
     from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), dpi=120, layout='constrained',
@@ -39,7 +47,7 @@ def new_figure(width, height, rows=1, columns=1, **grid):
     return figure, axes
 
 
-def add_grid(axis, which='both'):
+def add_grid(axis, which='both') -> None:
     """Light grid lines behind the data."""
     axis.grid(axis=which, color=GRID, linewidth=0.9)
     axis.set_axisbelow(True)
@@ -55,19 +63,19 @@ def marker(index):
     return _MARKERS[index % len(_MARKERS)]
 
 
-def halo(text):
+def halo(text) -> None:
     """Set off a text from what it is written over."""
     from matplotlib.patheffects import withStroke
     text.set_path_effects([withStroke(linewidth=2.2, foreground='white')])
 
 
-def save_figure(stem, figure):
+def save_figure(stem: str, figure: Figure) -> None:
     """Write a figure as ``STEM.png`` and ``STEM.svg``.
 
     Args:
-        stem (str): Path without a suffix; each file appears whole or not at
-            all, and the same figure gives the same bytes.
-        figure (matplotlib.figure.Figure): The figure.
+        stem: Path without a suffix; each file appears whole or not at all, and
+            the same figure gives the same bytes.
+        figure: The figure.
     """
     from matplotlib import rc_context
     for kind, metadata in (('png', {'Software': None}), ('svg', {

@@ -70,8 +70,8 @@ def printable_names(classes: Sequence[str]) -> list[str]:
         classes: Names in label order.
 
     Returns:
-        list[str]: Names of one line each; ``'class 3'`` for class 3 whose
-        name cannot be drawn.
+        Names of one line each; ``'class 3'`` for class 3 whose name cannot be
+        drawn.
     """
     names, lacking = [], []
     for number, name in enumerate(classes):

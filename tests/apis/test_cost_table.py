@@ -9,7 +9,7 @@ from hpnet_plugin.apis.cost import clips_per_second, model_cost
 from hpnet_plugin.commands.cost import main
 from hpnet_plugin.recipes import compose
 
-SMALL = 'benchmark=nw_ucla_small'
+SMALL = 'benchmark=nw_ucla_synthetic'
 
 
 def test_posec3d(root):
@@ -25,8 +25,8 @@ def test_table(root, tmp_path, capsys):
     """Configs with settings, each its own row."""
     specs = ['hp_j,benchmark=nw_ucla', f'posec3d,net=x3dshallow,{SMALL}',
              f'{root}/configs/rgbpose.py,{SMALL}']
-    names = ['hp_j_nw_ucla', 'posec3d_x3dshallow_nw_ucla_small',
-             'rgbpose_nw_ucla_small']
+    names = ['hp_j_nw_ucla', 'posec3d_x3dshallow_nw_ucla_synthetic',
+             'rgbpose_nw_ucla_synthetic']
     out = tmp_path / 'cost.json'
     assert main([*specs, '--json', str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -52,5 +52,5 @@ def test_speed_is_of_the_clip():
     """As many clips as a stopwatch counts, roughly."""
     torch.set_num_threads(1)
     cfg = Config(compose('posec3d', net='x3dshallow',
-                         benchmark='nw_ucla_small'))
+                         benchmark='nw_ucla_synthetic'))
     assert 1 < clips_per_second(cfg, seconds=.2) < 2000

@@ -47,7 +47,7 @@ def runs(tmp_path_factory):
             ('hpnet', {}, {'model.topology.model.base_channels': 8}),
             ('posec3d', {}, {})):
         recipe = 'stream' if name == 'hp_b' else name
-        config = Config(compose(recipe, benchmark='nw_ucla_small',
+        config = Config(compose(recipe, benchmark='nw_ucla_synthetic',
                                 **settings))
         config.merge_from_dict(options)
         config.load_from = None

@@ -11,7 +11,7 @@ from hpnet_plugin.commands.calibrate import Clips
 from hpnet_plugin.evaluation.calibration import calibrate, probabilities
 from hpnet_plugin.evaluation.fusion import fuse_members
 from hpnet_plugin.evaluation.scores import Scores, write_scores
-from hpnet_plugin.visualization.calibration import calibration_sections
+from hpnet_plugin.visualization.sections import calibration_sections
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     """A dataset folder of noise: ten classes, train and test."""
     folder = tmp_path_factory.mktemp('noise') / 'mine'
     write_synthetic(Config(compose(
-        'stream', benchmark='nw_ucla_small', size='small')), folder)
+        'stream', benchmark='nw_ucla_synthetic', size='small')), folder)
     return str(folder)
 
 

@@ -5,7 +5,6 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import list_tables, read_table
 from hpnet_plugin.facts import benchmark_facts
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.metafile import (
@@ -14,13 +13,14 @@ from hpnet_plugin.reproduction.metafile import (
     published_of_rows,
     trained_configs,
 )
+from hpnet_plugin.reproduction.paper_tables import list_tables, read_table
 from hpnet_plugin.reproduction.runs import decisive
 from hpnet_plugin.reproduction.tables import Reproduction
 from hpnet_plugin.runner import current_config
 
 GENERIC = {'stream', 'hpnet', 'xclip', 'posec3d', 'rgbpose',
            'released_stream', 'released_hpnet'}
-SMALL = 'nw_ucla_small'
+SMALL = 'nw_ucla_synthetic'
 STREAM = dict(stream='hp_j', net='ctrgcn')
 
 
@@ -171,7 +171,7 @@ def test_taps_have_the_channels_of_the_net(configs):
 def test_measured_numbers_are_in_the_page(configs):
     """What was measured in small stands in README.md, to the digit."""
     page = (configs / 'ablations/README.md').read_text()
-    path = configs / 'ablations/measured_nw_ucla_small.json'
+    path = configs / 'ablations/measured_nw_ucla_synthetic.json'
     for record in json.loads(path.read_text()):
         for row in record['rows']:
             for number in row['measured']:

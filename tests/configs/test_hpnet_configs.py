@@ -130,8 +130,8 @@ def stepped(cfg, tmp_path):
 
 
 @pytest.mark.parametrize('recipe, benchmark, size', [
-    ('hpnet', 'smarthome_cv1', 'full'), ('hpnet', 'nw_ucla_small', None),
-    ('xclip', 'uav_human_csv1', None), ('xclip', 'nw_ucla_small', None)])
+    ('hpnet', 'smarthome_cv1', 'full'), ('hpnet', 'nw_ucla_synthetic', None),
+    ('xclip', 'uav_human_csv1', None), ('xclip', 'nw_ucla_synthetic', None)])
 def test_steps(recipe, benchmark, size, tmp_path):
     cfg = Config(compose(recipe, benchmark=benchmark, size=size))
     if cfg.model.backbone.arch == 'ViT-B-16':
@@ -160,7 +160,7 @@ def test_decay(size, monkeypatch):
             record.getMessage()))
     cfg = Config.fromfile(ROOT / 'configs/hpnet_ntu120.py')
     if size == 'small':
-        cfg = Config(compose('hpnet', benchmark='nw_ucla_small'))
+        cfg = Config(compose('hpnet', benchmark='nw_ucla_synthetic'))
     # sizes are all that is asked for: weights would take 800 MB
     with DefaultScope.overwrite_default_scope('mmaction'), \
             torch.device('meta'):

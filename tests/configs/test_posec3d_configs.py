@@ -28,14 +28,14 @@ from hpnet_plugin.runner import current_config
 
 # every volume and every net, each size once
 SETTINGS = [
-    *(dict(volumes=volumes, net=net, benchmark='nw_ucla_small')
+    *(dict(volumes=volumes, net=net, benchmark='nw_ucla_synthetic')
       for volumes in ('joint', 'limb', 'heatmap')
       for net in ('slowonly', 'c3dlight', 'x3dshallow')),
     *(dict(volumes=volumes, benchmark='ntu120')
       for volumes in ('joint', 'limb', 'heatmap')),
     *(dict(net=net, benchmark='ntu120') for net in ('c3dlight', 'x3dshallow')),
     dict(benchmark='ucf101'),
-    *(dict(fusion=fusion, benchmark='nw_ucla_small')
+    *(dict(fusion=fusion, benchmark='nw_ucla_synthetic')
       for fusion in ('both', 'rgb_to_pose', 'pose_to_rgb', 'none')),
     dict(fusion='both', benchmark='ntu60_xview'),
 ]
@@ -149,7 +149,7 @@ def graphs(net):
     ('both', (True, True)), ('rgb_to_pose', (False, True)),
     ('pose_to_rgb', (True, False)), ('none', (False, False))])
 def test_directions_of_early_fusion(fusion, taken):
-    net = MODELS.build(composed(fusion=fusion, benchmark='nw_ucla_small'
+    net = MODELS.build(composed(fusion=fusion, benchmark='nw_ucla_synthetic'
                                 ).model.backbone)
     assert graphs(net) == dict(rgb=taken[0], pose=taken[1])
 
@@ -158,7 +158,7 @@ def test_directions_of_early_fusion(fusion, taken):
 def test_own_folder_by_one_setting(recipe, root, tmp_path):
     """Classes and splits are the folder's."""
     folder = tmp_path / 'mine'
-    own = Config(compose(recipe, benchmark='nw_ucla_small'))
+    own = Config(compose(recipe, benchmark='nw_ucla_synthetic'))
     write_synthetic(own, folder, clips=5)
     write_facts(folder, replace(read_facts(folder), classes=tuple('abcde')))
     cfg = Config.fromfile(root / f'configs/{recipe}.py')
@@ -178,7 +178,7 @@ def test_schedules_follow_the_epochs(root):
     assert cfg.param_scheduler[0].T_max == cfg.train_cfg.max_epochs == 6
     cfg = composed(benchmark='ucf101', epochs=24)
     assert cfg.param_scheduler[0].milestones == [18, 22]
-    cfg = composed(benchmark='nw_ucla_small', epochs=24)
+    cfg = composed(benchmark='nw_ucla_synthetic', epochs=24)
     assert cfg.train_cfg.max_epochs == 24
 
 
@@ -215,7 +215,7 @@ def test_one_clip_by_options(root, tmp_path):
     text = (root / 'configs/posec3d/README.md').read_text()
     options = re.search(r'mim test … --cfg-options ([^`]*?)\n```',
                         text)[1]
-    cfg = composed(benchmark='nw_ucla_small')
+    cfg = composed(benchmark='nw_ucla_synthetic')
     write_synthetic(cfg, tmp_path, clips=1)
     assert shapes(samples(cfg, 'test', 1))['volume'][0] == 20
     cfg.merge_from_dict({
@@ -230,7 +230,7 @@ def test_late_fusion(tmp_path):
     dumps = []
     for name, settings in dict(posec3d=dict(net='c3dlight'),
                                rgbpose=dict(fusion='both')).items():
-        cfg = shrink(composed(benchmark='nw_ucla_small', **settings))
+        cfg = shrink(composed(benchmark='nw_ucla_synthetic', **settings))
         write_synthetic(cfg, tmp_path / name, clips=2)
         model = MODELS.build(cfg.model).eval()
         dumps.append(tmp_path / f'{name}.pkl')

@@ -40,7 +40,7 @@ PUBLISHED = dict(
     uav_human_csv2=(155, 2, 64, 'uav_human', 'csv2'),
     ucf101=(101, 2, 64, 'ucf101', 'split1'),
     nw_ucla=(10, 1, 32, 'nw_ucla', 'xview'),
-    nw_ucla_small=(10, 1, 32, 'nw_ucla', None))
+    nw_ucla_synthetic=(10, 1, 32, 'nw_ucla', None))
 CHANNELS = dict(hp=96, pose=2, pose3d=3, simcc=384 + 512, rgb=5 * 5 * 3,
                 rgb_pose=5 * 5 * 3 + 2)
 TYPES = dict(ctrgcn='CTRGCN', mixformer='SkeletonMixFormer', stgcn='STGCN',
@@ -98,7 +98,7 @@ def test_files_of_published_rows():
     four = {f'hp_{part}' for part in ('j', 'b', 'jm', 'bm')}
     poses = {f'pose_{part}' for part in ('j', 'b', 'jm', 'bm')}
     for benchmark in set(PUBLISHED) - {'ntu120', 'ucf101', 'nw_ucla',
-                                       'nw_ucla_small'}:
+                                       'nw_ucla_synthetic'}:
         assert found.pop((benchmark, 'ctrgcn')) == four
     assert found.pop(('ntu120', 'mixformer')) == four | poses
     assert four | poses | {'pose3d_j', 'simcc_j', 'rgb_pose_j'} == \
@@ -111,7 +111,7 @@ def test_files_of_published_rows():
 def test_facts_of_benchmarks(benchmark, kind):
     """Numbers from the benchmarks' papers, in the right places."""
     classes, people, frames, folder, protocol = PUBLISHED[benchmark]
-    small = benchmark == 'nw_ucla_small'
+    small = benchmark == 'nw_ucla_synthetic'
     for net in NETS:
         cfg = compose('stream', stream=f'{kind}_j', net=net,
                       benchmark=benchmark)
@@ -140,7 +140,7 @@ def test_facts_of_benchmarks(benchmark, kind):
         assert steps['FormatPooledInput']['num_person'] == people
     assert (cfg['train_cfg']['max_epochs'],
             cfg['train_dataloader']['batch_size']) == dict(
-        nw_ucla=(30, 16), nw_ucla_small=(20, 16)).get(benchmark, (65, 64))
+        nw_ucla=(30, 16), nw_ucla_synthetic=(20, 16)).get(benchmark, (65, 64))
     assert cfg['auto_scale_lr']['base_batch_size'] == \
         cfg['train_dataloader']['batch_size']
 
@@ -166,8 +166,8 @@ STEPS = [('ntu120', 'hp_j', net) for net in NETS] + [
     ('smarthome_cs', 'simcc_j', 'ctrgcn'), ('uav_human_csv1', 'rgb_j',
                                             'ctrgcn'),
     ('nw_ucla', 'rgb_pose_bm', 'ctrgcn'),
-    ('nw_ucla_small', 'hp_bm', 'mixformer'),
-    ('nw_ucla_small', 'pose_jm', 'agcn')]
+    ('nw_ucla_synthetic', 'hp_bm', 'mixformer'),
+    ('nw_ucla_synthetic', 'pose_jm', 'agcn')]
 
 
 @pytest.mark.parametrize('benchmark, stream, net', STEPS)

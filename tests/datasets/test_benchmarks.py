@@ -6,7 +6,7 @@ import pytest
 
 from hpnet_plugin.datasets import benchmarks
 from hpnet_plugin.datasets.benchmarks import label_of, split_names
-from hpnet_plugin.datasets.classes import class_names
+from hpnet_plugin.datasets.classes import read_classes
 
 
 @pytest.fixture(scope='module')
@@ -212,7 +212,7 @@ def test_classes_have_names():
     for benchmark, entry in benchmarks.BENCHMARKS.items():
         assert benchmarks.fields_of(benchmark, entry.example)
         for rule in entry.splits.values():
-            names = class_names(rule.classes)
+            names = read_classes(rule.classes)
             assert len(names) == len(entry.actions or names)
 
 

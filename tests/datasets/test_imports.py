@@ -164,6 +164,8 @@ class Evil:
      r'shape \(4, 17, 2\); expected \(people, frames'),
     ([dict(annotation(A, 0), keypoint_score=np.zeros((1, 4)))],
      r'keypoint_score \(1, 4\)'),
+    ([dict(frame_dir='')], 'without frame_dir or keypoint'),
+    ([dict(keypoint=0)], 'each with frame_dir'),
     ([dict(frame_dir=A)], 'without frame_dir or keypoint'),
     (dict(a=1), 'expected'),
     ([dict(annotation(A, 0), label='walk')], 'another type than expected'),

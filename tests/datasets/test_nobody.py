@@ -80,7 +80,7 @@ def test_annotation(tmp_path):
 def test_trained_and_tested(config, tmp_path):
     """No sample is refused, no value is lost, whatever stands beside it."""
     cfg = stream(*config) if config != 'hpnet' else Config(
-        compose('hpnet', benchmark='nw_ucla_small'))
+        compose('hpnet', benchmark='nw_ucla_synthetic'))
     empty = without_people(cfg, tmp_path, clips=2)
     model = MODELS.build(cfg.model).eval()
     for phase in ('train', 'test'):

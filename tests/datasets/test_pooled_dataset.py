@@ -255,10 +255,10 @@ class TestClipList:
         assert read_clip_labels(str(folder), 'train') == dict(a=2, d=1)
         for clip in whole['annotations']:
             del clip['keypoint'], clip['keypoint_score']
-        assert listed['annotations'] == whole['annotations']
-        assert listed['split'] == dict(train=['a', 'd'], test=['b', 'c'])
+        assert listed.clips == whole['annotations']
+        assert listed.splits == dict(train=['a', 'd'], test=['b', 'c'])
         os.remove(clip_list_path(path))
-        assert 'keypoint' in read_annotations(path)['annotations'][0]
+        assert 'keypoint' in read_annotations(path).clips[0]
         assert read_clips(path, 'test') == dict(b=0, c=-1)
 
     def test_nobody(self, folder):

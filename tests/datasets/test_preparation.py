@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from hpnet_plugin.datasets import preparation, sources
+from hpnet_plugin.datasets import labelling, preparation, sources
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.facts import read_facts
 
 
@@ -59,11 +60,11 @@ def test_ntu(ntu, tmp_path, main, capsys):
     # the extraction reads all of it
     clips = sources.find_clips(str(out / 'clips.txt'))
     assert len(clips) == 1434
-    classes = sources.read_classes(str(out / 'classes.txt'))
-    labels, _ = sources.assign_labels(clips, None, classes)
+    classes = read_classes(str(out / 'classes.txt'))
+    labels, _ = labelling.assign_labels(clips, None, classes)
     assert labels['S001C001P001R001A050_rgb'] == 49
     assert classes[49] == 'punch/slap'
-    again = sources.read_labels(str(out / 'labels.txt'))
+    again = labelling.read_labels(str(out / 'labels.txt'))
     assert all(again[name] == str(label) for name, label in labels.items())
     splits = json.loads((out / 'splits.json').read_text())
     assert set(splits['xsub_train']) | set(splits['xsub_val']) == set(

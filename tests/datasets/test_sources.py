@@ -5,8 +5,8 @@ import re
 import pytest
 
 from hpnet_plugin.datasets import clips as clip_names
-from hpnet_plugin.datasets import sources
-from hpnet_plugin.datasets.sources import Clip, SourceError
+from hpnet_plugin.datasets import labelling, sources, split_lists
+from hpnet_plugin.datasets.sources import SourceClip, SourceError
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def videos(tmp_path):
 def test_subfolder_a_class(videos):
     clips = sources.find_clips(str(videos))
     assert [clip.name for clip in clips] == ['a', 'b', 'c']
-    labels, classes = sources.assign_labels(clips)
+    labels, classes = labelling.assign_labels(clips)
     assert classes == ['bow', 'wave']
     assert labels == dict(a=1, b=1, c=0)
 
@@ -30,9 +30,9 @@ def test_subfolder_a_class(videos):
 def test_flat_folder_and_single_video(videos):
     clips = sources.find_clips(str(videos / 'wave'))
     assert [clip.name for clip in clips] == ['a', 'b']
-    assert sources.assign_labels(clips) == ({}, None)
+    assert labelling.assign_labels(clips) == ({}, None)
     assert sources.find_clips(str(videos / 'wave/b.mp4')) == [
-        Clip('b', str(videos / 'wave/b.mp4'))]
+        SourceClip('b', str(videos / 'wave/b.mp4'))]
 
 
 def test_list_file(videos):
@@ -41,7 +41,7 @@ def test_list_file(videos):
     clips = sources.find_clips(str(path))
     assert [(clip.name, clip.label) for clip in clips] == [('a', '1'),
                                                            ('c', '0')]
-    assert sources.assign_labels(clips) == (dict(a=1, c=0), None)
+    assert labelling.assign_labels(clips) == (dict(a=1, c=0), None)
     path.write_text('wave/a.avi\nbow/notes.txt\n')
     with pytest.raises(SourceError, match='line 2'):
         sources.find_clips(str(path))
@@ -68,13 +68,13 @@ def test_nothing_there(tmp_path, content, message):
 
 class TestLabels:
 
-    clips = [Clip('a', 'a.mp4'), Clip('b', 'b.mp4')]
+    clips = [SourceClip('a', 'a.mp4'), SourceClip('b', 'b.mp4')]
 
     def assign(self, tmp_path, text, classes=None):
         path = tmp_path / 'labels.txt'
         path.write_text(text)
-        return sources.assign_labels(
-            self.clips, sources.read_labels(str(path)), classes)
+        return labelling.assign_labels(
+            self.clips, labelling.read_labels(str(path)), classes)
 
     def test_numbers_and_names(self, tmp_path):
         classes = ['bow', 'wave hello']
@@ -97,13 +97,7 @@ class TestLabels:
         path = tmp_path / 'labels.txt'
         path.write_bytes(b'\xff\xfe\x00a')
         with pytest.raises(SourceError, match='no text file'):
-            sources.read_labels(str(path))
-
-    def test_repeated_classes(self, tmp_path):
-        path = tmp_path / 'classes.txt'
-        path.write_text('bow\nwave\nbow\n')
-        with pytest.raises(SourceError, match='repeated'):
-            sources.read_classes(str(path))
+            labelling.read_labels(str(path))
 
 
 @pytest.mark.parametrize('content, message', [
@@ -121,22 +115,22 @@ def test_wrong_splits(tmp_path, content, message):
     path = tmp_path / 'splits.json'
     path.write_text(json.dumps(content))
     with pytest.raises(SourceError, match=message):
-        sources.read_splits(str(path), TestLabels.clips)
+        split_lists.read_splits(str(path), TestLabels.clips)
 
 
 def test_splits(tmp_path):
     path = tmp_path / 'splits.json'
     path.write_text(json.dumps(dict(train=['a'], val=[], test=['b'])))
-    assert sources.read_splits(str(path), TestLabels.clips) == dict(
+    assert split_lists.read_splits(str(path), TestLabels.clips) == dict(
         train=['a'], val=[], test=['b'])
     # protocols share clips, and train_full holds those of val
     several = dict(xsub_train=['a'], xsub_val=['b'],
                    xsub_train_full=['a', 'b'], xset_test=['a'])
     path.write_text(json.dumps(several))
-    assert sources.read_splits(str(path), TestLabels.clips) == several
+    assert split_lists.read_splits(str(path), TestLabels.clips) == several
     path.write_text('{')
     with pytest.raises(SourceError, match='splits.json'):
-        sources.read_splits(str(path), TestLabels.clips)
+        split_lists.read_splits(str(path), TestLabels.clips)
 
 
 def test_nothing_is_skipped_without_a_word(videos):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hpnet_plugin  # noqa: F401
-from hpnet_plugin.datasets.sources import Clip, find_clips
+from hpnet_plugin.datasets.sources import SourceClip, find_clips
 from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.detectors import FrameDetector
 from hpnet_plugin.estimation.extractor import build_extractor
@@ -107,7 +107,7 @@ def link(video, tmp_path):
         folder.mkdir(exist_ok=True)
         path = os.fsencode(folder) + b'/' + os.fsencode(name) + b'.mp4'
         os.link(video, path)
-        return Clip(name, os.fsdecode(path))
+        return SourceClip(name, os.fsdecode(path))
 
     return call
 

@@ -37,7 +37,7 @@ def test_golden_pose_simcc(golden, root, tmp_path):
     for name, value in found.items():
         largest = np.abs(expected[name]).max()
         np.testing.assert_allclose(
-            value, expected[name], rtol=0, atol=1e-4 * largest, err_msg=name)
+            value, expected[name], rtol=0, atol=1e-6 * largest, err_msg=name)
     # what the extraction takes: decoded by mmpose
     decoded = net.model.head.decode((x, y))
     np.testing.assert_allclose(

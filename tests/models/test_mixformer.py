@@ -44,7 +44,7 @@ def pair(linear, query, key):
 def spatial():
     torch.manual_seed(0)
     graph = torch.from_numpy(adjacency(STAR))
-    net = mixformer.SpatialMixFormer(5, 16, graph).eval()
+    net = mixformer._SpatialMixFormer(5, 16, graph).eval()
     nn.init.normal_(net.GEME)
     nn.init.normal_(net.bn.weight)
     return net
@@ -116,7 +116,7 @@ def test_spatial_frame_by_frame(spatial):
 
 @torch.no_grad()
 def test_temporal_attention_by_hand():
-    net = mixformer.TemporalAttention(6, 4, 8, stride=2).eval()
+    net = mixformer._TemporalAttention(6, 4, 8, stride=2).eval()
     x = torch.randn(2, 6, 16, 3)
     feature = net.conv(x)
     out = net(x) * math.sqrt(1 + 1e-5)
@@ -135,7 +135,7 @@ def test_temporal_attention_by_hand():
 @pytest.mark.parametrize('given', [1, 5, 8, 16])
 def test_other_lengths_are_stretched(given):
     """The map is of the clip stretched to its size, and brought back."""
-    net = mixformer.TemporalAttention(6, 4, 8, stride=1)
+    net = mixformer._TemporalAttention(6, 4, 8, stride=1)
     x = torch.randn(3, given)
 
     def stretch(values, size):
@@ -147,7 +147,7 @@ def test_other_lengths_are_stretched(given):
 
 @torch.no_grad()
 def test_gate_by_hand():
-    net = mixformer.SequentialHolding(6, 4, stride=1).eval()
+    net = mixformer._SequentialHolding(6, 4, stride=1).eval()
     assert not net.combine.weight.any()  # half open
     nn.init.normal_(net.combine.weight)
     x = torch.randn(2, 6, 5, 3)
@@ -164,7 +164,7 @@ def test_gate_by_hand():
 def test_branches_deal_out_any_width():
     for channels, widths in ((80, [16] * 5), (64, [12, 13, 13, 13, 13]),
                              (8, [1, 1, 2, 2, 2])):
-        net = mixformer.TemporalMixFormer(channels, 8, 1).eval()
+        net = mixformer._TemporalMixFormer(channels, 8, 1).eval()
         x = torch.randn(1, channels, 8, 3)
         assert [branch(x).shape[1] for branch in net.branches] == widths
         assert net(x).shape == x.shape
@@ -174,7 +174,7 @@ def test_branches_deal_out_any_width():
 def test_skips_fit_any_number_of_frames(frames):
     x = torch.randn(1, 3, frames, 2)
     rounded = -(-frames // 4)
-    pooled = mixformer.Retrospect(3, 8, 4).pool(x)
+    pooled = mixformer._Retrospect(3, 8, 4).pool(x)
     assert pooled.shape[2] == rounded
     torch.testing.assert_close(pooled[:, :, -1],
                                x[:, :, 4 * (rounded - 1):].mean(2))
@@ -296,7 +296,7 @@ def test_half_precision():
 @torch.no_grad()
 def test_a_block_compiles_whole():
     graph = torch.from_numpy(adjacency(STAR))
-    block = mixformer.MixFormerBlock(8, 16, graph, 8, stride=2).eval()
+    block = mixformer._MixFormerBlock(8, 16, graph, 8, stride=2).eval()
     x = torch.randn(2, 8, 12, 4)  # another length than the map's
     compiled = torch.compile(block, backend='eager', fullgraph=True)
     torch.testing.assert_close(compiled(x), block(x))

@@ -50,7 +50,7 @@ def test_no_bias_and_no_norm_of_hpnet_decays(recipe, decay):
 def test_small_hpnet():
     """From scratch, at one rate."""
     for name, (param, value) in decays(
-            'hpnet', benchmark='nw_ucla_small').items():
+            'hpnet', benchmark='nw_ucla_synthetic').items():
         assert value == (0 if param.ndim <= 1 else 0.05), name
 
 

@@ -5,7 +5,7 @@ import torch
 from mmaction.registry import MODELS
 
 from hpnet_plugin.models import TRMM
-from hpnet_plugin.models.backbones.smclm import PooledFeatures
+from hpnet_plugin.models.backbones.smclm import StreamFeatures
 
 B, K, C, D = 2, 5, 8, 6
 KINDS = [
@@ -34,7 +34,7 @@ def pooled():
     rng = torch.manual_seed(2)
     feat = torch.randn(B, D, generator=rng)
     joints = torch.randn(B, 17, D, generator=rng)
-    return PooledFeatures((feat, ), feat, joints)
+    return StreamFeatures((feat, ), feat, joints)
 
 
 @pytest.mark.parametrize('kind', KINDS, ids=NAMES)
@@ -75,7 +75,7 @@ def test_text_of_each_clip(kind, text, pooled):
     each = torch.stack([text, 2 * text])
     out = module(each, pooled)
     for i in range(B):
-        one = PooledFeatures((), pooled.concat[i:i + 1],
+        one = StreamFeatures((), pooled.concat[i:i + 1],
                              pooled.joints[i:i + 1])
         torch.testing.assert_close(out[i:i + 1], module(each[i], one))
 

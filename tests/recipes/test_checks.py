@@ -11,10 +11,11 @@ from hpnet_plugin.recipes.checks import disagreements
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """A folder of the ten classes of nw_ucla_small, one person a clip."""
+    """A folder of the ten classes of nw_ucla_synthetic, one person a clip."""
     path = tmp_path_factory.mktemp('data') / 'mine'
-    write_synthetic(Config(compose('hpnet', benchmark='nw_ucla_small')), path,
-                    clips=1, frames=4)
+    write_synthetic(
+        Config(compose('hpnet', benchmark='nw_ucla_synthetic')), path,
+        clips=1, frames=4)
     return path
 
 
@@ -55,7 +56,7 @@ def test_number_of_classes(recipe, data):
 @pytest.mark.parametrize('recipe', ['stream', 'hpnet'])
 def test_names_of_classes(recipe, data, facts):
     """Another order, or another spelling: the first difference is named."""
-    config = on(compose(recipe, benchmark='nw_ucla_small'), data)
+    config = on(compose(recipe, benchmark='nw_ucla_synthetic'), data)
     assert disagreements(config) == []
     names = json.loads((data / 'dataset.json').read_text())['classes']
     facts(classes=[*names[:3], names[4], names[3], *names[5:]])
@@ -76,7 +77,7 @@ def test_a_benchmark_s_own_folder(data, facts, monkeypatch):
     link = data.parent / 'data/nw_ucla'
     link.symlink_to(data)
     try:
-        config = compose('hpnet', benchmark='nw_ucla_small')
+        config = compose('hpnet', benchmark='nw_ucla_synthetic')
         assert disagreements(config) == []
         facts(classes=['a', 'b'])
         assert 'data/nw_ucla has 2 classes' in disagreements(config)[0]
@@ -119,6 +120,6 @@ def test_old_configs_on_old_folders(data, facts):
 
 def test_damaged_facts(data, facts):
     facts(version=99)
-    config = on(compose('stream', benchmark='nw_ucla_small'), data)
+    config = on(compose('stream', benchmark='nw_ucla_synthetic'), data)
     found, = disagreements(config)
     assert 'dataset.json' in found and 'version 99' in found

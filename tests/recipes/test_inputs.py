@@ -46,14 +46,14 @@ def test_3d_poses(elsewhere):
 @pytest.fixture
 def folder(elsewhere):
     """A dataset folder with all that HP-Net needs."""
-    cfg = Config(compose('hpnet', benchmark='nw_ucla_small'))
+    cfg = Config(compose('hpnet', benchmark='nw_ucla_synthetic'))
     write_synthetic(cfg, elsewhere / 'data/nw_ucla', clips=1, frames=4)
     return elsewhere / 'data/nw_ucla'
 
 
 @pytest.fixture
 def cfg(folder):
-    return Config(compose('hpnet', benchmark='nw_ucla_small'))
+    return Config(compose('hpnet', benchmark='nw_ucla_synthetic'))
 
 
 def test_nothing_is_missing(cfg):

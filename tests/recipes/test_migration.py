@@ -5,6 +5,7 @@ import re
 import pytest
 from mmengine.config import Config
 
+from hpnet_plugin.benchmark_files import benchmark_key
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.recipes.reading import num_classes
 from hpnet_plugin.runner import current_config
@@ -62,10 +63,12 @@ def test_each_former_config(former):
         if name != 'benchmark' and not value.startswith('work_dirs/'):
             assert cfg[name] == value
     benchmark = settings.get('benchmark') or cfg.get('benchmark')
+    benchmark = benchmark and benchmark_key(benchmark)
     if benchmark and 'released' not in path:
         assert cfg.benchmark == benchmark
         assert num_classes(cfg) == compose(
             'stream', benchmark=benchmark)['model']['cls_head']['num_classes']
+        former = former.replace('nw_ucla_small', 'nw_ucla_synthetic')
         assert benchmark in former or 'demo' in former
     # a row of the paper has a file of the new name, which is the same
     name = re.sub(r'/hp(?=[jb])', '/hp_', former)

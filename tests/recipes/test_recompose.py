@@ -38,7 +38,7 @@ def test_tuples_are_lists():
 @pytest.mark.parametrize('recipe, before, after', [
     ('stream', dict(), dict(stream='pose3d_bm')),
     ('stream', dict(net='stgcn'), dict(net='mixformer')),
-    ('stream', dict(stream='hp_b'), dict(benchmark='nw_ucla_small')),
+    ('stream', dict(stream='hp_b'), dict(benchmark='nw_ucla_synthetic')),
     ('stream', dict(), dict(size='small', benchmark='smarthome_cv2')),
     ('hpnet', dict(), dict(benchmark='uav_human_csv2')),
     ('hpnet', dict(), dict(size='small')),
@@ -91,13 +91,13 @@ def test_changes_by_hand_stay():
 
 
 def test_max_epochs_is_a_setting():
-    config = compose('stream', benchmark='nw_ucla_small')
+    config = compose('stream', benchmark='nw_ucla_synthetic')
     config['train_cfg']['max_epochs'] = 8
     assert recompose(config) == compose(
-        'stream', benchmark='nw_ucla_small', epochs=8)
-    config = compose('stream', benchmark='nw_ucla_small')
+        'stream', benchmark='nw_ucla_synthetic', epochs=8)
+    config = compose('stream', benchmark='nw_ucla_synthetic')
     assert recompose({**config, 'epochs': 8}) == compose(
-        'stream', benchmark='nw_ucla_small', epochs=8)
+        'stream', benchmark='nw_ucla_synthetic', epochs=8)
 
 
 def test_a_config_without_settings():
@@ -122,7 +122,7 @@ def folder(tmp_path, monkeypatch):
 
     def write(name, **changes):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
-        facts = benchmark_facts('nw_ucla_small')
+        facts = benchmark_facts('nw_ucla_synthetic')
         write_facts(name, replace(facts, **dict(dict(
             benchmark=None, classes=('walk', 'run'), frames=16), **changes)))
 

@@ -2,7 +2,6 @@
 import pytest
 from mmengine.config import Config
 
-from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.reproduction.estimates import (
     POSE_MACS,
@@ -10,6 +9,7 @@ from hpnet_plugin.reproduction.estimates import (
     clips_of,
     estimate_run,
 )
+from hpnet_plugin.reproduction.paper_tables import read_table
 from hpnet_plugin.reproduction.tables import Reproduction
 
 
@@ -62,7 +62,7 @@ def test_of_posec3d(tmp_path, monkeypatch):
 
 def test_unknown_pose_nets_and_clips(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cfg = Config(compose('stream', benchmark='nw_ucla_small'))
+    cfg = Config(compose('stream', benchmark='nw_ucla_synthetic'))
     assert estimate_run(cfg).hours is None
     cfg = Config(compose('stream', benchmark='nw_ucla', tap=None))
     assert estimate_run(cfg).extraction['data/nw_ucla'] > 0

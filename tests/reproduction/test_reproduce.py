@@ -12,14 +12,14 @@ from mmengine.config import Config
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.commands import reproduce
 from hpnet_plugin.evaluation.metrics import softmax
-from hpnet_plugin.evaluation.paper_tables import read_table
 from hpnet_plugin.evaluation.scores import Scores, write_scores
+from hpnet_plugin.files import try_locked
 from hpnet_plugin.reproduction.gpus import Hardware
+from hpnet_plugin.reproduction.paper_tables import read_table
 from hpnet_plugin.reproduction.runs import (
     ReproductionError,
     Run,
     decisive,
-    lock,
 )
 from hpnet_plugin.reproduction.tables import Reproduction
 
@@ -30,22 +30,22 @@ train_dataloader = dict(batch_size=4)
 val_dataloader = test_dataloader = dict(batch_size=4)
 """
 DATA = "data_root = '{data}'\n"
-A, B = 'hp_j_ctrgcn_nw_ucla_small', 'pose_j_ctrgcn_nw_ucla_small'
+A, B = 'hp_j_ctrgcn_nw_ucla_synthetic', 'pose_j_ctrgcn_nw_ucla_synthetic'
 TABLE = dict(
     title='a table', note='What to know.',
-    benchmarks={'nw_ucla_small': dict(metric='top1'),
+    benchmarks={'nw_ucla_synthetic': dict(metric='top1'),
                 'nw_ucla': dict(metric='top1')},
     weights=dict(b=2), softmax=['b'],
     rows=[
         dict(id='a', recipe='stream', settings=dict(stream='hp_j',
                                                     net='ctrgcn'),
-             published=dict(nw_ucla_small=50., nw_ucla=50.)),
+             published=dict(nw_ucla_synthetic=50., nw_ucla=50.)),
         dict(id='b', recipe='stream', settings=dict(stream='pose_j',
                                                     net='ctrgcn')),
         dict(id='both', name='a + b', fuse=['a', 'b']),
         dict(id='third', of='a', **{'class': 3}),
         dict(id='some', of='both', clips='some.txt'),
-        dict(id='theirs', published=dict(nw_ucla_small=75.)),
+        dict(id='theirs', published=dict(nw_ucla_synthetic=75.)),
     ])
 
 
@@ -126,7 +126,7 @@ def test_difference_needs_the_published_number_of_clips(
     """NW-UCLA's views, told by the names of the folder and the split."""
     (configs / 'stream.py').write_text(CONFIG.format(root=root))
     for stem in (A, B):
-        folder = tmp_path / f'out/{stem.removesuffix("_small")}/seed0'
+        folder = tmp_path / f'out/{stem.removesuffix("_synthetic")}/seed0'
         folder.mkdir(parents=True)
         write_scores(folder / 'scores.pkl', scores_of(0, clips))
     assert reproduce.main(['3', '--benchmark', 'nw_ucla', '--out', 'out',
@@ -176,7 +176,7 @@ def test_dry_run(done, capsys):
     assert f'# {B}, seed 0: done' in printed
     assert 'TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 mim train mmaction2 ' \
         f'configs/stream.py --work-dir out/{A}/seed0 --seed 0 --amp ' \
-        '--cfg-options stream=hp_j net=ctrgcn benchmark=nw_ucla_small ' \
+        '--cfg-options stream=hp_j net=ctrgcn benchmark=nw_ucla_synthetic ' \
         'train_cfg.max_epochs=3' in printed
     assert '\nmim test mmaction2' in printed  # in float32
     assert 'epoch_3.pth' in printed
@@ -186,10 +186,10 @@ def test_dry_run(done, capsys):
 def test_all_is_every_benchmark_of_every_table(configs, capsys):
     assert reproduce.main(['all', '--no-run']) == 0
     printed = capsys.readouterr().out
-    assert 'Table 3: a table (nw_ucla_small)' in printed
+    assert 'Table 3: a table (nw_ucla_synthetic)' in printed
     assert 'Table 3: a table (nw_ucla)' in printed
     assert reproduce.main(['all', '--no-run', '--benchmark', 'nw_ucla']) == 0
-    assert '(nw_ucla_small)' not in capsys.readouterr().out
+    assert '(nw_ucla_synthetic)' not in capsys.readouterr().out
 
 
 def test_only_and_what_it_is_made_of(configs):
@@ -302,7 +302,7 @@ def test_two_processes_share_the_work(configs):
     write_synthetic(current(configs), configs / 'data', clips=1, frames=4)
     run = first_run(configs)
     run.folder.mkdir(parents=True)
-    with lock(run.folder / '.lock') as mine:
+    with try_locked(run.folder / '.lock') as mine:
         assert mine
         assert run() is False
 

@@ -73,7 +73,7 @@ def test_tunes_on_other_clips_only(fuse, files, capsys):
     assert fuse([*tuned, 'j_val.pkl', 'b_val.pkl']) == 0
     out = capsys.readouterr().out
     assert 'searched by top1 on 4 validation clips' in out
-    assert 'fusion, weights as given   75.00' in out
+    assert 'fusion, weights as given 75.00' in ' '.join(out.split())
     result = json.loads((files / 'r.json').read_text())
     assert result['fusion']['top1'] == 100
     assert result['tuned'] == dict(on='validation', clips=4, by='top1')

@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.datasets.classes import class_names
+from hpnet_plugin.datasets.classes import read_classes
 from hpnet_plugin.facts import read_facts
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.recipes.inputs import missing_inputs
@@ -72,7 +72,7 @@ def test_real_files_with_labels_from_their_names(
     assert found['split']['xsub_train_full'] == NAMES
     assert found['split']['xset_test'] == NAMES
     assert (out / 'classes.txt').read_text().splitlines() == \
-        class_names('ntu120')
+        read_classes('ntu120')
     cfg = Config(compose('released_stream', stream='hp_b',
                          data_root=str(out)))
     dataset = cfg.train_dataloader.dataset

@@ -145,7 +145,7 @@ def test_training(tmp_path):
     section = training_section(folders)
     assert [row[-1] for row in section.table] == ['chosen on', 'val',
                                                   'TEST clips']
-    assert section.text.startswith('NOTE') and 'flattered' in section.text
+    assert section.text.startswith('NOTE') and 'overstated' in section.text
 
 
 @pytest.mark.parametrize('paths, names', [

@@ -1,14 +1,18 @@
 """Augmentations for pooled features and 2D pose, all of the whole clip."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from ...graph import mirror_pairs
-from .clip import CLIP_KEYS, clip_arrays, clip_name
+from .clip import CLIP_KEYS, clip_arrays, clip_title
 
 
-def _check_ratio(name, value):
+def _check_ratio(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f'{name} must be between 0 and 1, got {value}')
     return value
@@ -33,29 +37,21 @@ class RandomTemporalCrop(BaseTransform):
           any was cut; for ``LoadPersonCrops`` after it)
 
     Args:
-        min_ratio (float): The shortest stretch, as a part of the clip; its
-            length is drawn evenly between this and the whole. Defaults to
-            0.5.
+        min_ratio: The shortest stretch, as a part of the clip; its length is
+            drawn evenly between this and the whole. Defaults to 0.5.
     """
 
-    def __init__(self, min_ratio=0.5):
+    def __init__(self, min_ratio: float = 0.5) -> None:
         self.min_ratio = _check_ratio('min_ratio', min_ratio)
 
     @cache_randomness
-    def _draw(self, frames):
+    def _draw(self, frames: int) -> tuple[int, int]:
         length = round(frames * np.random.uniform(self.min_ratio, 1))
         length = max(length, 1)
         return np.random.randint(frames - length + 1), length
 
-    def transform(self, results):
-        """Cut each array to the same stretch.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with fewer frames.
-        """
+    def transform(self, results: dict) -> dict:
+        """Cut each array to the same stretch."""
         arrays = clip_arrays(results)
         frames = next(iter(arrays.values())).shape[1]
         start, length = self._draw(frames)
@@ -66,7 +62,7 @@ class RandomTemporalCrop(BaseTransform):
         results['frame_start'] = results.get('frame_start', 0) + start
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(min_ratio={self.min_ratio})'
 
 
@@ -90,17 +86,21 @@ class FlipJoints(BaseTransform):
         - pooled_feat, keypoint, keypoint_score, imgs (those that are there)
 
     Args:
-        flip_ratio (float): How often. Defaults to 0.5.
-        layout (str): See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults
-            to ``'coco'``.
-        keys (Sequence[str]): What is mirrored. Defaults to all four; the
-            released code mirrors ``('imgs', )``.
+        flip_ratio: How often. Defaults to 0.5.
+        layout: See :func:`hpnet_plugin.graph.mirror_pairs`. Defaults to
+            ``'coco'``.
+        keys: What is mirrored. Defaults to all four; the released code mirrors
+            ``('imgs', )``.
+
+    Raises:
+        ValueError: If a key or the layout is none of these, or the ratio no
+            ratio.
     """
 
     def __init__(self,
-                 flip_ratio=0.5,
-                 layout='coco',
-                 keys=(*CLIP_KEYS, 'imgs')):
+                 flip_ratio: float = 0.5,
+                 layout: str = 'coco',
+                 keys: Sequence[str] = (*CLIP_KEYS, 'imgs')) -> None:
         self.flip_ratio = _check_ratio('flip_ratio', flip_ratio)
         unknown = set(keys) - {*CLIP_KEYS, 'imgs'}
         if unknown or not keys:
@@ -111,24 +111,18 @@ class FlipJoints(BaseTransform):
         self.order = mirror_pairs(layout)
 
     @cache_randomness
-    def _draw(self):
+    def _draw(self) -> bool:
         return np.random.rand() < self.flip_ratio
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Mirror each array, or none.
 
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
-
         Raises:
-            ValueError: If the joints are not in pixels any more, or not
-                those of the layout.
+            ValueError: If the joints are not in pixels any more, or not those
+                of the layout.
         """
         if 'keypoint_scale' in results and 'keypoint' in self.keys:
-            raise ValueError(f'{clip_name(results)}: FlipJoints goes before '
+            raise ValueError(f'{clip_title(results)}: FlipJoints goes before '
                              'NormalizeKeypoint, which knows no image')
         if not self._draw():
             return results
@@ -140,7 +134,7 @@ class FlipJoints(BaseTransform):
             array = arrays[key]
             if array.shape[2] != len(self.order):
                 raise ValueError(
-                    f'{clip_name(results)}: {key} has {array.shape[2]} '
+                    f'{clip_title(results)}: {key} has {array.shape[2]} '
                     f'joints, layout {self.layout!r} {len(self.order)}')
             results[key] = array = array[:, :, self.order]
             if key == 'keypoint':
@@ -150,31 +144,24 @@ class FlipJoints(BaseTransform):
                 array[absent] = 0
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(flip_ratio={self.flip_ratio}, '
                 f'layout={self.layout!r}, keys={self.keys})')
 
 
 class _Drop(BaseTransform):
     """Set a random part of an axis to zero, of all people alike."""
-    axis = None
+    axis: int
 
-    def __init__(self, drop_ratio=0.1):
+    def __init__(self, drop_ratio: float = 0.1) -> None:
         self.drop_ratio = _check_ratio('drop_ratio', drop_ratio)
 
     @cache_randomness
-    def _draw(self, number):
+    def _draw(self, number: int) -> np.ndarray:
         return np.random.rand(number) < self.drop_ratio
 
-    def transform(self, results):
-        """Drop the same in each array.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with arrays that are partly zero.
-        """
+    def transform(self, results: dict) -> dict:
+        """Drop the same in each array."""
         arrays = clip_arrays(results)
         drop = self._draw(next(iter(arrays.values())).shape[self.axis])
         where = (slice(None), ) * self.axis + (drop, )
@@ -183,7 +170,7 @@ class _Drop(BaseTransform):
             results[key][where] = 0
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(drop_ratio={self.drop_ratio})'
 
 
@@ -202,7 +189,7 @@ class DropFrames(_Drop):
         - pooled_feat, keypoint, keypoint_score (those that are there)
 
     Args:
-        drop_ratio (float): Chance of each frame. Defaults to 0.1.
+        drop_ratio: Chance of each frame. Defaults to 0.1.
     """
     axis = 1
 
@@ -211,17 +198,13 @@ class DropFrames(_Drop):
 class DropJoints(_Drop):
     """Make random joints empty through the clip, as if they were hidden.
 
-    Goes after ``NormalizeKeypoint`` and ``ResizeTemporal``.
+    Goes where :class:`DropFrames` goes.
 
-    Required Keys:
+    Required Keys, Modified Keys:
 
-        - pooled_feat, keypoint, keypoint_score (at least one of them)
-
-    Modified Keys:
-
-        - pooled_feat, keypoint, keypoint_score (those that are there)
+        - those of ``DropFrames``
 
     Args:
-        drop_ratio (float): Chance of each joint. Defaults to 0.1.
+        drop_ratio: Chance of each joint. Defaults to 0.1.
     """
     axis = 2

@@ -1,5 +1,9 @@
 """Person-centred RGB clips."""
+from __future__ import annotations
+
 import os.path as osp
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -8,7 +12,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...resampling import middle_frames, segments
 from ..crops import SIZE, Crops, read_timelines
-from .clip import clip_name, split_name
+from .clip import clip_title, split_name
 
 
 @TRANSFORMS.register_module()
@@ -53,22 +57,25 @@ class LoadPersonCrops(BaseTransform):
         - modality
 
     Args:
-        num_frames (int): T, frames a view. Defaults to 8.
-        num_views (int): Views in testing, whose frames are evenly spread
-            within the segments. Defaults to 1.
-        folder (str, optional): Folder of the clips. Defaults to None:
-            ``crops`` in the dataset folder.
-        test_mode (bool): Whether to take the middle frames. The pipelines of
+        num_frames: T, frames a view. Defaults to 8.
+        num_views: Views in testing, whose frames are evenly spread within the
+            segments. Defaults to 1.
+        folder: Folder of the clips. Defaults to None: ``crops`` in the dataset
+            folder.
+        test_mode: Whether to take the middle frames. The pipelines of
             validation and test say so themselves, as with the stock
             samplers: a dataset's ``test_mode`` does not reach its transforms.
             Defaults to False.
+
+    Raises:
+        ValueError: If a number is below 1, or several views are for training.
     """
 
     def __init__(self,
-                 num_frames=8,
-                 num_views=1,
-                 folder=None,
-                 test_mode=False):
+                 num_frames: int = 8,
+                 num_views: int = 1,
+                 folder: str | None = None,
+                 test_mode: bool = False) -> None:
         if num_frames < 1 or num_views < 1:
             raise ValueError('num_frames and num_views must be at least 1, '
                              f'got {num_frames} and {num_views}')
@@ -81,37 +88,31 @@ class LoadPersonCrops(BaseTransform):
         self.folder = folder
         self._timelines = {}
 
-    def _timeline(self, folder):
-        """dict: Of the crops in a folder, read once a process."""
+    def _timeline(self, folder: str) -> dict[str, int]:
+        """Of the crops in a folder, read once a process."""
         if folder not in self._timelines:
             self._timelines[folder] = read_timelines(folder)
         return self._timelines[folder]
 
     @cache_randomness
-    def _draw(self, low, high):
+    def _draw(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         return np.random.randint(low, np.maximum(high, low + 1))
 
-    def sample(self, frames):
+    def sample(self, frames: int) -> np.ndarray:
         """Numbers of the frames that are taken.
 
         Args:
-            frames (int): Frames of the clip, F.
+            frames: Frames of the clip, F.
 
         Returns:
-            np.ndarray: (num_views * T,), view by view.
+            (num_views * T,), view by view.
         """
         if self.test_mode:
             return middle_frames(frames, self.num_frames, self.num_views)
         return self._draw(*segments(frames, self.num_frames))
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the images.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
 
         Raises:
             FileNotFoundError: If the clip has no crops.
@@ -121,7 +122,7 @@ class LoadPersonCrops(BaseTransform):
         """
         folder, name = split_name(results)
         if 'clip_len' in results:
-            raise ValueError(f'{clip_name(results)}: LoadPersonCrops goes '
+            raise ValueError(f'{clip_title(results)}: LoadPersonCrops goes '
                              'before transforms that resample the frames')
         folder = self.folder or osp.join(osp.dirname(folder), 'crops')
         frames = results['total_frames']
@@ -132,24 +133,15 @@ class LoadPersonCrops(BaseTransform):
         if own == 0:
             imgs = [np.zeros((SIZE, SIZE, 3), np.uint8)] * len(self.sample(1))
         else:
-            try:
-                crops = Crops.of(folder, name) if given is None else given
-            except FileNotFoundError as error:
-                raise FileNotFoundError(
-                    f'{clip_name(results)} has no crops: {error}') from None
-            if own is None and crops.frames != stored:
+            crops = given or find_crops(results, folder, name)
+            if own is None:
+                check_length(results, crops, stored)
+            elif crops.frames != own:
                 raise ValueError(
-                    f'{clip_name(results)}: {getattr(crops, "path", "it")} '
-                    f'has {crops.frames} frames, the annotation {stored}; '
-                    'both must come from '
-                    'the same extraction. (Crops that others cut are taken '
-                    'by hpnet import-released --crops FOLDER)')
-            if own is not None:
-                if crops.frames != own:
-                    raise ValueError(
-                        f'{clip_name(results)}: {crops.path} has '
-                        f'{crops.frames} frames, and had {own} when '
-                        'hpnet import-released took it: run that again')
+                    f'{clip_title(results)}: {crops.path} has {crops.frames} '
+                    f'frames, and had {own} when hpnet import-released took '
+                    'it: run that again')
+            else:
                 # the stretch that RandomTemporalCrop has left
                 end = -(-(start + frames) * own // stored)
                 start = start * own // stored
@@ -162,7 +154,48 @@ class LoadPersonCrops(BaseTransform):
         results['modality'] = 'RGB'
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(num_frames={self.num_frames}, '
                 f'num_views={self.num_views}, folder={self.folder!r}, '
                 f'test_mode={self.test_mode})')
+
+
+def find_crops(results: Mapping[str, Any], folder: str, name: str) -> Crops:
+    """Crops of a clip.
+
+    Args:
+        results: The clip, for messages.
+        folder: Of all clips' crops.
+        name: Of the clip.
+
+    Returns:
+        The crops.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    try:
+        return Crops.of(folder, name)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{clip_title(results)} has no crops: {error}') from None
+
+
+def check_length(results: Mapping[str, Any], crops: Crops, frames: int
+                 ) -> None:
+    """Refuse crops of another cut of a clip than its annotation.
+
+    Args:
+        results: The clip, for messages.
+        crops: Its crops.
+        frames: Frames of its annotation.
+
+    Raises:
+        ValueError: If the crops have another number of frames.
+    """
+    if crops.frames != frames:
+        raise ValueError(
+            f'{clip_title(results)}: {getattr(crops, "path", "it")} has '
+            f'{crops.frames} frames, the annotation {frames}; both must come '
+            'from the same extraction. (Crops that others cut are taken by '
+            'hpnet import-released --crops FOLDER)')

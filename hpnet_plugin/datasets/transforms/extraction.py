@@ -1,5 +1,8 @@
 """Pooled features in a pipeline, without a store."""
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -12,6 +15,10 @@ from ...estimation.given_boxes import checked_boxes
 from ...estimation.given_joints import ClipJoints, JointsSource
 from ...estimation.people import ListedPeople, People
 from ...estimation.zoo import choose_detector, choose_pose
+
+if TYPE_CHECKING:
+    from ...estimation.extractor import PooledExtractor
+    from ...estimation.people import PersonSource
 
 
 @TRANSFORMS.register_module()
@@ -47,54 +54,56 @@ class PooledHeatmapExtraction(BaseTransform):
         - pooled_feat ((M, T, V, C), float16; several taps joined along C)
 
     Args:
-        pose (str): A name such as ``'rtmpose-m'``, an mmpose config or an
-            ONNX file; see ``choose_pose`` and ``build_extractor``.
-        taps (Sequence[str]): What to pool; see ``build_extractor``. Defaults
-            to those of a pose net with a name.
-        checkpoint (str, optional): Weights of the mmpose net.
-        detector (str, optional): Finds the people where the results have
-            neither boxes nor joints; see ``choose_detector``. Defaults to
-            None: boxes or joints are required.
-        det_checkpoint (str, optional): Weights of the detector.
-        region (int): R of Eq. 3. Defaults to 1.
-        grid (str): See ``pool_at_joints``. Defaults to ``'exact'``.
-        aspect (str): See ``PooledExtractor``. Defaults to ``'input'``.
-        norm (str): See ``build_extractor``. Defaults to ``'eval'``.
-        num_person (int): People kept. Defaults to 2.
-        max_gap (int): Absence in frames that is bridged. Defaults to 30.
-        nobody (str): What becomes of a clip without anyone; see
+        pose: A name such as ``'rtmpose-m'``, an mmpose config or an ONNX file;
+            see ``choose_pose`` and ``build_extractor``.
+        taps: What to pool; see ``build_extractor``. Defaults to those of a
+            pose net with a name.
+        checkpoint: Weights of the mmpose net.
+        detector: Finds the people where the results have neither boxes nor
+            joints; see ``choose_detector``. Defaults to None: boxes or joints
+            are required.
+        det_checkpoint: Weights of the detector.
+        region: R of Eq. 3. Defaults to 1.
+        grid: See ``pool_at_joints``. Defaults to ``'exact'``.
+        aspect: See ``PooledExtractor``. Defaults to ``'input'``.
+        norm: See ``build_extractor``. Defaults to ``'eval'``.
+        num_person: People kept. Defaults to 2.
+        max_gap: Absence in frames that is bridged. Defaults to 30.
+        nobody: What becomes of a clip without anyone; see
             :class:`ClipAssembler`. Defaults to ``'fail'``.
-        batch (int): Crops a forward. Defaults to 32.
-        device (str): Where the pose net runs. Defaults to ``'cpu'``.
+        batch: Crops a forward. Defaults to 32.
+        device: Where the pose net runs. Defaults to ``'cpu'``.
     """
 
     def __init__(self,
-                 pose,
-                 taps=(),
-                 checkpoint=None,
-                 detector=None,
-                 det_checkpoint=None,
-                 region=1,
-                 grid='exact',
-                 aspect='input',
-                 norm='eval',
-                 num_person=2,
-                 max_gap=30,
-                 nobody='fail',
-                 batch=32,
-                 device='cpu',
-                 max_people=None):  # the former name of num_person
+                 pose: str,
+                 taps: Sequence[str] = (),
+                 checkpoint: str | None = None,
+                 detector: str | None = None,
+                 det_checkpoint: str | None = None,
+                 region: int = 1,
+                 grid: str = 'exact',
+                 aspect: str = 'input',
+                 norm: str = 'eval',
+                 num_person: int = 2,
+                 max_gap: int = 30,
+                 nobody: str = 'fail',
+                 batch: int = 32,
+                 device: str = 'cpu',
+                 max_people: int | None = None  # former name of num_person
+                 ) -> None:
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
         self.assembler_args = dict(
             num_people=max_people or num_person, max_gap=max_gap,
             nobody=nobody, batch=batch)
-        self._extractor = self._detector = None
+        self._extractor: PooledExtractor | None = None
+        self._detector: PersonSource | None = None
 
     @property
-    def extractor(self):
-        """PooledExtractor: Built when it is first needed."""
+    def extractor(self) -> PooledExtractor:
+        """Built when it is first needed."""
         if self._extractor is None:
             pose, checkpoint, taps, device, norm = self.net_args
             pose, checkpoint, known = choose_pose(pose, checkpoint)[1:4]
@@ -103,19 +112,13 @@ class PooledHeatmapExtraction(BaseTransform):
                 *self.pool_args)
         return self._extractor
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add joints and pooled features.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
 
         Raises:
             KeyError: If there are neither boxes, joints nor a detector.
-            ValueError: If the clip cannot be extracted, or nobody is there
-                and ``nobody`` is ``'fail'``.
+            ValueError: If the clip cannot be extracted, or nobody is there and
+                ``nobody`` is ``'fail'``.
         """
         frames = list(results['imgs'])
         numbers = np.ravel(results.get('frame_inds', ()))
@@ -132,8 +135,9 @@ class PooledHeatmapExtraction(BaseTransform):
         results['pooled_feat'] = np.concatenate(list(arrays.values()), -1)
         return results
 
-    def _source(self, results, clip, frames, numbers):
-        """PersonSource: Who says where the people of these results are."""
+    def _source(self, results: Mapping[str, Any], clip: str,
+                frames: list[np.ndarray], numbers: list[int]) -> PersonSource:
+        """Who says where the people of these results are."""
         if results.get('keypoint') is not None:
             return _joints_source(results, clip, frames, numbers)
         if results.get('person_boxes') is not None:
@@ -148,7 +152,7 @@ class PooledHeatmapExtraction(BaseTransform):
             self._detector = build_detector(detector, checkpoint, device)
         return self._detector
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         pose, checkpoint, taps, device, norm = self.net_args
         region, grid, aspect = self.pool_args
         return (f'{self.__class__.__name__}(pose={pose!r}, taps={taps}, '
@@ -163,12 +167,13 @@ class PooledHeatmapExtraction(BaseTransform):
 
 class _Frames(NamedTuple):
     """All frames of a clip as the one chunk of them."""
-    numbers: list
-    times: list
-    images: list
+    numbers: list[int]
+    times: list[int]
+    images: list[np.ndarray]
 
 
-def _boxes_source(found, clip, numbers):
+def _boxes_source(found: Sequence[np.ndarray], clip: str, numbers: list[int]
+                  ) -> ListedPeople:
     if len(found) != len(numbers):
         raise ValueError(f'person_boxes has {len(found)} frames, the clip '
                          f'{len(numbers)}')
@@ -179,7 +184,9 @@ def _boxes_source(found, clip, numbers):
         for number, rows in zip(numbers, found)})
 
 
-def _joints_source(results, clip, frames, numbers):
+def _joints_source(results: Mapping[str, Any], clip: str,
+                   frames: list[np.ndarray], numbers: list[int]
+                   ) -> ListedPeople:
     joints = np.asarray(results['keypoint'], np.float32)
     if joints.ndim != 4 or joints.shape[1] != len(frames):
         raise ValueError(
@@ -188,7 +195,8 @@ def _joints_source(results, clip, frames, numbers):
     scores = results.get('keypoint_score')
     if scores is None:
         scores = joints.any(-1)
+    height, width = frames[0].shape[:2]
     source = JointsSource({clip: ClipJoints(
-        joints, np.asarray(scores, np.float32), frames[0].shape[:2])})
+        joints, np.asarray(scores, np.float32), (height, width))})
     found = source.people(frames, clip, list(range(len(frames))))
     return ListedPeople(dict(zip(numbers, found)), slotted=True)

@@ -4,7 +4,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...persons import PADS, fill_people
-from .clip import clip_name
+from .clip import clip_title
 
 
 @TRANSFORMS.register_module()
@@ -29,21 +29,24 @@ class FormatPooledInput(BaseTransform):
           V, C))
 
     Args:
-        num_person (int): People of the model. Defaults to 2.
-        key (str): ``'pooled_feat'`` or ``'keypoint'``. Defaults to
+        num_person: People of the model. Defaults to 2.
+        key: ``'pooled_feat'`` or ``'keypoint'``. Defaults to
             ``'pooled_feat'``.
-        pad (str): What fills the slots of a clip with fewer people:
-            ``'repeat'`` the people again, as the paper does, or ``'zero'``.
-            Surplus people are left out. Defaults to ``'repeat'``.
-        out (str): Where the result goes; ``'pooled_feat'`` for models of
-            several inputs. Defaults to ``'keypoint'``.
+        pad: What fills the slots of a clip with fewer people: ``'repeat'`` the
+            people again, as the paper does, or ``'zero'``. Surplus people are
+            left out. Defaults to ``'repeat'``.
+        out: Where the result goes; ``'pooled_feat'`` for models of several
+            inputs. Defaults to ``'keypoint'``.
+
+    Raises:
+        ValueError: If ``pad`` is none of these.
     """
 
     def __init__(self,
-                 num_person=2,
-                 key='pooled_feat',
-                 pad='repeat',
-                 out='keypoint'):
+                 num_person: int = 2,
+                 key: str = 'pooled_feat',
+                 pad: str = 'repeat',
+                 out: str = 'keypoint') -> None:
         if pad not in PADS:
             raise ValueError(f'pad must be one of {PADS}, got {pad!r}')
         self.num_person = num_person
@@ -51,14 +54,8 @@ class FormatPooledInput(BaseTransform):
         self.pad = pad
         self.out = out
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Fill or cut the people and split the clips.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the key above.
 
         Raises:
             ValueError: If there is nobody, or T is no multiple of the clips.
@@ -67,15 +64,15 @@ class FormatPooledInput(BaseTransform):
         people, frames, joints, channels = array.shape
         clips = results.get('num_clips', 1)
         if not people:
-            raise ValueError(f'{clip_name(results)}: {self.key} has nobody')
+            raise ValueError(f'{clip_title(results)}: {self.key} has nobody')
         if frames % clips:
-            raise ValueError(f'{clip_name(results)}: {frames} frames cannot '
+            raise ValueError(f'{clip_title(results)}: {frames} frames cannot '
                              f'be {clips} clips of one length')
         filled = fill_people(array, self.num_person, self.pad)
         results[self.out] = np.ascontiguousarray(filled.reshape(
             self.num_person, clips, -1, joints, channels).swapaxes(0, 1))
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(num_person={self.num_person}, '
                 f'key={self.key!r}, pad={self.pad!r}, out={self.out!r})')

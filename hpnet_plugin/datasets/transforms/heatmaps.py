@@ -1,9 +1,14 @@
 """Heatmap volumes for PoseConv3D from the pose net's own heatmaps."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from mmaction.datasets.transforms import GeneratePoseTarget
 from mmaction.registry import TRANSFORMS
 
-from .clip import clip_arrays, clip_name
+from .clip import clip_arrays, clip_title
 
 
 @TRANSFORMS.register_module()
@@ -34,26 +39,27 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         - imgs ((T, V, H, W) float32; twice as many frames with ``double``)
 
     Args:
-        double (bool): Whether to append the mirrored volume. Defaults to
-            False.
-        left_kp (Sequence[int]): Left joints; see ``GeneratePoseTarget``.
-        right_kp (Sequence[int]): Right joints, in the same order.
+        double: Whether to append the mirrored volume. Defaults to False.
+        left_kp: Left joints; see ``GeneratePoseTarget``.
+        right_kp: Right joints, in the same order.
     """
 
     def __init__(self,
-                 double=False,
-                 left_kp=tuple(range(1, 17, 2)),
-                 right_kp=tuple(range(2, 17, 2))):
+                 double: bool = False,
+                 left_kp: Sequence[int] = tuple(range(1, 17, 2)),
+                 right_kp: Sequence[int] = tuple(range(2, 17, 2))) -> None:
+        # the stock signature says tuples of one number
+        # pyrefly: ignore[bad-argument-type]
         super().__init__(double=double, left_kp=left_kp, right_kp=right_kp)
 
-    def gen_an_aug(self, results):
+    def gen_an_aug(self, results: dict) -> np.ndarray:
         """The volume of a clip.
 
         Args:
-            results (dict): The results dict.
+            results: The results dict.
 
         Returns:
-            np.ndarray: (T, V, H, W), float32.
+            (T, V, H, W), float32.
 
         Raises:
             ValueError: If the features are no heatmaps, or belong to other
@@ -78,14 +84,15 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
                       (rows @ patches @ columns.swapaxes(1, 2)).reshape(-1))
         return volume
 
-    def _patches(self, results):
+    def _patches(self, results: Mapping[str, Any]
+                 ) -> tuple[np.ndarray, np.ndarray]:
         """Patches (M, T, V, S, S) and scales (M, T, V), mirrored if need be.
         """
         features = results['pooled_feat'].astype(np.float32)
         size = round(max(features.shape[-1] - 1, 0)**0.5)
         if size % 2 == 0 or size**2 + 1 != features.shape[-1]:
             raise ValueError(
-                f'{clip_name(results)}: GenerateHeatmapVolume needs the taps '
+                f'{clip_title(results)}: GenerateHeatmapVolume needs the taps '
                 "['heatmap', 'heatmap_scale'] of a square patch, pooled_feat "
                 f'has {features.shape[-1]} channels')
         if results.get('flip', False):
@@ -100,30 +107,31 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
         return np.maximum(patches, 0), features[..., -1]
 
     @staticmethod
-    def _zoom(results):
+    def _zoom(results: Mapping[str, Any]) -> np.ndarray:
         """Pixels of the volume a pixel of the frame, along x and y."""
         _, _, *part = results.get('crop_quadruple', (0, 0, 1, 1))
         frame = np.array(results['original_shape'][::-1], np.float32)
         return np.array(results['img_shape'][::-1]) / (part * frame)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(double={self.double}, '
                 f'left_kp={self.left_kp}, right_kp={self.right_kp})')
 
 
-def _hats(length, centres, cells, size):
+def _hats(length: int, centres: np.ndarray, cells: np.ndarray, size: int
+          ) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear weights, along an axis, of patches around some places.
 
     Args:
-        length (int): Pixels of the axis, L.
-        centres (np.ndarray): Pixel of a patch's middle, (N,).
-        cells (np.ndarray): Pixels that a cell of a patch is wide, (N,).
-        size (int): Cells of a patch, S.
+        length: Pixels of the axis, L.
+        centres: Pixel of a patch's middle, (N,).
+        cells: Pixels that a cell of a patch is wide, (N,).
+        size: Cells of a patch, S.
 
     Returns:
-        tuple[np.ndarray]: Pixels that the patches reach, (N, P), moved to
-        the border where they lie beyond it, and their weights (N, P, S),
-        float32, which are zero there.
+        Pixels that the patches reach, (N, P), moved to the border where they
+        lie beyond it, and their weights (N, P, S), float32, which are zero
+        there.
     """
     reach = int(np.ceil((size // 2 + 1) * cells.max(initial=0)))
     pixels = np.floor(centres).astype(int)[:, None] + np.arange(

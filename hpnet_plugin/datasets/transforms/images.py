@@ -1,4 +1,6 @@
 """Augmentations of images."""
+from typing import cast
+
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform, Compose
 
@@ -20,26 +22,18 @@ class EachImage(BaseTransform):
         - imgs
 
     Args:
-        transforms (list[dict]): Of images; what else they add or change is
-            lost.
+        transforms: Of images; what else they add or change is lost.
     """
 
-    def __init__(self, transforms):
+    def __init__(self, transforms: list[dict]) -> None:
         self.transforms = Compose(transforms)
 
-    def transform(self, results):
-        """Transform the images one by one.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with other images.
-        """
+    def transform(self, results: dict) -> dict:
+        """Transform the images one by one."""
         results['imgs'] = [
-            self.transforms(dict(results, imgs=[image]))['imgs'][0]
+            cast(dict, self.transforms(dict(results, imgs=[image])))['imgs'][0]
             for image in results['imgs']]
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(transforms={self.transforms})'

@@ -3,7 +3,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from .clip import clip_name
+from .clip import clip_title
 
 
 @TRANSFORMS.register_module()
@@ -20,14 +20,8 @@ class RequireJoints(BaseTransform):
         - keypoint_score ((M, T, V))
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Look at the joints.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same.
 
         Raises:
             ValueError: If people are there and all joints at zero.
@@ -35,13 +29,13 @@ class RequireJoints(BaseTransform):
         if np.any(results['keypoint_score']) and \
                 not np.any(results['keypoint']):
             raise ValueError(
-                f'{clip_name(results)} shows people, and its joints are '
+                f'{clip_title(results)} shows people, and its joints are '
                 'unknown: feature files hold none. Give '
                 'hpnet import-released --poses FOLDER, or extract the '
                 'videos by hpnet extract --preset released')
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
@@ -61,14 +55,8 @@ class AppendKeypoint(BaseTransform):
         - pooled_feat ((M, T, V, C + D), of the same type as before)
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Append.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with wider ``pooled_feat``.
 
         Raises:
             ValueError: If they are not of the same people, frames and joints.
@@ -83,5 +71,5 @@ class AppendKeypoint(BaseTransform):
             [features, joints.astype(features.dtype)], -1)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'

@@ -1,10 +1,14 @@
 """Pooled features from a store."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...store import FeatureStore
-from .clip import clip_name, split_name
+from .clip import clip_title, split_name
 
 
 @TRANSFORMS.register_module()
@@ -32,27 +36,22 @@ class LoadPooledFeature(BaseTransform):
         - pooled_feat ((M, T, V, C), float16 as stored)
 
     Args:
-        store (str, optional): Folder of the store. Defaults to None: the
-            folder part of ``frame_dir``, where ``PoseDataset`` puts it with
+        store: Folder of the store. Defaults to None: the folder part of
+            ``frame_dir``, where ``PoseDataset`` puts it with
             ``data_prefix=dict(video='features')``, so that ``data_root`` of
             the dataset is the only path in a config.
-        tap (str | list[str], optional): The tap, or several, which are
-            joined along C. Defaults to None: the store's only tap.
+        tap: The tap, or several, which are joined along C. Defaults to None:
+            the store's only tap.
     """
 
-    def __init__(self, store=None, tap=None):
+    def __init__(self, store: str | None = None,
+                 tap: str | list[str] | None = None) -> None:
         self.store = store
         self.tap = tap
         self._stores = {}
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the features.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
 
         Raises:
             KeyError: If the store has no such clip or tap.
@@ -70,7 +69,7 @@ class LoadPooledFeature(BaseTransform):
             expected[0], _, expected[2] = results['keypoint'].shape[:3]
         if found != tuple(expected):
             raise ValueError(
-                f'{clip_name(results)}: the features have (people, frames, '
+                f'{clip_title(results)}: the features have (people, frames, '
                 f'joints) {found}, the annotation {tuple(expected)}; both '
                 'must come from the same extraction, and LoadPooledFeature '
                 'before any transform that cuts frames')
@@ -80,7 +79,7 @@ class LoadPooledFeature(BaseTransform):
             None if frames is None else np.asarray(frames, np.int64))
         return results
 
-    def _open(self, root):
+    def _open(self, root: str) -> FeatureStore:
         if not root:
             raise ValueError(
                 'LoadPooledFeature has no store: give it store=FOLDER, or '
@@ -89,7 +88,7 @@ class LoadPooledFeature(BaseTransform):
             self._stores[root] = FeatureStore(root)
         return self._stores[root]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(store={self.store!r}, '
                 f'tap={self.tap!r})')
 
@@ -97,13 +96,15 @@ class LoadPooledFeature(BaseTransform):
 class _Memory:
     """Features of one clip, as a store that has but this clip."""
 
-    def __init__(self, features):
+    def __init__(self, features: Mapping[str, np.ndarray]) -> None:
         self._features = features
 
-    def shape(self, name, tap):
+    def shape(self, name: str, tap: str | Sequence[str] | None
+              ) -> tuple[int, ...]:
         return self.read(name, tap).shape
 
-    def read(self, name, tap, frames=None):
+    def read(self, name: str, tap: str | Sequence[str] | None,
+             frames: np.ndarray | None = None) -> np.ndarray:
         taps = [tap] if isinstance(tap, str) else tap
         if taps is None:
             taps = [key for key in self._features

@@ -26,20 +26,13 @@ class NormalizeKeypoint(BaseTransform):
         - keypoint_scale (float, in the unit of the input)
     """
 
-    def transform(self, results):
-        """Centre and scale.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
-        """
+    def transform(self, results: dict) -> dict:
+        """Centre and scale."""
         (results['keypoint'], results['keypoint_centre'],
          results['keypoint_scale']) = normalize_pose(results['keypoint'])
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
@@ -60,25 +53,21 @@ class CentrePooled(BaseTransform):
         - pooled_feat (of the same type)
 
     Args:
-        per (str): ``'joint'``: the mean over time of each joint and channel;
+        per: ``'joint'``: the mean over time of each joint and channel;
             ``'channel'``: that over time and joints of each channel, which
             keeps what tells the joints apart. Defaults to ``'joint'``.
+
+    Raises:
+        ValueError: If ``per`` is none of these.
     """
 
-    def __init__(self, per='joint'):
+    def __init__(self, per: str = 'joint') -> None:
         if per not in ('joint', 'channel'):
             raise ValueError(f"per must be 'joint' or 'channel', got {per!r}")
         self.per = per
 
-    def transform(self, results):
-        """Subtract the mean.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the key above.
-        """
+    def transform(self, results: dict) -> dict:
+        """Subtract the mean."""
         stored = results['pooled_feat']
         feat = stored.astype(np.float32)
         present = np.any(feat != 0, axis=(2, 3), keepdims=True)
@@ -89,5 +78,5 @@ class CentrePooled(BaseTransform):
         results['pooled_feat'] = ((feat - mean) * present).astype(stored.dtype)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(per={self.per!r})'

@@ -3,7 +3,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from ...resampling import resize
-from .clip import clip_arrays, clip_name
+from .clip import clip_arrays, clip_title
 
 
 @TRANSFORMS.register_module()
@@ -32,38 +32,35 @@ class ResizeTemporal(BaseTransform):
         - num_clips (1)
 
     Args:
-        length (int): Frames wanted. Defaults to 64, the paper's.
+        length: Frames wanted. Defaults to 64, the paper's.
+
+    Raises:
+        ValueError: If the length is below 1.
     """
 
-    def __init__(self, length=64):
+    def __init__(self, length: int = 64) -> None:
         if length < 1:
             raise ValueError(f'length must be 1 or more, got {length}')
         self.length = length
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Resample each array.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with arrays (M, length, V, ...).
 
         Raises:
             ValueError: If the clip has no frames or is cut into several.
         """
         if results.get('num_clips', 1) != 1:
             raise ValueError(
-                f'{clip_name(results)}: ResizeTemporal would blend '
+                f'{clip_title(results)}: ResizeTemporal would blend '
                 f'{results["num_clips"]} sampled clips into each other; '
                 'sample or resize, not both')
         for key, array in clip_arrays(results).items():
             if not array.shape[1]:
-                raise ValueError(f'{clip_name(results)}: {key} has no frames')
+                raise ValueError(f'{clip_title(results)}: {key} has no frames')
             results[key] = resize(array, self.length)
         results['total_frames'] = results['clip_len'] = self.length
         results['num_clips'] = 1
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}(length={self.length})'

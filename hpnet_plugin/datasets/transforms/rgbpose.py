@@ -6,8 +6,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...estimation.video import probe, read_frames_at
-from .clip import clip_name, split_name
+from .clip import split_name
+from .crops import check_length, find_crops
 
 
 @TRANSFORMS.register_module()
@@ -37,14 +37,8 @@ class MMDecodeCrops(BaseTransform):
         - imgs (list of (H, W, 3) uint8, RGB, of the frames ``RGB_inds``)
     """
 
-    def transform(self, results):
+    def transform(self, results: dict) -> dict:
         """Add the images and move the joints.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the keys above.
 
         Raises:
             FileNotFoundError: If the clip has no crops.
@@ -52,19 +46,10 @@ class MMDecodeCrops(BaseTransform):
                 frames than the annotation.
         """
         folder, name = split_name(results)
-        path = osp.join(folder, name + '.mp4')
-        if not osp.isfile(path):
-            raise FileNotFoundError(
-                f'{clip_name(results)} has no crops, {path} is not there: '
-                'run hpnet extract as for the features, with --crops')
-        frames, length = results['total_frames'], probe(path).frames
-        if length != frames:
-            raise ValueError(
-                f'{clip_name(results)}: {path} has {length} frames, the '
-                f'annotation {frames}; both must come from the same '
-                'extraction')
-        windows = crop_windows(path)
-        imgs = read_frames_at(path, results['RGB_inds'])
+        crops = find_crops(results, folder, name)
+        check_length(results, crops, results['total_frames'])
+        windows = crop_windows(crops.path)
+        imgs = crops.read(results['RGB_inds'])
         shape = imgs[0].shape[:2]
         at = results['Pose_inds']
         joints = results['keypoint'][:, at].astype(np.float32)
@@ -82,27 +67,28 @@ class MMDecodeCrops(BaseTransform):
             original_shape=shape)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.__class__.__name__}()'
 
 
-def crop_windows(path):
+def crop_windows(path: str) -> np.ndarray:
     """Which part of the original frame each frame of a crop shows.
 
     Args:
-        path (str): The clip, of ``CropRecorder``, which notes them as its
-            comment.
+        path: The clip, of ``CropRecorder``, which notes them as its comment.
 
     Returns:
-        np.ndarray: (T, 4) float32, x1, y1, x2, y2 in pixels.
+        (T, 4) float32, x1, y1, x2, y2 in pixels.
 
     Raises:
         ValueError: If the clip does not say, for each frame.
     """
     import av
-    with av.open(path) as container:
-        frames = container.streams.video[0].frames
-        comment = container.metadata.get('comment', '[]')
+    frames, comment = 0, '[]'
+    if osp.isfile(path):  # a folder of images says nothing
+        with av.open(path) as container:
+            frames = container.streams.video[0].frames
+            comment = container.metadata.get('comment', comment)
     try:
         windows = np.array(json.loads(comment), np.float32)
     except ValueError:

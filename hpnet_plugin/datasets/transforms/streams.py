@@ -1,4 +1,8 @@
 """Streams in a pipeline."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
@@ -22,16 +26,21 @@ class GenPooledStream(BaseTransform):
         - the same
 
     Args:
-        stream (str): ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'``
-            their motion. Defaults to ``'j'``.
-        key (str): ``'pooled_feat'`` or ``'keypoint'``. Defaults to
+        stream: ``'j'`` joints, ``'b'`` bones, ``'jm'`` and ``'bm'`` their
+            motion. Defaults to ``'j'``.
+        key: ``'pooled_feat'`` or ``'keypoint'``. Defaults to
             ``'pooled_feat'``.
-        pairs (str | dict | Sequence[tuple[int]]): Child and parent of each
-            bone, or a layout of :func:`hpnet_plugin.graph.bone_pairs`.
-            Defaults to ``'coco'``.
+        pairs: Child and parent of each bone, or a layout of
+            :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
+
+    Raises:
+        ValueError: If there is no such stream.
     """
 
-    def __init__(self, stream='j', key='pooled_feat', pairs='coco'):
+    def __init__(self,
+                 stream: str = 'j',
+                 key: str = 'pooled_feat',
+                 pairs: str | dict | Sequence[tuple[int]] = 'coco') -> None:
         if stream not in STREAMS:
             raise ValueError(
                 f'stream must be one of {STREAMS}, got {stream!r}')
@@ -40,18 +49,11 @@ class GenPooledStream(BaseTransform):
         self.pairs = bone_pairs(pairs) if isinstance(pairs, (str, dict)) \
             else list(pairs)
 
-    def transform(self, results):
-        """Replace the array by its stream.
-
-        Args:
-            results (dict): The results dict.
-
-        Returns:
-            dict: The same, with the array's shape and type unchanged.
-        """
+    def transform(self, results: dict) -> dict:
+        """Replace the array by its stream."""
         results[self.key] = stream(results[self.key], self.stream, self.pairs)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'{self.__class__.__name__}(stream={self.stream!r}, '
                 f'key={self.key!r}, pairs={self.pairs})')

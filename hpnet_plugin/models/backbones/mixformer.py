@@ -45,15 +45,16 @@ What differs from the public code, and why:
   In 40 steps of SGD at 0.1 without warm-up (width 32, one seed), 29 of 32
   clips of noise are learnt by heart, and 10 with the public code's.
 """
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule, kaiming_init
-from torch import nn
+from mmengine.model import kaiming_init
+from torch import Tensor, nn
 
-from ...graph import adjacency
-from ..sizes import refuse_other_sizes
+from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
 # cuts of the channels: parts that attend, and graphs that are learnt a subset
@@ -62,15 +63,16 @@ PARTS, GROUPS = 4, 8
 FRAMES = 64
 
 
-def _conv(in_channels, out_channels, stride=1):
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     """A point convolution with the published initialisation."""
     conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1))
     kaiming_init(conv)
     return conv
 
 
-def _conv_norm(in_channels, out_channels, kernel=1, stride=1, dilation=1,
-               act_cfg=None):
+def _conv_norm(in_channels: int, out_channels: int, kernel: int = 1,
+               stride: int = 1, dilation: int = 1,
+               act_cfg: dict | None = None) -> ConvModule:
     """Convolution over time and batch norm."""
     return ConvModule(
         in_channels, out_channels, (kernel, 1), (stride, 1),
@@ -78,12 +80,12 @@ def _conv_norm(in_channels, out_channels, kernel=1, stride=1, dilation=1,
         norm_cfg=dict(type='BN'), act_cfg=act_cfg)
 
 
-def _outer(query, key):
+def _outer(query: Tensor, key: Tensor) -> Tensor:
     """Products of the positive parts, (..., L) and (..., L) -> (..., L, L)."""
     return torch.relu(query)[..., :, None] * torch.relu(key)[..., None, :]
 
 
-def _stretch(given, wanted, like):
+def _stretch(given: int, wanted: int, like: Tensor) -> Tensor:
     """Linear interpolation of rows, as a matrix (given, wanted).
 
     The stock one has no deterministic gradient on GPUs.
@@ -92,7 +94,7 @@ def _stretch(given, wanted, like):
     return F.interpolate(eye[None], wanted, mode='linear')[0].to(like.dtype)
 
 
-class SpatialMixFormer(nn.Module):
+class _SpatialMixFormer(nn.Module):
     """Joints attend to each other, each quarter of the channels for itself.
 
     The topology of a channel is the graph (SE), what is learnt of it (GEME,
@@ -101,12 +103,15 @@ class SpatialMixFormer(nn.Module):
     neighbours. Channel Reforming then weighs the channels.
 
     Args:
-        in_channels (int): C.
-        out_channels (int): C', a multiple of 8.
-        graph (Tensor): (K, V, V).
+        in_channels: C.
+        out_channels: C', a multiple of 8.
+        graph: (K, V, V).
     """
 
-    def __init__(self, in_channels, out_channels, graph):
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 graph: Tensor) -> None:
         super().__init__()
         subsets, joints, _ = graph.shape
         self.register_buffer('SE', graph[:, None], persistent=False)
@@ -120,14 +125,14 @@ class SpatialMixFormer(nn.Module):
         self.down = nn.Identity() if in_channels == out_channels else \
             _conv_norm(in_channels, out_channels)
 
-    def attention(self, value):
+    def attention(self, value: Tensor) -> Tensor:
         """Mixed attention of each part of the channels.
 
         Args:
-            value (Tensor): (N, K, C', T, V).
+            value: (N, K, C', T, V).
 
         Returns:
-            Tensor: (N, K, 4, V, V).
+            (N, K, 4, V, V).
         """
         # half of a part's channels ask, the other half answer
         mean = value.mean(3).unflatten(2, (PARTS, 2, -1)).mean(4)
@@ -138,14 +143,14 @@ class SpatialMixFormer(nn.Module):
         after, before = (0, 0, 0, 0, 0, 1), (0, 0, 0, 0, 1, 0)
         return own / 2 + (F.pad(cross, after) + F.pad(cross, before)) / 4
 
-    def topology(self, value):
+    def topology(self, value: Tensor) -> Tensor:
         """Weight of joint v in joint w, (N, K, C', V, V)."""
         channels = value.shape[2]
         attention = self.attention(value)
         graph = (self.SE + self.GEME).repeat(1, channels // GROUPS, 1, 1)
         return graph + attention.repeat_interleave(channels // PARTS, 2) / 2
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T, V)."""
         value = self.value(x).unflatten(1, (len(self.SE), -1))
         out = torch.einsum('nkctv,nkcvw->nctw', value, self.topology(value))
@@ -154,24 +159,28 @@ class SpatialMixFormer(nn.Module):
         return torch.relu(self.bn(out) + self.down(x))
 
 
-class TemporalAttention(nn.Module):
+class _TemporalAttention(nn.Module):
     """Frames attend to each other (Temporal Transformer).
 
     Args:
-        in_channels (int): C.
-        out_channels (int): C', two at least.
-        frames (int): Size of the map over time; clips of another length are
+        in_channels: C.
+        out_channels: C', two at least.
+        frames: Size of the map over time; clips of another length are
             stretched to it and back.
-        stride (int): 1 or 2.
+        stride: 1 or 2.
     """
 
-    def __init__(self, in_channels, out_channels, frames, stride):
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 frames: int,
+                 stride: int) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, stride)
         self.linear = nn.Linear(frames, frames)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def project(self, x):
+    def project(self, x: Tensor) -> Tensor:
         """The map over time, (N, T) -> (N, T)."""
         given, frames = x.shape[1], self.linear.in_features
         # an exported graph takes any number: it stretches every clip, which
@@ -181,32 +190,33 @@ class TemporalAttention(nn.Module):
         there, back = _stretch(given, frames, x), _stretch(frames, given, x)
         return self.linear(x @ there) @ back
 
-    def attention(self, x):
+    def attention(self, x: Tensor) -> Tensor:
         """Weight of frame s in frame t, (N, C', T, V) -> (N, T, T)."""
         half = x.shape[1] // 2
         query = self.project(x[:, :half].mean((1, 3)))
         key = self.project(x[:, half:].amax((1, 3)))
         return torch.sigmoid(_outer(query, key))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         x = self.conv(x)
         return self.bn(torch.einsum('ncsv,nst->nctv', x, self.attention(x)))
 
 
-class SequentialHolding(nn.Module):
+class _SequentialHolding(nn.Module):
     """A gate a frame, of the frame's mean and maximum."""
 
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels: int, out_channels: int,
+                 stride: int) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, stride)
         self.combine = nn.Conv1d(2, 1, 1)
         # half open: drawn at random, most would start shut or wide open
-        nn.init.zeros_(self.combine.weight)
-        nn.init.zeros_(self.combine.bias)
+        for parameter in self.combine.parameters():
+            nn.init.zeros_(parameter)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         x = self.conv(x)
         pooled = torch.stack([x.mean((1, 3)), x.amax((1, 3))], 1)
@@ -214,18 +224,18 @@ class SequentialHolding(nn.Module):
         return self.bn(x * gate[..., None])
 
 
-class TemporalMixFormer(nn.Module):
+class _TemporalMixFormer(nn.Module):
     """Five views of time side by side.
 
     Two dilated convolutions, a maximum, attention and a gate.
 
     Args:
-        channels (int): C.
-        frames (int): Frames that the net was made for, after the stride.
-        stride (int): 1 or 2.
+        channels: C.
+        frames: Frames that the net was made for, after the stride.
+        stride: 1 or 2.
     """
 
-    def __init__(self, channels, frames, stride):
+    def __init__(self, channels: int, frames: int, stride: int) -> None:
         super().__init__()
         count = len(DILATIONS) + 3
         # as even as they can be
@@ -243,22 +253,23 @@ class TemporalMixFormer(nn.Module):
                 nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
                 nn.BatchNorm2d(pooled)))
         self.branches.append(
-            TemporalAttention(channels, attending, frames, stride))
-        self.branches.append(SequentialHolding(channels, gated, stride))
+            _TemporalAttention(channels, attending, frames, stride))
+        self.branches.append(_SequentialHolding(channels, gated, stride))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C, T / stride, V)."""
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-class MixFormerBlock(nn.Module):
+class _MixFormerBlock(nn.Module):
     """Spatial MixFormer, Temporal MixFormer, skip."""
 
-    def __init__(self, in_channels, out_channels, graph, frames, stride=1,
-                 residual=True):
+    def __init__(self, in_channels: int, out_channels: int, graph: Tensor,
+                 frames: int, stride: int = 1, residual: bool = True
+                 ) -> None:
         super().__init__()
-        self.spatial = SpatialMixFormer(in_channels, out_channels, graph)
-        self.temporal = TemporalMixFormer(out_channels, frames, stride)
+        self.spatial = _SpatialMixFormer(in_channels, out_channels, graph)
+        self.temporal = _TemporalMixFormer(out_channels, frames, stride)
         if not residual:
             self.residual = None
         elif in_channels == out_channels and stride == 1:
@@ -267,7 +278,7 @@ class MixFormerBlock(nn.Module):
             self.residual = _conv_norm(in_channels, out_channels,
                                        stride=stride)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         out = self.temporal(self.spatial(x))
         if self.residual is not None:
@@ -275,102 +286,68 @@ class MixFormerBlock(nn.Module):
         return torch.relu(out)
 
 
-class Retrospect(nn.Module):
+class _Retrospect(nn.Module):
     """An earlier block's features, brought to the size of the last."""
 
-    def __init__(self, in_channels, out_channels, stride):
+    def __init__(self, in_channels: int, out_channels: int,
+                 stride: int) -> None:
         super().__init__()
         # as many frames as strided convolutions leave, for any T
         self.pool = nn.AvgPool2d((stride, 1), ceil_mode=True)
         self.conv = _conv_norm(in_channels, out_channels,
                                act_cfg=dict(type='ReLU'))
-        nn.init.constant_(self.conv.bn.weight, 1e-6)
+        nn.init.constant_(self.conv.get_parameter('bn.weight'), 1e-6)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V) -> (N, C', T / stride, V)."""
         return self.conv(self.pool(x))
 
 
 @MODELS.register_module()
-class SkeletonMixFormer(BaseModule):
+class SkeletonMixFormer(GraphBackbone):
     """Skeleton-MixFormer: attention of joints and of frames.
 
-    An embedding of the joints and ten blocks of widths 1, 2 and 4 times
-    ``base_channels``; time is halved at the fifth and the eighth. What the
-    fourth and the seventh gave is added to the last (retrospect model).
+    An embedding of the joints, then ten blocks. The features of the fourth
+    and the seventh are added to those of the last (retrospect model).
 
     Args:
-        in_channels (int): C of the input: 96 for HRNet-W48's H2 map, 2 for
-            2D pose.
-        graph (str | dict): Layout of the joints; see
-            :func:`hpnet_plugin.graph.adjacency`. Defaults to ``'coco'``.
-        num_person (int): M of the input; each slot has an input norm of its
-            own. Defaults to 2.
-        base_channels (int): Width of the first block, a multiple of 8; 80 is
-            the published one. Defaults to 64.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
-
-    Attributes:
-        out_channels (int): Channels that it gives.
+        in_channels: See :class:`GraphBackbone`.
+        graph: See :class:`GraphBackbone`.
+        num_person: See :class:`GraphBackbone`.
+        base_channels: Channels of the first stage, a multiple of 8. The
+            published model has 80. Defaults to 64.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: If ``base_channels`` is no multiple of 8.
+        ValueError: If ``base_channels`` is not a multiple of 8.
     """
 
     def __init__(self,
-                 in_channels,
-                 graph='coco',
-                 num_person=2,
-                 base_channels=64,
-                 init_cfg=None):
-        super().__init__(init_cfg=init_cfg)
+                 in_channels: int,
+                 graph: str | dict = 'coco',
+                 num_person: int = 2,
+                 base_channels: int = 64,
+                 init_cfg: dict | None = None) -> None:
         if base_channels < 1 or base_channels % GROUPS:
             raise ValueError(
                 f'base_channels must be a multiple of {GROUPS}, for the '
                 f'groups of channels; got {base_channels}')
-        graph = torch.from_numpy(adjacency(graph))
-        joints = graph.shape[1]
-        self.input_shape = (num_person, joints, in_channels)
-        self.embedding = nn.Linear(in_channels, base_channels, bias=False)
-        kaiming_init(self.embedding)
-        self.data_bn = nn.BatchNorm1d(num_person * joints * base_channels)
-        width, frames = base_channels, FRAMES
-        for i in range(1, 11):
-            stride = 2 if i in (5, 8) else 1
-            wider, frames = width * stride, frames // stride
-            setattr(self, f'l{i}',
-                    MixFormerBlock(width, wider, graph, frames, stride,
-                                   residual=i > 1))
-            width = wider
-        self.first_tram = Retrospect(base_channels, width, 4)
-        self.second_tram = Retrospect(base_channels * 2, width, 2)
-        self.out_channels = width
-        refuse_other_sizes(self)
+        super().__init__(in_channels, graph, num_person, base_channels,
+                         init_cfg)
+        self.first_tram = _Retrospect(base_channels, self.out_channels, 4)
+        self.second_tram = _Retrospect(base_channels * 2, self.out_channels, 2)
 
-    def forward(self, x):
-        """Features of each person.
+    def _embedding(self, in_channels: int,
+                   base_channels: int) -> tuple[nn.Module, int]:
+        layer = nn.Linear(in_channels, base_channels, bias=False)
+        kaiming_init(layer)
+        return layer, base_channels
 
-        Args:
-            x (Tensor): (N, M, T, V, C).
+    def _block(self, in_channels: int, out_channels: int, graph: Tensor,
+               stride: int, halvings: int, residual: bool) -> _MixFormerBlock:
+        return _MixFormerBlock(in_channels, out_channels, graph,
+                              FRAMES >> halvings, stride, residual)
 
-        Returns:
-            Tensor: (N, M, 4 * base_channels, T / 4, V).
-
-        Raises:
-            ValueError: If M, V or C is not what the net was built for.
-        """
-        n, m, t, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'SkeletonMixFormer was built for (people, joints, channels) '
-                f'{self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
-        x = self.embedding(x).permute(0, 1, 3, 4, 2)  # (N, M, V, C', T)
-        x = self.data_bn(x.reshape(n, -1, t)).view(n * m, v, -1, t)
-        x = x.permute(0, 2, 3, 1).contiguous()
-        early = {}
-        for i in range(1, 11):
-            early[i] = x = getattr(self, f'l{i}')(x)
-        x = x + self.first_tram(early[4]) + self.second_tram(early[7])
-        return x.view(n, m, *x.shape[1:])
+    def _combine(self, stages: list[Tensor]) -> Tensor:
+        first, second, last = stages
+        return last + self.first_tram(first) + self.second_tram(second)

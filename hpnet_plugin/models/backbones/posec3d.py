@@ -4,11 +4,13 @@ The toolbox's C3D and X3D are those of RGB video: C3D has three input
 channels, no normalisation and fully connected layers, X3D fixed depths and
 Swish.
 """
+from __future__ import annotations
+
 from mmaction.models.backbones.x3d import X3D, BlockX3D
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d
 
 
@@ -20,19 +22,22 @@ class C3DLight(BaseModule):
     convolution; time is kept. Parameters carry the published names.
 
     Args:
-        in_channels (int): K, joints or limbs. Defaults to 17.
-        base_channels (int): Width of the first convolution. Defaults to 32.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        in_channels: K, joints or limbs. Defaults to 17.
+        base_channels: Width of the first convolution. Defaults to 32.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        out_channels (int): Channels that it gives, eight times the first.
+        out_channels: Channels that it gives, eight times the first.
     """
 
     # width in units of the first, and whether space is halved before it
     LAYERS = dict(conv1a=(1, False), conv2a=(2, True), conv3a=(4, True),
                   conv3b=(4, False), conv4a=(8, True), conv4b=(8, False))
 
-    def __init__(self, in_channels=17, base_channels=32, init_cfg=None):
+    def __init__(self,
+                 in_channels: int = 17,
+                 base_channels: int = 32,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         width = in_channels
         for name, (times, _) in self.LAYERS.items():
@@ -42,14 +47,14 @@ class C3DLight(BaseModule):
             width = times * base_channels
         self.out_channels = width
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Features of volumes.
 
         Args:
-            x (Tensor): (N, K, T, H, W).
+            x: (N, K, T, H, W).
 
         Returns:
-            Tensor: (N, 256, T, H / 8, W / 8).
+            (N, 256, T, H / 8, W / 8).
         """
         for name, (_, halved) in self.LAYERS.items():
             if halved:
@@ -63,16 +68,16 @@ class X3DShallow(X3D):
     """X3D of ten blocks, without squeeze and excitation and without Swish.
 
     Args:
-        in_channels (int): K, joints or limbs. Defaults to 17.
-        gamma_w (float): Factor of the published width. Defaults to 1.
+        in_channels: K, joints or limbs. Defaults to 17.
+        gamma_w: Factor of the published width. Defaults to 1.
 
     Attributes:
-        feat_dim (int): Channels that it gives, 216 times ``gamma_w``.
+        feat_dim: Channels that it gives, 216 times ``gamma_w``.
     """
 
     BLOCKS = 2, 5, 3
 
-    def __init__(self, in_channels=17, gamma_w=1.0):
+    def __init__(self, in_channels: int = 17, gamma_w: float = 1.0) -> None:
         super().__init__(
             gamma_w=gamma_w,
             gamma_b=2.25,
@@ -91,4 +96,5 @@ class X3DShallow(X3D):
             inside = width
         for module in self.modules():
             if isinstance(module, BlockX3D):
-                module.swish = nn.Identity()
+                # pyrefly: ignore[bad-assignment]
+                module.swish = nn.Identity()  # in place of Swish

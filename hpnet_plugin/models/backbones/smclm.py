@@ -1,27 +1,45 @@
 """Spatial-Motion Co-Learning Module (Sec. III-C of the HP-Net paper)."""
+from __future__ import annotations
+
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
+from torch import Tensor
 
 from ...graph import bone_pairs
 from ...streams import STREAMS, stream
 
 
-class PooledFeatures(NamedTuple):
-    """What the topology models say of N clips.
+class StreamFeatures(NamedTuple):
+    """Features of N clips, one stream after the other.
 
     Attributes:
-        streams (tuple[Tensor]): F'_p, F'_s, F'_m of Eq. 5, one a stream,
-            each (N, D): mean over people, time and joints.
-        concat (Tensor): F_c of Eq. 5, (N, S * D), all of them side by side.
-        joints (Tensor): (N, V, S * D), the same before the mean over joints.
+        streams: F'_p, F'_s, F'_m of Eq. 5, one a stream, each (N, D): mean
+            over people, time and joints.
+        concat: F_c of Eq. 5, (N, S * D), all of them side by side.
+        joints: (N, V, S * D), the same before the mean over joints.
     """
-    streams: tuple
-    concat: torch.Tensor
-    joints: torch.Tensor
+    streams: tuple[Tensor, ...]
+    concat: Tensor
+    joints: Tensor
+
+    def repeat_clips(self, times: int) -> StreamFeatures:
+        """Repeat each clip for its views, which follow each other.
+
+        Args:
+            times: Views of a clip.
+
+        Returns:
+            Features of N * times clips.
+        """
+        return StreamFeatures(
+            tuple(x.repeat_interleave(times, 0) for x in self.streams),
+            self.concat.repeat_interleave(times, 0),
+            self.joints.repeat_interleave(times, 0))
 
 
 @MODELS.register_module()
@@ -32,34 +50,32 @@ class SMCLM(BaseModule):
     and never share memory; the models share no weights.
 
     Args:
-        model (dict): Config of a graph backbone, (N, M, T, V, C) to
-            (N, M, D, T', V): :class:`CTRGCN` or any of the toolbox's. Each
-            stream gets a model of this kind.
-        streams (Sequence[str]): ``'j'`` joint F_p, ``'b'`` bone F_s, ``'jm'``
-            joint motion F_m, or ``'bm'`` bone motion. Defaults to
-            ``('j', 'b', 'jm')``, the paper's; the released code's by
-            ``('jm', 'jm', 'b')``.
-        graph (str | dict): Layout whose bones are taken; see
+        model: Config of a graph backbone, (N, M, T, V, C) to (N, M, D, T', V):
+            :class:`CTRGCN` or any of the toolbox's. Each stream gets a model
+            of this kind.
+        streams: ``'j'`` joint F_p, ``'b'`` bone F_s, ``'jm'`` joint motion
+            F_m, or ``'bm'`` bone motion. Defaults to ``('j', 'b', 'jm')``, the
+            paper's; the released code's by ``('jm', 'jm', 'b')``.
+        graph: Layout whose bones are taken; see
             :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
-        feat_channels (int, optional): D. Defaults to None: the model's
-            ``out_channels``, which stock models do not have.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        feat_channels: D. Defaults to None: the model's ``out_channels``, which
+            stock models do not have.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        names (tuple[str]): A name a stream, unique: the second ``'jm'`` is
-            ``'jm_2'``.
-        feat_channels (int): D.
+        names: A name a stream, unique: the second ``'jm'`` is ``'jm_2'``.
+        feat_channels: D.
 
     Raises:
         ValueError: If a stream is unknown, or D is.
     """
 
     def __init__(self,
-                 model,
-                 streams=('j', 'b', 'jm'),
-                 graph='coco',
-                 feat_channels=None,
-                 init_cfg=None):
+                 model: dict,
+                 streams: Sequence[str] = ('j', 'b', 'jm'),
+                 graph: str | dict = 'coco',
+                 feat_channels: int | None = None,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         unknown = [name for name in streams if name not in STREAMS]
         if unknown or not streams:
@@ -79,14 +95,14 @@ class SMCLM(BaseModule):
                 f'{type(self.models[0]).__name__} does not say how many '
                 'channels it gives: set feat_channels of SMCLM')
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> StreamFeatures:
         """Features of all streams.
 
         Args:
-            x (Tensor): Pooled features, (N, M, T, V, C).
+            x: Pooled features, (N, M, T, V, C).
 
         Returns:
-            PooledFeatures: Of N clips.
+            Of N clips.
 
         Raises:
             ValueError: If the models give another number of channels than
@@ -102,5 +118,5 @@ class SMCLM(BaseModule):
             # people, channels and time first: (N, V, D)
             joints.append(out.mean((1, 3)).transpose(1, 2))
         features = tuple(joint.mean(1) for joint in joints)
-        return PooledFeatures(features, torch.cat(features, 1),
+        return StreamFeatures(features, torch.cat(features, 1),
                               torch.cat(joints, 2))

@@ -3,6 +3,10 @@
 A module of its own: importing open_clip takes most of a second, which who
 trains a stream need not wait for.
 """
+from __future__ import annotations
+
+from typing import Any
+
 import torch
 from open_clip.transformer import (
     LayerNorm,
@@ -11,7 +15,7 @@ from open_clip.transformer import (
     VisionTransformer,
 )
 from timm.layers import DropPath
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = ['CrossFrameBlock', 'FrameIntegration', 'LayerNorm', 'PromptBlock',
@@ -25,14 +29,19 @@ class CrossFrameBlock(ResidualAttentionBlock):
     each other; then each frame attends to its own tokens and its message.
 
     Args:
-        width (int): W.
-        heads (int): Heads of both attentions.
-        frames (int): T.
-        drop_path (float): Rate of stochastic depth. Defaults to 0.
+        width: W.
+        heads: Heads of both attentions.
+        frames: T.
+        drop_path: Rate of stochastic depth. Defaults to 0.
         **kwargs: Of open_clip's ``ResidualAttentionBlock``.
     """
 
-    def __init__(self, width, heads, frames, drop_path=0., **kwargs):
+    def __init__(self,
+                 width: int,
+                 heads: int,
+                 frames: int,
+                 drop_path: float = 0.,
+                 **kwargs: Any) -> None:
         super().__init__(width, heads, **kwargs)
         self.frames = frames
         self.message_fc = nn.Linear(width, width)
@@ -41,8 +50,16 @@ class CrossFrameBlock(ResidualAttentionBlock):
             width, heads, batch_first=True)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x):
-        """(B * T, L, W) -> (B * T, L, W)."""
+    # pyrefly: ignore[bad-override]  frames attend to nothing but themselves
+    def forward(self, x: Tensor) -> Tensor:
+        """Exchange messages between frames, then look at each frame.
+
+        Args:
+            x: (B * T, L, W), the class token first.
+
+        Returns:
+            (B * T, L, W).
+        """
         message = self.message_fc(x[:, 0])
         message = message.reshape(-1, self.frames, message.shape[-1])
         normed = self.message_ln(message)
@@ -60,13 +77,17 @@ class FrameIntegration(nn.Module):
     """Multi-frame integration transformer (X-CLIP, Sec. 3.2).
 
     Args:
-        frames (int): T.
-        channels (int): E; a head has 64 of them.
-        layers (int): Number of blocks.
-        act_layer (type): Activation.
+        frames: T.
+        channels: E; a head has 64 of them.
+        layers: Number of blocks.
+        act_layer: Activation.
     """
 
-    def __init__(self, frames, channels, layers, act_layer):
+    def __init__(self,
+                 frames: int,
+                 channels: int,
+                 layers: int,
+                 act_layer: type[nn.Module]) -> None:
         super().__init__()
         heads = max(channels // 64, 1)
         self.positional_embedding = nn.Parameter(
@@ -80,20 +101,27 @@ class FrameIntegration(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, x):
-        """(B, T, E) -> (B, E)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of clips from those of their frames.
+
+        Args:
+            x: (B, T, E).
+
+        Returns:
+            (B, E).
+        """
         return (x + self.resblocks(x + self.positional_embedding)).mean(1)
 
 
-class PromptAttention(nn.Module):
+class _PromptAttention(nn.Module):
     """Cross attention of class names and patches, without biases of q, k, v.
 
     Args:
-        channels (int): E.
-        heads (int): Number of heads.
+        channels: E.
+        heads: Number of heads.
     """
 
-    def __init__(self, channels, heads):
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.q_proj = nn.Linear(channels, channels, bias=False)
@@ -101,7 +129,7 @@ class PromptAttention(nn.Module):
         self.v_proj = nn.Linear(channels, channels, bias=False)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, text, patches):
+    def forward(self, text: Tensor, patches: Tensor) -> Tensor:
         """(B, K, E) and (B, P, E) -> (B, K, E)."""
         q, k, v = (
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -112,17 +140,30 @@ class PromptAttention(nn.Module):
 
 
 class PromptBlock(nn.Module):
-    """Cross attention and MLP, pre-norm."""
+    """Cross attention and MLP, pre-norm.
 
-    def __init__(self, channels, heads):
+    Args:
+        channels: E.
+        heads: Number of heads.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.cross_attn = PromptAttention(channels, heads)
+        self.cross_attn = _PromptAttention(channels, heads)
         self.norm1, self.norm3 = LayerNorm(channels), LayerNorm(channels)
         self.mlp = nn.Sequential(
             nn.Linear(channels, 4 * channels), QuickGELU(), nn.Identity(),
             nn.Linear(4 * channels, channels))
 
-    def forward(self, text, patches):
-        """(B, K, E) and (B, P, E) -> (B, K, E)."""
+    def forward(self, text: Tensor, patches: Tensor) -> Tensor:
+        """Let the text features look at the patches.
+
+        Args:
+            text: (B, K, E).
+            patches: (B, P, E).
+
+        Returns:
+            (B, K, E).
+        """
         text = text + self.cross_attn(self.norm1(text), patches)
         return text + self.mlp(self.norm3(text))

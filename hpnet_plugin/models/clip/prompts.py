@@ -1,8 +1,12 @@
 """Video-specific prompts of X-CLIP (Sec. 3.3); HP-Net leaves them out."""
+from __future__ import annotations
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
+
+from .vision import VideoFeatures
 
 
 @MODELS.register_module()
@@ -10,14 +14,19 @@ class VideoPrompts(BaseModule):
     """Add to each class's text what the clip's patches say of it.
 
     Args:
-        embed_dim (int): E.
-        width (int): W of the patches.
-        layers (int): Blocks. Defaults to 2, X-CLIP's.
-        alpha (float): Weight of the prompts at first. Defaults to 0.1.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        embed_dim: E.
+        width: W of the patches.
+        layers: Blocks. Defaults to 2, X-CLIP's.
+        alpha: Weight of the prompts at first. Defaults to 0.1.
+        init_cfg: Of mmengine's ``BaseModule``.
     """
 
-    def __init__(self, embed_dim, width, layers=2, alpha=0.1, init_cfg=None):
+    def __init__(self,
+                 embed_dim: int,
+                 width: int,
+                 layers: int = 2,
+                 alpha: float = 0.1,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         from .blocks import LayerNorm, PromptBlock
         self.visual_ln = LayerNorm(width)
@@ -34,15 +43,15 @@ class VideoPrompts(BaseModule):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, text, video):
+    def forward(self, text: Tensor, video: VideoFeatures) -> Tensor:
         """Text features with the prompts of each clip.
 
         Args:
-            text (Tensor): (K, E) or (B, K, E).
-            video (VideoFeatures): Of B clips.
+            text: (K, E) or (B, K, E).
+            video: Of B clips.
 
         Returns:
-            Tensor: (B, K, E).
+            (B, K, E).
         """
         patches = (self.visual_ln(video.patches) @ self.visual_proj).mean(1)
         patches = self.norm(patches)

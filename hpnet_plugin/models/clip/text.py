@@ -1,10 +1,14 @@
 """Text tower of CLIP (Radford et al., ICML 2021), arXiv 2103.00020."""
+from __future__ import annotations
+
 import os.path as osp
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..precision import full_precision
@@ -21,72 +25,73 @@ class CLIPText(BaseModule):
     escapes notice.
 
     Args:
-        classes (str | Sequence[str]): Class names in label order: a list, a
-            file with a name a line, or one of the benchmarks' names; see
-            :func:`hpnet_plugin.datasets.classes.class_names`.
-        arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
-        templates (str | Sequence[str]): Prompts with one ``{}`` each, or a
-            file with one a line. The features of a single one are raw. Of
-            several, the direction is that of open_clip's zero-shot
-            classifier (each normalised, then averaged) and the length is
-            their mean raw length, so that later modules see the usual
-            scale. Defaults to the name itself, as HP-Net and X-CLIP have it.
-        frozen (bool): Whether the tower is left as it is, always in eval
-            mode. Defaults to True.
-        quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
-            True.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        classes: Class names in label order: a list, a file with a name a line,
+            or one of the benchmarks' names; see
+            :func:`hpnet_plugin.datasets.classes.read_classes`.
+        arch: See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
+        templates: Prompts with one ``{}`` each, or a file with one a line. The
+            features of a single one are raw. Of several, the direction is that
+            of open_clip's zero-shot classifier (each normalised, then
+            averaged) and the length is their mean raw length, so that later
+            modules see the usual scale. Defaults to the name itself, as HP-Net
+            and X-CLIP have it.
+        frozen: Whether the tower is left as it is, always in eval mode.
+            Defaults to True.
+        quick_gelu: OpenAI's and X-CLIP's weights need it. Defaults to True.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        classes (list[str]): Class names.
-        templates (list[str]): Templates.
-        tokens (Tensor): Of each template and, within, of each class,
-            (templates * K, L).
-        embed_dim (int): E.
+        classes: Class names.
+        templates: Templates.
+        tokens: Of each template and, within, of each class, (templates * K,
+            L).
+        embed_dim: E.
 
     Raises:
         ValueError: If a template has not one ``{}``, a prompt is too long,
             or the tower cannot tell two class names apart.
     """
 
+    tokens: Tensor
+
     def __init__(self,
-                 classes,
-                 arch='ViT-B-16',
-                 templates=('{}', ),
-                 frozen=True,
-                 quick_gelu=True,
-                 init_cfg=None):
+                 classes: str | Sequence[str],
+                 arch: str | dict[str, Any] = 'ViT-B-16',
+                 templates: str | Sequence[str] = ('{}', ),
+                 frozen: bool = True,
+                 quick_gelu: bool = True,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         # takes most of a second
         from open_clip.transformer import QuickGELU, TextTransformer
-        sizes = clip_arch(arch)
-        self.embed_dim = sizes['embed_dim']
+        self.embed_dim, _, sizes = clip_arch(arch)
         self.tower = TextTransformer(
-            output_dim=self.embed_dim,
-            act_layer=QuickGELU if quick_gelu else nn.GELU,
-            **sizes['text_cfg'])
+            sizes.context_length, sizes.vocab_size, sizes.width, sizes.heads,
+            sizes.layers, sizes.mlp_ratio, output_dim=self.embed_dim,
+            act_layer=QuickGELU if quick_gelu else nn.GELU)
         self.frozen = frozen
         if frozen:
             self.tower.requires_grad_(False).eval()
         self.register_buffer('tokens', None, persistent=False)
-        self._cache = None
+        # what was used, its stamps, and the features
+        self._cache: tuple[list[Tensor], list[tuple], Tensor] | None = None
         self.set_classes(classes, templates)
 
-    def set_classes(self, classes, templates=None):
+    def set_classes(self, classes: str | Sequence[str],
+                    templates: str | Sequence[str] | None = None) -> None:
         """Take other class names, for zero-shot or few-shot evaluation.
 
         Args:
-            classes (str | Sequence[str]): As above.
-            templates (str | Sequence[str], optional): As above. Defaults to
-                None: those that are there.
+            classes: As above.
+            templates: As above. Defaults to None: those that are there.
 
         Raises:
             ValueError: As above; the old ones stay.
         """
         from open_clip.tokenizer import SimpleTokenizer
 
-        from ...datasets.classes import class_names
-        classes = class_names(classes)
+        from ...datasets.classes import read_classes
+        classes = read_classes(classes)
         templates = self.templates if templates is None else \
             _read_templates(templates)
         length = self.tower.context_length
@@ -114,23 +119,30 @@ class CLIPText(BaseModule):
                 self.tower.positional_embedding.device)
         self.classes, self.templates = classes, templates
 
-    def train(self, mode=True):
-        """A frozen tower stays in eval mode."""
+    def train(self, mode: bool = True) -> CLIPText:
+        """Set the mode; a frozen tower stays in eval mode.
+
+        Args:
+            mode: Whether to train. Defaults to True.
+
+        Returns:
+            The module itself.
+        """
         super().train(mode)
         if self.frozen:
             self.tower.eval()
         return self
 
-    def forward(self):
+    def forward(self) -> Tensor:
         """Text features of the classes.
 
         Returns:
-            Tensor: F_text (K, E), not normalised.
+            F_text (K, E), not normalised.
         """
         return self._cached() if self.frozen else self._encode()
 
     @torch.compiler.disable
-    def _cached(self):
+    def _cached(self) -> Tensor:
         used = [self.tokens, *self.tower.parameters()]
         stamps = [_stamp(x) for x in used]
         if self._cache is None or self._cache[1] != stamps:
@@ -140,7 +152,7 @@ class CLIPText(BaseModule):
                 self._cache = used, stamps, self._encode()
         return self._cache[2]
 
-    def _encode(self):
+    def _encode(self) -> Tensor:
         features = self.tower(self.tokens)
         if len(self.templates) == 1:
             return features
@@ -149,19 +161,19 @@ class CLIPText(BaseModule):
         mean = F.normalize(features, dim=-1).mean(0)
         return F.normalize(mean, dim=-1) * length
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return dict(super().__getstate__(), _cache=None)
 
 
-def _read_templates(templates):
-    """list[str]: Templates of a list or a file, each with one ``{}``."""
-    found = templates
-    if isinstance(templates, str):
+def _read_templates(templates: str | Sequence[str]) -> list[str]:
+    """Templates of a list or a file, each with one ``{}``."""
+    if not isinstance(templates, str):
+        found = list(templates)
+    elif osp.isfile(templates):
+        with open(templates, encoding='utf-8') as file:
+            found = [line.strip() for line in file if line.strip()]
+    else:
         found = [templates]
-        if osp.isfile(templates):
-            with open(templates, encoding='utf-8') as file:
-                found = [line.strip() for line in file if line.strip()]
-    found = list(found)
     wrong = [template for template in found if template.count('{}') != 1]
     if wrong or not found:
         raise ValueError(
@@ -172,7 +184,7 @@ def _read_templates(templates):
     return found
 
 
-def _stamp(tensor):
+def _stamp(tensor: Tensor) -> tuple[object, ...]:
     """What differs if a tensor was changed in place, moved or replaced."""
     # load_state_dict and optimizers write in place and count up _version
     version = None if tensor.is_inference() else tensor._version

@@ -1,11 +1,13 @@
 """Video tower of X-CLIP (Ni et al., ECCV 2022), arXiv 2208.02816."""
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -13,17 +15,16 @@ from .arch import clip_arch
 
 
 class VideoFeatures(NamedTuple):
-    """What the video tower says of B clips of T frames.
+    """Features of B clips of T frames.
 
     Attributes:
-        video (Tensor): (B, E).
-        frames (Tensor): Of each frame, (B, T, E).
-        patches (Tensor): Of each patch, before the last norm,
-            (B, T, g * g, W).
+        video: (B, E).
+        frames: Of each frame, (B, T, E).
+        patches: Of each patch, before the last norm, (B, T, g * g, W).
     """
-    video: torch.Tensor
-    frames: torch.Tensor
-    patches: torch.Tensor
+    video: Tensor
+    frames: Tensor
+    patches: Tensor
 
 
 @MODELS.register_module()
@@ -33,79 +34,82 @@ class XCLIPVision(BaseModule):
     Parameters carry X-CLIP's names (``visual.*`` and ``mit.*``).
 
     Args:
-        arch (str | dict): See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
-        num_frames (int): T. A checkpoint of another number is taken, its
-            temporal positions interpolated. Defaults to 8.
-        mit_layers (int): Blocks of the multi-frame integration. Defaults to
-            1, that of the released models.
-        quick_gelu (bool): OpenAI's and X-CLIP's weights need it. Defaults to
-            True.
-        drop_path (float): Rate of stochastic depth of the last block; it
-            grows linearly from 0. Defaults to 0.
-        grad_checkpointing (bool): Trade time for memory: compute each block
-            again in the backward pass. Defaults to False.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        arch: See :func:`clip_arch`. Defaults to ``'ViT-B-16'``.
+        num_frames: T. A checkpoint of another number is taken, its temporal
+            positions interpolated. Defaults to 8.
+        mit_layers: Blocks of the multi-frame integration. Defaults to 1, that
+            of the released models.
+        quick_gelu: OpenAI's and X-CLIP's weights need it. Defaults to True.
+        drop_path: Rate of stochastic depth of the last block; it grows
+            linearly from 0. Defaults to 0.
+        grad_checkpointing: Trade time for memory: compute each block again in
+            the backward pass. Defaults to False.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        embed_dim (int): E.
-        width (int): W.
-        num_frames (int): T.
+        embed_dim: E.
+        width: W.
+        num_frames: T.
     """
 
     def __init__(self,
-                 arch='ViT-B-16',
-                 num_frames=8,
-                 mit_layers=1,
-                 quick_gelu=True,
-                 drop_path=0.,
-                 grad_checkpointing=False,
-                 init_cfg=None):
+                 arch: str | dict[str, Any] = 'ViT-B-16',
+                 num_frames: int = 8,
+                 mit_layers: int = 1,
+                 quick_gelu: bool = True,
+                 drop_path: float = 0.,
+                 grad_checkpointing: bool = False,
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         from . import blocks
-        sizes = clip_arch(arch)
-        cfg = sizes['vision_cfg']
-        self.embed_dim, self.width = sizes['embed_dim'], cfg['width']
+        self.embed_dim, cfg, _ = clip_arch(arch)
+        self.width = cfg.width
         self.num_frames = num_frames
         self.grad_checkpointing = grad_checkpointing
         act_layer = blocks.QuickGELU if quick_gelu else nn.GELU
-        heads = self.width // cfg['head_width']
+        heads = cfg.width // cfg.head_width
+        layers = cfg.layers
+        assert isinstance(layers, int)  # clip_arch refuses ResNets
         # no layers: its blocks would be made only to be replaced
         self.visual = blocks.VisionTransformer(
-            cfg['image_size'], cfg['patch_size'], self.width, 0, heads,
-            cfg['mlp_ratio'], output_dim=self.embed_dim)
-        last = max(cfg['layers'] - 1, 1)
+            # pyrefly: ignore[bad-argument-type]  a pair does as well
+            cfg.image_size, cfg.patch_size, cfg.width, 0, heads,
+            cfg.mlp_ratio, output_dim=self.embed_dim)
+        last = max(layers - 1, 1)
         self.visual.transformer.resblocks = nn.ModuleList(
             blocks.CrossFrameBlock(
-                self.width, heads, num_frames, drop_path * i / last,
-                mlp_ratio=cfg['mlp_ratio'], act_layer=act_layer)
-            for i in range(cfg['layers']))
+                cfg.width, heads, num_frames, drop_path * i / last,
+                mlp_ratio=cfg.mlp_ratio, act_layer=act_layer)
+            for i in range(layers))
         self._init_blocks()
         self.mit = blocks.FrameIntegration(
             num_frames, self.embed_dim, mit_layers, act_layer)
         self.register_load_state_dict_pre_hook(_fit_frames)
 
-    def _init_blocks(self):
+    def _init_blocks(self) -> None:
         """CLIP's initialisation, which open_clip leaves to torch for ViTs."""
         blocks = self.visual.transformer.resblocks
-        out_std = self.width**-0.5 * (2 * len(blocks))**-0.5
+        in_std = self.width**-0.5
+        out_std = in_std * (2 * len(blocks))**-0.5
         for block in blocks:
-            for attn in (block.attn, block.message_attn):
-                nn.init.normal_(attn.in_proj_weight, std=self.width**-0.5)
-                nn.init.normal_(attn.out_proj.weight, std=out_std)
-            nn.init.normal_(block.message_fc.weight, std=self.width**-0.5)
-            nn.init.zeros_(block.message_fc.bias)
-            nn.init.normal_(block.mlp.c_fc.weight,
-                            std=(2 * self.width)**-0.5)
-            nn.init.normal_(block.mlp.c_proj.weight, std=out_std)
+            for name, std in (('attn.in_proj_weight', in_std),
+                              ('attn.out_proj.weight', out_std),
+                              ('message_attn.in_proj_weight', in_std),
+                              ('message_attn.out_proj.weight', out_std),
+                              ('message_fc.weight', in_std),
+                              ('mlp.c_fc.weight', (2 * self.width)**-0.5),
+                              ('mlp.c_proj.weight', out_std)):
+                nn.init.normal_(block.get_parameter(name), std=std)
+            nn.init.zeros_(block.get_parameter('message_fc.bias'))
 
-    def forward(self, imgs):
+    def forward(self, imgs: Tensor) -> VideoFeatures:
         """Features of clips.
 
         Args:
-            imgs (Tensor): (B, T, 3, H, W), normalised.
+            imgs: (B, T, 3, H, W), normalised.
 
         Returns:
-            VideoFeatures: Of B clips.
+            Of B clips.
 
         Raises:
             ValueError: If frames or images are of another number or size.
@@ -120,7 +124,8 @@ class XCLIPVision(BaseModule):
         x = self._tokens(imgs.flatten(0, 1))
         for block in self.visual.transformer.resblocks:
             if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, use_reentrant=False)
+                # pyrefly: ignore[bad-assignment]  torch's is not typed
+                x: Tensor = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
         classes = self.visual.ln_post(x[:, 0]) @ self.visual.proj
@@ -130,7 +135,7 @@ class XCLIPVision(BaseModule):
             self.mit(classes), classes,
             x[:, 1:].reshape(-1, frames, x.shape[1] - 1, x.shape[2]))
 
-    def _tokens(self, imgs):
+    def _tokens(self, imgs: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 1 + g * g, W), the class token first."""
         vit = self.visual
         x = vit.conv1(imgs).flatten(2).transpose(1, 2)
@@ -139,7 +144,8 @@ class XCLIPVision(BaseModule):
         return vit.ln_pre(x + vit.positional_embedding.to(x.dtype))
 
 
-def _fit_frames(module, state_dict, prefix, *_):
+def _fit_frames(module: XCLIPVision, state_dict: dict[str, Tensor],
+                prefix: str, *_: object) -> None:
     """Interpolate temporal positions of another number of frames."""
     key = prefix + 'mit.positional_embedding'
     stored, own = state_dict.get(key), module.mit.positional_embedding

@@ -1,8 +1,12 @@
 """Text Refinement Modulation Module (Sec. III-D of the HP-Net paper)."""
+from __future__ import annotations
+
 import torch
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
+
+from ..backbones.smclm import StreamFeatures
+from .text_fusion import TextFusion
 
 ETAS = ('outer', 'elementwise', 'text', None)
 MLPS = ('plain', 'released')
@@ -10,7 +14,7 @@ INITS = ('identity', 'released')
 
 
 @MODELS.register_module()
-class TRMM(BaseModule):
+class TRMM(TextFusion):
     r"""Refine the text features of the classes by those of the clip.
 
     :math:`F'_{text} = F_{text} + \psi(F_c, F_{text}) + \eta(F_c)` (Eq. 7),
@@ -18,9 +22,9 @@ class TRMM(BaseModule):
     released code know three :math:`\eta`, see ``eta``.
 
     Args:
-        text_channels (int): C of the text features.
-        feat_channels (int): D of F_c.
-        eta (str, optional): Which one.
+        text_channels: C of the text features.
+        feat_channels: D of F_c.
+        eta: Which one.
 
             - ``'outer'``: Algorithm 1, line 7, read literally.
               S = tanh(P3(F_c)[:, :, None] - P4(F_c)[:, None, :]), (B, C, D),
@@ -34,14 +38,14 @@ class TRMM(BaseModule):
             - None: no eta. What is left is FiLM with a residual.
 
             Defaults to ``'outer'``.
-        mlp (str): ``'plain'``: every P is Linear, ReLU, Linear;
-            ``'released'``: P1 and P2 are Linear, Linear, and P3 and P4 are
-            Linear, Linear, ReLU. Defaults to ``'plain'``.
-        init (str): ``'identity'``: the last layers start at zero, so that F'
-            equals F_text and the match of text and video that was learnt
-            before survives the first step; ``'released'``: torch's own
+        mlp: ``'plain'``: every P is Linear, ReLU, Linear; ``'released'``: P1
+            and P2 are Linear, Linear, and P3 and P4 are Linear, Linear, ReLU.
+            Defaults to ``'plain'``.
+        init: ``'identity'``: the last layers start at zero, so that F' equals
+            F_text and the match of text and video that was learnt before
+            survives the first step; ``'released'``: torch's own
             initialisation. Defaults to ``'identity'``.
-        init_cfg (dict, optional): Of mmengine's ``BaseModule``.
+        init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If an option is unknown, or ``mlp='released'`` would
@@ -49,12 +53,12 @@ class TRMM(BaseModule):
     """
 
     def __init__(self,
-                 text_channels,
-                 feat_channels,
-                 eta='outer',
-                 mlp='plain',
-                 init='identity',
-                 init_cfg=None):
+                 text_channels: int,
+                 feat_channels: int,
+                 eta: str = 'outer',
+                 mlp: str = 'plain',
+                 init: str = 'identity',
+                 init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         for name, value, known in (('eta', eta, ETAS), ('mlp', mlp, MLPS),
                                    ('init', init, INITS)):
@@ -69,7 +73,8 @@ class TRMM(BaseModule):
         self.feat_channels = feat_channels
         ends = []
 
-        def project(channels_in, channels_out, after=False):
+        def project(channels_in: int, channels_out: int,
+                    after: bool = False) -> nn.Sequential:
             first = nn.Linear(channels_in, text_channels)
             last = nn.Linear(text_channels, channels_out)
             ends.append(last)
@@ -90,23 +95,27 @@ class TRMM(BaseModule):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
 
-    def psi(self, text, feat):
-        """psi of Eq. 8; see :meth:`refinement`.
+    def psi(self, text: Tensor, feat: Tensor) -> Tensor:
+        """Modulate the text features, psi of Eq. 8.
+
+        Args:
+            text: F_text, (K, C) or (B, K, C).
+            feat: F_c, (B, D).
 
         Returns:
-            Tensor: (B, K, C).
+            (B, K, C).
         """
         return self.gamma(feat)[:, None] * text + self.beta(feat)[:, None]
 
-    def refinement(self, text, feat):
+    def refinement(self, text: Tensor, feat: Tensor) -> Tensor:
         """What is added to the text features, psi + eta.
 
         Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            feat (Tensor): F_c, (B, D).
+            text: F_text, (K, C) or (B, K, C).
+            feat: F_c, (B, D).
 
         Returns:
-            Tensor: (B, K, C).
+            (B, K, C).
         """
         psi = self.psi(text, feat)
         if self.eta is None:
@@ -122,14 +131,5 @@ class TRMM(BaseModule):
         eta = (relation @ feat[:, :, None]).squeeze(-1) / self.feat_channels
         return psi + eta[:, None]
 
-    def forward(self, text, pooled):
-        """Refined text features.
-
-        Args:
-            text (Tensor): F_text, (K, C) or (B, K, C).
-            pooled (PooledFeatures): Of :class:`SMCLM`, of B clips.
-
-        Returns:
-            Tensor: F'_text, (B, K, C).
-        """
-        return text + self.refinement(text, pooled.concat)
+    def _refined(self, text: Tensor, features: StreamFeatures) -> Tensor:
+        return text + self.refinement(text, features.concat)

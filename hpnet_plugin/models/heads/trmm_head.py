@@ -1,14 +1,19 @@
 """Scores of clips against refined class names (Sec. III-E of HP-Net)."""
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.model import ModuleList
-from torch import nn
+from torch import Tensor, nn
 
+from ..backbones.smclm import StreamFeatures
 from ..labels import check_labels
 from ..precision import full_precision
 
@@ -17,12 +22,11 @@ class HPNetScores(NamedTuple):
     """Logits of B clips.
 
     Attributes:
-        fused (Tensor): S of Eq. 12, (B, K).
-        streams (dict[str, Tensor]): Logits of each stream's auxiliary
-            classifier, (B, K).
+        fused: S of Eq. 12, (B, K).
+        streams: Logits of each stream's auxiliary classifier, (B, K).
     """
-    fused: torch.Tensor
-    streams: dict
+    fused: Tensor
+    streams: dict[str, Tensor]
 
 
 @MODELS.register_module()
@@ -35,22 +39,21 @@ class TRMMHead(BaseHead):
     linear classifier on the features of each stream.
 
     Args:
-        num_classes (int): K.
-        text_channels (int): C of text and video features.
-        feat_channels (int): D of a stream's features. Defaults to 0.
-        streams (Sequence[str]): Names of the streams; the recogniser hands
-            those of its :class:`SMCLM` in. Defaults to none.
-        fusion (dict, optional): Config of what refines the text features:
-            :class:`TRMM`, :class:`FiLM` or :class:`CrossAttentionFusion`.
-            Defaults to None: text and video alone are matched.
-        lambdas (float | Sequence[float]): Weight of each stream's loss, or
-            one for all; the classifier of a stream of weight 0 is not
-            trained. Defaults to 1, the paper's.
-        label_smooth_eps (float): Label smoothing. Defaults to 0.1.
-        learn_scale (bool): Whether the scale, which starts as CLIP's does
-            and is read from its checkpoints, is trained. Defaults to False,
-            as in the released code.
-        average_clips (str): How several views of a clip are averaged, see
+        num_classes: K.
+        text_channels: C of text and video features.
+        feat_channels: D of a stream's features. Defaults to 0.
+        streams: Names of the streams; the recogniser hands those of its
+            :class:`SMCLM` in. Defaults to none.
+        fusion: Config of what refines the text features: :class:`TRMM`,
+            :class:`FiLM` or :class:`CrossAttentionFusion`. Defaults to None:
+            text and video alone are matched.
+        lambdas: Weight of each stream's loss, or one for all; the classifier
+            of a stream of weight 0 is not trained. Defaults to 1, the paper's.
+        label_smooth_eps: Label smoothing. Defaults to 0.1.
+        learn_scale: Whether the scale, which starts as CLIP's does and is read
+            from its checkpoints, is trained. Defaults to False, as in the
+            released code.
+        average_clips: How several views of a clip are averaged, see
             ``BaseHead``. Defaults to ``'score'``: dumps hold logits.
         **kwargs: Of ``BaseHead``.
 
@@ -60,20 +63,21 @@ class TRMMHead(BaseHead):
     """
 
     def __init__(self,
-                 num_classes,
-                 text_channels,
-                 feat_channels=0,
-                 streams=(),
-                 fusion=None,
-                 lambdas=1.,
-                 label_smooth_eps=0.1,
-                 learn_scale=False,
-                 average_clips='score',
-                 **kwargs):
+                 num_classes: int,
+                 text_channels: int,
+                 feat_channels: int = 0,
+                 streams: Sequence[str] = (),
+                 fusion: dict | None = None,
+                 lambdas: float | Sequence[float] = 1.,
+                 label_smooth_eps: float = 0.1,
+                 learn_scale: bool = False,
+                 average_clips: str = 'score',
+                 **kwargs: Any) -> None:
         super().__init__(
             num_classes,
             text_channels,
             label_smooth_eps=label_smooth_eps,
+            # pyrefly: ignore[bad-argument-type]  they mean a str
             average_clips=average_clips,
             **kwargs)
         self.streams = tuple(streams)
@@ -98,19 +102,22 @@ class TRMMHead(BaseHead):
         self.logit_scale = nn.Parameter(
             torch.tensor(math.log(1 / 0.07)), requires_grad=learn_scale)
 
-    def forward(self, feats, **kwargs):
+    # pyrefly: ignore[bad-override]  scores of several streams, not a tensor
+    def forward(self, x: tuple[Tensor, Tensor, StreamFeatures | None],
+                **kwargs: object) -> HPNetScores:
         """Score clips.
 
         Args:
-            feats (tuple): Video features (B, C), text features (K, C) or
-                (B, K, C), and PooledFeatures of B clips or None.
+            x: Video features (B, C), text features (K, C) or (B, K, C), and
+                StreamFeatures of B clips or None.
+            **kwargs: Not used.
 
         Returns:
-            HPNetScores: Logits.
+            Logits.
         """
-        video, text, pooled = feats
+        video, text, features = x
         if self.fusion is not None:
-            text = self.fusion(text, pooled)
+            text = self.fusion(text, features)
         # the scale makes hundreds of cosines: too much for half precision
         with full_precision(video.device):
             video = F.normalize(video.float(), dim=-1)
@@ -121,16 +128,19 @@ class TRMMHead(BaseHead):
             fused, {
                 name: classifier(feat).float() for name, classifier, feat in
                 zip(self.streams, self.classifiers,
-                    pooled.streams if self.streams else ())
+                    () if features is None else features.streams)
             })
 
-    def loss_by_feat(self, cls_scores, data_samples):
+    # pyrefly: ignore[bad-override]  likewise
+    def loss_by_feat(self, cls_scores: HPNetScores,
+                     data_samples: list[ActionDataSample]
+                     ) -> dict[str, Tensor]:
         """Losses of Eq. 14.
 
         Args:
-            cls_scores (HPNetScores): Of :meth:`forward`.
-            data_samples (list[ActionDataSample]): With ``gt_label``, a class
-                (1,) or a distribution (K,).
+            cls_scores: Of :meth:`forward`.
+            data_samples: With ``gt_label``, a class (1,) or a distribution
+                (K,).
 
         Returns:
             dict[str, Tensor]: ``loss_cls``, ``loss_<stream>`` with their
@@ -148,15 +158,18 @@ class TRMMHead(BaseHead):
                 losses[f'loss_{name}'] = weight * found['loss_cls']
         return losses
 
-    def predict_by_feat(self, cls_scores, data_samples):
+    # pyrefly: ignore[bad-override]  likewise
+    def predict_by_feat(self, cls_scores: HPNetScores,
+                        data_samples: list[ActionDataSample]
+                        ) -> list[ActionDataSample]:
         """Put scores into the samples.
 
         Args:
-            cls_scores (HPNetScores): Of :meth:`forward`.
-            data_samples (list[ActionDataSample]): The clips.
+            cls_scores: Of :meth:`forward`.
+            data_samples: The clips.
 
         Returns:
-            list[ActionDataSample]: The same, with ``pred_score`` and
+            The same, with ``pred_score`` and
             ``pred_label`` of the fusion and ``pred_score_<stream>``.
         """
         data_samples = super().predict_by_feat(cls_scores.fused, data_samples)

@@ -1,7 +1,13 @@
 """The whole HP-Net: video, class names and pooled features."""
+from __future__ import annotations
+
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
+from torch import Tensor
 
+from ..backbones.smclm import StreamFeatures
+from ..clip.vision import XCLIPVision
+from ..heads.trmm_head import HPNetScores
 from ..sizes import refuse_other_sizes
 
 
@@ -16,31 +22,33 @@ class XCLIPRecognizer(BaseRecognizer):
     with ``prompts`` X-CLIP itself.
 
     Args:
-        backbone (dict): Config of the video tower, :class:`XCLIPVision`.
-        text (dict): Config of the text tower, :class:`CLIPText`; its class
-            names are the classes.
-        cls_head (dict): Config of :class:`TRMMHead`; channels and streams
-            are those of the parts.
-        topology (dict, optional): Config of :class:`SMCLM`.
-        prompts (dict, optional): Config of X-CLIP's :class:`VideoPrompts`.
-        data_preprocessor (dict, optional): Config of
-            :class:`HPNetDataPreprocessor`.
-        train_cfg (dict, optional): Not used.
-        test_cfg (dict, optional): Not used.
+        backbone: Config of the video tower, :class:`XCLIPVision`.
+        text: Config of the text tower, :class:`CLIPText`; its class names are
+            the classes.
+        cls_head: Config of :class:`TRMMHead`; channels and streams are those
+            of the parts.
+        topology: Config of :class:`SMCLM`.
+        prompts: Config of X-CLIP's :class:`VideoPrompts`.
+        data_preprocessor: Config of :class:`HPNetDataPreprocessor`.
+        train_cfg: Not used.
+        test_cfg: Not used.
 
     Raises:
         ValueError: If class names and ``num_classes`` of the head disagree.
     """
 
+    # pyrefly: ignore[bad-override-mutable-attribute]  one kind of many
+    backbone: XCLIPVision
+
     def __init__(self,
-                 backbone,
-                 text,
-                 cls_head,
-                 topology=None,
-                 prompts=None,
-                 data_preprocessor=None,
-                 train_cfg=None,
-                 test_cfg=None):
+                 backbone: dict,
+                 text: dict,
+                 cls_head: dict,
+                 topology: dict | None = None,
+                 prompts: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 train_cfg: dict | None = None,
+                 test_cfg: dict | None = None) -> None:
         super().__init__(
             backbone,
             data_preprocessor=data_preprocessor,
@@ -74,16 +82,20 @@ class XCLIPRecognizer(BaseRecognizer):
         refuse_other_sizes(self, ('cls_head.classifiers.', ),
                            ('backbone.mit.positional_embedding', ))
 
-    def extract_feat(self, inputs, **kwargs):
+    # pyrefly: ignore[bad-override]  the toolbox has one modality
+    def extract_feat(
+            self, inputs: Tensor | dict[str, Tensor], **kwargs: object
+    ) -> tuple[tuple[Tensor, Tensor, StreamFeatures | None], dict]:
         """Features of the three modalities.
 
         Args:
-            inputs (dict[str, Tensor]): ``imgs`` (B, views * T, 3, H, W) and,
-                with a topology, ``pooled_feat`` (B, 1, M, T', V, C).
+            inputs: ``imgs`` (B, views * T, 3, H, W) and, with a topology,
+                ``pooled_feat`` (B, 1, M, T', V, C).
+            **kwargs: Not used.
 
         Returns:
-            tuple: What :class:`TRMMHead` takes, of B * views clips: video
-            (B', C), text (K, C) or (B', K, C), and PooledFeatures or None;
+            What :class:`TRMMHead` takes, of B' = B * views clips: video
+            (B', C), text (K, C) or (B', K, C), and StreamFeatures or None;
             and an empty dict.
 
         Raises:
@@ -103,28 +115,26 @@ class XCLIPRecognizer(BaseRecognizer):
         text = self.text()
         if self.prompts is not None:
             text = self.prompts(text, video)
-        pooled = None
+        features = None
         if self.topology is not None:
             feat = self._modality(inputs, 'pooled_feat')
             if feat.shape[1] != 1:
                 raise ValueError(
                     f'pooled_feat has {feat.shape[1]} stretches a clip, one '
                     'is expected: use ResizeTemporal, no sampling')
-            pooled = self.topology(feat[:, 0])
+            features = self.topology(feat[:, 0])
             if views > 1:
-                pooled = type(pooled)(
-                    tuple(x.repeat_interleave(views, 0)
-                          for x in pooled.streams),
-                    pooled.concat.repeat_interleave(views, 0),
-                    pooled.joints.repeat_interleave(views, 0))
-        return (video.video, text, pooled), {}
+                features = features.repeat_clips(views)
+        return (video.video, text, features), {}
 
-    def _forward(self, inputs, **kwargs):
-        """HPNetScores: Without post-processing, for B * views clips."""
+    # pyrefly: ignore[bad-override]  likewise
+    def _forward(self, inputs: Tensor | dict[str, Tensor],
+                 stage: str = 'backbone', **kwargs: object) -> HPNetScores:
+        """Logits of B * views clips, without post-processing."""
         return self.cls_head(self.extract_feat(inputs)[0])
 
     @staticmethod
-    def _modality(inputs, key):
+    def _modality(inputs: Tensor | dict[str, Tensor], key: str) -> Tensor:
         if not isinstance(inputs, dict) or key not in inputs:
             have = sorted(inputs) if isinstance(inputs, dict) else \
                 f'a {type(inputs).__name__}'

@@ -48,6 +48,7 @@ from pathlib import Path
 
 import yaml
 
+from ..benchmark_files import benchmark_key
 from ..facts import benchmark_facts
 
 ROMAN = {f'{ten * "X"}{one}': 10 * ten + unit
@@ -82,8 +83,8 @@ class Row:
         recipe (str, optional): A recipe of :mod:`hpnet_plugin.recipes`.
         settings (dict): Of the recipe, ``benchmark`` among them.
         options (dict): Dotted keys of the config to values.
-        fuse (tuple[tuple]): Id, weight and whether it is fused as
-            probability, of each row that is added.
+        fuse (tuple[tuple]): Id, weight and whether it is fused as probability,
+            of each row that is added.
         of (str, optional): Id of the row that is looked at.
         label (int | str, optional): Its class, from 0 or by name.
         clips (str, optional): File of the clips that are looked at, in the
@@ -105,7 +106,7 @@ class Row:
 
     @property
     def stem(self) -> str:
-        """str: A name of the training, the same for the same training."""
+        """A name of the training, the same for the same training."""
         settings = dict(self.settings)
         parts = [settings.pop(key) for key in ('stream', 'volumes', 'net')
                  if key in settings]
@@ -122,7 +123,7 @@ class Row:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """tuple[str]: ``--cfg-options`` that make it of its recipe."""
+        """``--cfg-options`` that make it of its recipe."""
         return tuple(f'{key}={_text(value)}' for key, value in (
             *self.settings.items(), *self.options.items()))
 
@@ -137,8 +138,8 @@ class Table:
         note (str): What one must know to read it.
         benchmark (str): One of those that the table has.
         benchmarks (tuple[str]): All of them.
-        reference (str): The benchmark that the published numbers are of:
-            the same where the paper has it, else the table's first.
+        reference (str): The benchmark that the published numbers are of: the
+            same where the paper has it, else the table's first.
         metric (str): One of ``METRICS``.
         rows (tuple[Row]): In order.
         folder (Path): Where it is from.
@@ -154,12 +155,12 @@ class Table:
     folder: Path
 
     def __getitem__(self, row: str) -> Row:
-        """Row: By its id."""
+        """By its id."""
         return next(r for r in self.rows if r.id == row)
 
 
 def table_number(name: str | int) -> int:
-    """int: ``'9'``, ``'IX'`` or ``'table09'`` as a number.
+    """``'9'``, ``'IX'`` or ``'table09'`` as a number.
 
     Raises:
         TableError: If it is none of these.
@@ -173,7 +174,7 @@ def table_number(name: str | int) -> int:
 
 
 def list_tables(configs: str | Path) -> dict[int, Path]:
-    """dict[int, Path]: Numbers and folders of the tables that there are."""
+    """Numbers and folders of the tables that there are."""
     folders = sorted(Path(configs, 'ablations').glob('table[0-9][0-9]'))
     return {int(folder.name[5:]): folder for folder in folders
             if (folder / 'table.yml').is_file()}
@@ -184,16 +185,16 @@ def read_table(configs: str | Path, name: str | int,
     """Read a table.
 
     Args:
-        configs (str): The folder of configs.
-        name (str): See :func:`table_number`.
-        benchmark (str, optional): Defaults to the table's first.
+        configs: The folder of configs.
+        name: See :func:`table_number`.
+        benchmark: Defaults to the table's first.
 
     Returns:
-        Table: For that benchmark.
+        For that benchmark.
 
     Raises:
-        TableError: If there is no such table or benchmark, or the file is
-            not as it should be; names what is wrong.
+        TableError: If there is no such table or benchmark, or the file is not
+            as it should be; names what is wrong.
     """
     tables, number = list_tables(configs), table_number(name)
     if number not in tables:
@@ -204,7 +205,7 @@ def read_table(configs: str | Path, name: str | int,
         content = yaml.safe_load(file)
     _check_keys(path, content, TABLE_KEYS, ('title', 'benchmarks', 'rows'))
     known = content['benchmarks']
-    benchmark = benchmark or next(iter(known))
+    benchmark = benchmark_key(benchmark or next(iter(known)))
     if benchmark not in known:
         raise TableError(f'table {number} has no benchmark {benchmark!r}; it '
                          f'has {", ".join(known)}')

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from hpnet_plugin.evaluation.paper_tables import (
+from hpnet_plugin.facts import benchmark_facts
+from hpnet_plugin.reproduction.metafile import published_rows
+from hpnet_plugin.reproduction.paper_tables import (
     Row,
     TableError,
     list_tables,
     read_table,
     table_number,
 )
-from hpnet_plugin.facts import benchmark_facts
-from hpnet_plugin.reproduction.metafile import published_rows
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_numbers_of_the_paper(configs):
 
 def test_benchmarks_that_the_paper_has_not(configs):
     """They show the numbers of the one that it has, and say so."""
-    small = read_table(configs, 9, 'nw_ucla_small')
+    small = read_table(configs, 9, 'nw_ucla_synthetic')
     assert small.reference == 'ntu120'
     assert small['region3_hpnet'].published == 96.2
     assert read_table(configs, 17, 'ntu60_xsub').reference == 'ntu60_xsub'
@@ -97,7 +97,7 @@ def test_numbers_that_two_tables_print(configs):
 def test_weights_of_the_fusion(configs):
     assert read_table(configs, 18, 'smarthome_cs')['l1_l5'].fuse == (
         ('hp_j', 0.1, False), ('hpnet', 11., True))
-    for benchmark in ('uav_human_csv1', 'ntu60_xview', 'nw_ucla_small'):
+    for benchmark in ('uav_human_csv1', 'ntu60_xview', 'nw_ucla_synthetic'):
         facts = benchmark_facts(benchmark)
         number = 16 if benchmark.startswith('uav') else 17
         for part, weight, _ in read_table(configs, number,
@@ -123,7 +123,7 @@ def test_classes_by_name_are_classes(configs):
 
 def test_what_was_measured_is_of_these_tables(configs):
     """The file of the README's numbers: its rows, runs and configs exist."""
-    path = configs / 'ablations/measured_nw_ucla_small.json'
+    path = configs / 'ablations/measured_nw_ucla_synthetic.json'
     for record in json.loads(path.read_text()):
         table = read_table(configs, record['table'], record['benchmark'])
         assert [row['id'] for row in record['rows']] == [

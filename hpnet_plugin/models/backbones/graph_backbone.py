@@ -1,0 +1,103 @@
+"""What the graph backbones have in common."""
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...graph import adjacency
+from ..sizes import refuse_other_sizes
+
+# Three stages of blocks l1 to l10. The first block of a later stage halves
+# the frames and doubles the channels.
+STAGES = (range(1, 5), range(5, 8), range(8, 11))
+
+
+class GraphBackbone(BaseModule):
+    """Ten blocks on the joints of each person, after a norm of the input.
+
+    The input norm has a mean and a scale for each person, joint and channel.
+    A subclass makes the blocks, and may embed the input and combine the
+    stages. Blocks carry the published names, ``l1`` to ``l10``.
+
+    Args:
+        in_channels: C of the input: 96 for HRNet-W48's H2 map, 2 for 2D pose.
+        graph: Layout of the joints; see :func:`hpnet_plugin.graph.adjacency`.
+            Defaults to ``'coco'``.
+        num_person: M of the input. Defaults to 2.
+        base_channels: Channels of the first stage. Defaults to 64.
+        init_cfg: Of mmengine's ``BaseModule``.
+
+    Attributes:
+        input_shape: M, V and C.
+        out_channels: Channels of the output, four times ``base_channels``.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 graph: str | dict = 'coco',
+                 num_person: int = 2,
+                 base_channels: int = 64,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        edges = torch.from_numpy(adjacency(graph))
+        joints = edges.shape[1]
+        self.input_shape = (num_person, joints, in_channels)
+        self.embedding, width = self._embedding(in_channels, base_channels)
+        self.data_bn = nn.BatchNorm1d(num_person * joints * width)
+        for stage, blocks in enumerate(STAGES):
+            wider = base_channels * 2**stage
+            for i in blocks:
+                stride = 2 if stage and i == blocks[0] else 1
+                self.add_module(f'l{i}', self._block(
+                    width, wider, edges, stride, stage, i > 1))
+                width = wider
+        self.out_channels = width
+        refuse_other_sizes(self)
+
+    def _embedding(self, in_channels: int,
+                   base_channels: int) -> tuple[nn.Module, int]:
+        """Layer before the input norm, (..., C) -> (..., C'), and C'."""
+        return nn.Identity(), in_channels
+
+    def _block(self, in_channels: int, out_channels: int, graph: Tensor,
+               stride: int, halvings: int, residual: bool) -> nn.Module:
+        """(N, C, T, V) -> (N, C', T / stride, V) on a graph (3, V, V).
+
+        What it gives has 2 ** ``halvings`` times fewer frames than the clip.
+        """
+        raise NotImplementedError
+
+    def _combine(self, stages: list[Tensor]) -> Tensor:
+        """Output of the net from that of each stage."""
+        return stages[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of each person.
+
+        Args:
+            x: (N, M, T, V, C).
+
+        Returns:
+            (N, M, out_channels, T / 4, V).
+
+        Raises:
+            ValueError: If M, V or C is not what the net was built for.
+        """
+        n, m, t, v, c = x.shape
+        if (m, v, c) != self.input_shape:
+            raise ValueError(
+                f'{type(self).__name__} was built for (people, joints, '
+                f'channels) {self.input_shape}, the input (N, M, T, V, C) has '
+                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
+                'tap of LoadPooledFeature')
+        x = self.embedding(x).permute(0, 1, 3, 4, 2)  # (N, M, V, C', T)
+        x = self.data_bn(x.reshape(n, -1, t)).view(n * m, v, -1, t)
+        x = x.permute(0, 2, 3, 1).contiguous()
+        stages = []
+        for blocks in STAGES:
+            for i in blocks:
+                x = getattr(self, f'l{i}')(x)
+            stages.append(x)
+        x = self._combine(stages)
+        return x.view(n, m, *x.shape[1:])

@@ -1,0 +1,217 @@
+"""Read an index that is mapped: see :mod:`.index` for its layout."""
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import StoreError
+from .index import (
+    ARRAY,
+    BLOCK,
+    CHECKSUM,
+    CLIP,
+    HEADER,
+    HEADER_BYTES,
+    SECTIONS,
+    Part,
+    damaged,
+    mark_of,
+)
+
+_CLIP = struct.Struct('<QQQIIIIIII')
+_ARRAY = struct.Struct('<QI')
+_PAIR = struct.Struct('<II')
+
+
+class Array(NamedTuple):
+    """Where an array of a clip is."""
+    stem: str
+    size: int  # bytes of the shard
+    offset: int
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    crc32: int
+    number: int  # in its table
+    nbytes: int
+
+
+class ClipRow(NamedTuple):
+    """One clip of a table."""
+    row: int
+    info: tuple[int, int]  # start, bytes
+    first: int
+    shard: int
+    schema: int
+    base: dict[str, int]
+
+
+class Table:
+    """An index, read where it is touched.
+
+    Args:
+        data: The file.
+        path: Its name, for messages.
+
+    Raises:
+        StoreError: If it is no index, or a damaged one; the same from every
+            method, on the first touch of a damaged block.
+    """
+
+    def __init__(self, data: memoryview, path: str) -> None:
+        self.data, self.path = data, path
+        self.mark = mark_of(data[:HEADER_BYTES], path)
+        _, self.clips, self.arrays, self._buckets, *at, end, crc = \
+            HEADER.unpack_from(data)
+        self._at = dict(zip(SECTIONS, at))
+        self._end = at[-1]
+        if len(data) != end or at != sorted(at):
+            raise damaged(path, f'{len(data)} bytes, expected {end}')
+        if zlib.crc32(data[self._end:end]) != crc:
+            raise self._damaged('the checksums at its end do not agree')
+        self._checked = bytearray(-(-(self._end - HEADER_BYTES) // BLOCK))
+        schemas = self._json(*self._bounds('schemas'))
+        self.schemas = [
+            {key: (number, np.dtype(dtype), dims)
+             for number, (key, dtype, dims) in enumerate(schema)}
+            for schema in schemas]
+        shards = self._json(*self._bounds('shards'))
+        self.stems, self.sizes, self.marks = (
+            shards['stems'], shards['sizes'], shards['marks'])
+
+    def find(self, name: str) -> int:
+        """Row of a clip, -1 if it is not there."""
+        key = name.encode('utf-8', 'surrogatepass')
+        at = self._at['starts'] + 4 * (zlib.crc32(key) & (self._buckets - 1))
+        first, stop = _PAIR.unpack(self._take(at, at + 8))
+        for slot in range(first, stop):
+            at = self._at['slots'] + 4 * slot
+            row, = CHECKSUM.unpack(self._take(at, at + 4))
+            if self._name(row) == key:
+                return row
+        return -1
+
+    def name(self, row: int) -> str:
+        """Name of a clip."""
+        return bytes(self._name(row)).decode()
+
+    def names(self) -> list[str]:
+        """Names of all clips, sorted."""
+        return [name.decode() for name in self._all_names()]
+
+    def clip(self, row: int) -> ClipRow:
+        """What is known of a clip without its arrays."""
+        at = self._at['clips'] + row * _CLIP.size
+        (_, info, first, _, info_bytes, shard, schema, *base) = _CLIP.unpack(
+            self._take(at, at + _CLIP.size))
+        return ClipRow(row, (info, info_bytes), first, shard, schema,
+                    dict(zip('MTV', base)))
+
+    def info(self, clip: ClipRow) -> dict[str, Any]:
+        """What was kept with a clip."""
+        start = self._at['infos'] + clip.info[0]
+        return self._json(start, start + clip.info[1])
+
+    def keys(self, clip: ClipRow) -> list[str]:
+        """Arrays of a clip."""
+        return list(self.schemas[clip.schema])
+
+    def array(self, clip: ClipRow, key: str) -> Array:
+        """Where an array of a clip is.
+
+        Raises:
+            KeyError: If the clip has no such array.
+        """
+        number, dtype, dims = self.schemas[clip.schema][key]
+        number += clip.first
+        at = self._at['arrays'] + number * _ARRAY.size
+        offset, crc32 = _ARRAY.unpack(self._take(at, at + _ARRAY.size))
+        shape = tuple([clip.base.get(dim, dim) for dim in dims])
+        nbytes = dtype.itemsize
+        for length in shape:
+            nbytes *= length
+        size = self.sizes[clip.shard]
+        if offset + nbytes > size:
+            raise self._damaged(f'{self.name(clip.row)!r}, {key!r} would end '
+                                f'behind its shard of {size} bytes')
+        return Array(self.stems[clip.shard], size, offset, dtype, shape,
+                     crc32, number, nbytes)
+
+    def around(self, name: str, count: int) -> list[str]:
+        """The clips that stand before and after where a name would stand."""
+        key = name.encode('utf-8', 'surrogatepass')
+        low, high = 0, self.clips
+        while low < high:
+            middle = (low + high) // 2
+            if self._name(middle) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return [self.name(row) for row in range(
+            max(low - count, 0), min(low + count, self.clips))]
+
+    def part(self) -> Part:
+        """The columns of a table of one shard, all of it checked."""
+        self.check()
+        if len(self.stems) != 1:
+            raise self._damaged(f'it lists {len(self.stems)} shards, '
+                                'expected 1')
+        clips = np.frombuffer(self._take(*self._bounds('clips')), CLIP)
+        arrays = np.frombuffer(self._take(*self._bounds('arrays')), ARRAY)
+        schemas = self._json(*self._bounds('schemas'))
+        return Part(self.stems[0], self.sizes[0], list(self._all_names()),
+                    bytes(self._take(*self._bounds('infos'))), clips, arrays,
+                    schemas, self.mark)
+
+    def check(self) -> None:
+        """Check all of it.
+
+        Raises:
+            StoreError: If it is damaged.
+        """
+        for start in range(HEADER_BYTES, self._end, BLOCK):
+            self._take(start, min(start + BLOCK, self._end))
+
+    def _all_names(self) -> Iterator[bytes]:
+        clips = np.frombuffer(self._take(*self._bounds('clips')), CLIP)
+        blob = bytes(self._take(*self._bounds('names')))
+        start = 0
+        for length in clips['name_bytes'].tolist():
+            yield blob[start:start + length]
+            start += length
+
+    def _name(self, row: int) -> bytes:
+        at = self._at['clips'] + row * _CLIP.size
+        start, _, _, length, *_ = _CLIP.unpack(
+            self._take(at, at + _CLIP.size))
+        start += self._at['names']
+        return bytes(self._take(start, start + length))
+
+    def _bounds(self, section: str) -> tuple[int, int]:
+        return (self._at[section],
+                self._at[SECTIONS[SECTIONS.index(section) + 1]])
+
+    def _json(self, start: int, stop: int) -> Any:
+        return json.loads(str(self._take(start, stop), 'utf-8'))
+
+    def _take(self, start: int, stop: int) -> memoryview:
+        """Bytes of the table, once their blocks were found right."""
+        if not HEADER_BYTES <= start <= stop <= self._end:
+            raise self._damaged('an offset leads out of it')
+        checked = self._checked
+        for block in range((start - HEADER_BYTES) // BLOCK,
+                           (stop - HEADER_BYTES + BLOCK - 1) // BLOCK):
+            if not checked[block]:
+                first = HEADER_BYTES + block * BLOCK
+                crc, = CHECKSUM.unpack_from(self.data, self._end + 4 * block)
+                if zlib.crc32(self.data[first:min(first + BLOCK, self._end)]
+                              ) != crc:
+                    raise self._damaged(f'the checksum of block {block} is '
+                                        'not the one that was written')
+                checked[block] = 1
+        return self.data[start:stop]
+
+    def _damaged(self, why: str) -> StoreError:
+        return damaged(self.path, why)
