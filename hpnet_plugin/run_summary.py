@@ -1,12 +1,11 @@
 """What a training says on the terminal: what, on what, how long, where."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 import logging
 import os.path as osp
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.hooks import Hook

@@ -7,11 +7,10 @@ so that the folder is all that a user need say::
     mim train mmaction2 CONFIG --cfg-options ann_file=FOLDER/annotations.pkl
 """
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 import os.path as osp
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .facts import FILE, Facts, read_facts
 

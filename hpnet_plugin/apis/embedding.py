@@ -15,7 +15,7 @@ from mmengine.runner import Runner, load_checkpoint
 from ..config_text import building
 from ..config_text import read_config as read_config_file
 from ..estimation.devices import device_of
-from ..runner import current_config
+from ..recipes.current import current_config
 from ..weights import CheckpointError, problem
 
 if TYPE_CHECKING:

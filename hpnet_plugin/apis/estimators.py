@@ -171,7 +171,8 @@ def _detector(known: Mapping[str, Any], device: str, detector: str | None,
     if detector is None:
         detector = known.get('zoo') or known.get('name') or ''
         here = detector in (*zoo.DETECTORS, 'hog', 'frame') or (
-            detector.endswith(('.py', '.onnx')) and osp.isfile(detector))
+            # a record may not name a config, which is a program
+            detector.endswith('.onnx') and osp.isfile(detector))
         if not here:
             choice = zoo.choose_detector(None, checkpoint)
             logger.warning(

@@ -34,6 +34,7 @@ from .description import (
     is_calibration,
     read_description,
 )
+from .registered import refuse_unregistered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,6 +84,8 @@ class Trained:
 
         Raises:
             TrainedError: If it is a fusion.
+            UnregisteredError: If its config names what is no registered
+                class.
             UnbuildableConfigError: If its config describes no model.
             CheckpointError: If its weights are not those of its config.
         """
@@ -96,6 +99,7 @@ class Trained:
         from mmengine.registry import DefaultScope
         config = Config(self.description.config)
         name = f'the config of {self.description.name}'
+        refuse_unregistered(config, name)
         with DefaultScope.overwrite_default_scope(
                 config.get('default_scope') or 'mmaction'), building(name):
             model = MODELS.build(config.model)

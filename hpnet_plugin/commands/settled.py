@@ -1,6 +1,5 @@
 """A config with settings: what mmaction2's scripts run."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,9 @@ from .names import Named, UnknownNameError
 from .options import config_options
 
 if TYPE_CHECKING:
-    from ..recipes.reading import ConfigLike
     from mmengine.config import Config
+
+    from ..recipes.reading import ConfigLike
 
 # what a user can mend; said in a line, with exit status 2
 REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,

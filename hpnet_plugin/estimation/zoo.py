@@ -164,8 +164,9 @@ def choose_detector(spec: str | None = None,
         ValueError: If ``spec`` is neither, or a net of mmdet where that is not
             installed.
     """
-    if spec is not None and (spec in ('hog', 'frame') or is_own_name(spec)
-                             or spec.startswith('boxes:')):
+    if spec is not None and (spec in ('hog', 'frame')
+                             or spec.startswith('boxes:')
+                             or is_own_name(spec)):
         return Choice(spec, spec, checkpoint)
     if spec in DETECTORS:  # before weights are downloaded
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)

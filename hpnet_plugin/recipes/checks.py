@@ -1,10 +1,9 @@
 """What a config says against itself and against its dataset folder."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.clips import count
 from ..facts import Facts, FactsError, benchmark_facts

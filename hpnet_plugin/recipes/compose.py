@@ -1,10 +1,9 @@
 """From settings to a config, and to another one when settings change."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..facts import Facts
 from ..own_files import OwnFileError

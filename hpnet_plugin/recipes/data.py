@@ -51,7 +51,8 @@ def loaders(facts: Facts,
                          pipeline=pipeline, **more))
 
     # top-1, top-5, and the mean accuracy of the classes that occur
-    top_k: dict[str, Any] = dict(type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
+    top_k: dict[str, Any] = dict(type='LabelledAccMetric',
+                                 metric_list=('top_k_accuracy', ))
     config = dict(
         train_dataloader=loader('train', train, batch_size),
         test_dataloader=loader(

@@ -1,11 +1,10 @@
 """What a config needs that is not there, and where to get it."""
 from __future__ import annotations
-from typing import TYPE_CHECKING
 
 import json
 import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.clip_list import clip_list_path
 from ..facts import HRNET_TAPS, FactsError, where_to_get

@@ -258,7 +258,7 @@ def test_descriptions_of_no_model(trained, tmp_path):
             (lambda c: c.pop('model'), 'cannot be built: AttributeError: '),
             (lambda c: c['model']['backbone'].update(nosuch=1), 'nosuch'),
             (lambda c: c['model'].update(type='Nosuch'),
-             'cannot be built: Nosuch is not in'),
+             "cannot be built: 'Nosuch' is no registered class"),
             (lambda c: c['model']['cls_head'].update(num_classes=7),
              'model.safetensors: does not fit the model'),
             (lambda c: c.pop('test_dataloader'), 'the test pipeline of')):
