@@ -19,7 +19,6 @@ from hpnet_plugin.visualization.overlay import (
     draw_frame,
     draw_video,
     text_size,
-    video_writer,
 )
 from hpnet_plugin.visualization.text import (
     printable_names,
@@ -36,6 +35,7 @@ from hpnet_plugin.visualization.timeline_bar import (
     person_color,
     person_colors,
 )
+from hpnet_plugin.visualization.video_writer import video_writer
 
 CLASSES = ('drink', 'wave', 'Ελληνικά', 'élève')
 
