@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from .compat.packages import OPENMMLAB
+from .own_files import OwnFileError, import_own_file
 from .version import __version__
 
 # title -> subcommand -> module of this package, what it does
@@ -78,8 +79,11 @@ def usage() -> str:
         lines += ['', f'{title}:']
         lines += [f'  {name:16}  {about}' for name, (_, about)
                   in group.items()]
-    return '\n'.join([*lines, '', '"hpnet COMMAND --help" describes a '
-                      'command; "hpnet --version" prints the version.'])
+    return '\n'.join([
+        *lines, '', '"hpnet COMMAND --help" describes a command; "hpnet '
+        '--version" prints the version.', '"hpnet --import FILE.py COMMAND …" '
+        'imports a file of your own first, which registers', 'networks that '
+        'a model of yours is made of.'])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,6 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         that name, 1 if a stock package is missing.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    while words[:1] == ['--import']:
+        try:
+            import_own_file(''.join(words[1:2]))
+        except OwnFileError as error:
+            print(f'hpnet --import: {error}', file=sys.stderr)
+            return 2
+        words = words[2:]
     if not words or words[0] in ('-h', '--help', 'help'):
         print(usage())
         return 0 if words else 2

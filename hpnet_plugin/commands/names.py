@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..own_files import is_own_name, short_name
 from ..places import configs_folder
 from ..recipes import RECIPES
 
@@ -54,7 +55,8 @@ def find_config(name: str) -> Named:
     """The config that a name stands for.
 
     Args:
-        name (str): A short name (``'hp_j'``, ``'hpnet'``); the name of one
+        name: A short name (``'hp_j'``, ``'hpnet'``), or
+            ``'FILE.py:KIND_j'``, a stream of one's own; the name of one
             of this package's config files; a path; or
             ``'mmaction::PATH'``, a config of an installed package.
 
@@ -66,6 +68,9 @@ def find_config(name: str) -> Named:
         return Named(name, stem)
     if '::' in name:
         return Named(_installed(name), stem)
+    if is_own_name(name):
+        return Named(str(configs_folder() / 'stream.py'), short_name(name),
+                     dict(stream=name), 'stream')
     short = short_names()
     if name in short:
         recipe, settings = short[name]
@@ -81,7 +86,7 @@ def find_config(name: str) -> Named:
         + (f'; closest: {", ".join(close)}' if close else ''))
 
 
-def _installed(name):
+def _installed(name: str) -> str:
     """File of a config of an installed package, such as mmaction's."""
     package, path = name.split('::', 1)
     spec = find_spec(package)

@@ -7,11 +7,11 @@
     hpnet train mmaction::skeleton/posec3d/NAME.py --data data/mine
 
 NAME is a stream (hp_j, hp_b, hp_jm, hp_bm: pooled features; pose_j …: 2D
-pose; pose3d_j …; rgb_j …; simcc_j …), hpnet, xclip, posec3d or rgbpose; the
-name or the path of a config file of this package; or mmaction::PATH, a stock
-config of mmaction2. The class names, number of people, channels and splits
-are those of the dataset folder --data. Without --data, the folder of the
-benchmark is used.
+pose; pose3d_j …; rgb_j …; simcc_j …; FILE.py:KIND_j …, a kind of your own),
+hpnet, xclip, posec3d or rgbpose; the name or the path of a config file of
+this package; or mmaction::PATH, a stock config of mmaction2. The class names,
+number of people, channels and splits are those of the dataset folder --data.
+Without --data, the folder of the benchmark is used.
 
 --cfg-options changes anything else of the config, such as
 train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME. To train on
@@ -85,8 +85,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help='benchmark whose folder, classes and splits are used: ntu120 '
         '(default), ntu120_xset, ntu60_xsub, … or a benchmark file of your '
         'own (.json)')
-    add('--net', help='graph network of a stream: ctrgcn (default), '
-        'mixformer, stgcn, stgcnpp, agcn')
+    add('--net', help='graph network of a stream or of HP-Net: ctrgcn '
+        '(default), mixformer, stgcn, stgcnpp, agcn, or FILE.py:NAME, one of '
+        'your own')
     add('--small', action='store_true',
         help='use networks of half the width, for small datasets and '
         'machines without a GPU')

@@ -6,6 +6,7 @@ import os.path as osp
 import numpy as np
 
 from ..lazy import refuse_without
+from ..own_files import is_own_name, own_name
 from .given_boxes import GivenBoxes
 from .hog_detector import HogDetector
 from .mmdet_detector import MMDetDetector
@@ -18,7 +19,7 @@ WITHOUT_MMDET = ('name another by detector (--detector): hog, frame, '
 SPECS = ("'hog' (OpenCV's people detector, needs no weights), 'frame' (the "
          "whole frame), 'boxes:FILE' (a JSON file, or a folder of them), the "
          'path of an mmdet config (.py, with a checkpoint) or of YOLOX or '
-         'RTMDet in an ONNX file (.onnx)')
+         'RTMDet in an ONNX file (.onnx), or FILE.py:NAME, one of your own')
 
 
 def build_detector(spec: str, checkpoint: str | None = None,
@@ -30,6 +31,8 @@ def build_detector(spec: str, checkpoint: str | None = None,
         spec: ``'hog'``, ``'frame'``, ``'boxes:FILE'``, the path of an mmdet
             config, or that of an ONNX file, ``'yolox:FILE'`` or
             ``'rtmdet:FILE'`` where its name does not tell; see the classes.
+            Or ``'FILE.py:NAME'``, which is called with ``device``, and with
+            ``checkpoint`` and ``score_thr`` if they are given.
         checkpoint: Weights of an mmdet detector, file or address; by default
             the config's ``load_from``.
         device: Where a net runs.
@@ -54,7 +57,10 @@ def build_detector(spec: str, checkpoint: str | None = None,
     return source
 
 
-def _build(spec, checkpoint, device, known):
+def _build(spec: str, checkpoint: str | None, device: str,
+           known: dict[str, float]) -> PersonSource:
+    if is_own_name(spec):
+        return _of_own_file(spec, checkpoint, device, known)
     if spec.endswith('.py'):
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)
         if not osp.isfile(spec):
@@ -78,6 +84,19 @@ def _build(spec, checkpoint, device, known):
     raise ValueError(f'unknown detector {spec!r}; possible are {SPECS}')
 
 
+def _of_own_file(spec: str, checkpoint: str | None, device: str,
+                 known: dict[str, float]) -> PersonSource:
+    """A detector of the user's own, of ``FILE.py:NAME``."""
+    weights = {} if checkpoint is None else dict(checkpoint=checkpoint)
+    source = own_name(spec)(device=device, **weights, **known)
+    if not isinstance(source, PersonSource):
+        raise ValueError(
+            f'the detector {spec} is a {type(source).__name__}; expected a '
+            'PersonSource of hpnet_plugin.estimation.people')
+    source.name = source.name or spec.rpartition(':')[2]
+    return source
+
+
 class FrameDetector(PersonSource):
     """One box, the whole frame, of score 1: for clips cut to one person."""
 
@@ -85,7 +104,16 @@ class FrameDetector(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Find one person in each frame, who fills it.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         return [People(np.array(
             [[0, 0, frame.shape[1], frame.shape[0], 1]], np.float32))
             for frame in frames]

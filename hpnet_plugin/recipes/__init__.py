@@ -13,6 +13,7 @@ from .compose import (
     recompose,
 )
 from .settings import Recipe, SettingError
+from .streams import Kind
 
-__all__ = ['RECIPES', 'Recipe', 'SettingError', 'changed_settings', 'compose',
-           'model_settings', 'recompose']
+__all__ = ['RECIPES', 'Kind', 'Recipe', 'SettingError', 'changed_settings',
+           'compose', 'model_settings', 'recompose']

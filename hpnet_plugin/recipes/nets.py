@@ -1,7 +1,15 @@
-"""The graph networks, each written once."""
+"""The graph networks, each written once.
+
+``FILE.py:NAME`` is a network of a user's own: NAME is a function of the
+arguments of :func:`graph_net` but the first, and returns what that returns.
+"""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from ..own_files import is_own_name, own_name
+from .settings import SettingError
 
 NETS = {
     'ctrgcn': dict(type='CTRGCN'),
@@ -31,16 +39,28 @@ def graph_net(name: str,
     """Config of a graph network.
 
     Args:
-        name (str): A key of ``NETS``.
-        channels (int): Channels of a joint, C.
-        people (int): People a clip, M.
-        size (str): ``'full'``, or ``'small'`` for half the width.
-        joints (str | dict): Name of the joints' graph, or the graph itself,
+        name: A key of ``NETS``, or ``FILE.py:NAME``.
+        channels: Channels of a joint, C.
+        people: People a clip, M.
+        size: ``'full'``, or ``'small'`` for half the width.
+        joints: Name of the joints' graph, or the graph itself,
             as the networks take it.
 
     Returns:
         tuple[dict, int]: The backbone, and the channels that it returns.
+
+    Raises:
+        SettingError: If a function of the user's own returns anything else.
     """
+    if is_own_name(name):
+        found = own_name(name)(channels, people, size, joints)
+        if not (isinstance(found, tuple) and len(found) == 2
+                and isinstance(found[0], Mapping) and 'type' in found[0]
+                and isinstance(found[1], int)):
+            raise SettingError(
+                f'net={name!r} returned {found!r:.80}; expected the config '
+                'of the network, dict(type=…), and its number of channels')
+        return dict(found[0]), found[1]
     net = dict(NETS[name], in_channels=channels, num_person=people)
     if 'graph_cfg' in net:
         net['graph_cfg'] = dict(net['graph_cfg'], layout=joints)

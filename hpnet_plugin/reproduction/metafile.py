@@ -19,7 +19,7 @@ from mmengine.config import Config
 
 from ..facts import benchmark_facts
 from ..files import write_whole
-from ..runner import current_config
+from ..recipes.current import current_config
 from .decisive import decisive
 from .paper_tables import ROMAN, Row, list_tables, read_table
 from .tables import Reproduction

@@ -16,7 +16,7 @@ from ..evaluation.fusion import fused, join
 from ..evaluation.metrics import summarize
 from ..evaluation.scores import Scores, read_scores
 from ..files import try_locked
-from ..runner import current_config
+from ..recipes.current import current_config
 from ..versions import TRAINING, versions
 from .decisive import decisive, first_difference
 from .execution import ReproductionError, execute

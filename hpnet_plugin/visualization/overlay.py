@@ -12,7 +12,8 @@ import numpy as np
 
 from ..apis.media import Media
 from ..apis.paths import People
-from ..apis.results import FrameView, PersonView, VideoResult
+from ..apis.results import VideoResult
+from ..apis.views import FrameView, PersonView
 from ..estimation.video import VideoReader
 from .person_drawing import (
     Color,
