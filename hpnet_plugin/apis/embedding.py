@@ -158,7 +158,7 @@ def extract_features(config: Config, checkpoint: str,
     with torch.no_grad():
         for batch in progress(loader):
             data = model.data_preprocessor(batch, False)
-            found = pooled_features(model, data['inputs'])
+            found = backbone_features(model, data['inputs'])
             clips = len(data['data_samples'])
             found = found.float().reshape(clips, -1, found.shape[1]).mean(1)
             values.append(found.cpu().numpy())
@@ -190,7 +190,7 @@ def load_model(config: Config, checkpoint: str) -> BaseRecognizer:
     return model.eval()
 
 
-def pooled_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
+def backbone_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
     """What a recogniser's backbone gives, averaged over all but channels.
 
     Args:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..apis.results import PersonView
+from ..apis.views import PersonView
 from .joints import JOINTS, LIMBS, SHIFT, cv_point
 from .text import put_text, shorten, text_width
 

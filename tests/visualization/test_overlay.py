@@ -5,12 +5,8 @@ import av
 import numpy as np
 import pytest
 
-from hpnet_plugin.apis.results import (
-    FrameView,
-    PersonView,
-    Segment,
-    Timeline,
-)
+from hpnet_plugin.apis.results import Segment, Timeline
+from hpnet_plugin.apis.views import FrameView, PersonView
 from hpnet_plugin.demo.people import save_video
 from hpnet_plugin.estimation.video import VideoReader, read_frames_at
 from hpnet_plugin.evaluation.calibration import UNKNOWN
