@@ -10,9 +10,9 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 from hpnet_plugin.apis.embedding import (
+    backbone_features,
     choose,
     embed,
-    backbone_features,
     separation,
 )
 from hpnet_plugin.evaluation.fisher import (
