@@ -15,10 +15,10 @@ def current_config(cfg: dict | Config) -> Config:
     """A config in which changed settings have taken effect.
 
     Args:
-        cfg (Config): A config, with whatever was changed in it.
+        cfg: A config, with whatever was changed in it.
 
     Returns:
-        Config: The same, composed anew if settings were changed. Its work
+        The same, composed anew if settings were changed. Its work
         folder is then called after them too, if it was called after the
         config's file.
 

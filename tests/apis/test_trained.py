@@ -23,12 +23,9 @@ from hpnet_plugin.apis import (
 )
 from hpnet_plugin.apis.checkpoints import CheckpointError
 from hpnet_plugin.apis.description import DescriptionError
+from hpnet_plugin.apis.members import Member, default_members
 from hpnet_plugin.apis.scorers import TorchScorer
-from hpnet_plugin.apis.trained import (
-    Member,
-    TrainedError,
-    default_members,
-)
+from hpnet_plugin.apis.trained import TrainedError
 from hpnet_plugin.cli import main
 
 EPOCHS = 3

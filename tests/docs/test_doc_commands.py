@@ -1,0 +1,217 @@
+"""Every command on the pages is understood; none of them is run here."""
+import argparse
+import pathlib
+import re
+from importlib import import_module, util
+
+import pytest
+from doc_pages import (
+    FENCE,
+    ROOT,
+    SPAN,
+    Block,
+    blocks,
+    commands,
+    pages,
+    parsed,
+)
+
+from hpnet_plugin.cli import COMMANDS, usage
+from hpnet_plugin.commands.names import find_config
+from hpnet_plugin.compat.packages import OPTIONAL
+from hpnet_plugin.recipes import RECIPES
+from hpnet_plugin.recipes.checks import RUNNER_KEYS
+
+OWN_FILE = re.compile(r'\w+\.py(:\w+)?')  # of a reader
+ELSEWHERE = ('source', 'pip')  # programs of others
+MMACTION = pathlib.Path(util.find_spec('mmaction').origin).parent
+MIM = pathlib.Path(util.find_spec('mim').origin).parent / 'commands'
+BLOCKS = [block for block in blocks('', 'bash', 'console')
+          if commands(block.text)]
+
+
+def check_hpnet(words):
+    """A subcommand of hpnet: by its own parser."""
+    name, *words = without_imports(words)
+    assert name in COMMANDS, f'no command {name!r}'
+    module = import_module(f'hpnet_plugin.{COMMANDS[name]}')
+    args = parsed(module.main, words)
+    if name == 'train' and '…' not in args.name:
+        find_config(args.name)
+    check_settings(getattr(args, 'cfg_options', None) or [])
+
+
+def without_imports(words):
+    """The words behind ``hpnet --import FILE.py``."""
+    while words[:1] == ['--import']:
+        assert words[1].endswith('.py') and '--import' in usage()
+        words = words[2:]
+    return words
+
+
+def check_settings(words):
+    """``key=value``: a key of a config, and a value that it may have."""
+    known = {*RUNNER_KEYS, 'ann_file'}  # of compat.stock_configs
+    for recipe in RECIPES.values():
+        known |= set(recipe.defaults())
+    for word in words:
+        key, _, value = word.partition('=')
+        assert key.split('.')[0] in known, f'no setting {key!r}'
+        allowed = [recipe.settings[key] for recipe in RECIPES.values()
+                   if key in recipe.settings]
+        if allowed and not OWN_FILE.fullmatch(value):
+            assert any(value in map(str, values) for values in allowed), word
+
+
+def check_mim(words):
+    """mim, and mmaction2's script that it starts.
+
+    mim's own options are read from its source: with mim comes a pip that
+    changes Python's typing for every test after this one.
+    """
+    name, *words = words
+    source = (MIM / f'{name}.py').read_text()
+    if words[0] == '…':  # what comes first does not matter there
+        words = ['mmaction2', 'configs/stream.py', *words[1:]]
+    package, *words = words
+    assert package in ('mmaction2', 'hpnet_plugin')
+    if name == 'search':
+        assert not words
+        return
+    config, *words = words
+    if config.startswith('configs/'):
+        assert (ROOT / config).is_file(), config
+    else:
+        assert list(MMACTION.glob(f'.mim/configs/**/{config}')), config
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for option in set(re.findall(r"'(--[a-z-]+)'", source)):
+        parser.add_argument(option)
+    own, rest = parser.parse_known_args(words)
+    if name == 'test':
+        rest.insert(0, own.checkpoint or 'checkpoint')
+    args = parse_script(MMACTION / f'.mim/tools/{name}.py',
+                        [config, *rest])
+    check_settings(f'{key}={value}'
+                   for key, value in (args.cfg_options or {}).items())
+
+
+def parse_script(path, words):
+    """Hand words to the ``parse_args`` of a script."""
+    spec = util.spec_from_file_location(f'script_{path.stem}', path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return parsed(module.parse_args, argv=[str(path), *words])
+
+
+def check_python(words):
+    """A module or a script of this project."""
+    if OWN_FILE.fullmatch(words[0]):
+        return
+    if words[0] != '-m':
+        path, words = ROOT / words[0], words[1:]
+        assert path.is_file(), path
+        if 'def parse_args' in path.read_text():
+            parse_script(path, words)
+        return
+    _, name, *words = words
+    if util.find_spec(name).submodule_search_locations:
+        name += '.__main__'
+    module = import_module(name)
+    if hasattr(module, 'parse_args'):
+        parsed(module.parse_args, argv=[name, *words])
+
+
+def check_make(words):
+    """Targets of the Makefile."""
+    rules = (ROOT / 'Makefile').read_text()
+    for target in words:
+        if '=' not in target:
+            assert re.search(rf'^{target}:', rules, re.MULTILINE), target
+
+
+CHECKS = dict(hpnet=check_hpnet, mim=check_mim, python=check_python,
+              make=check_make)
+
+
+def check(words):
+    """A command of whatever program."""
+    program, *words = words
+    if program == 'pip':
+        extras = {package.extra for package in OPTIONAL} | {'all'}
+        assert set(re.findall(r'hpnet-plugin\[(\w+)\]', ' '.join(words))
+                   ) <= extras
+    if program not in ELSEWHERE:
+        assert program in CHECKS, f'{program}: not known on these pages'
+        CHECKS[program](words)
+    for word in words:
+        if word.startswith('configs/') and '…' not in word:
+            assert (ROOT / word).is_file(), word
+
+
+def test_the_pages_have_commands():
+    assert len(BLOCKS) > 50
+    assert 'README.md' in {block.page for block in BLOCKS}
+
+
+@pytest.mark.parametrize('block', BLOCKS, ids=str)
+def test_commands_are_understood(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where nothing is
+    for words in commands(block.text):
+        try:
+            check(words)
+        except SystemExit:
+            pytest.fail(f'{" ".join(words)} is refused by its parser')
+
+
+def options_of(parser):
+    """Options of a parser and of those below it."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                found |= options_of(below)
+    return found
+
+
+def spans():
+    """``hpnet …`` in the sentences of the pages: command and options."""
+    for page in pages():
+        text = FENCE.sub('', (ROOT / page).read_text(encoding='utf-8'))
+        for span in SPAN.findall(text):
+            program, *words = span.split()
+            if program == 'hpnet':
+                words = without_imports(words)
+            if program == 'hpnet' and words and re.fullmatch(
+                    '[a-z-]+', words[0]):
+                yield page, words
+
+
+def test_commands_in_sentences(monkeypatch):
+    """The command is there, and so is each option that is named."""
+    found, parsers = list(spans()), []
+    assert len(found) > 100
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args',
+                        lambda self, *_: parsers.append(self) or 1 / 0)
+    options = {}
+    for name in {words[0] for _, words in found} - {'--version', '--help'}:
+        assert name in COMMANDS, f'hpnet {name}'
+        with pytest.raises(ZeroDivisionError):
+            import_module(f'hpnet_plugin.{COMMANDS[name]}').main([])
+        options[name] = options_of(parsers[-1])
+    for page, (name, *words) in found:
+        for word in words:
+            if word.startswith('--'):
+                assert word.split('=')[0].strip('.,;"') in options[name], (
+                    f'{page}: hpnet {name} has no {word}')
+
+
+def test_a_renamed_option_is_noticed(tmp_path, monkeypatch):
+    """What these tests are for."""
+    wrong = Block('page.md', 0, '', 'hpnet extract videos --output data')
+    with pytest.raises(pytest.fail.Exception):
+        test_commands_are_understood(wrong, tmp_path, monkeypatch)
+    for command in ('hpnet train hp_j --cfg-options strem=hp_j',
+                    'mim train mmaction2 configs/streams.py',
+                    'make demos', 'hpent doctor'):
+        with pytest.raises(AssertionError):
+            check(command.split())
