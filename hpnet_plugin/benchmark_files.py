@@ -264,6 +264,9 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
         beside: A file in whose folder a relative path begins. Defaults to '',
             this folder.
 
+    Returns:
+        The names.
+
     Raises:
         FactsError: If there is no such list, or a name comes twice.
     """

@@ -79,7 +79,7 @@ def format_once() -> None:
     after(MODULE, _wrap)
 
 
-def _wrap():
+def _wrap() -> None:
     config = sys.modules[MODULE]
     formatter, known = config.FormatCode, {}
     if hasattr(formatter, 'known'):
@@ -93,5 +93,5 @@ def _wrap():
             known[key] = formatter(text, **options)
         return known[key]
 
-    format_code.known = known
-    config.FormatCode = format_code
+    vars(format_code).update(known=known)
+    vars(config).update(FormatCode=format_code)

@@ -120,6 +120,9 @@ def benchmark_facts(name: str) -> Facts:
             of a ``.json`` file of one's own, with ``FILE.json:PROTOCOL`` for
             another protocol than its first.
 
+    Returns:
+        The facts.
+
     Raises:
         FactsError: If there is no such benchmark, with the closest names.
     """
@@ -228,7 +231,7 @@ def write_facts(folder: str, facts: Facts, **more: object) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
-    content = dataclasses.asdict(facts)
+    content: dict[str, object] = dict(dataclasses.asdict(facts))
     del content['folder']
     for key in ('name', 'title'):
         if content[key] == _name_of(folder):
@@ -292,6 +295,9 @@ def read_facts(folder: str) -> Facts:
 
     Args:
         folder: The dataset folder.
+
+    Returns:
+        The facts.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.

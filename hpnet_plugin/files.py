@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.m4v', '.mpg',
                   '.mpeg', '.wmv', '.flv', '.gif')
@@ -20,12 +21,16 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAME_BYTES = 200
 
 
+# what a file takes
+Bytes = bytes | bytearray | memoryview
+
+
 class LockedError(OSError):
     """Another writer holds a lock; the message says who."""
 
 
-def write_whole(path: str | os.PathLike,
-                data: bytes | Iterable[bytes]) -> None:
+def write_whole(path: str | os.PathLike[str],
+                data: Bytes | Iterable[Bytes]) -> None:
     """Write bytes so that the file is there completely or not at all.
 
     Several processes may write the same file at once: each has a temporary
@@ -38,8 +43,8 @@ def write_whole(path: str | os.PathLike,
     Raises:
         OSError: If it cannot be written; nothing is left behind.
     """
-    chunks = [data] if isinstance(data, (bytes, bytearray, memoryview)) \
-        else data
+    chunks = cast('Iterable[Bytes]', [data] if isinstance(
+        data, (bytes, bytearray, memoryview)) else data)
     if osp.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR),
                                 os.fspath(path))
@@ -62,7 +67,7 @@ def write_whole(path: str | os.PathLike,
 
 
 @contextlib.contextmanager
-def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
+def open_whole(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
     """A new file that appears under its name when the block has ended.
 
     Args:
@@ -94,22 +99,37 @@ def open_whole(path: str | os.PathLike) -> Iterator[io.FileIO]:
     sync_folder(folder)
 
 
-def _is_stream(path: str | os.PathLike) -> bool:
+def _is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
     return osp.exists(path) and (
         not osp.isfile(path) or os.fspath(path).startswith('/dev/'))
 
 
-def no_space(path: str | os.PathLike, size: int, error: OSError) -> OSError:
-    """The error that a full disk ends in, with what to do about it."""
+def no_space(path: str | os.PathLike[str], size: int,
+             error: OSError) -> OSError:
+    """The error that a full disk ends in, with what to do about it.
+
+    Args:
+        path: The file.
+        size: Bytes that were to be written.
+        error: What the system said.
+
+    Returns:
+        The error, to be raised.
+    """
     return OSError(
         error.errno, f'{path}: no space for {size} bytes '
         f'({error.strerror}); what was written before is safe: make room and '
         'run the same again')
 
 
-def write_all(fd: int, buffers: Iterable[bytes]) -> None:
-    """Write buffers one after the other, however little a call takes."""
+def write_all(fd: int, buffers: Iterable[Bytes]) -> None:
+    """Write buffers one after the other, however little a call takes.
+
+    Args:
+        fd: Descriptor of a file that is open for writing.
+        buffers: Bytes.
+    """
     for buffer in buffers:
         rest = memoryview(buffer).cast('B')
         while rest:
@@ -117,7 +137,11 @@ def write_all(fd: int, buffers: Iterable[bytes]) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Make what was renamed in a folder survive a power cut."""
+    """Make what was renamed in a folder survive a power cut.
+
+    Args:
+        folder: The folder; '' is this one.
+    """
     fd = os.open(folder or '.', os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -165,9 +189,10 @@ class FileLock:
         path: The lock file; its folder must be there.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = osp.realpath(path)
-        self._fd = self._pid = None
+        self._fd: int | None = None
+        self._pid: int | None = None
 
     def acquire(self, wait: bool = True) -> None:
         """Take the lock.
@@ -237,7 +262,7 @@ class FileLock:
 
 
 @contextlib.contextmanager
-def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
+def locked(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
     """Hold a lock between processes; see :class:`FileLock`.
 
     Args:
@@ -258,7 +283,7 @@ def locked(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def try_locked(path: str | os.PathLike) -> Iterator[bool]:
+def try_locked(path: str | os.PathLike[str]) -> Iterator[bool]:
     """Hold a lock between processes if it is free; see :class:`FileLock`.
 
     Args:
@@ -283,7 +308,7 @@ def try_locked(path: str | os.PathLike) -> Iterator[bool]:
         lock.release()
 
 
-def sha256_of(path: str | os.PathLike) -> str:
+def sha256_of(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file.
 
     Args:

@@ -15,8 +15,8 @@ def lazy_names(package: str, modules: dict[str, tuple[str, ...]]
     """``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Args:
-        package (str): Name of the package.
-        modules (dict[str, tuple[str]]): Module, by its name relative to the
+        package: Name of the package.
+        modules: Module, by its name relative to the
             package, to the names that the package has from it; none where
             the module itself is meant.
 
@@ -26,7 +26,7 @@ def lazy_names(package: str, modules: dict[str, tuple[str, ...]]
     place = {name: module for module, names in modules.items()
              for name in names or (module, )}
 
-    def load(name):
+    def load(name: str) -> Any:
         if name not in place:
             raise AttributeError(
                 f'module {package!r} has no attribute {name!r}')
@@ -41,9 +41,9 @@ def refuse_without(packages: tuple[str, ...], what: str, instead: str
     """Raise an error if packages are not installed.
 
     Args:
-        packages (tuple[str]): Their names.
-        what (str): What needs them.
-        instead (str): What works without them.
+        packages: Their names.
+        what: What needs them.
+        instead: What works without them.
 
     Raises:
         ValueError: Names the packages, what needs them, and what does not.

@@ -75,7 +75,7 @@ def open_exported(path: str, device: str = 'cpu',
                          'is JSON') from None
 
 
-def _threads():
+def _threads() -> int:
     torch = sys.modules.get('torch')
     if torch is not None:
         return torch.get_num_threads()

@@ -27,7 +27,7 @@ def add_locations(registries: ModuleType) -> None:
     """Let the registries find what this package registers.
 
     Args:
-        registries (ModuleType): ``mmaction.registry``.
+        registries: ``mmaction.registry``.
     """
     for name, modules in LOCATIONS.items():
         registry = getattr(registries, name)

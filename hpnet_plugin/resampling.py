@@ -174,6 +174,5 @@ def _cast(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     torch = sys.modules.get('torch')
     if torch is None:  # not worth its import, and it need not be installed
         return array.astype(dtype)
-    known = {np.dtype(np.float16): torch.float16,
-             np.dtype(np.float32): torch.float32}
-    return torch.from_numpy(array).to(known[np.dtype(dtype)]).numpy()
+    wanted = torch.float16 if dtype == np.float16 else torch.float32
+    return torch.from_numpy(array).to(wanted).numpy()

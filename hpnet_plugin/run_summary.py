@@ -4,13 +4,17 @@ from __future__ import annotations
 import logging
 import os.path as osp
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .recipes.reading import graph_net_of, innermost, num_classes
+
+if TYPE_CHECKING:
+    from .recipes.reading import ConfigLike
 
 # said by stock packages in every run; what of it matters is in the summary
 NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias',
@@ -24,10 +28,10 @@ class Terse(logging.Formatter):
     """Shortens the lines of a handler that are too long to be read.
 
     Args:
-        formatter (logging.Formatter): What the handler had.
+        formatter: What the handler had.
     """
 
-    def __init__(self, formatter: logging.Formatter):
+    def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.formatter = formatter
 
@@ -46,7 +50,7 @@ def quieten(handler: logging.Handler) -> None:
         handler.setFormatter(Terse(handler.formatter))
 
 
-def _matters(record):
+def _matters(record: logging.LogRecord) -> bool:
     text = record.getMessage()
     return not text.startswith(NOISE) and REMAIN not in text
 
@@ -66,7 +70,10 @@ class RunSummaryHook(Hook):
     def __init__(self) -> None:
         self.begun = False
         self._first = self._steps = 0
-        self._since = self._step = self._val = self._val_since = None
+        self._since = self._val_since = 0.
+        # s of a step and of a validation, once they are known
+        self._step: float | None = None
+        self._val: float | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Log the summary."""
@@ -74,8 +81,8 @@ class RunSummaryHook(Hook):
         self._first = runner.iter
         runner.logger.info('\n  '.join(['This training:', *summary(runner)]))
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, *args,
-                         **kwargs) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, *args: Any,
+                         **kwargs: Any) -> None:
         """Log how long all will take, once that is known."""
         # the first step warms up
         done = runner.iter - self._first
@@ -83,7 +90,8 @@ class RunSummaryHook(Hook):
             self._since = time.monotonic()
         elif done == min(STEPS, max(1, runner.max_iters // 4)):
             self._step = (time.monotonic() - self._since) / done
-            self._tell(runner, f'a step takes {duration(self._step)}')
+            self._tell(runner, self._step,
+                       f'a step takes {duration(self._step)}')
 
     def before_val(self, runner: Runner) -> None:
         """Start the clock."""
@@ -93,11 +101,12 @@ class RunSummaryHook(Hook):
         """Log how long all will take, now that validations are known."""
         if self._val is None and self._step:
             self._val = time.monotonic() - self._val_since
-            self._tell(runner, f'a validation takes {duration(self._val)}')
+            self._tell(runner, self._step,
+                       f'a validation takes {duration(self._val)}')
 
-    def _tell(self, runner, why):
+    def _tell(self, runner: Runner, step: float, why: str) -> None:
         steps = runner.max_iters - runner.iter - 1
-        rest = self._step * steps
+        rest = step * steps
         if self._val is not None:
             rest += self._val * _validations(runner)
         elif _validations(runner):
@@ -129,7 +138,7 @@ def summary(runner: Runner) -> Iterator[str]:
     """What a training is, a line each.
 
     Args:
-        runner (Runner): A Runner whose loops are built.
+        runner: A Runner whose loops are built.
 
     Yields:
         str: Model, device, data, length, results.
@@ -163,7 +172,7 @@ def summary(runner: Runner) -> Iterator[str]:
            f'curves); test them by: hpnet test {runner.work_dir}')
 
 
-def _device(runner):
+def _device(runner: Runner) -> str:
     device = next(runner.model.parameters()).device
     if device.type == 'cpu':
         return f'CPU, {_count(torch.get_num_threads(), "thread")}'
@@ -171,7 +180,7 @@ def _device(runner):
     return f'{_count(runner.world_size, "GPU")}, {name}'
 
 
-def _data(config: Mapping, phase: str) -> str:
+def _data(config: ConfigLike, phase: str) -> str:
     dataset = innermost(config[f'{phase}_dataloader']['dataset'])
     where = dataset.get('data_root') or dataset.get('ann_file') or \
         dataset['type']
@@ -179,7 +188,7 @@ def _data(config: Mapping, phase: str) -> str:
     return f'{where}, split {split}' if split else where
 
 
-def _length(runner):
+def _length(runner: Runner) -> str:
     total = f'length: {_count(runner.max_iters, "step")}'
     if runner.max_epochs and runner.max_iters % runner.max_epochs == 0:
         an_epoch = runner.max_iters // runner.max_epochs
@@ -190,7 +199,7 @@ def _length(runner):
     return total + '; the time is told after the first steps'
 
 
-def _validations(runner):
+def _validations(runner: Runner) -> int:
     """How many are still to come."""
     if runner.val_loop is None or not runner.max_epochs:
         return 0
@@ -201,5 +210,5 @@ def _validations(runner):
         for epoch in range(runner.epoch + 1, runner.max_epochs + 1))
 
 
-def _count(number, one):
+def _count(number: int, one: str) -> str:
     return f'{number:,} {one}{"s"[:number != 1]}'

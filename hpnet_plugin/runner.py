@@ -4,7 +4,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os.path as osp
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,12 +18,9 @@ from mmengine.runner import Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
-from .recipes import RECIPES, SettingError, changed_settings, recompose
-from .recipes.checks import (
-    ConfigError,
-    refuse_disagreements,
-    refuse_unknown_keys,
-)
+from .recipes import SettingError
+from .recipes.checks import ConfigError, refuse_disagreements
+from .recipes.current import current_config
 from .recipes.inputs import (
     MissingInputError,
     refuse_missing,
@@ -39,11 +35,11 @@ class Refused(SystemExit):
     """The end of a program whose user has to mend something: status 2.
 
     Args:
-        text (str): What, and how. It is written to standard error, where it
+        text: What, and how. It is written to standard error, where it
             is the last word.
     """
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         super().__init__(2)
         self.text = f'\nERROR: {text}'
         sys.stdout.flush()
@@ -77,7 +73,7 @@ class CheckedRunner(Runner):
         with _set_up():
             return super().from_cfg(cfg)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._levels = {}
         self._description = self._validated = None
         super().__init__(*args, **kwargs)
@@ -89,7 +85,7 @@ class CheckedRunner(Runner):
         self.logger.info('Environment, config and hooks are in the log file '
                          f'in {self._log_dir}')
 
-    def build_logger(self, *args, **kwargs) -> MMLogger:
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """See mmengine; silent on the console until the runner is built."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
@@ -111,7 +107,7 @@ class CheckedRunner(Runner):
                 raise CheckpointError(problem(
                     filename, error, name, self.model)) from None
 
-    def call_hook(self, fn_name: str, **kwargs) -> None:
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """See mmengine's ``Runner.call_hook``; results are kept, too."""
         if fn_name == 'after_val_epoch' and kwargs.get('metrics'):
             from .apis.describing import json_data
@@ -120,8 +116,8 @@ class CheckedRunner(Runner):
         super().call_hook(fn_name, **kwargs)
 
     @master_only
-    def save_checkpoint(self, *args, meta: dict | None = None,
-                        **kwargs) -> None:
+    def save_checkpoint(self, *args: Any, meta: dict | None = None,
+                        **kwargs: Any) -> None:
         """See mmengine's ``Runner.save_checkpoint``.
 
         ``meta['hpnet']`` is the description of the model
@@ -130,7 +126,7 @@ class CheckedRunner(Runner):
         super().save_checkpoint(
             *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
 
-    def _described(self):
+    def _described(self) -> dict[str, Any] | None:
         """What a checkpoint says of its model; a training goes on without.
         """
         try:
@@ -153,7 +149,7 @@ class CheckedRunner(Runner):
                 f'{type(error).__name__}: {error}')
             return None
 
-    def train(self):
+    def train(self) -> torch.nn.Module:
         """See mmengine's ``Runner.train``."""
         with _last_words():
             refuse_missing(self.cfg, ('train', 'val'))
@@ -176,7 +172,7 @@ class CheckedRunner(Runner):
         return metrics
 
 
-def _refuse_amp_without_gpu(cfg):
+def _refuse_amp_without_gpu(cfg: Config) -> None:
     if (cfg.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper' \
             and not torch.cuda.is_available():
         raise ConfigError(
@@ -189,7 +185,7 @@ def _set_up(summary: RunSummaryHook | None = None) -> Iterator[None]:
     """What a config cannot be built of is a line; the log has the traceback.
 
     Args:
-        summary (RunSummaryHook, optional): Knows whether the first step has
+        summary: Knows whether the first step has
             begun. Errors from then on are no longer the config's.
     """
     try:
@@ -213,7 +209,7 @@ def checked_config(cfg: dict | Config) -> Config:
     """The config that a config means, if it can run.
 
     Args:
-        cfg (Config): A config, with whatever was changed in it.
+        cfg: A config, with whatever was changed in it.
 
     Returns:
         Config: The same, composed anew if settings were changed.
@@ -228,61 +224,6 @@ def checked_config(cfg: dict | Config) -> Config:
     refuse_disagreements(cfg)
     refuse_missing_in_any_case(cfg)
     return cfg
-
-
-def current_config(cfg: dict | Config) -> Config:
-    """A config in which changed settings have taken effect.
-
-    Args:
-        cfg (Config): A config, with whatever was changed in it.
-
-    Returns:
-        Config: The same, composed anew if settings were changed. Its work
-        folder is then called after them too, if it was called after the
-        config's file.
-
-    Raises:
-        SettingError: If a setting does not exist or cannot be.
-        ConfigError: If a key is misspelt.
-    """
-    cfg = cfg if isinstance(cfg, Config) else Config(cfg)
-    before = cfg.to_dict()
-    refuse_unknown_keys(before)
-    after = recompose(before)
-    if after is before:
-        return cfg
-    default = _default_work_dir(cfg.filename)
-    if default and osp.normpath(after.get('work_dir') or '') == default:
-        after['work_dir'] = default + _suffix(changed_settings(before))
-    return Config(after, filename=cfg.filename)
-
-
-def _default_work_dir(filename):
-    """Where mmaction2's tools put what a config makes."""
-    if not filename:
-        return None
-    return osp.join('work_dirs', osp.splitext(osp.basename(filename))[0])
-
-
-def _suffix(changed):
-    """Names of what was changed, for a folder's name.
-
-    Not of the epochs: a longer run continues where a shorter one ended.
-    """
-    words = []
-    for name in sorted(changed, key=_ORDER.index):
-        value = changed[name]
-        if name == 'data_root' and value:
-            words.append(osp.basename(osp.normpath(value)))
-        elif name != 'epochs':
-            words.append(f'{name}{value}' if isinstance(value, int)
-                         else str(value))
-    return ''.join('_' + re.sub(r'[^\w.@-]+', '_', word).strip('_')
-                   for word in words)
-
-
-_ORDER = ['recipe', *dict.fromkeys(
-    name for recipe in RECIPES.values() for name in recipe.defaults())]
 
 
 @contextlib.contextmanager
@@ -300,9 +241,9 @@ def count_note(dataset: dict, tested: int,
     """What to say of the number of clips of a test.
 
     Args:
-        dataset (dict): Config of the dataset, without wrappers.
-        tested (int): Its clips.
-        nobody (int): Clips among them in which nobody was found.
+        dataset: Config of the dataset, without wrappers.
+        tested: Its clips.
+        nobody: Clips among them in which nobody was found.
 
     Returns:
         tuple[str, bool]: A sentence with both counts, that of the test and

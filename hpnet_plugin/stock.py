@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os.path as osp
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .facts import FILE, Facts, read_facts
+
+if TYPE_CHECKING:
+    from .recipes.reading import ConfigLike
 
 ANNOTATIONS = 'annotations.pkl'
 # what a Runner needs of a phase, and is dropped where there is no split
@@ -23,11 +26,11 @@ PARTS = dict(
     test=('test_dataloader', 'test_cfg', 'test_evaluator'))
 
 
-def folder_of(config: Mapping[str, Any]) -> str | None:
+def folder_of(config: ConfigLike) -> str | None:
     """The dataset folder that a config's own ``ann_file`` names.
 
     Args:
-        config (dict): Any config.
+        config: Any config.
 
     Returns:
         str | None: None for all configs but stock ones whose ``ann_file``,
@@ -44,19 +47,19 @@ def folder_of(config: Mapping[str, Any]) -> str | None:
     return folder
 
 
-def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def settings(config: ConfigLike, facts: Facts) -> dict[str, Any]:
     """What brings a stock config to a folder.
 
     Args:
-        config (dict): A config of mmaction2's on ``PoseDataset``.
-        facts (Facts): The folder's.
+        config: A config of mmaction2's on ``PoseDataset``.
+        facts: The folder's.
 
     Returns:
         dict: Dotted keys of the config to their values, as ``--cfg-options``
         takes them. Phases that the folder has no split for are None. Phases
         that read another kind of dataset are left as they are.
     """
-    changed = {}
+    changed: dict[str, Any] = {}
     for phase, parts in PARTS.items():
         place, dataset = _dataset(config, f'{phase}_dataloader')
         if dataset is None or dataset.get('type') != 'PoseDataset':
@@ -72,7 +75,8 @@ def settings(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return changed
 
 
-def _dataset(config, loader):
+def _dataset(config: ConfigLike,
+             loader: str) -> tuple[str, Mapping[str, Any] | None]:
     """Dotted place and config of a phase's dataset, without wrappers."""
     if not config.get(loader):
         return '', None
@@ -86,7 +90,7 @@ def follow(config: Any) -> None:
     """Bring a stock config to the folder of its ``ann_file``, in place.
 
     Args:
-        config (Config): Any config; all others are left as they are.
+        config: Any config; all others are left as they are.
 
     Raises:
         FactsError: If the folder's facts are damaged.

@@ -5,12 +5,15 @@ What pickle builds numbers and arrays with is replaced: numpy's own
 says, and a few bytes changed in one corrupt memory. The stand-ins take plain
 numeric types only and compare every length before anything is built.
 """
+from __future__ import annotations
+
 import collections
 import functools
 import io
 import math
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +34,7 @@ class PlainDtype:
     """Stands in for ``numpy.dtype`` while a pickle is read.
 
     Args:
-        code (str): As numpy writes it: ``'f4'``.
+        code: As numpy writes it: ``'f4'``.
 
     Attributes:
         dtype (np.dtype): The real one.
@@ -43,7 +46,7 @@ class PlainDtype:
 
     __slots__ = ('dtype', )
 
-    def __init__(self, code: str, *_):
+    def __init__(self, code: str, *_: object) -> None:
         if not isinstance(code, str) or not _CODE.fullmatch(code):
             raise UnsafePickleError(
                 f'refused: it holds an array of the type {code!r:.40}, '
@@ -73,10 +76,10 @@ def plain_array(shape: Any, dtype: Any, fortran: Any, data: Any
     """Build an array from what a pickle says of it.
 
     Args:
-        shape (tuple[int]): Its shape.
-        dtype (PlainDtype): Its type.
-        fortran (bool): Whether the first axis varies fastest.
-        data (bytes): Its bytes.
+        shape: Its shape.
+        dtype: Its type.
+        fortran: Whether the first axis varies fastest.
+        data: Its bytes.
 
     Raises:
         UnreadablePickleError: If these do not fit together.
@@ -116,10 +119,10 @@ class _Array:
 
     __slots__ = ('value', )
 
-    def __init__(self, value=None):
+    def __init__(self, value: Any = None) -> None:
         self.value = value
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise UnreadablePickleError(f'an array of state {state!r:.80}')
         self.value = plain_array(*state[1:])
@@ -130,7 +133,7 @@ class _Storage:
 
     __slots__ = ('value', )
 
-    def __init__(self, value):
+    def __init__(self, value: Any) -> None:
         self.value = value
 
     __setstate__ = None
@@ -147,28 +150,28 @@ class _Call:
 
     __slots__ = ('function', )
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Any:
         return self.function(*args)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         raise UnsafePickleError('refused: it changes a function')
 
 
-def _reconstruct(kind, *_):
+def _reconstruct(kind: object, *_: object) -> _Array:
     if kind is not _Array:
         raise UnsafePickleError(f'refused: an array of the kind {kind!r:.40}')
     return _Array()
 
 
-def _frombuffer(data, dtype, shape, order):
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: str) -> _Array:
     return _Array(plain_array(shape, dtype, order == 'F', data))
 
 
 @functools.lru_cache(maxsize=64)
-def _storage(content):
+def _storage(content: Any) -> _Storage:
     # Neighbouring rows of a dump repeat the storage of their whole batch.
     import torch  # takes seconds, and most files hold no tensors
     storage = torch.load(io.BytesIO(content), weights_only=True)
@@ -178,13 +181,14 @@ def _storage(content):
     return _Storage(storage)
 
 
-def _load_storage(content):
+def _load_storage(content: Any) -> _Storage:
     if not isinstance(content, bytes):
         raise UnreadablePickleError('a storage that is not bytes')
     return _storage(content)
 
 
-def _tensor(storage, offset, size, stride, *_):
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object
+            ) -> _Tensor:
     if not isinstance(storage, _Storage) or isinstance(storage, _Tensor):
         raise UnreadablePickleError('a tensor without a storage')
     storage = storage.value
@@ -208,13 +212,13 @@ def _tensor(storage, offset, size, stride, *_):
         storage, offset, size, stride, False, collections.OrderedDict()))
 
 
-def _encode(text, encoding):
+def _encode(text: Any, encoding: Any) -> bytes:
     if encoding != 'latin1' or not isinstance(text, str):
         raise UnreadablePickleError(f'bytes kept as {encoding!r:.40}')
     return text.encode('latin1')
 
 
-def _no_bytes(*args):
+def _no_bytes(*args: Any) -> bytes:
     if args:
         raise UnreadablePickleError('bytes made of something else')
     return b''
@@ -238,7 +242,7 @@ _ALLOWED = {
 class _Unpickler(pickle.Unpickler):
     """Knows tensors, arrays and containers; everything else is refused."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         key = f'{module.replace("numpy._core", "numpy.core")}.{name}'
         if key not in _ALLOWED:
             raise UnsafePickleError(
@@ -247,7 +251,7 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[key]
 
 
-def unpickle(path):
+def unpickle(path: str) -> Any:
     """Load a pickle of tensors, arrays and plain containers.
 
     Nothing else is looked up, so that no file can run code or reach memory
@@ -255,7 +259,7 @@ def unpickle(path):
     loaded with ``weights_only``.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Raises:
         UnsafePickleError: The file asks for anything else; names it.
@@ -274,7 +278,7 @@ def unpickle(path):
                 f'{str(error)[:200]})') from error
 
 
-def _resolve(content):
+def _resolve(content: Any) -> Any:
     """Put arrays and tensors where their stand-ins are, in place."""
     done, todo = {}, [[content]]
     top = todo[0]
@@ -298,7 +302,7 @@ _PLAIN = frozenset((str, int, float, bool, bytes, bytearray, type(None),
                     complex, set, frozenset))
 
 
-def _final(value, done, todo):
+def _final(value: Any, done: dict[int, Any], todo: list[Any]) -> Any:
     """What stands for a value at the end; its own content is put in todo."""
     if isinstance(value, (_Array, _Tensor)):
         if value.value is None:
@@ -319,7 +323,7 @@ def _final(value, done, todo):
         f'refused: it holds a bare {type(value).__name__.strip("_")}')
 
 
-def _final_tuple(value, done, todo):
+def _final_tuple(value: Any, done: dict[int, Any], todo: list[Any]) -> tuple:
     # Tuples of tuples are taken apart by hand: files may nest them deeply.
     stack = [(value, [])]
     while True:

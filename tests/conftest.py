@@ -54,7 +54,7 @@ def _result_of(boxes, joints, fps, classes, windows, step=2, **facts):
     and end in s, and the label.
     """
     from hpnet_plugin.apis.results import Prediction, VideoResult
-    from hpnet_plugin.apis.windows import timelines
+    from hpnet_plugin.apis.timelines import timelines
     numbers, found = np.arange(0, boxes.shape[1], step), []
     for track, start, end, label in windows:
         shown = numbers[(numbers / fps >= start) & (numbers / fps < end)]

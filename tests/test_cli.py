@@ -1,5 +1,6 @@
 """The command hpnet, and its thin callers in tools/."""
 import runpy
+import subprocess
 import sys
 from importlib import import_module
 
@@ -22,6 +23,12 @@ def test_usage(capsys):
     assert main([]) == 2
     assert main(['--version']) == 0
     assert capsys.readouterr().out.endswith(f'hpnet_plugin {__version__}\n')
+
+
+def test_as_a_module():
+    assert subprocess.check_output(
+        [sys.executable, '-m', 'hpnet_plugin.cli', '--version'],
+        text=True) == f'hpnet_plugin {__version__}\n'
 
 
 def test_a_wrong_name(capsys):

@@ -1,5 +1,4 @@
 """What is imported for nothing, and that the registries find all the same."""
-import json
 import subprocess
 import sys
 
@@ -11,31 +10,43 @@ HEAVY = ('torch', 'mmaction', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'cv2',
          'scipy', 'matplotlib', 'sklearn', 'open_clip', 'transformers')
 
 
-def loaded(code, modules=HEAVY):
-    """Those of some modules that are imported when code has run."""
-    show = f'import json, sys; print(json.dumps([m for m in {modules!r} ' \
-        'if m in sys.modules]))'
-    done = subprocess.run(
-        [sys.executable, '-c', f'{code}\n{show}'], capture_output=True,
-        text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.mark.parametrize('modules', [
+LIGHT = (
     'hpnet_plugin', 'hpnet_plugin.store', 'hpnet_plugin.evaluation',
     'hpnet_plugin.evaluation.fusion', 'hpnet_plugin.datasets.preparation',
     'hpnet_plugin.evaluation.calibration', 'hpnet_plugin.apis.trained',
     'hpnet_plugin.apis.media', 'hpnet_plugin.apis.live',
-    'hpnet_plugin.recipes', 'hpnet_plugin.cli', 'hpnet_plugin.apis.inputs',
-    'hpnet_plugin.apis.onnx_scorer', 'hpnet_plugin.graph'])
-def test_imports_need_no_stock_package(modules):
-    assert loaded(f'import {modules}') == []
+    'hpnet_plugin.recipes', 'hpnet_plugin.recipes.checks',
+    'hpnet_plugin.recipes.inputs', 'hpnet_plugin.cli',
+    'hpnet_plugin.apis.inputs', 'hpnet_plugin.apis.onnx_scorer',
+    'hpnet_plugin.graph')
+
+
+def run(code):
+    """What a new process prints."""
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
+        text=True, check=True).stdout.splitlines()
+
+
+def test_imports_need_no_stock_package():
+    """Nor does composing a config; each is the first that would need it."""
+    assert run(f"""
+import sys
+from importlib import import_module
+for name in {LIGHT!r}:
+    import_module(name)
+    found = [heavy for heavy in {HEAVY!r} if heavy in sys.modules]
+    assert not found, (name, found)
+from hpnet_plugin.recipes import compose
+compose('hpnet')
+print([heavy for heavy in {HEAVY!r} if heavy in sys.modules])
+""") == ['[]']
 
 
 def test_help_needs_no_stock_package():
     """Of all commands in one process, each as the console script does it."""
-    code = f"""
-import contextlib, io
+    assert run(f"""
+import contextlib, io, sys
 from hpnet_plugin.cli import main
 for name in {sorted(COMMANDS)!r}:
     with contextlib.redirect_stdout(io.StringIO()) as text:
@@ -44,17 +55,13 @@ for name in {sorted(COMMANDS)!r}:
         except SystemExit as end:
             assert end.code == 0, name
     assert f'usage: hpnet {{name}}' in text.getvalue(), name
-"""
-    assert loaded(code) == []
-
-
-def test_streams_do_not_wait_for_towers():
-    """open_clip is imported when a tower is built."""
-    assert loaded('import hpnet_plugin.models',
-                  ('open_clip', 'timm')) == []
+    found = [heavy for heavy in {HEAVY!r} if heavy in sys.modules]
+    assert not found, (name, found)
+""") == []
 
 
 FIND = """
+import sys
 found = dict(
     MODELS=['CTRGCN', 'XCLIPVision', 'CLIPText', 'TRMM', 'XCLIPRecognizer'],
     TRANSFORMS=['LoadPooledFeature', 'GenPooledStream', 'LoadPersonCrops'],
@@ -64,30 +71,37 @@ for registry, names in found.items():
     for name in names:
         kind = getattr(registries, registry).get(name)
         assert kind.__module__.startswith('hpnet_plugin.'), name
+# imported when a tower is built
+print(*{'open_clip', 'timm'} & set(sys.modules))
 """
 
 
-@pytest.mark.parametrize('order', [
-    # before the registries, after them, and after they were used
-    'import hpnet_plugin; import mmaction.registry as registries',
-    'import mmaction.registry as registries; import hpnet_plugin',
-    'import mmaction.registry as registries\n'
-    'assert registries.RUNNERS.get("Runner")\n'
-    'assert registries.METRICS.get("AccMetric")\nimport hpnet_plugin',
-])
-def test_registries_find_what_nobody_imported(order):
-    loaded(order + FIND)
-
-
-def test_what_a_scope_finds():
-    """As a config builds it: from mmengine's root, by the default scope."""
-    loaded("""
-import hpnet_plugin
+@pytest.mark.slow
+def test_registries_find_what_nobody_imported():
+    """First by a scope, as a config builds it: from mmengine's root."""
+    assert run("""
+import sys
+import hpnet_plugin.runner
+print(*sorted(name for name in sys.modules if name.startswith(
+    ('hpnet_plugin.store', 'hpnet_plugin.estimation',
+     'hpnet_plugin.extraction', 'hpnet_plugin.models'))))
 from mmengine.registry import MODELS, DefaultScope
 with DefaultScope.overwrite_default_scope('mmaction'):
     net = MODELS.build(dict(type='CTRGCN', in_channels=2, graph='coco'))
 assert type(net).__module__ == 'hpnet_plugin.models.backbones.ctrgcn'
-""")
+import mmaction.registry as registries
+""" + FIND) == ['', '']
+
+
+@pytest.mark.slow
+def test_registries_that_were_used_before():
+    """They look again."""
+    assert run("""
+import mmaction.registry as registries
+assert registries.RUNNERS.get('Runner')
+assert registries.METRICS.get('AccMetric')
+import hpnet_plugin
+""" + FIND) == ['']
 
 
 def test_names_of_packages():

@@ -1,9 +1,10 @@
 """The main job by the command line: extract, train, resume, test, fuse.
 
-One stream goes the whole way by mim, as most users do. The rest is run by
-``hpnet`` in this process: it starts mmaction2's own scripts as well, and
-saves the imports.
+One training is begun by mim, as most users do. The rest is run by ``hpnet`` in
+this process: it runs mmaction2's own scripts as well, and saves the imports.
 """
+import contextlib
+import io
 import json
 import os
 import pickle
@@ -20,30 +21,29 @@ from hpnet_plugin.demo import people
 
 EPOCHS = 3
 DATA = 'data/drawn'
-SETTINGS = ('size=small', 'frames=8')
 
 
-def command(*words, cwd):
-    """Run a command as a user types it; its output is the error message."""
+def mim(*words, cwd):
+    """Run mim as a user types it; its output is the error message."""
     path = os.path.dirname(sys.executable)
     done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, text=True,
-        capture_output=True,
+        ['mim', *map(str, words)], cwd=cwd, text=True, capture_output=True,
         env=dict(os.environ, PATH=f'{path}:{os.environ["PATH"]}',
                  OMP_NUM_THREADS='1'))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 def hpnet(*words, cwd):
-    """Run a subcommand of hpnet here."""
+    """Run a subcommand of hpnet here; what it prints."""
     before, argv = os.getcwd(), sys.argv
     os.chdir(cwd)
     try:
-        assert cli.main([str(word) for word in words]) == 0
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert cli.main([str(word) for word in words]) == 0
     finally:
         os.chdir(before)
         sys.argv = argv
+    return printed.getvalue()
 
 
 def log(folder):
@@ -57,8 +57,8 @@ def work(root, tmp_path_factory):
     work = tmp_path_factory.mktemp('job')
     source = work / 'people'
     people.make_dataset(source, clips_per_class=3, length=10)
-    printed = command(
-        sys.executable, root / 'tools/extract.py', source / 'videos',
+    printed = hpnet(
+        'extract', source / 'videos',
         '--labels', source / 'labels.txt', '--classes', source / 'classes.txt',
         '--splits', source / 'splits.json', '--pose',
         root / 'configs/pose/tiny_hrnet.py', '--checkpoint',
@@ -73,24 +73,21 @@ def work(root, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def hp_j(root, work):
-    """By mim: a stream trained in two goes, and tested."""
+    """A stream whose training is begun by mim, resumed, and tested."""
     config, folder = root / 'configs/stream.py', work / 'hp_j'
-    settings = ('--cfg-options', f'data_root={DATA}', *SETTINGS)
 
-    def train(epochs, *more):
-        return command(
-            'mim', 'train', 'mmaction2', config, '--work-dir', folder, *more,
-            *settings, f'train_cfg.max_epochs={epochs}',
-            'train_cfg.val_interval=1', 'train_dataloader.batch_size=8',
-            'randomness.seed=0', cwd=work)
+    def settings(epochs):
+        return ('--work-dir', folder, '--cfg-options', f'data_root={DATA}',
+                'size=small', 'frames=8', f'train_cfg.max_epochs={epochs}',
+                'train_cfg.val_interval=1', 'train_dataloader.batch_size=8',
+                'randomness.seed=0')
 
-    train(EPOCHS - 1)
-    printed = train(EPOCHS, '--resume')
+    mim('train', 'mmaction2', config, *settings(EPOCHS - 1), cwd=work)
+    hpnet('train', config, '--resume', *settings(EPOCHS), cwd=work)
+    printed = log(folder)
     assert f'resumed epoch: {EPOCHS - 1}' in printed
     assert f'Epoch(train) [{EPOCHS - 1}]' not in printed
-    command('mim', 'test', 'mmaction2', config, '--checkpoint',
-            folder / f'epoch_{EPOCHS}.pth', '--dump', work / 'hp_j.pkl',
-            '--work-dir', folder / 'test', *settings, cwd=work)
+    hpnet('test', folder, '--dump', work / 'hp_j.pkl', cwd=work)
     return work / 'hp_j.pkl'
 
 
@@ -199,9 +196,8 @@ def test_load_from_continues_from_weights(work, hp_j):
 
 
 def test_fused(work, hp_j, pose_j):
-    printed = command(sys.executable, '-m', 'hpnet_plugin.cli', 'fuse', hp_j,
-                      f'{pose_j}:0.5', '--json', work / 'fusion.json',
-                      cwd=work)
+    printed = hpnet('fuse', hp_j, f'{pose_j}:0.5', '--json',
+                    work / 'fusion.json', cwd=work)
     assert 'fusion' in printed
     result = json.loads((work / 'fusion.json').read_text())
     assert len(result['streams']) == 2

@@ -9,13 +9,14 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..weights import CheckpointError, unreadable
 
 
-def newest_config(folder: str | os.PathLike) -> str:
+def newest_config(folder: str | os.PathLike[str]) -> str:
     """The config of a work dir that was written last.
 
     Raises:
@@ -29,7 +30,7 @@ def newest_config(folder: str | os.PathLike) -> str:
     return str(configs[-1])
 
 
-def newest_checkpoint(folder: str | os.PathLike) -> str:
+def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
     """The checkpoint that mmengine calls the last of a work dir.
 
     Raises:
@@ -50,7 +51,7 @@ def newest_checkpoint(folder: str | os.PathLike) -> str:
     return str(beside if beside.is_file() else path)
 
 
-def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a checkpoint of mmengine holds; its tensors stay in the file.
 
     Returns:
@@ -79,8 +80,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     return content
 
 
-def run_results(folder: str | os.PathLike, checkpoint: str | os.PathLike
-                ) -> list[dict[str, Any]]:
+def run_results(folder: str | os.PathLike[str],
+                checkpoint: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Validation and tests of a checkpoint, as its work dir has them.
 
     Args:
@@ -97,14 +98,15 @@ def run_results(folder: str | os.PathLike, checkpoint: str | os.PathLike
     from ..evaluation.curves import read_curves
     from ..recipes.reading import innermost
 
-    def entry(part, config, values, **more):
+    def entry(part: str, config: Config, values: Mapping[str, Any],
+              **more: Any) -> dict[str, Any]:
         dataset = innermost(config[f'{part}_dataloader']['dataset'])
         return dict(part=part, data=dataset.get('data_root'),
                     split=dataset.get('split'), **more, metrics={
                         key: value for key, value in values.items()
                         if '/' in key})
 
-    def config_of(run):
+    def config_of(run: Path) -> Config:
         return Config.fromfile(run / 'vis_data/config.py',
                                import_custom_modules=False)
 

@@ -1,9 +1,12 @@
 """What a model costs: parameters, multiply-adds, memory, time (Table X)."""
+from __future__ import annotations
+
 import re
 import tempfile
 import time
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from mmaction.registry import DATASETS, MODELS
@@ -13,6 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..estimation.devices import device_of
 from .synthetic import write_synthetic
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor, nn
 
 # of the modules' names; what no rule names goes by its first word
 PARTS = (
@@ -56,7 +63,7 @@ class Cost(NamedTuple):
     inputs: int
 
     @property
-    def total(self):
+    def total(self) -> Part:
         """Part: The whole model, for one clip."""
         parts = self.parts.values()
         spared = self.parts[ONCE].macs if self.once else 0
@@ -66,7 +73,7 @@ class Cost(NamedTuple):
             sum(part.macs for part in parts) - spared)
 
 
-def model_cost(cfg):
+def model_cost(cfg: Config) -> Cost:
     """Cost of the model of a training config.
 
     A clip of noise goes through the validation pipeline, so that the inputs
@@ -74,7 +81,7 @@ def model_cost(cfg):
     which computes shapes and nothing else.
 
     Args:
-        cfg (Config): A training config on ``PoseDataset`` or
+        cfg: A training config on ``PoseDataset`` or
             ``PooledDataset``; its data folders are changed.
 
     Returns:
@@ -88,7 +95,7 @@ def model_cost(cfg):
     own = {p.untyped_storage()._cdata for p in model.parameters()}
     kept = {}
 
-    def keep(tensor):
+    def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in own:
             kept[storage._cdata] = storage.nbytes()
@@ -116,16 +123,17 @@ def model_cost(cfg):
     return Cost(parts, sum(kept.values()), frozen, sum(sizes))
 
 
-def clips_per_second(cfg, device='cpu', seconds=3.):
+def clips_per_second(cfg: Config, device: str = 'cpu', seconds: float = 3.
+                     ) -> float:
     """How many clips a model tests in a second, one after the other.
 
     The forward pass alone, of clips that lie ready, in float32, as torch is
     set up (threads).
 
     Args:
-        cfg (Config): See :func:`model_cost`.
-        device (str): Where the model runs. Defaults to ``'cpu'``.
-        seconds (float): How long to measure, after a first pass. Defaults to
+        cfg: See :func:`model_cost`.
+        device: Where the model runs. Defaults to ``'cpu'``.
+        seconds: How long to measure, after a first pass. Defaults to
             3.
 
     Returns:
@@ -135,7 +143,7 @@ def clips_per_second(cfg, device='cpu', seconds=3.):
     model = model.to(device_of(device)).eval()
     inputs = model.data_preprocessor(batch)['inputs']
 
-    def passes(number):
+    def passes(number: int) -> float:
         start = time.perf_counter()
         with torch.inference_mode():
             for _ in range(number):
@@ -151,7 +159,8 @@ def clips_per_second(cfg, device='cpu', seconds=3.):
     return number / passes(number)
 
 
-def _one_clip(cfg, device='cpu'):
+def _one_clip(cfg: Config, device: str = 'cpu'
+              ) -> tuple[nn.Module, dict[str, Any]]:
     """The model of a config, and a batch of a clip of noise.
 
     On the meta device no weights are drawn, which would take most of the
@@ -166,14 +175,14 @@ def _one_clip(cfg, device='cpu'):
             return MODELS.build(cfg.model), batch
 
 
-def _map(inputs, function):
+def _map(inputs: Any, function: Callable[[Tensor], Any]) -> Any:
     """Apply a function to the input, or to each of several modalities."""
     if isinstance(inputs, dict):
         return {key: function(value) for key, value in inputs.items()}
     return function(inputs)
 
 
-def part_of(name):
+def part_of(name: str) -> str:
     """str: Part that a module or a parameter belongs to."""
     for pattern, part in PARTS:
         match = re.match(pattern, name + '.')
@@ -182,7 +191,7 @@ def part_of(name):
     return name.split('.')[0]
 
 
-def _exclusive(counter, model):
+def _exclusive(counter: FlopCounterMode, model: nn.Module) -> dict[str, int]:
     """Flops of each module without those of the modules it calls."""
     root = type(model).__name__
     totals = {name: sum(counts.values())

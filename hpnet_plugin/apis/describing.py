@@ -54,7 +54,7 @@ def describe(config: Mapping[str, Any], name: str,
     does not say it, it is left out.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
         name: Of the run.
         training: What else is known of the training.
 
@@ -109,7 +109,7 @@ def json_data(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A config of dicts, lists, tuples and what JSON knows; else texts."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -141,7 +141,7 @@ def model_input(config: Mapping[str, Any],
     """What a model reads, as :class:`ModelDescription` has it.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
         taps: Those of the feature store, for a config that names none.
 
     Returns:
@@ -163,14 +163,15 @@ def model_input(config: Mapping[str, Any],
     return None
 
 
-def _fits(found, known):
+def _fits(found: Mapping[str, Any], known: Mapping[str, set[str]]) -> bool:
     """Whether steps are those that are known, in their order."""
     order = [kind for kind in known if kind in found]
     return order == list(found) and all(
         set(step) - {'type'} <= known[kind] for kind, step in found.items())
 
 
-def _graph_input(found, taps):
+def _graph_input(found: Mapping[str, Any], taps: Sequence[str]
+                 ) -> dict[str, Any] | None:
     load = found.get('LoadPooledFeature')
     loads = {'LoadPooledFeature', 'NormalizeKeypoint', 'RequireJoints'}
     stream, shape = found.get('GenPooledStream'), found.get(
@@ -194,7 +195,8 @@ def _graph_input(found, taps):
         normalize='NormalizeKeypoint' in found)
 
 
-def _hpnet_input(found, taps, config):
+def _hpnet_input(found: Mapping[str, Any], taps: Sequence[str],
+                 config: Mapping[str, Any]) -> dict[str, Any] | None:
     if set(found) != set(_HPNET_STEPS):
         return None
     shape, resize = found['FormatPooledInput'], found['Resize']
@@ -221,7 +223,7 @@ def _hpnet_input(found, taps, config):
         std=colours.get('std'))
 
 
-def _named(load, taps):
+def _named(load: Mapping[str, Any], taps: Sequence[str]) -> list[str]:
     """Taps of a step that loads features, in the order of the channels."""
     tap = load.get('tap')
     if tap is None:  # the store's only one
@@ -229,7 +231,7 @@ def _named(load, taps):
     return [tap] if isinstance(tap, str) else list(tap)
 
 
-def _facts(config, folder) -> Facts | None:
+def _facts(config: Mapping[str, Any], folder: str | None) -> Facts | None:
     """Of the data that a config was composed for, else of its folder."""
     record = config.get('composed')
     known = record.get('facts') if record else None
@@ -245,7 +247,8 @@ def _facts(config, folder) -> Facts | None:
     return None
 
 
-def _classes(config, facts):
+def _classes(config: Mapping[str, Any], facts: Facts | None
+             ) -> tuple[str, ...]:
     count = num_classes(config)
     for names in (class_names_of(config), facts and facts.classes):
         if names and count in (None, len(names)):
@@ -257,7 +260,7 @@ def _classes(config, facts):
     return map(str, range(count))
 
 
-def _taps(folder):
+def _taps(folder: str | None) -> list[str]:
     """Taps of a folder's feature store, in its order."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         with open(osp.join(folder or '', 'features/meta.json'),
@@ -266,7 +269,7 @@ def _taps(folder):
     return ()
 
 
-def _extraction(folder):
+def _extraction(folder: str | None) -> dict[str, Any]:
     """What made the features of a folder; empty if it does not say it."""
     try:
         with open(osp.join(folder or '', 'extraction.json'),
@@ -287,7 +290,7 @@ def _extraction(folder):
     return content
 
 
-def _windows(folder, facts):
+def _windows(folder: str | None, facts: Facts | None) -> dict[str, float]:
     """How long the clips of a folder are; empty if it is not known."""
     from ..datasets.folder import clip_times
     from ..store import FeatureStore, StoreError

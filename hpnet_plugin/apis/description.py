@@ -129,7 +129,7 @@ class ModelDescription:
         return cls(**{**known, 'classes': tuple(known['classes'])})
 
 
-def read_description(folder: str | os.PathLike) -> ModelDescription:
+def read_description(folder: str | os.PathLike[str]) -> ModelDescription:
     """The description of a folder with a ``hpnet.json``.
 
     Args:
@@ -154,7 +154,7 @@ def read_description(folder: str | os.PathLike) -> ModelDescription:
 
 
 def write_description(description: ModelDescription,
-                      folder: str | os.PathLike) -> None:
+                      folder: str | os.PathLike[str]) -> None:
     """Write ``hpnet.json`` of a folder, whole or not at all.
 
     Raises:
@@ -165,7 +165,7 @@ def write_description(description: ModelDescription,
     write_whole(osp.join(folder, FILE), text.encode())
 
 
-def _encoded(value):
+def _encoded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _encoded(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -175,7 +175,7 @@ def _encoded(value):
     return value
 
 
-def _decoded(value):
+def _decoded(value: Any) -> Any:
     if isinstance(value, Mapping):
         if list(value) == [_TUPLE]:
             return tuple(map(_decoded, value[_TUPLE]))
@@ -184,16 +184,16 @@ def _decoded(value):
         else value
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and \
         not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_object(value):
+def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _is_member(value):
+def _is_member(value: Any) -> bool:
     """A member's folder must be below that of the fusion."""
     path = value.get('path') if _is_object(value) else None
     return isinstance(path, str) and path != '' and \
@@ -201,7 +201,7 @@ def _is_member(value):
         _is_number(value.get('weight')) and value.get('scores') in OUTPUTS
 
 
-def _is_extraction(value):
+def _is_extraction(value: Any) -> bool:
     return _is_object(value) and all(
         value.get(key) is None or _is_object(value[key])
         for key in ('pose', 'detector', 'crops'))

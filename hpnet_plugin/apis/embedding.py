@@ -1,6 +1,10 @@
 """What a model knows of its clips before it decides: features and t-SNE."""
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from os.path import basename
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,8 +15,14 @@ from mmengine.runner import Runner, load_checkpoint
 from ..config_text import building
 from ..config_text import read_config as read_config_file
 from ..estimation.devices import device_of
-from ..runner import current_config
+from ..recipes.current import current_config
 from ..weights import CheckpointError, problem
+
+if TYPE_CHECKING:
+    from mmaction.datasets import BaseActionDataset
+    from mmaction.models import BaseRecognizer
+    from mmengine.config import Config
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +39,14 @@ class Features:
     values: np.ndarray
 
 
-def read_config(path, split=None, options=None):
+def read_config(path: str, split: str | None = None,
+                options: dict | None = None) -> Config:
     """Read a config whose test data shall be looked at.
 
     Args:
-        path (str): The config.
-        split (str, optional): In place of the split of its test dataset.
-        options (dict, optional): As of ``--cfg-options``.
+        path: The config.
+        split: In place of the split of its test dataset.
+        options: As of ``--cfg-options``.
 
     Returns:
         Config: With the scope of its registry set.
@@ -56,11 +67,11 @@ def read_config(path, split=None, options=None):
     return config
 
 
-def clips_of(dataset):
+def clips_of(dataset: BaseActionDataset) -> tuple[list[str], np.ndarray]:
     """Clips of a dataset of the toolbox.
 
     Args:
-        dataset (BaseActionDataset): Its clips have ``frame_dir`` or
+        dataset: Its clips have ``frame_dir`` or
             ``filename``, and one label.
 
     Returns:
@@ -72,17 +83,19 @@ def clips_of(dataset):
     return names, np.array([int(info['label']) for info in infos])
 
 
-def choose(names, labels, max_classes=None, per_class=None, seed=0):
+def choose(names: list[str], labels: np.ndarray,
+           max_classes: int | None = None, per_class: int | None = None,
+           seed: int = 0) -> set[str]:
     """Choose clips for a picture that can still be read.
 
     Args:
-        names (list[str]): Clip names; their order does not matter.
-        labels (np.ndarray): (N,) ints; clips without a label (-1) are left
+        names: Clip names; their order does not matter.
+        labels: (N,) ints; clips without a label (-1) are left
             out.
-        max_classes (int, optional): Keep the classes with most clips, the
+        max_classes: Keep the classes with most clips, the
             lower label among equals.
-        per_class (int, optional): Draw at most so many clips of each class.
-        seed (int): Of the draw.
+        per_class: Draw at most so many clips of each class.
+        seed: Of the draw.
 
     Returns:
         set[str]: Names.
@@ -100,8 +113,11 @@ def choose(names, labels, max_classes=None, per_class=None, seed=0):
     return chosen
 
 
-def extract_features(config, checkpoint, max_classes=None, per_class=None,
-                     seed=0, device='cpu', progress=iter):
+def extract_features(config: Config, checkpoint: str,
+                     max_classes: int | None = None,
+                     per_class: int | None = None, seed: int = 0,
+                     device: str = 'cpu', progress: Callable = iter
+                     ) -> Features:
     """Features of the test clips of a config, before the head.
 
     They are the mean of what the backbone gives over people, time, joints or
@@ -109,13 +125,13 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
     F_c (Eq. 5), or the video's feature where it has no pooled ones.
 
     Args:
-        config (Config): See :func:`read_config`.
-        checkpoint (str): Weights of its model, all of them.
-        max_classes (int, optional): See :func:`choose`, as the next two.
-        per_class (int, optional): Likewise.
-        seed (int): Likewise.
-        device (str): Where the model runs. Default: 'cpu'.
-        progress (callable): Wraps the batches, ``tqdm`` for instance.
+        config: See :func:`read_config`.
+        checkpoint: Weights of its model, all of them.
+        max_classes: See :func:`choose`, as the next two.
+        per_class: Likewise.
+        seed: Likewise.
+        device: Where the model runs. Default: 'cpu'.
+        progress: Wraps the batches, ``tqdm`` for instance.
 
     Returns:
         Features: Sorted by clip name.
@@ -150,12 +166,12 @@ def extract_features(config, checkpoint, max_classes=None, per_class=None,
                     np.concatenate(values))
 
 
-def load_model(config, checkpoint):
+def load_model(config: Config, checkpoint: str) -> BaseRecognizer:
     """The model of a config with trained weights, in eval mode.
 
     Args:
-        config (Config): See :func:`read_config`.
-        checkpoint (str): Weights of its model, all of them.
+        config: See :func:`read_config`.
+        checkpoint: Weights of its model, all of them.
 
     Returns:
         BaseRecognizer: On the CPU.
@@ -174,12 +190,12 @@ def load_model(config, checkpoint):
     return model.eval()
 
 
-def pooled_features(model, inputs):
+def pooled_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
     """What a recogniser's backbone gives, averaged over all but channels.
 
     Args:
-        model (BaseRecognizer): Of the toolbox, or HP-Net.
-        inputs (Tensor | dict): As its data preprocessor leaves them.
+        model: Of the toolbox, or HP-Net.
+        inputs: As its data preprocessor leaves them.
 
     Returns:
         Tensor: (B * views, D).
@@ -202,13 +218,14 @@ def pooled_features(model, inputs):
     return feats.flatten(2).mean(2) if feats.ndim > 2 else feats
 
 
-def embed(values, seed=0, perplexity=30):
+def embed(values: np.ndarray, seed: int = 0, perplexity: float = 30
+          ) -> np.ndarray:
     """t-SNE of features, by scikit-learn.
 
     Args:
-        values (np.ndarray): (N, D).
-        seed (int): Of what is random in it.
-        perplexity (float): About how many neighbours a clip has; lowered to
+        values: (N, D).
+        seed: Of what is random in it.
+        perplexity: About how many neighbours a clip has; lowered to
             a third of the clips where there are few.
 
     Returns:
@@ -220,13 +237,14 @@ def embed(values, seed=0, perplexity=30):
     return fit.fit_transform(np.asarray(values, np.float32))
 
 
-def separation(values, labels, neighbours=5):
+def separation(values: np.ndarray, labels: np.ndarray, neighbours: int = 5
+               ) -> dict:
     """How separate classes are: numbers, since pictures of t-SNE deceive.
 
     Args:
-        values (np.ndarray): (N, D), the features themselves.
-        labels (np.ndarray): (N,) ints.
-        neighbours (int): That vote on each clip. Default: 5.
+        values: (N, D), the features themselves.
+        labels: (N,) ints.
+        neighbours: That vote on each clip. Default: 5.
 
     Returns:
         dict: ``silhouette``, the mean over the clips from -1 to 1, and

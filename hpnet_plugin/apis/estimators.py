@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..estimation import zoo
@@ -112,7 +112,8 @@ def build_pose(description: ModelDescription,
     return extractor
 
 
-def _pose(known, pose, checkpoint, name):
+def _pose(known: Mapping[str, Any], pose: str | None, checkpoint: str | None,
+          name: str) -> zoo.Choice:
     if pose is not None:
         return zoo.choose_pose(pose, checkpoint)
     if known.get('zoo'):
@@ -135,7 +136,8 @@ def _pose(known, pose, checkpoint, name):
         'pose_checkpoint (--checkpoint)')
 
 
-def _compare(record: dict[str, Any], own: dict[str, Any], choice, name):
+def _compare(record: dict[str, Any], own: dict[str, Any], choice: zoo.Choice,
+             name: str) -> None:
     """Refuse features that are of another kind than those of the training."""
     _compare_nets(record.get('pose') or {}, own['pose'].get('sha256'), choice,
                   name)
@@ -152,7 +154,8 @@ def _compare(record: dict[str, Any], own: dict[str, Any], choice, name):
                 f'the training of {name}')
 
 
-def _compare_nets(known, found, choice, name):
+def _compare_nets(known: Mapping[str, Any], found: str | None,
+                  choice: zoo.Choice, name: str) -> None:
     expected = known.get('sha256')
     if expected and found != expected:
         raise EstimatorError(
@@ -162,11 +165,14 @@ def _compare_nets(known, found, choice, name):
             f'{expected[:8]}; other features mean nothing to the model')
 
 
-def _detector(known, device, detector, checkpoint, every, name):
+def _detector(known: Mapping[str, Any], device: str, detector: str | None,
+              checkpoint: str | None, every: int | None, name: str
+              ) -> PersonSource:
     if detector is None:
         detector = known.get('zoo') or known.get('name') or ''
         here = detector in (*zoo.DETECTORS, 'hog', 'frame') or (
-            detector.endswith(('.py', '.onnx')) and osp.isfile(detector))
+            # a record may not name a config, which is a program
+            detector.endswith('.onnx') and osp.isfile(detector))
         if not here:
             choice = zoo.choose_detector(None, checkpoint)
             logger.warning(

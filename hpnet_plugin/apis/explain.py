@@ -18,9 +18,9 @@ Two ways, for two kinds of parts:
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -34,6 +34,11 @@ from torch import nn
 from ..models import TRMM, XCLIPRecognizer
 from ..recipes.reading import innermost
 from .embedding import clips_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..models.heads import TRMMHead
 
 
 class UnexplainedError(ValueError):
@@ -140,7 +145,7 @@ def explain(model: nn.Module, dataset: Mapping[str, Any],
                               *parts_of(model, data['inputs']))
 
 
-def stream_parts(feats: torch.Tensor, linear: nn.Linear) -> StreamParts:
+def stream_parts(feats: Tensor, linear: nn.Linear) -> StreamParts:
     """What the cells of a graph network's last map give to the logits.
 
     Args:
@@ -161,7 +166,10 @@ def stream_parts(feats: torch.Tensor, linear: nn.Linear) -> StreamParts:
     return StreamParts(*map(_array, (logits, bias, cells)))
 
 
-def _way(model):
+_Parts = tuple[np.ndarray, dict[str, StreamParts], TextParts | None]
+
+
+def _way(model: nn.Module) -> Callable[[Any, Any], _Parts]:
     """The function that takes the scores of this kind of model apart."""
     if isinstance(model, XCLIPRecognizer) and model.topology is not None:
         return _hpnet
@@ -173,14 +181,14 @@ def _way(model):
         'streams on joints (RecognizerGCN) and HP-Net can be explained')
 
 
-def _stream(model, inputs):
+def _stream(model: RecognizerGCN, inputs: Any) -> _Parts:
     feats, _ = model.extract_feat(inputs)
     parts = stream_parts(feats, model.cls_head.fc)
-    return parts.logits, {'': parts}
+    return parts.logits, {'': parts}, None
 
 
-def _hpnet(model, inputs):
-    kept = []
+def _hpnet(model: XCLIPRecognizer, inputs: Any) -> _Parts:
+    kept: list[Tensor] = []
     hooks = [net.register_forward_hook(
         lambda module, args, output: kept.append(output))
         for net in model.topology.models]
@@ -199,7 +207,8 @@ def _hpnet(model, inputs):
     return _array(after), streams, text
 
 
-def _text_parts(model, pooled_feat, feats):
+def _text_parts(model: XCLIPRecognizer, pooled_feat: Tensor, feats: Any
+                ) -> TextParts:
     """TextParts of one clip with any number of views."""
     head, (video, text, pooled) = model.cls_head, feats
     refined = head.fusion(text, pooled)
@@ -222,7 +231,7 @@ def _text_parts(model, pooled_feat, feats):
         hidden=_array(logits[:-1]), baseline=_array(logits[-1]))
 
 
-def hidden_joints(pooled_feat: torch.Tensor) -> torch.Tensor:
+def hidden_joints(pooled_feat: Tensor) -> Tensor:
     """A clip with each of its joints hidden, and with all of them.
 
     Args:
@@ -242,7 +251,8 @@ def hidden_joints(pooled_feat: torch.Tensor) -> torch.Tensor:
     return clips
 
 
-def _scores(model, video, text, clips):
+def _scores(model: XCLIPRecognizer, video: Tensor, text: Tensor,
+            clips: Tensor) -> Tensor:
     """Logits of clips (N, M, T, V, C) beside one video, (N, K)."""
     pooled = model.topology(clips)
     return torch.stack([
@@ -250,11 +260,11 @@ def _scores(model, video, text, clips):
         for view, words in zip(video, text)]).mean(0)
 
 
-def _cosine_logits(head, video, text):
+def _cosine_logits(head: TRMMHead, video: Tensor, text: Tensor) -> Tensor:
     """Eq. 12 of B' views and their text (B', K, C), averaged: (K,)."""
     cosine = F.cosine_similarity(video.float()[:, None], text.float(), dim=-1)
     return (head.logit_scale.exp() * cosine).mean(0)
 
 
-def _array(value):
+def _array(value: Tensor) -> np.ndarray:
     return value.double().cpu().numpy()

@@ -33,6 +33,8 @@ from .onnx_scorer import MODEL, POSE, SCORES, description_facts
 from .trained import Trained
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..estimation.extractor import PooledExtractor
 
 FREE = {FEATURES: {0: 'clips', 2: 'frames'}, IMAGES: {0: 'clips'},
@@ -91,7 +93,7 @@ def export_trained(trained: Trained, folder: str,
     os.makedirs(osp.dirname(folder), exist_ok=True)
     parts = []
 
-    def note(*part):
+    def note(*part: Any) -> None:
         parts.append(Exported(*part))
         done(parts[-1])
 
@@ -169,7 +171,8 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
         difference=worst)), worst
 
 
-def _exported(graph, shapes, about):
+def _exported(graph: nn.Module, shapes: Mapping[str, tuple[int, ...]],
+              about: ModelDescription) -> bytes:
     examples = _noise(shapes)
     try:
         return to_onnx(graph, list(examples.values()),
@@ -179,7 +182,8 @@ def _exported(graph, shapes, about):
         raise ExportError(f'{about.name}: {error}') from None
 
 
-def _compare(data, graph, model, about):
+def _compare(data: bytes, graph: nn.Module, model: nn.Module,
+             about: ModelDescription) -> float:
     session = open_session(data, f'{about.name}.onnx', threads=1)
     frames, worst = about.input['frames'], 0.
     for clips, length in ((1, frames), (3, frames + 5),
@@ -206,7 +210,8 @@ def _compare(data, graph, model, about):
     return worst
 
 
-def _shapes(model, about, clips, frames):
+def _shapes(model: nn.Module, about: ModelDescription, clips: int, frames: int
+            ) -> dict[str, tuple[int, ...]]:
     """Shapes of the inputs, of the model and not of its description."""
     spec = about.input
     backbone = model.topology.models[0] if spec['kind'] == 'hpnet' else \
@@ -219,7 +224,8 @@ def _shapes(model, about, clips, frames):
     return shapes
 
 
-def _input_shape(backbone, spec):
+def _input_shape(backbone: nn.Module, spec: Mapping[str, Any]
+                 ) -> tuple[int, int, int]:
     """People, joints and channels that a graph network reads."""
     if hasattr(backbone, 'input_shape'):
         return backbone.input_shape
@@ -232,7 +238,7 @@ def _input_shape(backbone, spec):
     return spec['people'], joints, size // joints
 
 
-def _noise(shapes):
+def _noise(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     rng = np.random.RandomState(0)
     return {name: torch.from_numpy(rng.standard_normal(shape).astype(
         np.float32)) for name, shape in shapes.items()}
@@ -241,25 +247,25 @@ def _noise(shapes):
 class _Text(nn.Module):
     """The text features of the classes, computed once."""
 
-    def __init__(self, features):
+    def __init__(self, features: Tensor) -> None:
         super().__init__()
         self.register_buffer('features', features)
 
-    def forward(self):
+    def forward(self) -> Tensor:
         return self.features
 
 
 class _Scores(nn.Module):
     """What ``mim test --dump`` holds, of the inputs of a model."""
 
-    def __init__(self, model, about):
+    def __init__(self, model: nn.Module, about: ModelDescription) -> None:
         super().__init__()
         self.model, self.output = model, about.output
         if about.input['kind'] == 'hpnet':
             with torch.no_grad():
                 model.text = _Text(model.text().clone())
 
-    def forward(self, features, imgs=None):
+    def forward(self, features: Tensor, imgs: Tensor | None = None) -> Tensor:
         if imgs is None:
             scores = self.model.cls_head(self.model.backbone(features))
         else:
@@ -289,7 +295,8 @@ def _portable(about: ModelDescription) -> ModelDescription:
     return replace(about, facts=facts, config=config)
 
 
-def _detector(spec, folder, note) -> Mapping[str, Any]:
+def _detector(spec: str, folder: str, note: Callable[..., None]
+              ) -> Mapping[str, Any]:
     """Record of a detector, whose ONNX file is copied."""
     from ..estimation.detectors import build_detector
     from ..estimation.onnx_detector import OnnxDetector

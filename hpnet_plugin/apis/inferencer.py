@@ -3,68 +3,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os.path as osp
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
-import numpy as np
-
-from ..datasets.crops import Crops
 from ..estimation.assembly import NoPersonError, NotFiniteError
-from ..estimation.following import Follower, SeenFrame
 from ..estimation.people import PeopleError
 from ..estimation.video import VideoError
-from ..evaluation.calibration import UNKNOWN, probabilities
-from ..extraction.clips import ClipExtraction, Settings
-from ..extraction.crop_cutting import CropCutter
 from .estimators import Estimators, build_estimators
-from .media import Media, MediaInfo, open_media
-from .results import (
-    ClipInput,
-    FrameView,
-    PersonView,
-    Prediction,
-    VideoResult,
-)
+from .looking import Looker, OnFrame, Progress
+from .media import Media, MediaInfo
+from .media_sources import open_media
+from .plan import Plan, Wishes, plan
+from .predictor import Predictor
+from .results import Prediction, VideoResult
 from .scorers import Scorer, build_scorer
-from .windows import (
-    KeptFrame,
-    Person,
-    Window,
-    Windows,
-    people_of,
-    timelines,
-)
+from .timelines import timelines
 
-WINDOW = 3.  # s, where the length of the training clips is not known
-RATE = 15.  # frames a second, likewise
-LOOK = 1.  # s from one look of a detector to the next, in windows
-# People whose last prediction is kept, and s after which it is not
-REMEMBERED, FORGOTTEN = 64, 60.
-CROP = 256  # side of person crops, where the model's folder does not say it
 ERRORS = (VideoError, PeopleError, NoPersonError, NotFiniteError, OSError,
           ValueError)
+OnPrediction = Callable[[Prediction], None]
 
 logger = logging.getLogger('hpnet')
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a video is looked at.
-
-    Attributes:
-        window: Length of a window in s; None: the whole video at once.
-        stride: From one window to the next, in s.
-        hold: For how many s a label is shown after its window.
-        fps: Frames looked at a second; None: those of the extraction.
-    """
-    window: float | None
-    stride: float = 0.
-    hold: float = 0.
-    fps: float | None = None
 
 
 class HPNetInferencer:
@@ -155,52 +115,57 @@ class HPNetInferencer:
                  threshold: float | None = None,
                  topk: int = 5,
                  threads: int = 1) -> None:
-        if isinstance(window, str) and window not in ('auto', 'clip'):
-            raise ValueError(f"window={window!r}: expected seconds, 'auto' "
-                             "or 'clip'")
-        for key, value in dict(window=window, stride=stride, fps=fps,
-                               topk=topk, detect_every=detect_every,
-                               max_people=max_people).items():
-            if isinstance(value, (int, float)) and not value > 0:
-                raise ValueError(f'{key} must be above 0, got {value}')
-        if hold is not None and not hold >= 0:
-            raise ValueError(f'hold must be 0 or more, got {hold}')
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError('threshold is a probability, from 0 to 1; got '
-                             f'{threshold}')
+        self._wishes = Wishes(window, stride, hold, fps, together,
+                              detect_every, max_people, threshold, topk)
         self._scorer: Scorer = build_scorer(model, weights, device, backend)
         self.description = self._scorer.description
         self.classes = tuple(self.description.classes)
         self.name = self.description.name
-        self._asked = dict(window=window, stride=stride, hold=hold, fps=fps)
-        self.together, self.detect_every = together, detect_every
-        self.max_people, self.topk = max_people, topk
-        calibration = self.description.calibration or {}
-        self.threshold = calibration.get('threshold') or 0. \
-            if threshold is None else threshold
         self._nets: Estimators = build_estimators(
             self.description, self._scorer.taps, device, pose,
             pose_checkpoint, detector, det_checkpoint, detect_every,
             self._scorer.pose, threads)
+        self._predictor = Predictor(
+            self._scorer, threshold, topk,
+            next(iter(self._nets.extractor.taps), None))
 
     @property
     def detector(self) -> str:
         """Name of the detector."""
         return self._nets.source.name
 
+    @property
+    def threshold(self) -> float:
+        """Probability below which the label is ``'unknown'``."""
+        return self._predictor.threshold
+
+    @overload
+    def __call__(self, source: Any, stream: Literal[False] = False,
+                 on_frame: OnFrame | None = None,
+                 progress: Progress | None = None,
+                 on_prediction: OnPrediction | None = None
+                 ) -> list[VideoResult]: ...
+
+    @overload
+    def __call__(self, source: Any, stream: Literal[True],
+                 on_frame: OnFrame | None = None,
+                 progress: Progress | None = None,
+                 on_prediction: OnPrediction | None = None
+                 ) -> Iterator[Prediction]: ...
+
     def __call__(self,
                  source: Any,
                  stream: bool = False,
-                 on_frame: Callable[[FrameView], None] | None = None,
-                 progress: Callable[[float, float], None] | None = None,
-                 on_prediction: Callable[[Prediction], None] | None = None
+                 on_frame: OnFrame | None = None,
+                 progress: Progress | None = None,
+                 on_prediction: OnPrediction | None = None
                  ) -> list[VideoResult] | Iterator[Prediction]:
         """Say what the people in videos do.
 
         Args:
             source: A video, a folder, a list, a pattern, an array (T, H, W,
                 3) uint8 RGB, the number of a camera, or the address of a
-                stream; see :func:`hpnet_plugin.apis.media.open_media`.
+                stream; see :func:`hpnet_plugin.apis.open_media`.
             stream: Whether to yield each prediction as soon as it is known,
                 and keep none. A live source has no end: it needs this, or
                 ``on_prediction`` and Ctrl-C.
@@ -224,7 +189,8 @@ class HPNetInferencer:
         return [self.look(one, on_frame, progress, on_prediction)
                 for one in media]
 
-    def _stream(self, media, on_frame, progress):
+    def _stream(self, media: Sequence[Media], on_frame: OnFrame | None,
+                progress: Progress | None) -> Iterator[Prediction]:
         for one in media:
             try:
                 with one, contextlib.closing(
@@ -235,12 +201,22 @@ class HPNetInferencer:
 
     def look(self,
              media: Media,
-             on_frame: Callable[[FrameView], None] | None = None,
-             progress: Callable[[float, float], None] | None = None,
-             on_prediction: Callable[[Prediction], None] | None = None
-             ) -> VideoResult:
-        """All that is known of one video; see :meth:`__call__`."""
-        begin, found, failed = time.monotonic(), [], ''
+             on_frame: OnFrame | None = None,
+             progress: Progress | None = None,
+             on_prediction: OnPrediction | None = None) -> VideoResult:
+        """All that is known of one video.
+
+        Args:
+            media: The video; it is closed at the end.
+            on_frame: See :meth:`__call__`, as the next two.
+            progress: Likewise.
+            on_prediction: Likewise.
+
+        Returns:
+            Its result; Ctrl-C ends a live source.
+        """
+        begin, failed = time.monotonic(), ''
+        found: list[Prediction] = []
         try:
             for prediction in self.predictions(media, on_frame, progress):
                 found.append(prediction)
@@ -269,6 +245,9 @@ class HPNetInferencer:
             seconds: What they took.
             failed: Why there is nothing, or nothing more.
             stopped: Why the video was not looked at to its end.
+
+        Returns:
+            The result.
         """
         message = failed or stopped or media.damage or ''
         status = 'failed' if failed else 'damaged' if message else \
@@ -286,297 +265,41 @@ class HPNetInferencer:
             seconds, self.name)
 
     def plan(self, media: Media) -> Plan:
-        """How a video will be looked at."""
-        known = self.description.windows
-        window = self._asked['window']
-        median = known.get('median') or WINDOW
-        if window == 'auto':
-            longest = known.get('longest') or WINDOW
-            window = median if media.live or \
-                media.info.duration > longest else 'clip'
-        if window == 'clip':
-            if media.live:
-                raise ValueError(f'{media.name} has no end, so that there is '
-                                 "no whole of it: leave window='clip' out, "
-                                 'or give seconds')
-            return Plan(None)
-        stride = min(self._asked['stride'] or window / 2, window)
-        hold = self._asked['hold']
-        fps = self._asked['fps']
-        if fps is None:
-            frames = (self.description.input or {}).get(
-                'frames') or self.description.facts.get('frames')
-            fps = min(known.get('fps') or RATE,
-                      frames / window if frames else RATE)
-        return Plan(window, stride, stride if hold is None else hold, fps)
+        """How a video will be looked at.
+
+        Args:
+            media: The video.
+
+        Returns:
+            Length and stride of windows, or that it is seen as a whole.
+
+        Raises:
+            ValueError: If the whole of a live source is asked for.
+        """
+        return plan(self.description, self._wishes, media)
 
     def predictions(self,
                     media: Media,
-                    on_frame: Callable[[FrameView], None] | None = None,
-                    progress: Callable[[float, float], None] | None = None
+                    on_frame: OnFrame | None = None,
+                    progress: Progress | None = None
                     ) -> Iterator[Prediction]:
         """Predictions of one video as they are known.
+
+        Args:
+            media: The video.
+            on_frame: See :meth:`__call__`.
+            progress: Likewise.
+
+        Yields:
+            The predictions, in order of their end.
 
         Raises:
             ValueError: If it cannot be looked at, with the reason.
         """
-        plan = self.plan(media)
-        if plan.window is None:
-            yield from self._whole(media, on_frame, progress)
+        looker = Looker(self._nets, self._predictor, self._wishes, on_frame,
+                        progress)
+        chosen = self.plan(media)
+        if chosen.window is None:
+            yield from looker.whole(media)
         else:
-            yield from self._windows(media, plan, on_frame, progress)
-
-    # a whole video, as the extraction looks at a clip
-
-    def _whole(self, media, on_frame, progress):
-        settings = self._settings()
-        with tempfile.TemporaryDirectory(prefix='hpnet-') as out, \
-                media.reader(settings.max_frames,
-                             settings.length) as reader:
-            recorder = settings.recorder(out)
-            extraction = ClipExtraction(
-                self._nets.source, self._nets.extractor, settings, out)
-            duration, done = media.info.duration, [0]
-
-            def report(frames):
-                done[0] += frames
-                if progress and frames:
-                    progress(min(duration, duration * done[0]
-                                 / max(len(reader.numbers), 1)), duration)
-
-            name = _clip_name(media)
-            clip = extraction.see(name, reader, report,
-                                  recorder.add if recorder else None)
-            found = clip.found
-            crops = None
-            if recorder:
-                recorder.write('clip', found.boxes, found.chosen, clip.shown)
-                crops = Crops(recorder.path('clip'))
-            media.damage = reader.damage
-            predictions = [] if found.nobody else self._predict_whole(
-                media, name, clip, crops)
-        if on_frame:
-            # what a clip shows is known at its end: it is read again
-            with media.reader(settings.max_frames,
-                             settings.length) as reader:
-                for t, image in enumerate(
-                        image for chunk in reader.chunks()
-                        for image in chunk.images):
-                    on_frame(_view_of(media.name, t, image, found,
-                                      predictions))
-        yield from predictions
-
-    def _predict_whole(self, media, name, clip, crops):
-        found, fps = clip.found, media.info.fps
-        arrays = {key: value for key, value in clip.arrays.items()
-                  if key != 'timestamp'}
-        end = found.times[-1] + (1 / fps if fps else 0)
-        people = [
-            Person(m, tuple(n for n in range(len(found.chosen))
-                            if n != m), m, 0, 0., end,
-                   ClipInput(arrays, found.shape, crops, name),
-                   _boxes(found, m), found.arrays)
-            for m in range(len(found.chosen))]
-        together = True if self.together is None else self.together
-        if not together:
-            people = [person._replace(
-                together=(),
-                clip=person.clip._replace(arrays={
-                    key: value[m:m + 1] for key, value in arrays.items()
-                })) for m, person in enumerate(people)]
-        return self._predict(
-            media.name, people, np.asarray(found.numbers),
-            np.asarray(found.times))
-
-    def _settings(self):
-        """How the clips of the training were extracted."""
-        record = self.description.extraction
-        crops = None
-        if 'crops' in self._scorer.needs:
-            crops = {key: value for key, value in
-                     (record.get('crops') or dict(size=CROP)).items()
-                     if key in ('size', 'margin', 'fit')}
-        return Settings(
-            num_people=self.max_people or record.get('max_people', 2),
-            max_frames=None if record.get('length') else
-            record.get('max_frames', 300),
-            length=record.get('length'),
-            max_gap=record.get('max_gap', 30),
-            persons='tracked' if self._nets.source.slotted or
-            record.get('persons') != 'released' else 'released',
-            damaged='mark',
-            crops=crops)
-
-    # windows
-
-    def _windows(self, media, plan, on_frame, progress):
-        source, extractor = self._nets.source, self._nets.extractor
-        record = self.description.extraction
-        together = self._seen_at_once() if self.together else 0
-        max_people = self.max_people or (together or 10)
-        max_gap = record.get('max_gap', 30)
-        cutter = None
-        if 'crops' in self._scorer.needs:
-            crops = self._settings().crops
-            cutter = CropCutter(**crops, num_people=together or 1)
-        follower = Follower(source, extractor, self._every(media),
-                            # as many candidates as in the extraction
-                            max_people + 2, max_gap)
-        cut = Windows(plan.window, plan.stride, max_gap)
-        known: dict[int, Prediction] = {}
-
-        def predict(windows: list[Window]) -> list[Prediction]:
-            once = frozenset(known)
-            people = [(window, person) for window in windows
-                      for person in people_of(
-                          window, extractor.taps, extractor.net.num_joints,
-                          together, max_people, max_gap, source.least,
-                          source.evidence, cutter, once, media.name)]
-            found = self._predict_each(media.name, people)
-            for prediction in found:
-                known[prediction.track] = prediction
-            if len(known) > REMEMBERED:  # of a camera, most have gone
-                latest = max(p.end for p in known.values())
-                for track in [track for track, p in known.items()
-                              if p.end < latest - FORGOTTEN]:
-                    del known[track]
-            return found
-
-        duration = 0. if media.live else media.info.duration
-        with contextlib.closing(media.chunks(plan.fps)) as chunks:
-            for seen in follower.follow(_clip_name(media), chunks):
-                part = cutter.part(seen.image, seen.boxes) if cutter else None
-                kept = KeptFrame(seen._replace(image=None),
-                                 seen.image.shape[:2], part)
-                yield from predict(list(cut.add(kept)))
-                if on_frame:
-                    on_frame(self._view(media.name, seen, known, plan.hold))
-                if progress:
-                    progress(seen.time, duration)
-        yield from predict(list(cut.end()))
-
-    def _every(self, media):
-        """Frames of the video from one look of the detector to the next."""
-        every = self._nets.source.every
-        if self.detect_every or every == 1:  # it costs nothing, then
-            return self.detect_every or every
-        # the joints carry a person's box
-        return max(every, round(LOOK * (media.info.fps or RATE)))
-
-    def _seen_at_once(self):
-        """People that the model sees at once."""
-        return (self.description.input or {}).get(
-            'people') or self.description.facts.get('people') or 2
-
-    def _view(self, name, seen: SeenFrame, known, hold):
-        people = []
-        evidence = self._nets.source.evidence
-        for k, track in enumerate(seen.tracks.tolist()):
-            last = known.get(track)
-            if last and seen.time > last.end + hold:
-                last = None
-            if last is None and seen.scores[k].mean() < evidence:
-                continue  # a mistake of the detector
-            people.append(_person_view(track, seen.boxes[k, :4],
-                                       seen.joints[k], seen.scores[k], last))
-        return FrameView(name, seen.number, seen.time, seen.image, people)
-
-    # scores
-
-    def _predict(self, source, people, numbers, times):
-        """Of people who are seen in the same frames."""
-        return self._of(source, people, [(numbers, times)] * len(people))
-
-    def _predict_each(self, source, people):
-        """Of people in windows."""
-        frames = []
-        for window, person in people:
-            seen = [frame.seen for frame in window.frames][
-                person.first:person.first + len(person.boxes)]
-            frames.append((np.array([s.number for s in seen]),
-                           np.array([s.time for s in seen])))
-        return self._of(source, [person for _, person in people], frames)
-
-    def _of(self, source, people: list[Person], frames):
-        if not people:
-            return []
-        # those who are seen together are scored once
-        clips = list({id(person.clip): person.clip
-                      for person in people}.values())
-        place = {id(clip): i for i, clip in enumerate(clips)}
-        raw = self._scorer(clips)
-        if raw.shape[1] != len(self.classes):
-            raise ValueError(
-                f'{self.name} gives scores of {raw.shape[1]} classes, and '
-                f'its description names {len(self.classes)}')
-        calibration = self.description.calibration or {}
-        chances = probabilities(
-            raw, self.description.output,
-            calibration.get('temperature', 1.)).astype(np.float32)
-        found = []
-        for person, (numbers, times) in zip(people, frames):
-            i = place[id(person.clip)]
-            found.append(self._prediction(source, person, numbers, times,
-                                          raw[i], chances[i]))
-        return found
-
-    def _prediction(self, source, person, numbers, times, raw, chances):
-        best = int(chances.argmax())
-        known = chances[best] >= self.threshold
-        order = np.argsort(-chances, kind='stable')[:self.topk]
-        arrays = person.arrays
-        joints = arrays['keypoint'][person.row]
-        scores = arrays['keypoint_score'][person.row]
-        present = scores.any(1)
-        tap = next(iter(self._nets.extractor.taps), None)
-        energy = None
-        if tap in arrays:
-            energy = np.linalg.norm(
-                arrays[tap][person.row].astype(np.float32), axis=-1)
-        return Prediction(
-            source=source,
-            track=person.track,
-            start=person.start,
-            end=person.end,
-            label=self.classes[best] if known else UNKNOWN,
-            label_id=best if known else -1,
-            score=float(chances[best]),
-            topk=[(self.classes[i], float(chances[i])) for i in order],
-            probabilities=chances,
-            raw=raw,
-            numbers=numbers,
-            times=times,
-            boxes=person.boxes,
-            joints=joints,
-            joint_scores=scores,
-            pose_score=float(scores[present].mean()) if present.any() else 0.,
-            energy=energy,
-            together=person.together)
-
-
-def _clip_name(media):
-    """What files of boxes and joints call a video."""
-    return osp.splitext(osp.basename(media.name))[0]
-
-
-def _boxes(found, m):
-    """Boxes of one person, (T, 4), NaN where absent."""
-    boxes = np.full((len(found.boxes), 4), np.nan, np.float32)
-    for t, k in enumerate(found.chosen[m]):
-        if k >= 0:
-            boxes[t] = found.boxes[t][k, :4]
-    return boxes
-
-
-def _view_of(name, t, image, found, predictions):
-    """A frame of a video that was looked at as a whole."""
-    people = [_person_view(p.track, p.boxes[t], p.joints[t],
-                           p.joint_scores[t], p)
-              for p in predictions if not np.isnan(p.boxes[t, 0])]
-    return FrameView(name, found.numbers[t], found.times[t], image, people)
-
-
-def _person_view(track, box, joints, scores, last):
-    return PersonView(track, box, joints, scores,
-                      last.label if last else None,
-                      last.score if last else 0., last.topk if last else [])
+            yield from looker.windows(media, chosen)

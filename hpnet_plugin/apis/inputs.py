@@ -6,7 +6,7 @@ mmaction; OpenCV is imported where crops have to be scaled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,11 +14,32 @@ from ..graph import bone_pairs
 from ..persons import fill_people, normalize_pose
 from ..resampling import middle_frames, resize
 from ..streams import stream
-from .results import ClipInput
 
 KINDS = ('graph', 'hpnet')
 # names of a model's inputs
 FEATURES, IMAGES = 'features', 'imgs'
+
+
+class ClipInput(NamedTuple):
+    """What a model is given of a window or clip: M people, T frames.
+
+    Attributes:
+        arrays: ``keypoint`` (M, T, V, 2) float32 in pixels of the frame,
+            ``keypoint_score`` (M, T, V) float32, 0 where a person is absent,
+            and each feature by its name, (M, T, V, C) float16: the arrays
+            that ``hpnet extract`` stores.
+        shape: Height and width of the frames.
+        crops: Person-centred images, for models that see them: an object
+            with ``frames``, the number T of its frames, and
+            ``read(indices)``, which gives (H, W, 3) uint8 RGB images in the
+            order asked (:class:`hpnet_plugin.datasets.crops.Crops` is one).
+            None where no model asks for them.
+        name: For messages.
+    """
+    arrays: dict[str, np.ndarray]
+    shape: tuple[int, int]
+    crops: Any = None
+    name: str = ''
 
 
 class InputError(ValueError):
@@ -64,7 +85,7 @@ def model_inputs(clips: Sequence[ClipInput],
     return inputs
 
 
-def _features(clip, spec):
+def _features(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
     """(M, T, V, C) float32 of the model's people and frames."""
     array = _loaded(clip, spec)
     if not len(array) or not array.shape[1]:
@@ -77,7 +98,7 @@ def _features(clip, spec):
     return fill_people(array, spec['people']).astype(np.float32)
 
 
-def _loaded(clip, spec):
+def _loaded(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
     """Joints, or the taps side by side, as they are stored."""
     keys = ['keypoint'] if spec['key'] == 'keypoint' else spec['taps']
     lacking = [key for key in keys if key not in clip.arrays]
@@ -93,7 +114,7 @@ def _loaded(clip, spec):
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, -1)
 
 
-def _images(clip, spec):
+def _images(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
     """(frames, 3, side, side) float32 of person-centred crops."""
     if clip.crops is None:
         raise InputError(f'{clip.name or "a clip"} has no person-centred '

@@ -1,19 +1,13 @@
-"""Where frames come from: files, folders, lists, arrays, cameras, streams."""
+"""Frames of one video, array, camera or stream."""
 from __future__ import annotations
 
-import glob
-import os
-import os.path as osp
-import re
-import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..datasets.clips import SourceError
-from ..datasets.sources import read_list
 from ..estimation.frame_choice import choose_frames
 from ..estimation.video import (
     CHUNK_BYTES,
@@ -23,11 +17,8 @@ from ..estimation.video import (
     VideoError,
     VideoReader,
 )
-from ..files import VIDEO_SUFFIXES
 
 CHUNK = 8  # frames handed out at once, fewer where they are very large
-SCHEMES = ('rtsp', 'rtsps', 'http', 'https')
-_ADDRESS = re.compile(r'[a-zA-Z][a-zA-Z0-9+.-]*://')
 
 
 class MediaInfo(NamedTuple):
@@ -89,11 +80,11 @@ class Media(ABC):
         """
 
     @abstractmethod
-    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+    def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
         """The frames, in order, a few at a time.
 
         Args:
-            fps (float, optional): Frames a second that are wanted: of a file
+            fps: Frames a second that are wanted: of a file
                 or an array the frames nearest to 0, 1 / fps, 2 / fps, ... s,
                 of a live source the first that comes near each of these
                 times. Defaults to None: all.
@@ -112,9 +103,9 @@ class Media(ABC):
         """What reads it as the extraction reads a clip.
 
         Args:
-            max_frames (int, optional): See
+            max_frames: See
                 :class:`hpnet_plugin.estimation.video.VideoReader`.
-            length (int, optional): Likewise.
+            length: Likewise.
 
         Returns:
             VideoReader: Or what has its ``chunks()``, ``numbers``, ``times``,
@@ -138,8 +129,8 @@ class VideoMedia(Media):
     network, whatever is in it.
 
     Args:
-        path (str): The file.
-        limits (Limits): Above these it is refused.
+        path: The file.
+        limits: Above these it is refused.
     """
 
     def __init__(self, path: str, limits: Limits = LIMITS) -> None:
@@ -153,7 +144,7 @@ class VideoMedia(Media):
         self._opened()
         return self._info
 
-    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+    def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
         reader = self._opened()
         reader.choose(fps=fps)
         try:
@@ -171,7 +162,7 @@ class VideoMedia(Media):
         if self._reader is not None:
             self._reader.close()
 
-    def _opened(self):
+    def _opened(self) -> VideoReader:
         if self._reader is None:
             reader = VideoReader(self.name, damaged='mark',
                                  limits=self.limits)
@@ -184,7 +175,7 @@ class VideoMedia(Media):
         return self._reader
 
 
-def _rate(reader):
+def _rate(reader: VideoReader) -> tuple[float, float]:
     """Frames a second and seconds of a video."""
     fps, (first, last) = reader.info.fps, reader.times[[0, -1]]
     if last > first:
@@ -199,8 +190,8 @@ class ArrayMedia(Media):
     """Frames that are in memory.
 
     Args:
-        frames (np.ndarray): (T, H, W, 3) uint8 RGB, upright.
-        rate (float): Frames a second. Defaults to 30.
+        frames: (T, H, W, 3) uint8 RGB, upright.
+        rate: Frames a second. Defaults to 30.
 
     Raises:
         SourceError: If the array is something else.
@@ -228,7 +219,7 @@ class ArrayMedia(Media):
         return MediaInfo(float(self.rate), count / self.rate, count, height,
                          width)
 
-    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+    def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
         yield from _ArrayReader(self, fps=fps).chunks()
 
     def reader(self, max_frames: int | None = None,
@@ -239,156 +230,23 @@ class ArrayMedia(Media):
 class _ArrayReader:
     """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
 
-    def __init__(self, media, **choice):
+    def __init__(self, media: ArrayMedia, **choice: Any) -> None:
         self.info, self.damage = media.info, None
         self.count, self._frames = media.info.frames, media.frames
         times = np.arange(self.count) / media.rate
         self.numbers = choose_frames(times, **choice)
         self.times = times[self.numbers]
 
-    def __enter__(self):
+    def __enter__(self) -> _ArrayReader:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         pass
 
-    def chunks(self, chunk=CHUNK):
+    def chunks(self, chunk: int = CHUNK) -> Iterator[FrameChunk]:
         size = max(1, min(chunk, CHUNK_BYTES // self._frames[0].nbytes))
         for start in range(0, len(self.numbers), size):
             part = slice(start, start + size)
             yield FrameChunk(self.numbers[part].tolist(),
                              self.times[part].tolist(),
                              [self._frames[n] for n in self.numbers[part]])
-
-
-def open_media(source: Any, rate: float = 30.) -> list[Media]:
-    """The media of whatever a user names.
-
-    =================================  ====================================
-    source                             media
-    =================================  ====================================
-    a path of a video                  the video
-    a folder                           its videos and those of the folders
-                                       in it, in order of name
-    ``'clips/*.mp4'``                  the videos that match
-    a text file                        the videos that it lists, a line a
-                                       video, see
-                                       :func:`hpnet_plugin.datasets.sources`
-    (T, H, W, 3) uint8 array           its frames, RGB
-    ``0``, ``'0'``, ``'/dev/video0'``  the first camera
-    ``'rtsp://...'``, ``'http://...'`` a live stream
-    a list of these                    all of them
-    =================================  ====================================
-
-    Only a stream that is named by its address is ever read from the network.
-
-    Args:
-        source: See the table; media are passed on.
-        rate (float): Frames a second of arrays. Defaults to 30.
-
-    Returns:
-        list[Media]: At least one; nothing is opened.
-
-    Raises:
-        SourceError: If there is no such source, or no video in it.
-    """
-    if isinstance(source, Media):
-        return [source]
-    if isinstance(source, np.ndarray):
-        return [ArrayMedia(source, rate)]
-    if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
-        return [_camera(int(source))]
-    if isinstance(source, (str, bytes, os.PathLike)):
-        return _named(os.fsdecode(source))
-    if not isinstance(source, Sequence):
-        raise SourceError(
-            f'a source of type {type(source).__name__} is not known: give a '
-            'video, a folder, a pattern, a list file, a (frames, height, '
-            'width, 3) array, the number of a camera, the address of a '
-            'stream, or a list of these')
-    if not source:
-        raise SourceError('the list of sources is empty')
-    return [media for one in source for media in open_media(one, rate)]
-
-
-def _named(text):
-    """Media of a text: what is there counts before what it looks like."""
-    if re.fullmatch('[0-9]+', text):
-        return [_camera(int(text))]
-    if osp.isdir(text):
-        return [VideoMedia(path) for path in _walk(text)]
-    if osp.exists(text):
-        mode = os.stat(text).st_mode
-        if stat.S_ISCHR(mode):
-            return [_camera(text)]
-        if not stat.S_ISREG(mode):
-            raise SourceError(f'{text} is no ordinary file; a video must be '
-                              'one, which can be read twice')
-        if text.lower().endswith(VIDEO_SUFFIXES) or not _is_text(text):
-            return [VideoMedia(text)]
-        videos = [VideoMedia(clip.path) for clip in read_list(text)]
-        if not videos:
-            raise SourceError(f'{text} lists no video')
-        return videos
-    if text.startswith('/dev/video'):
-        return [_camera(text)]
-    if _ADDRESS.match(text):
-        return [_stream(text)]
-    if glob.has_magic(text):
-        found = sorted(path for path in glob.glob(text, recursive=True)
-                       if _is_video(path))
-        if not found:
-            raise SourceError(f'{text}: no video matches; looked for files '
-                              f'ending in {", ".join(VIDEO_SUFFIXES)}')
-        return [VideoMedia(path) for path in found]
-    raise SourceError(f'{text}: no such video, folder or list file')
-
-
-def _camera(which):
-    from .live import open_camera
-    return open_camera(which)
-
-
-def _stream(address):
-    scheme = address.partition('://')[0].lower()
-    if scheme not in SCHEMES:
-        raise SourceError(
-            f'{scheme}:// is no kind of stream that is read; kinds: '
-            + ', '.join(f'{kind}://' for kind in SCHEMES))
-    from .live import open_stream
-    return open_stream(address)
-
-
-def _is_video(path):
-    return (osp.isfile(path) and path.lower().endswith(VIDEO_SUFFIXES)
-            and not osp.basename(path).startswith('.'))
-
-
-def _walk(folder):
-    """Videos in a folder and in all below it; hidden ones are passed over."""
-    found, seen = [], set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        # a link may lead back
-        if osp.realpath(root) in seen:
-            folders.clear()
-            continue
-        seen.add(osp.realpath(root))
-        folders[:] = sorted(name for name in folders
-                            if not name.startswith('.'))
-        found += [osp.join(root, name) for name in sorted(names)
-                  if _is_video(osp.join(root, name))]
-    if not found:
-        raise SourceError(
-            f'{folder} holds no video, nor does a folder in it; looked for '
-            f'files ending in {", ".join(VIDEO_SUFFIXES)}')
-    return found
-
-
-def _is_text(path):
-    """Whether a file begins like a text; videos have zero bytes early."""
-    try:
-        with open(path, 'rb') as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise SourceError(f'{path}: {error.strerror}') from None
-    return bool(head) and b'\0' not in head

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ..evaluation.calibration import summary
 from ..files import write_whole
@@ -24,7 +25,7 @@ them.
 """
 
 
-def write_card(folder: str | os.PathLike, description: ModelDescription,
+def write_card(folder: str | os.PathLike[str], description: ModelDescription,
                members: Sequence[ModelDescription] = ()) -> None:
     """Write the model card of a folder.
 
@@ -50,7 +51,7 @@ def model_card(description: ModelDescription,
     return '\n'.join(parts)
 
 
-def _what(about, members):
+def _what(about: ModelDescription, members: Sequence[ModelDescription]) -> str:
     if not members:
         return (f'A model of hpnet_plugin for MMAction2: {_net(about)}. Its '
                 f'scores are '
@@ -64,7 +65,7 @@ def _what(about, members):
             + _table(('member', 'model', 'weight', 'of its'), rows))
 
 
-def _net(about):
+def _net(about: ModelDescription) -> str:
     """'CTRGCN on pooled features (joints)' or the like."""
     config, model = about.config, about.config.get('model') or {}
     net = (model.get('backbone') or {}).get('type', 'a network')
@@ -75,7 +76,7 @@ def _net(about):
     return f'{net}, stream `{what}`' if what else net
 
 
-def _training(about):
+def _training(about: ModelDescription) -> str:
     known = about.training
     words = []
     if known.get('epoch') is not None:
@@ -88,7 +89,7 @@ def _training(about):
     return f' It was trained for {", ".join(words)}.' if words else ''
 
 
-def _data(about):
+def _data(about: ModelDescription) -> str:
     facts, rows = about.facts, []
     if facts:
         rows.append(('dataset', facts.get('title') or facts.get('name')))
@@ -116,12 +117,12 @@ def _data(about):
     return _table(('', ''), rows) if rows else 'Nothing is known of it.\n'
 
 
-def _classes(about):
+def _classes(about: ModelDescription) -> str:
     return (f'{len(about.classes)} classes, in the order of the scores: '
             f'{", ".join(about.classes)}.\n')
 
 
-def _results(members):
+def _results(members: Sequence[ModelDescription]) -> str:
     rows = [(f'`{about.name}`', dict(
         val='validation during training').get(found['part'], 'test'),
         ' '.join(filter(None, (found.get('data'), found.get('split')))),
@@ -141,11 +142,11 @@ def _results(members):
                   rows) + ('\n' + note if same else '')
 
 
-def _percent(value):
+def _percent(value: object) -> object:
     return f'{100 * value:.2f}' if isinstance(value, float) else value
 
 
-def _calibration(found):
+def _calibration(found: Mapping[str, Any]) -> str:
     where = ' '.join(filter(None, (found.get('data'), found.get('split'))))
     words = (f'Fitted to {where}'
              + (', the TEST clips' if found.get('on') == 'test' else '')
@@ -155,7 +156,7 @@ def _calibration(found):
     return words + _table(('', ''), summary(found))
 
 
-def _usage(about):
+def _usage(about: ModelDescription) -> str:
     return f"""    hpnet predict VIDEO --model FOLDER
 
 or in Python
@@ -170,7 +171,7 @@ where FOLDER is this folder ({about.name}). hpnet_plugin installs by
 """
 
 
-def _table(header, rows):
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [header, tuple('---' for _ in header), *rows]
     return '\n'.join('| ' + ' | '.join(
         str(cell).replace('|', '\\|') for cell in line) + ' |'

@@ -17,8 +17,7 @@ from .description import (
     ModelDescription,
     read_description,
 )
-from .inputs import input_needs, model_inputs
-from .results import ClipInput
+from .inputs import ClipInput, input_needs, model_inputs
 
 # files of a folder that hpnet export wrote
 MODEL, POSE = 'model.onnx', 'pose.onnx'
@@ -27,7 +26,7 @@ SCORES = 'scores'
 LEFT_OUT = ('config', 'training', 'members')
 
 
-def is_exported(folder: str | os.PathLike) -> bool:
+def is_exported(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is one that ``hpnet export`` wrote."""
     folder = os.fspath(folder)
     if not osp.isfile(osp.join(folder, FILE)):
@@ -69,8 +68,11 @@ class OnnxScorer:
         ValueError: If a file is no exported model.
     """
 
-    def __init__(self, path: str | os.PathLike, device: str = 'cpu',
-                 threads: int = 1, batch: int = 16):
+    def __init__(self,
+                 path: str | os.PathLike[str],
+                 device: str = 'cpu',
+                 threads: int = 1,
+                 batch: int = 16) -> None:
         path = os.fspath(path)
         self._batch = batch
         if osp.isdir(path):
@@ -125,7 +127,10 @@ class OnnxScorer:
 class _Model:
     """One graph."""
 
-    def __init__(self, file, device, threads):
+    def __init__(self,
+                 file: str | os.PathLike[str],
+                 device: str,
+                 threads: int | None) -> None:
         self._session, facts = open_exported(file, device, threads)
         try:
             self.description = ModelDescription.from_json(facts, file)
@@ -136,6 +141,6 @@ class _Model:
         if self.description.input is None:
             raise DescriptionError(f'{file}: it does not say what it reads')
 
-    def __call__(self, clips):
+    def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         inputs = model_inputs(clips, self.description.input)
         return self._session.run([SCORES], inputs)[0]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .results import PersonView, Prediction, VideoResult
+from .results import Prediction, VideoResult
+from .views import PersonView
 
 
 class Place(NamedTuple):
@@ -69,7 +70,7 @@ class Path(NamedTuple):
         return Place(self.boxes[i], self.joints[i], self.scores[i])
 
 
-def _mix(values, i, share):
+def _mix(values: np.ndarray, i: int, share: float) -> np.ndarray:
     return (1 - share) * values[i] + share * values[i + 1]
 
 
@@ -137,7 +138,7 @@ class People:
                                         *self._action(path.track, time)))
         return found
 
-    def _action(self, track, time):
+    def _action(self, track: int, time: float):
         """Label, its probability and the best classes."""
         timeline = self._timelines.get(track)
         segment = timeline.at(time) if timeline else None

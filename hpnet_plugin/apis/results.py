@@ -18,32 +18,12 @@ import numpy as np
 from ..files import write_whole
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from .supervision_frames import SupervisionFrame
 
 FORMAT, VERSION = 'hpnet_plugin prediction', 1
 SCHEMA = Path(__file__).with_name('prediction.schema.json')
-
-
-class ClipInput(NamedTuple):
-    """What a model is given of a window or clip: M people, T frames.
-
-    Attributes:
-        arrays: ``keypoint`` (M, T, V, 2) float32 in pixels of the frame,
-            ``keypoint_score`` (M, T, V) float32, 0 where a person is absent,
-            and each feature by its name, (M, T, V, C) float16: the arrays
-            that ``hpnet extract`` stores.
-        shape: Height and width of the frames.
-        crops: Person-centred images, for models that see them: an object
-            with ``frames``, the number T of its frames, and
-            ``read(indices)``, which gives (H, W, 3) uint8 RGB images in the
-            order asked (:class:`hpnet_plugin.datasets.crops.Crops` is one).
-            None where no model asks for them.
-        name: For messages.
-    """
-    arrays: dict[str, np.ndarray]
-    shape: tuple[int, int]
-    crops: Any = None
-    name: str = ''
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +230,7 @@ class VideoResult:
             predictions=[prediction.to_dict(poses)
                          for prediction in self.predictions])
 
-    def to_json(self, path: str | os.PathLike | None = None,
+    def to_json(self, path: str | os.PathLike[str] | None = None,
                 poses: bool = False) -> str:
         """As JSON text, one prediction a line.
 
@@ -300,7 +280,7 @@ class VideoResult:
             seconds=data['seconds'], model=data['model'])
 
     @classmethod
-    def from_json(cls, path: str | os.PathLike) -> VideoResult:
+    def from_json(cls, path: str | os.PathLike[str]) -> VideoResult:
         """Read a file of :meth:`to_json`.
 
         Raises:
@@ -347,7 +327,7 @@ class VideoResult:
         return supervision_frames(self)
 
 
-def _rounded(values, digits):
+def _rounded(values: Any, digits: int) -> Any:
     """As JSON data of so many digits after the point; None for NaN."""
     if isinstance(values, np.ndarray):
         if np.isfinite(values).all():
@@ -357,47 +337,9 @@ def _rounded(values, digits):
     return value if np.isfinite(value) else None
 
 
-def _array(values, dtype=np.float32):
+def _array(values: Any, dtype: DTypeLike = np.float32) -> np.ndarray:
     return np.array(values, dtype)  # None becomes NaN
 
 
-def _number(value):
+def _number(value: float | None) -> float:
     return float('nan') if value is None else value
-
-
-class PersonView(NamedTuple):
-    """Somebody in a frame.
-
-    Attributes:
-        track: The person's number.
-        box: (4,) x1, y1, x2, y2 in pixels.
-        joints: (V, 2) in pixels.
-        scores: (V,) of the joints.
-        label: What the person does, None where it is not known yet.
-        score: Its probability.
-        topk: The best classes, name and probability.
-    """
-    track: int
-    box: np.ndarray
-    joints: np.ndarray
-    scores: np.ndarray
-    label: str | None
-    score: float
-    topk: list[tuple[str, float]]
-
-
-class FrameView(NamedTuple):
-    """A frame that was looked at, and what is known by then.
-
-    Attributes:
-        source: The video, as it was named.
-        number: Of the frame.
-        time: In s from the first frame.
-        image: (H, W, 3) uint8, RGB.
-        people: Those in it.
-    """
-    source: str
-    number: int
-    time: float
-    image: np.ndarray
-    people: list[PersonView]

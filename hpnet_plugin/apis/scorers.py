@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..config_text import building
 from ..evaluation.fusion import fuse_members
 from ..lazy import refuse_without
 from .description import ModelDescription
-from .results import ClipInput
+from .inputs import ClipInput
 
 if TYPE_CHECKING:
     from .trained import Trained
@@ -103,14 +103,15 @@ _FROM_FILES = ('PreNormalize3D', 'DecordInit', 'PyAVInit', 'OpenCVInit',
                'RawFrameDecode', 'MMDecode')
 
 
-def _taps(tap, description):
+def _taps(tap: str | Sequence[str] | None, description: ModelDescription
+          ) -> list[str]:
     """Features that a step loads."""
     if tap is None:  # the store's only one
         return list(description.extraction.get('taps') or ())[:1]
     return [tap] if isinstance(tap, str) else list(tap)
 
 
-def _steps(transforms):
+def _steps(transforms: Iterable[Any]) -> Iterator[Any]:
     for step in transforms:
         yield step
         yield from _steps(getattr(step, 'transforms', ()))
@@ -169,10 +170,10 @@ def build_scorer(model: str | Sequence[str],
     """A model, or the fusion of several, as a function of clips.
 
     Args:
-        model: See :func:`hpnet_plugin.apis.trained.load_trained`; or several
+        model: See :func:`hpnet_plugin.apis.load_trained`; or several
             of these.
         weights: One a model, see
-            :func:`hpnet_plugin.apis.trained.default_members`.
+            :func:`hpnet_plugin.apis.members.default_members`.
         device: Where torch runs it.
         backend: ``'torch'`` or ``'onnx'``; by default what the folder has.
 
@@ -188,7 +189,7 @@ def build_scorer(model: str | Sequence[str],
     found = [_build(path, device, backend) for path in paths]
     if len(found) == 1:
         return found[0][1]
-    from .trained import default_members, fusion_description
+    from .members import default_members, fusion_description
     models = [trained for trained, _ in found]
     members = default_members(models, weights)
     name = ' + '.join(trained.description.name for trained in models)
@@ -196,7 +197,8 @@ def build_scorer(model: str | Sequence[str],
                        fusion_description(models, members, name, None))
 
 
-def _build(path, device, backend):
+def _build(path: str | os.PathLike[str], device: str, backend: str | None
+           ) -> tuple[Trained, Scorer]:
     """What a path holds, and its scorer."""
     from .onnx_scorer import OnnxScorer, is_exported
     from .trained import Trained, load_trained

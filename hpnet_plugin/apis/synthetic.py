@@ -2,7 +2,11 @@
 
 To build, cost and try configs where their dataset is not at hand.
 """
+from __future__ import annotations
+
 import os.path as osp
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,20 +25,24 @@ from ..recipes.reading import (
 )
 from ..store import FeatureStore, StoreWriter
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
 SIZE = 120, 160  # of the frames that never were
 CROP_SIZE = 64
 JOINTS = 17
 
 
-def write_synthetic(cfg, root, clips=4, frames=20):
+def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
+                    ) -> Config:
     """Write a dataset folder for a config, and point the config to it.
 
     Args:
-        cfg (Config): A training config on ``PoseDataset`` or
+        cfg: A training config on ``PoseDataset`` or
             ``PooledDataset``; its data folders are changed in place.
-        root (str): Folder to write.
-        clips (int): Clips a split. Defaults to 4.
-        frames (int): Frames a clip. Defaults to 20.
+        root: Folder to write.
+        clips: Clips a split. Defaults to 4.
+        frames: Frames a clip. Defaults to 20.
 
     Returns:
         Config: The same.
@@ -83,7 +91,7 @@ def write_synthetic(cfg, root, clips=4, frames=20):
     return cfg
 
 
-def _taps(cfg, steps):
+def _taps(cfg: Config, steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Tap to channels, so that together they fill the graph network."""
     named = [step.get('tap') for step in steps
              if step['type'] == 'LoadPooledFeature']
@@ -98,7 +106,10 @@ def _taps(cfg, steps):
             for i, tap in enumerate(named)}
 
 
-def _write_spatial(path, labels, splits, steps, shape, rng):
+def _write_spatial(path: str, labels: Mapping[str, int],
+                   splits: Mapping[str, Sequence[str]],
+                   steps: Sequence[Mapping[str, Any]], shape: tuple[int, int],
+                   rng: np.random.RandomState) -> None:
     """Joints in metres, of the layout that bones are made of."""
     layout = next(step['pairs'] for step in steps
                   if step['type'] == 'GenPooledStream')
@@ -111,7 +122,8 @@ def _write_spatial(path, labels, splits, steps, shape, rng):
     write_poses(Poses(annotations, splits), path)
 
 
-def _write_crops(root, names, frames, rng):
+def _write_crops(root: str, names: Sequence[str], frames: int,
+                 rng: np.random.RandomState) -> None:
     from ..extraction.crops import CropRecorder
     box = np.array([[40, 10, 100, 110, 1]], np.float32)
     for name in names:

@@ -4,8 +4,8 @@
     save_pretrained(trained, 'models/hp_j')
     model = from_pretrained('models/hp_j').build('cuda')
 
-A folder of :func:`save_pretrained` holds what a model is as data
-(``hpnet.json``), its weights (``model.safetensors``) and a model card
+A folder of :func:`hpnet_plugin.apis.save_pretrained` holds what a model is
+as data (``hpnet.json``), its weights (``model.safetensors``) and a model card
 (``README.md``). That of a fusion holds its members, a folder each. Nothing
 is run from any of these files. Neither torch nor mmaction is imported before
 weights are asked for, but for a checkpoint, which torch reads.
@@ -15,20 +15,17 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..config_text import building, read_config
-from ..facts import FUSION
-from ..files import write_whole
 from ..weights import compare, unfit
 from .checkpoints import (
     CheckpointError,
     newest_checkpoint,
     newest_config,
     read_checkpoint,
-    run_results,
 )
 from .describing import data_folder, describe, run_name
 from .description import (
@@ -36,9 +33,8 @@ from .description import (
     ModelDescription,
     is_calibration,
     read_description,
-    write_description,
 )
-from .model_card import write_card
+from .registered import refuse_unregistered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,8 +79,13 @@ class Trained:
         Args:
             device: Where it is put.
 
+        Returns:
+            The model.
+
         Raises:
             TrainedError: If it is a fusion.
+            UnregisteredError: If its config names what is no registered
+                class.
             UnbuildableConfigError: If its config describes no model.
             CheckpointError: If its weights are not those of its config.
         """
@@ -98,6 +99,7 @@ class Trained:
         from mmengine.registry import DefaultScope
         config = Config(self.description.config)
         name = f'the config of {self.description.name}'
+        refuse_unregistered(config, name)
         with DefaultScope.overwrite_default_scope(
                 config.get('default_scope') or 'mmaction'), building(name):
             model = MODELS.build(config.model)
@@ -114,14 +116,17 @@ class Trained:
         return model.to(torch.device(device)).eval()
 
 
-def load_trained(path: str | os.PathLike,
-                 checkpoint: str | os.PathLike | None = None) -> Trained:
+def load_trained(path: str | os.PathLike[str],
+                 checkpoint: str | os.PathLike[str] | None = None) -> Trained:
     """Load what was trained.
 
     Args:
         path: The work dir of a training, whose newest checkpoint is taken; a
             checkpoint of one (``.pth``); or a folder with ``hpnet.json``.
         checkpoint: Of the work dir, in place of the newest.
+
+    Returns:
+        The model; its weights are read when they are needed.
 
     Raises:
         FileNotFoundError: If something is not there.
@@ -163,8 +168,14 @@ def load_trained(path: str | os.PathLike,
                    lambda: read_checkpoint(file)['state_dict'])
 
 
-def from_pretrained(folder: str | os.PathLike) -> Trained:
-    """Load a folder that :func:`save_pretrained` wrote.
+def from_pretrained(folder: str | os.PathLike[str]) -> Trained:
+    """Load a folder that :func:`hpnet_plugin.apis.save_pretrained` wrote.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The model; its weights are read when they are needed.
 
     Raises:
         FileNotFoundError: If it or its weights are not there.
@@ -185,236 +196,7 @@ def from_pretrained(folder: str | os.PathLike) -> Trained:
     return Trained(description, folder, path, lambda: _read_weights(path))
 
 
-def save_pretrained(trained: Trained | Sequence[Trained],
-                    folder: str | os.PathLike,
-                    members: Sequence[Member] | None = None) -> Trained:
-    """Write a trained model, or a fusion, into a folder of its own.
-
-    A model gives ``hpnet.json``, ``model.safetensors`` and ``README.md``, a
-    model card; a fusion gives a folder a member, ``hpnet.json`` and
-    ``README.md``. Nothing of the folder is needed from elsewhere. Files of
-    these names are replaced. Of absolute paths, such as that of the dataset
-    folder, only the last name is written: a folder that is shared does not
-    tell where it was made.
-
-    Args:
-        trained: A model or a fusion; or several models, for a fusion.
-        folder: The folder; it is made if need be.
-        members: Of several models: the weight of each. By default those of
-            :func:`default_members`.
-
-    Returns:
-        The model that is there now.
-
-    Raises:
-        TrainedError: If the models cannot be fused.
-        OSError: If it cannot be written.
-    """
-    folder = os.fspath(folder)
-    several = not isinstance(trained, Trained)
-    if not several and trained.description.members:
-        models = [member for member, _ in trained.members]
-        members = [Member(osp.basename(m['path']), m['weight'], m['scores'])
-                   for m in trained.description.members]
-        calibration = trained.description.calibration
-        several, name = True, trained.description.name
-    elif several:
-        models, calibration, name = list(trained), None, run_name(folder)
-        members = list(members or default_members(models))
-    if not several:
-        _write_model(trained, folder)
-        return from_pretrained(folder)
-    description = _shareable(
-        fusion_description(models, members, name, calibration))
-    parts = [_write_model(model, osp.join(folder, member.name))
-             for model, member in zip(models, members)]
-    # last: a folder with hpnet.json is whole
-    write_card(folder, description, parts)
-    write_description(description, folder)
-    return from_pretrained(folder)
-
-
-def write_calibration(trained: Trained, found: dict[str, Any]) -> str:
-    """Keep what hpnet calibrate found, where :func:`load_trained` finds it.
-
-    Args:
-        trained: The model that it was found for.
-        found: JSON data, with ``temperature`` and ``threshold``.
-
-    Returns:
-        The file that has it: ``calibration.json`` of a work dir, else
-        ``hpnet.json``, whose model card is written anew, too.
-    """
-    about = trained.description
-    path = osp.join(trained.folder, FILE)
-    if osp.isfile(path):
-        about = _shareable(replace(about, calibration=found))
-        write_card(trained.folder, about, [
-            member.description for member, _ in trained.members])
-        write_description(about, trained.folder)
-        return path
-    path = osp.join(trained.folder, CALIBRATION)
-    mine = {key: about.training.get(key) for key in ('checkpoint', 'saved')}
-    write_whole(path, (json.dumps(dict(mine, **found), indent=1)
-                       + '\n').encode())
-    return path
-
-
-class Member(NamedTuple):
-    """A model's part in a fusion.
-
-    Attributes:
-        name: Of its folder.
-        weight: Of its scores.
-        scores: What the weight is of: ``'logit'`` or ``'probability'``.
-    """
-    name: str
-    weight: float
-    scores: str
-
-
-def default_members(models: Sequence[Trained],
-                    weights: Sequence[float] | None = None) -> list[Member]:
-    """What the models of a fusion weigh.
-
-    The authors add up logits of streams and probabilities of HP-Net; with
-    weights of one's own the same is weighed. Where one of the models is none
-    of theirs, such as a stream of 2D pose, all weigh the same: their logits,
-    or their probabilities where one gives no logits.
-
-    Args:
-        models: At least one.
-        weights: One a model. By default those of their dataset
-            (:class:`hpnet_plugin.facts.Facts`), published or not.
-    """
-    about = [model.description for model in models]
-    streams = [_stream(one) for one in about]
-    kinds = ['probability' if stream == 'hpnet' else one.output
-             for one, stream in zip(about, streams)]
-    if weights is None:
-        weights = [{**FUSION, **one.facts.get('fusion', {})}.get(stream)
-                   for one, stream in zip(about, streams)]
-        if None in weights:
-            weights = [1.] * len(models)
-            kinds = ['logit' if all(one.output == 'logit' for one in about)
-                     else 'probability'] * len(models)
-    members = [Member(one.name, float(weight), kind)
-               for one, weight, kind in zip(about, weights, kinds)]
-    names = [member.name for member in members]
-    return [member if names.count(member.name) == 1 else
-            member._replace(name=f'{member.name}_{number}')
-            for number, member in enumerate(members)]
-
-
-def _stream(about):
-    """What fusion weights call a model: a stream, or ``'hpnet'``."""
-    model = about.config.get('model') or {}
-    if model.get('type') == 'XCLIPRecognizer' and model.get('topology'):
-        return 'hpnet'
-    if 'stream' in about.config:
-        return about.config['stream']
-    reads = about.input or {}
-    return f'hp_{reads["stream"]}' if reads.get('key') == 'pooled_feat' \
-        else None
-
-
-def fusion_description(models: Sequence[Trained], members: Sequence[Member],
-                       name: str, calibration: dict[str, Any] | None = None
-                       ) -> ModelDescription:
-    """The description of a fusion.
-
-    Args:
-        models: Its members.
-        members: The part of each.
-        name: Of the fusion.
-        calibration: Of its fused scores.
-
-    Raises:
-        TrainedError: If they are fusions, or do not know the same classes, or
-            need different pose nets.
-    """
-    first = models[0].description
-    for model, member in zip(models, members):
-        about = model.description
-        if about.members:
-            raise TrainedError(f'{model.folder} is a fusion itself: fuse its '
-                               'members')
-        if about.classes != first.classes:
-            raise TrainedError(
-                f'{about.name} and {first.name} do not know the same classes '
-                f'({len(about.classes)} and {len(first.classes)}), or not in '
-                'the same order: they cannot be fused')
-        if member.scores == 'logit' and about.output == 'probability':
-            raise TrainedError(f'{about.name} gives probabilities, no logits')
-    extraction = dict(first.extraction)
-    for about in (model.description for model in models):
-        here, there = (_pose_of(e) for e in (about.extraction, extraction))
-        if here and there and here != there:
-            raise TrainedError(
-                f'{about.name} and {first.name} were trained on features of '
-                f'different pose nets ({here}, {there}): one pass over a '
-                'video cannot serve both. hpnet fuse fuses their score files')
-        extraction = {**about.extraction, **extraction, 'taps': {
-            **extraction.get('taps', {}), **about.extraction.get('taps', {})}}
-    windows = next((model.description.windows for model in models
-                    if model.description.windows), {})
-    return ModelDescription(
-        name=name, classes=first.classes, facts=first.facts,
-        extraction=extraction, windows=windows, calibration=calibration,
-        members=[dict(path=member.name, weight=member.weight,
-                      scores=member.scores) for member in members])
-
-
-def _pose_of(extraction):
-    """What must agree for one pose pass to serve several models."""
-    pose = extraction.get('pose') or {}
-    if not pose.get('sha256'):
-        return None
-    return pose['sha256'][:12], pose.get('norm'), *(
-        extraction.get(key) for key in ('region', 'grid', 'aspect', 'padding'))
-
-
-def _write_model(trained, folder):
-    """Write one model; its description, with the results of its run."""
-    from safetensors.torch import save
-    about = trained.description
-    if osp.abspath(folder) == osp.abspath(trained.folder):
-        raise TrainedError(f'{folder} is the folder of the model itself: take '
-                           'another')
-    results = run_results(trained.folder, trained.checkpoint) \
-        if trained.checkpoint and not trained.checkpoint.endswith(WEIGHTS) \
-        else []
-    if results:
-        about = replace(about, training=dict(about.training, results=results))
-    about = _shareable(about)
-    # tensors that share memory are written apart
-    state = {name: value.detach().contiguous().clone()
-             for name, value in trained.state().items()}
-    write_whole(osp.join(folder, WEIGHTS), save(state, dict(format='pt')))
-    write_card(folder, about)
-    write_description(about, folder)
-    return about
-
-
-def _shareable(about):
-    """A description that does not tell where its files were."""
-    return replace(about, **{
-        key: _without_places(getattr(about, key))
-        for key in ('facts', 'config', 'calibration', 'training')})
-
-
-def _without_places(value):
-    """The same without this machine's folders: names of absolute paths."""
-    if isinstance(value, Mapping):
-        return {key: _without_places(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_without_places, value))
-    if isinstance(value, str) and osp.isabs(value):
-        return osp.basename(osp.normpath(value))
-    return value
-
-
-def _read_weights(path):
+def _read_weights(path: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
     try:
@@ -423,7 +205,7 @@ def _read_weights(path):
         raise CheckpointError(f'{path} is damaged: {error}') from None
 
 
-def _rebuilt(folder, file):
+def _rebuilt(folder: str, file: str) -> ModelDescription:
     """The description of a checkpoint that was saved before it had one."""
     try:
         config = newest_config(folder)
@@ -449,7 +231,8 @@ def _rebuilt(folder, file):
     return describe(content, run_name(folder))
 
 
-def _calibration(folder, training):
+def _calibration(folder: str, training: Mapping[str, Any]
+                 ) -> dict[str, Any] | None:
     """What hpnet calibrate found for this checkpoint, None if nothing."""
     path = osp.join(folder, CALIBRATION)
     try:

@@ -9,7 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,9 +52,9 @@ class LimitedVideo(Media):
     the bit, but for those after ``limits.seconds``.
 
     Args:
-        path (str): The file.
-        name (str): What the visitor calls it.
-        limits (DecodingLimits): See there.
+        path: The file.
+        name: What the visitor calls it.
+        limits: See there.
 
     Attributes:
         whole (float): Seconds of the whole video, those that are left out
@@ -133,7 +133,7 @@ class LimitedVideo(Media):
         except VideoError as error:
             raise VideoError(self.named(str(error))) from None
 
-    def named(self, text):
+    def named(self, text: str) -> str:
         """Messages name the file as the visitor does."""
         return text.replace(os.path.abspath(self.path), self.name)
 
@@ -142,7 +142,7 @@ class LimitedReader:
     """Wanted frames of a :class:`LimitedVideo`.
 
     Args:
-        video (LimitedVideo): The video; it has one reader at a time.
+        video: The video; it has one reader at a time.
         **choice: See
             :meth:`hpnet_plugin.estimation.video.VideoReader.choose`.
 
@@ -218,7 +218,7 @@ class _Child:
             raise VideoError(f'{self.path}: its decoder gave {size} bytes')
         return message, self._bytes(size)
 
-    def _bytes(self, count):
+    def _bytes(self, count: int) -> str:
         pipe, data, done = self.process.stdout, bytearray(count), 0
         view = memoryview(data)
         while done < count:
@@ -241,7 +241,7 @@ class _Child:
         self.process.stdout.close()
 
 
-def _chunk(message, pixels):
+def _chunk(message: Mapping[str, Any], pixels: np.ndarray) -> FrameChunk:
     """The frames of a message."""
     height, width = message['shape']
     images = np.frombuffer(pixels, np.uint8).reshape(

@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from starlette.requests import ClientDisconnect
@@ -29,6 +29,9 @@ from ..visualization.overlay import draw_video
 from . import panels
 from .limited import DecodingLimits, LimitedVideo
 from .visits import Visit, VisitorLeftError, Visits
+
+if TYPE_CHECKING:
+    from ..apis.views import FrameView
 
 WAITING = 20  # videos that wait at most
 PERIOD = .3  # s from one word on the progress to the next
@@ -57,10 +60,10 @@ class Page:
     """The page of one model.
 
     Args:
-        inferencer (HPNetInferencer): Holds the models.
-        visits (Visits): What is stored; Gradio was told of it.
-        max_mb (float): Size of an upload in MB (2^20 bytes). Default: 100.
-        max_seconds (float): Of a video that are looked at. Default: 60.
+        inferencer: Holds the models.
+        visits: What is stored; Gradio was told of it.
+        max_mb: Size of an upload in MB (2^20 bytes). Default: 100.
+        max_seconds: Of a video that are looked at. Default: 60.
 
     Attributes:
         blocks (gr.Blocks): The page.
@@ -110,7 +113,7 @@ class Page:
         """End it."""
         self.blocks.close(verbose=False)
 
-    def _build(self):
+    def _build(self) -> Any:
         name = getattr(self.inferencer, 'name', '') or 'HP-Net'
         classes = len(self.inferencer.classes)
         with gr.Blocks(title=f'hpnet: {name}',
@@ -237,16 +240,16 @@ class Page:
         duration = max(video.info.duration, 1e-3)
         stills = panels.Stills()
 
-        def keep(view):
+        def keep(view: FrameView) -> None:
             visit.check()
             stills.add(view.number, view.image)
 
-        def looked(seconds, _):
+        def looked(seconds: float, _: float) -> None:
             visit.check()
             say(f'Looked at {seconds:.0f} of {duration:.0f} s',
                 .8 * min(seconds / duration, 1))
 
-        def drawn(done, frames):
+        def drawn(done: int, frames: int) -> None:
             visit.check()
             say('Drawing what was seen',
                 .8 + .2 * min(done / max(frames, 1), 1))
@@ -310,10 +313,10 @@ class _Work:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _run(self, function):
+    def _run(self, function: Callable[..., Any]) -> None:
         self.result = function(self._say)
 
-    def _say(self, text, share):
+    def _say(self, text: str, share: float) -> None:
         self.said = text, share
 
 
@@ -352,7 +355,7 @@ def draw_examples(folder: str) -> list[str]:
     return paths
 
 
-def _refuse_addresses(upload):
+def _refuse_addresses(upload: Any) -> Any:
     """Let Gradio fetch nothing from the addresses that visitors name.
 
     It would before any limit is looked at. A subclass would be the plain way,
@@ -373,12 +376,12 @@ async def _nobody(request, error):
     return Response(status_code=400)
 
 
-def _only(status):
+def _only(status: int) -> Any:
     """Nothing is shown but the status."""
     return [gr.update(visible=False), status, None, '', None]
 
 
-def _theme():
+def _theme() -> Any:
     """Gradio's plain theme, with the fonts of the visitor's system."""
     return gr.themes.Base(
         primary_hue='blue', neutral_hue='slate', radius_size='lg',

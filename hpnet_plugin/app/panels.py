@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import base64
 import html
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,7 +117,8 @@ def timelines(result: VideoResult) -> str:
             f'<ul class="hp-legend">{legend}</ul></div>')
 
 
-def _row(timeline, chip, duration, colors):
+def _row(timeline: Timeline, chip: str, duration: float,
+         colors: Mapping[str, Any]) -> str:
     stretches = []
     for start, end, label, _, score in timeline.segments:
         about = f'{label}, {clock(start, 1)} to {clock(end, 1)}'
@@ -133,7 +135,7 @@ def _row(timeline, chip, duration, colors):
             f'{"".join(stretches)}<i class="hp-head"></i></div></div>')
 
 
-def _shown(result):
+def _shown(result: VideoResult) -> Any:
     """The timelines of who is seen longest, each with the person's chip.
 
     Colours are those of the overlay, which shows everybody.
@@ -228,7 +230,7 @@ def energies(result: VideoResult, stills: list[Still]) -> str:
 class _Energy:
     """The energy of one person's joints, of all windows."""
 
-    def __init__(self, predictions):
+    def __init__(self, predictions: Sequence[Prediction]) -> None:
         self.frames = {}
         for p in predictions:
             for i, (number, time) in enumerate(zip(p.numbers, p.times)):
@@ -243,14 +245,14 @@ class _Energy:
                     self.frames[number] for number in self.numbers)))
             self.limits = energy_limits(self.energy, self.scores)
 
-    def joints(self):
+    def joints(self) -> np.ndarray:
         """The strongest joints, name and mean energy."""
         found = self.scores > 0
         mean = (self.energy * found).sum(0) / np.maximum(found.sum(0), 1)
         return [(_joint(v, len(mean)), float(mean[v]))
                 for v in np.argsort(-mean, kind='stable')[:TOP]]
 
-    def figure(self):
+    def figure(self) -> Any:
         """Joints down, time across; empty where the person is absent."""
         if self.energy.shape[1] != len(JOINTS) or len(self.numbers) < 2:
             return None
@@ -261,7 +263,7 @@ class _Energy:
         energy[0, cells], scores[0, cells] = self.energy, self.scores
         return energy_figure(energy, scores, rate)
 
-    def strip(self, stills):
+    def strip(self, stills: Any) -> str:
         """Some frames, cut out around the person."""
         if self.energy.shape[1] != len(JOINTS):
             return None
@@ -281,11 +283,11 @@ class _Energy:
         return strip(images)
 
 
-def _joint(v, count):
+def _joint(v: int, count: int) -> str:
     return JOINTS[v] if count == len(JOINTS) else f'joint {v}'
 
 
-def _picture(image, caption):
+def _picture(image: np.ndarray, caption: str) -> str:
     if image is None:
         return ''
     kind, data = encode(image)
@@ -294,15 +296,15 @@ def _picture(image, caption):
             f'"></div><figcaption>{_escape(caption)}</figcaption></figure>')
 
 
-def _bar(name, share, value):
+def _bar(name: str, share: float, value: str) -> str:
     return (f'<li><div><span>{_escape(name)}</span><b>{_escape(value)}</b>'
             f'</div><i><i style="width:{100 * min(share, 1):.1f}%"></i></i>'
             '</li>')
 
 
-def _rgb(color):
+def _rgb(color: Sequence[float]) -> str:
     return f'rgb{tuple(int(v) for v in color)}'
 
 
-def _escape(text):
+def _escape(text: object) -> str:
     return html.escape(str(text), quote=True)

@@ -176,7 +176,7 @@ class Visits:
         shutil.rmtree(self.root, ignore_errors=True)
         self._lock.release()
 
-    def _sweep(self):
+    def _sweep(self) -> None:
         while not self._closed.wait(PERIOD):
             with contextlib.suppress(OSError):
                 self.sweep()
@@ -197,7 +197,7 @@ def remove_leftovers() -> None:
             lock.release()
 
 
-def _touched(path):
+def _touched(path: str) -> float:
     """When something was last written here or below."""
     times = [0.]
     for folder, _, names in os.walk(path):
@@ -210,7 +210,7 @@ def _touched(path):
     return max(times)
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     if osp.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:

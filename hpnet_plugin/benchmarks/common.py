@@ -54,9 +54,9 @@ def take_turns(runs: dict[str, Callable[[str], Any]], repeat: int,
     called in a process of its own with an empty folder.
 
     Args:
-        runs (dict[str, Callable]): Name to what is run.
-        repeat (int): Turns of each.
-        say (Callable): What is shown of a result on the way.
+        runs: Name to what is run.
+        repeat: Turns of each.
+        say: What is shown of a result on the way.
 
     Returns:
         dict[str, list]: Name to the results of its turns.
@@ -71,7 +71,7 @@ def take_turns(runs: dict[str, Callable[[str], Any]], repeat: int,
     return results
 
 
-def apart(function: Callable, *args) -> Any:
+def apart(function: Callable, *args: Any) -> Any:
     """Call a function in a process of its own; what it returns.
 
     Raises:
@@ -80,7 +80,7 @@ def apart(function: Callable, *args) -> Any:
     context = multiprocessing.get_context('fork')
     ours, theirs = context.Pipe()
 
-    def work():
+    def work() -> None:
         # what the other process left to clear up may wait for its threads
         gc.freeze()
         theirs.send(function(*args))
@@ -112,9 +112,9 @@ def show(tables: Tables, about: str, path: str | None = None) -> None:
     """Print tables with the machine, and write them if that is asked for.
 
     Args:
-        tables (Tables): What was measured.
-        about (str): The command.
-        path (str, optional): A JSON file: ``command``, ``machine`` and
+        tables: What was measured.
+        about: The command.
+        path: A JSON file: ``command``, ``machine`` and
             ``tables``.
     """
     from ..evaluation.tables import format_table
@@ -134,12 +134,12 @@ def show(tables: Tables, about: str, path: str | None = None) -> None:
         write_whole(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return f'{value["median"]} [{value["low"]}, {value["high"]}]'
     return str(value)
 
 
-def _rounded(value):
+def _rounded(value: Any) -> Any:
     """Two digits behind the point; of small values three that count."""
     return round(value, 2) if abs(value) >= 1 else float(f'{value:.3g}')

@@ -24,7 +24,8 @@ import os
 import os.path as osp
 import tempfile
 import time
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,11 @@ from .common import (
     spread,
     take_turns,
 )
+
+if TYPE_CHECKING:
+    from ..datasets.clips import SourceClip
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 LENGTH = 64  # frames of a released file
@@ -131,7 +137,7 @@ def run(args: argparse.Namespace) -> Tables:
     return {title: rows, f'A batch of {BATCH} crops': pooling}
 
 
-def _task(args, folder):
+def _task(args: argparse.Namespace, folder: str) -> Task:
     """What is given, and what is drawn in its place."""
     from ..datasets import sources
     source, detector = args.source, args.detector
@@ -170,13 +176,17 @@ class PlainExtraction:
     written.
 
     Args:
-        pose (str): ONNX file.
-        tap (str): The tensor that is pooled.
-        maps (Sequence[str]): Others that are copied out.
-        detector (PersonSource): Finds people.
+        pose: ONNX file.
+        tap: The tensor that is pooled.
+        maps: Others that are copied out.
+        detector: Finds people.
     """
 
-    def __init__(self, pose, tap, maps, detector):
+    def __init__(self,
+                 pose: str,
+                 tap: str,
+                 maps: Sequence[str],
+                 detector: PersonSource) -> None:
         import onnx
         import onnxruntime
 
@@ -200,7 +210,7 @@ class PlainExtraction:
         grey = np.full((8, 8, 3), 114, np.uint8)
         self.channels = self._pose(grey, (0, 0, 8, 8)).shape[-1]
 
-    def __call__(self, clip, out, crops=False):
+    def __call__(self, clip: SourceClip, out: str, crops: bool = False) -> int:
         """Extract one video; the number of its frames."""
         import torch
         for number, frame in enumerate(self._decode(clip.path)):
@@ -222,17 +232,19 @@ class PlainExtraction:
         np.save(osp.join(out, clip.name + '.npy'), short.numpy())
         return len(pooled)
 
-    def _people(self, clip, number, frame):
+    def _people(self, clip: SourceClip, number: int,
+                frame: np.ndarray) -> np.ndarray:
         return self.detector.people([frame], clip.name,
                                     [number])[0].boxes[:2]
 
-    def _decode(self, path):
+    def _decode(self, path: str) -> Iterator[np.ndarray]:
         import av
         with av.open(path) as container:
             for frame in container.decode(video=0):
                 yield frame.to_ndarray(format='rgb24')
 
-    def _pose(self, frame, box):
+    def _pose(self, frame: np.ndarray,
+              box: Sequence[float] | np.ndarray) -> np.ndarray:
         """Pooled features (17, C) of one person."""
         import cv2
         import torch
@@ -260,7 +272,8 @@ class PlainExtraction:
             torch.from_numpy(grid)[None, None],
             align_corners=True)[0, :, 0].T.numpy()
 
-    def _write_crop(self, frame, boxes, out, name, number):
+    def _write_crop(self, frame: np.ndarray, boxes: np.ndarray, out: str,
+                    name: str, number: int) -> None:
         import cv2
         if not len(boxes):
             return
@@ -273,7 +286,7 @@ class PlainExtraction:
             cv2.resize(frame[y1:y2, x1:x2, ::-1], (224, 224)))
 
 
-def _run_plain(task, out):
+def _run_plain(task: Task, out: str) -> tuple[float, int]:
     """Seconds and frames of the plain side."""
     _pin(1)
     plain = PlainExtraction(task.pose, task.tap, task.maps,
@@ -283,14 +296,14 @@ def _run_plain(task, out):
     return time.perf_counter() - begin, frames
 
 
-def _run_package(task, out, workers):
+def _run_package(task: Task, out: str, workers: int) -> tuple[float, int]:
     """Seconds of this package, with a number of processes."""
     from ..estimation.extractor import build_extractor
     from ..extraction.clips import Settings
     from ..extraction.run import Extraction
     _pin(workers)
 
-    def build(device):
+    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
         return _source(task), build_extractor(task.pose, None, [task.tap],
                                               device)
 
@@ -306,7 +319,7 @@ def _run_package(task, out, workers):
     return time.perf_counter() - begin[0], 0
 
 
-def _pooling(task, repeat):
+def _pooling(task: Task, repeat: int) -> list[dict]:
     """What all of a batch costs beside the net alone."""
     from ..estimation.extractor import build_extractor
     _pin(1)
@@ -335,7 +348,7 @@ def _pooling(task, repeat):
                  extractor_by_net=ratio(ours, bare))]
 
 
-def _source(task, every=None):
+def _source(task: Task, every: int | None = None) -> PersonSource:
     """The detector; it knows clips by the names of their videos."""
     from ..estimation.detectors import build_detector
     names = {clip.name: name for clip, name in task.clips}
@@ -346,7 +359,7 @@ def _source(task, every=None):
     return source
 
 
-def _pin(cores):
+def _pin(cores: int) -> None:
     """Keep this process, and those it starts, to so many cores."""
     import cv2
     import torch

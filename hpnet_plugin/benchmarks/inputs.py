@@ -25,9 +25,9 @@ def draw_clips(folder: str, count: int, frames: int = DRAWN, seed: int = 0
     """Draw clips of moving people.
 
     Args:
-        folder (str): Gets ``videos/`` and ``boxes.json``.
-        count (int): Clips, of ``frames`` each.
-        seed (int): Of everything.
+        folder: Gets ``videos/`` and ``boxes.json``.
+        count: Clips, of ``frames`` each.
+        seed: Of everything.
 
     Returns:
         tuple[str]: The videos, and the file of their boxes.
@@ -53,10 +53,10 @@ def draw_long(folder: str, frames: int, seed: int = 0,
     frames between that no other refers to.
 
     Args:
-        folder (str): Gets ``videos/`` and ``boxes.json``.
-        frames (int): Its length.
-        seed (int): Of everything.
-        size (tuple[int]): Width and height.
+        folder: Gets ``videos/`` and ``boxes.json``.
+        frames: Its length.
+        seed: Of everything.
+        size: Width and height.
 
     Returns:
         tuple[str]: The videos, and the file of their boxes.
@@ -82,9 +82,9 @@ def draw_actions(folder: str, minutes: int, seed: int = 0) -> str:
     """Draw a video of one person who does one thing after the other.
 
     Args:
-        folder (str): Gets ``actions.mp4``.
-        minutes (int): Its length. Some seconds are drawn, and repeated.
-        seed (int): Of everything.
+        folder: Gets ``actions.mp4``.
+        minutes: Its length. Some seconds are drawn, and repeated.
+        seed: Of everything.
 
     Returns:
         str: The video.
@@ -106,9 +106,9 @@ def draw_dataset(folder: str, length: int = 4, words: Iterable[str] = ()
     """Draw a small dataset, two clips a class, and extract it.
 
     Args:
-        folder (str): Gets ``people/`` and the dataset folder ``data/``.
-        length (int): Frames of a clip.
-        words (Iterable[str]): Further options of ``hpnet extract``.
+        folder: Gets ``people/`` and the dataset folder ``data/``.
+        length: Frames of a clip.
+        words: Further options of ``hpnet extract``.
     """
     from ..commands import extract
     from ..demo import people
@@ -130,10 +130,10 @@ def untrained_model(folder: str, name: str = 'hp_j', frames: int = 16) -> str:
     """A small model that nobody has trained; its scores mean nothing.
 
     Args:
-        folder (str): That of :func:`draw_dataset`, which is called if need
+        folder: That of :func:`draw_dataset`, which is called if need
             be; gets ``runs/NAME`` and ``models/NAME``.
-        name (str): A stream, or ``'hpnet'``.
-        frames (int): Of a clip, that the model sees.
+        name: A stream, or ``'hpnet'``.
+        frames: Of a clip, that the model sees.
 
     Returns:
         str: ``models/NAME``, as ``save_pretrained`` writes it.
@@ -143,8 +143,8 @@ def untrained_model(folder: str, name: str = 'hp_j', frames: int = 16) -> str:
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
 
+    from ..apis import load_trained, save_pretrained
     from ..apis.describing import describe
-    from ..apis.trained import load_trained, save_pretrained
     from ..recipes import compose
     data, run, model = (osp.join(folder, *words) for words in (
         ('data', ), ('runs', name), ('models', name)))
@@ -175,18 +175,18 @@ def fill_video(path: str, frames: int, size: tuple[int, int] = (160, 120),
     """Write a video whose content does not matter.
 
     Args:
-        path (str): The file.
-        frames (int): Frames that are encoded.
-        size (tuple[int]): Width and height.
-        copies (int): How often they follow each other, without being encoded
+        path: The file.
+        frames: Frames that are encoded.
+        size: Width and height.
+        copies: How often they follow each other, without being encoded
             again.
-        seed (int): Of the noise in it.
+        seed: Of the noise in it.
     """
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (min(frames, GRAIN), 12, 16, 3), np.uint8)
     factor = -(-size[0] // 16), -(-size[1] // 12)
 
-    def image(i):
+    def image(i: int) -> np.ndarray:
         return coarse[i % len(coarse)].repeat(factor[1], 0).repeat(
             factor[0], 1)[:size[1], :size[0]]
 
@@ -200,14 +200,14 @@ def write_video(path: str, images: Iterable[np.ndarray], copies: int = 1,
     """Write frames (H, W, 3) uint8 RGB.
 
     Args:
-        path (str): The file.
-        images (Iterable[np.ndarray]): The frames.
-        copies (int): How often all of them follow each other. More than one
+        path: The file.
+        images: The frames.
+        copies: How often all of them follow each other. More than one
             needs an encoder that keeps the order of the frames.
-        options (dict, optional): Of the encoder.
-        rate (int): Frames a second.
-        codec (str): The encoder.
-        pix_fmt (str): What it takes.
+        options: Of the encoder.
+        rate: Frames a second.
+        codec: The encoder.
+        pix_fmt: What it takes.
     """
     import av
     images = iter(images)
@@ -265,12 +265,12 @@ def tiny_net(folder: str) -> tuple[str, str]:
     return path, TINY_TAP
 
 
-def _rows(boxes):
+def _rows(boxes: np.ndarray) -> list:
     return [[[round(float(v), 2) for v in one] + [1.0] for one in frame]
             for frame in boxes.transpose(1, 0, 2)]
 
 
-def _write(folder, boxes):
+def _write(folder: str, boxes: dict[str, list]) -> str:
     path = osp.join(folder, 'boxes.json')
     with open(path, 'w', encoding='utf-8') as file:
         json.dump(boxes, file)

@@ -19,13 +19,20 @@ import os.path as osp
 import statistics
 import tempfile
 import threading
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from . import inputs
 from .common import Tables, apart, positive, ratio, spread
 from .store import memory
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
 
 INTERVAL = 0.05  # seconds between two looks
 LAST = 5  # looks that tell how things are at the end
@@ -136,13 +143,14 @@ def try_large(folder: str, repeat: int = 1) -> list[dict]:
     return rows
 
 
-def _write_large(path):
+def _write_large(path: str) -> None:
     image = np.zeros((LARGE, LARGE, 3), np.uint8)
     image[::100] = 255
     inputs.write_video(path, [image] * 3, codec='mjpeg', pix_fmt='yuvj420p')
 
 
-def _turns(sides, folder, repeat):
+def _turns(sides: Mapping[str, tuple], folder: str,
+           repeat: int) -> dict[str, list[Usage]]:
     """Usages of the turns of each side."""
     found = {name: [] for name in sides}
     for turn in range(repeat):
@@ -152,7 +160,8 @@ def _turns(sides, folder, repeat):
     return found
 
 
-def _rows(found, names, fields, column):
+def _rows(found: dict[str, list[Usage]], names: Mapping[str, str],
+          fields: Iterable[str], column: str) -> list[dict]:
     """A row a quantity and side, with its ratio to the first side."""
     titles = dict(pss='PSS of all processes, peak', rss='RSS of the worst '
                   'process, peak', pss_end='PSS of all processes, at the end',
@@ -177,10 +186,10 @@ def watch(out: str, paths: list[str], detector: str,
     """Extract videos in a new process, and look at its memory meanwhile.
 
     Args:
-        out (str): Dataset folder.
-        paths (list[str]): The videos.
-        detector (str): See ``build_detector``.
-        pixels (int, optional): Limit of a frame's.
+        out: Dataset folder.
+        paths: The videos.
+        detector: See ``build_detector``.
+        pixels: Limit of a frame's.
 
     Returns:
         Usage: What it took.
@@ -196,7 +205,7 @@ def watch(out: str, paths: list[str], detector: str,
     theirs.close()
     looks, stop = [], threading.Event()
 
-    def look():
+    def look() -> None:
         while not stop.wait(INTERVAL):
             one = _look(process.pid)
             if one:
@@ -219,7 +228,7 @@ def watch(out: str, paths: list[str], detector: str,
                      'pss', 'threads', 'descriptors')), failures)
 
 
-def _look(pid):
+def _look(pid: int) -> dict[str, float] | None:
     """What a process and those that it started have now."""
     total = dict(pss=0., rss=0., threads=0, descriptors=0, processes=0)
     for one in [pid, *_children(pid)]:
@@ -234,21 +243,22 @@ def _look(pid):
     return total if total['processes'] else None
 
 
-def _most(pid):
+def _most(pid: int) -> float:
     """MB of RSS that a process ever had."""
     with open(f'/proc/{pid}/status', encoding='ascii') as file:
         return next(int(line.split()[1]) for line in file
                     if line.startswith('VmHWM')) * 1024 / 1e6
 
 
-def _children(pid):
+def _children(pid: int) -> list[int]:
     with contextlib.suppress(OSError), open(
             f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
         return [int(word) for word in file.read().split()]
     return []
 
 
-def _extract(pipe, paths, out, detector, pixels):
+def _extract(pipe: Connection, paths: list[str], out: str, detector: str,
+             pixels: int | None) -> None:
     """Extract; send what failed."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..datasets.sources import SourceClip
@@ -261,7 +271,7 @@ def _extract(pipe, paths, out, detector, pixels):
     choice = zoo.choose_pose('tiny')
     import mmpose.apis  # noqa: F401  once, as hpnet extract has it
 
-    def build(device):
+    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
         return build_detector(detector), build_extractor(
             choice.file, choice.checkpoint, choice.taps, device)
 

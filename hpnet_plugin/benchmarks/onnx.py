@@ -55,7 +55,7 @@ def _measure(sides: dict[str, Callable], repeat: int) -> dict:
                 of_each_turn=ratio(torch, onnx))
 
 
-def _stream():
+def _stream() -> Callable[[int], dict[str, Callable]]:
     import torch
     from mmaction.registry import MODELS
     from mmengine.registry import DefaultScope
@@ -74,10 +74,10 @@ def _stream():
                                      model.state_dict))
     x = torch.randn(1, 2, 64, 17, 96)
 
-    def sides(threads):
+    def sides(threads: int) -> dict[str, Callable]:
         session = open_session(graph, 'stream', threads=threads)
 
-        def eager():
+        def eager() -> None:
             torch.set_num_threads(threads)
             with torch.inference_mode():
                 model.cls_head(model.backbone(x))
@@ -88,7 +88,7 @@ def _stream():
     return sides
 
 
-def _pose():
+def _pose() -> Callable[[int], dict[str, Callable]]:
     from ..estimation import zoo
     from ..estimation.extractor import build_extractor
     from ..estimation.pose_graph import export_extractor
@@ -100,7 +100,7 @@ def _pose():
     graph, _ = export_extractor(build_extractor(
         choice.file, choice.checkpoint, choice.taps))
 
-    def sides(threads):
+    def sides(threads: int) -> dict[str, Callable]:
         session = open_session(graph, 'pose', threads=threads)
         eager = build_extractor(choice.file, choice.checkpoint, choice.taps,
                                 threads=threads)

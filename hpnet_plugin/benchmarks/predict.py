@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from .store import memory
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
+    from ..apis.media import VideoMedia
+    from ..apis.results import FrameView
 
 EVERY = 10.  # s of video from one look at the memory to the next
 
@@ -87,9 +89,9 @@ def _build(task: Task) -> HPNetInferencer:
                            detector=task.detector)
 
 
-def _hurry(task):
+def _hurry(task: Task) -> tuple[list[dict], list[dict], list[dict]]:
     """Rows of three tables: speed, stages, memory."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     spent: Counter[str] = Counter()
@@ -104,7 +106,7 @@ def _hurry(task):
     duration, sizes, frames, people = media.info.duration, [], 0, 0
     begin = time.perf_counter()
 
-    def see(view):
+    def see(view: FrameView) -> None:
         nonlocal frames, people
         frames, people = frames + 1, people + len(view.people)
         if not sizes or view.time - sizes[-1][0] >= EVERY:
@@ -126,7 +128,7 @@ def _hurry(task):
     return speed, stages, _sizes(sizes)
 
 
-def _sizes(sizes):
+def _sizes(sizes: list[tuple[float, float]]) -> list[dict]:
     """Rows of memory: at the start, after a minute, at the end."""
     times, values = map(np.array, zip(*sizes))
     minute = int(np.searchsorted(times, min(60., times[-1])))
@@ -140,20 +142,20 @@ def _sizes(sizes):
     return rows
 
 
-def _clock(owner, name: str, stage: str, spent: Counter) -> None:
+def _clock(owner: Any, name: str, stage: str, spent: Counter) -> None:
     """Let one object note how long one of its methods takes.
 
     A generator is on the clock while it makes its next value.
     """
     method = getattr(type(owner), name)
 
-    def timed(self, *args, **options):
+    def timed(self, *args: Any, **options: Any) -> Any:
         begin = time.perf_counter()
         found = method(self, *args, **options)
         spent[stage] += time.perf_counter() - begin
         return _each(found) if isinstance(found, Iterator) else found
 
-    def _each(values):
+    def _each(values: Iterator) -> Iterator:
         while True:
             begin = time.perf_counter()
             value = next(values, None)
@@ -167,9 +169,9 @@ def _clock(owner, name: str, stage: str, spent: Counter) -> None:
                            {name: timed})
 
 
-def _keep_pace(task, length):
+def _keep_pace(task: Task, length: float) -> list[dict]:
     """Rows of delays, in ms."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
     due: dict[int, float] = {}
@@ -188,14 +190,14 @@ def _keep_pace(task, length):
             ]
 
 
-def _pace(media, length: float, due: dict) -> None:
+def _pace(media: VideoMedia, length: float, due: dict) -> None:
     """Let a medium give out each frame when it is due.
 
     ``due`` is told when each was, by number, and None at the end.
     """
     chunks: Callable = media.chunks
 
-    def paced(fps=None):
+    def paced(fps: float | None = None) -> Iterator:
         from ..estimation.video import FrameChunk
         begin = None
         for chunk in chunks(fps):

@@ -75,10 +75,10 @@ def measure(commands: dict[str, tuple[Sequence[str], str]],
     """Rows of a table: seconds of each command, and their ratio.
 
     Args:
-        commands (dict): Name to the command and the name of what it stands
+        commands: Name to the command and the name of what it stands
             beside.
-        repeat (int): Turns.
-        env (dict): Environment variables to set.
+        repeat: Turns.
+        env: Environment variables to set.
     """
     bases = {PASS: _python('pass'), MMACTION: _python('import mmaction'),
              STOCK: _python(f'import hpnet_plugin; {NEEDED}')}
@@ -146,9 +146,9 @@ def trainings(repeat: int) -> list[dict]:
         }, repeat, dict(PYTHONPATH=search))
 
 
-def _python(code):
+def _python(code: str) -> list[str]:
     return [sys.executable, '-c', code]
 
 
-def _hpnet(*words):
+def _hpnet(*words: str) -> list[str]:
     return [sys.executable, '-m', 'hpnet_plugin.cli', *words]

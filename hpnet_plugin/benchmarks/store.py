@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,10 +77,10 @@ def make(root: str, clips: int = REAL, frames: int = FRAMES,
     """Write the same clips as a store and as plain files.
 
     Args:
-        root (str): A folder: ``store/``, and ``plain/`` with a float32
+        root: A folder: ``store/``, and ``plain/`` with a float32
             ``.npy`` (1, T, 17, C) a clip.
-        clips (int): How many, of ``frames`` and ``channels``.
-        seed (int): Of the values.
+        clips: How many, of ``frames`` and ``channels``.
+        seed: Of the values.
 
     Returns:
         list[str]: Names of the clips.
@@ -215,10 +215,10 @@ def make_many(root: str, clips: int, shards: int) -> None:
     """Write a store of tiny clips, and an index of the same in JSON.
 
     Args:
-        root (str): A folder: ``store/``, and ``index.json``, {clip: [file,
+        root: A folder: ``store/``, and ``index.json``, {clip: [file,
             frames, height, width]}.
-        clips (int): Number of clips.
-        shards (int): Number of shards.
+        clips: Number of clips.
+        shards: Number of shards.
     """
     from ..store import StoreWriter
     arrays = dict(keypoint=np.ones((1, 1, 1, 2), np.float32),
@@ -278,21 +278,21 @@ def descriptors(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _time_open(root):
+def _time_open(root: str) -> float:
     from ..store import FeatureStore
     return _each(lambda _: FeatureStore(osp.join(root, 'store')), ['']) / 1e3
 
 
-def _time_parse(root):
+def _time_parse(root: str) -> float:
     return _each(lambda _: _parse(root), ['']) / 1e3
 
 
-def _parse(root):
+def _parse(root: str) -> dict:
     with open(osp.join(root, 'index.json'), encoding='utf-8') as file:
         return json.load(file)
 
 
-def _time_reads(root, clips, seed):
+def _time_reads(root: str, clips: int, seed: int) -> tuple[float, float]:
     """Microseconds of random reads: of the same clips again; of new ones."""
     from ..store import FeatureStore
     store = FeatureStore(osp.join(root, 'store'))
@@ -301,7 +301,7 @@ def _time_reads(root, clips, seed):
     return _each(lambda name: store.read(name, TAP), names), first
 
 
-def _open_and_read(root, clips):
+def _open_and_read(root: str, clips: int) -> FeatureStore:
     from ..store import FeatureStore
     store = FeatureStore(osp.join(root, 'store'))
     for name in _random_names(clips, os.getpid()):
@@ -309,7 +309,7 @@ def _open_and_read(root, clips):
     return store
 
 
-def _random_names(clips, seed):
+def _random_names(clips: int, seed: int) -> list[str]:
     rng = np.random.default_rng(seed)
     return [name_of(i) for i in rng.integers(clips, size=READS)]
 
@@ -320,7 +320,7 @@ def _grown(function: Callable, count: int) -> dict[str, list[float]]:
     context = multiprocessing.get_context('fork')
     ready, results = context.Barrier(count), context.SimpleQueue()
 
-    def work():
+    def work() -> None:
         ready.wait()
         before = memory()
         kept = function()
@@ -355,7 +355,8 @@ def _each(function: Callable, names: list[str]) -> float:
     return (time.process_time() - start) / len(names) * 1e6
 
 
-def _row(what, unit, pairs):
+def _row(what: str, unit: str,
+         pairs: list[tuple[float, float]]) -> dict[str, Any]:
     ours, plain = zip(*pairs)
     return dict(what=what, unit=unit,
                 store=round(statistics.median(ours), 1),

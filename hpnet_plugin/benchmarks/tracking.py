@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> Tables:
             measure(args.scenes)}
 
 
-def draw_scene(count: int, seed: int):
+def draw_scene(count: int,
+               seed: int) -> tuple[list[list[np.ndarray]], list[list[int]]]:
     """People who walk to and fro and cross.
 
     Args:
@@ -79,7 +80,7 @@ def draw_scene(count: int, seed: int):
     return scene
 
 
-def _covered(box, nearer):
+def _covered(box: np.ndarray, nearer: list[np.ndarray]) -> float:
     """Largest share of a box that one of the nearer boxes covers."""
     if not len(nearer):
         return 0.

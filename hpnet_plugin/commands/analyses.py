@@ -1,11 +1,15 @@
 """The analyses of ``hpnet analyze``: each prints, and writes its files."""
+from __future__ import annotations
+
 import csv
 import io
 import json
 import operator
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -37,10 +41,17 @@ from hpnet_plugin.visualization.joints import joint_names
 from hpnet_plugin.visualization.sections import short_names
 from hpnet_plugin.visualization.style import save_figure
 
+if TYPE_CHECKING:
+    import argparse
+
+    from mmengine.config import Config
+
+    from hpnet_plugin.evaluation.fusion import Joined
+
 FPS = 25.  # of videos that do not say it
 
 
-def run_classes(args):
+def run_classes(args: argparse.Namespace) -> None:
     """A table and a figure of all classes, and the confusion matrix."""
     joined, classes = _read(args, [args.dump])
     scores, labels = joined.scores[0], joined.labels
@@ -62,7 +73,7 @@ def run_classes(args):
           f'class {summary["mean_class_accuracy"]:.2f}')
 
 
-def run_gains(args):
+def run_gains(args: argparse.Namespace) -> None:
     """Lists of classes and a figure of each pair of lists."""
     joined, classes = _read(args, [args.first, args.second])
     names = args.names or short_names(joined.sources)
@@ -74,7 +85,7 @@ def run_gains(args):
              *([result[which][key] for key in ('top1', 'mean_class_accuracy')]
                for which in ('first', 'second')))
 
-    def panel(title, key):
+    def panel(title: str, key: str) -> tuple:
         rows = result[key]
         return (title, [row['class'] for row in rows],
                 *([row[which] for row in rows]
@@ -101,7 +112,7 @@ def run_gains(args):
               f'{result[key]["mean_class_accuracy"]:.2f}')
 
 
-def run_fisher(args):
+def run_fisher(args: argparse.Namespace) -> None:
     """Fisher scores of taps, in one folder or several."""
     scores = {}
     for folder, shown in zip(args.folders, short_names(
@@ -130,7 +141,7 @@ def run_fisher(args):
            digits=4)
 
 
-def run_tsne(args):
+def run_tsne(args: argparse.Namespace) -> None:
     """Features of the same clips in several models, and their maps."""
     if find_spec('sklearn') is None:
         raise ValueError('t-SNE needs scikit-learn: pip install scikit-learn')
@@ -188,7 +199,7 @@ def run_tsne(args):
             'knn_accuracy'), digits=3)
 
 
-def run_timeline(args):
+def run_timeline(args: argparse.Namespace) -> None:
     """Accuracy and segment F1 of each video and of all."""
     counts = []
     for path, truth_path in zip(args.pred, args.truth):
@@ -216,13 +227,15 @@ def run_timeline(args):
     _print(rows, tuple(rows[0]))
 
 
-def _read(args, dumps):
+def _read(args: argparse.Namespace,
+          dumps: list[str]) -> tuple[Joined, list[str] | None]:
     """Score files over the same clips, and the class names or None."""
     classes = read_classes(args.classes) if args.classes else None
     return read_streams(dumps, args.labels, classes)[0], classes
 
 
-def _names_of(path, labels, config):
+def _names_of(path: str | None, labels: np.ndarray,
+              config: Config) -> Sequence[str]:
     """Class names for labels: of a file, else of the dataset folder."""
     count = int(labels.max()) + 1
     if path is None:
@@ -237,7 +250,7 @@ def _names_of(path, labels, config):
     return names
 
 
-def _write_csv(path, records):
+def _write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     text = io.StringIO(newline='')
     writer = csv.DictWriter(text, list(records[0]), lineterminator='\n')
     writer.writeheader()
@@ -245,18 +258,19 @@ def _write_csv(path, records):
     write_whole(path, text.getvalue().encode())
 
 
-def _write_json(path, record):
+def _write_json(path: Path, record: dict[str, Any]) -> None:
     write_whole(path, json.dumps(record, indent=2).encode() + b'\n')
 
 
-def _print(records, keys, digits=1):
+def _print(records: Sequence[Mapping[str, Any]], keys: Sequence[str],
+           digits: int = 1) -> None:
     rows = [[key.replace('_', ' ') for key in keys]]
     for record in records:
         rows.append([_cell(record[key], digits) for key in keys])
     print(format_table(rows))
 
 
-def _cell(value, digits):
+def _cell(value: Any, digits: int) -> str:
     if value is None:
         return ''
     return f'{value:.{digits}f}' if isinstance(value, float) else str(value)

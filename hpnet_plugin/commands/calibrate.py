@@ -33,7 +33,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..apis.describing import data_folder
 from ..datasets.clip_list import clip_list_path
@@ -47,6 +47,12 @@ from ..stock import ANNOTATIONS
 from .command import Command
 from .options import number, whole_number
 from .train import add_config_options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..apis.trained import Trained
+    from ..evaluation.scores import Scores
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +90,7 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> int:
     """Score, fit, print, write."""
-    from ..apis.trained import load_trained, write_calibration
+    from ..apis import load_trained, write_calibration
     trained = load_trained(args.run)
     models = [model for model, _ in trained.members] or [trained]
     if args.scores:
@@ -188,7 +194,8 @@ class Clips(NamedTuple):
                 raise ValueError(f'{listed(common)} {why}')
 
 
-def _tested(models, args, folder):
+def _tested(models: list[Trained], args: argparse.Namespace,
+            folder: str) -> tuple[list[Scores], Clips]:
     """Scores of the clips by each model, and which they are."""
     import torch
     from mmengine.config import Config
@@ -223,7 +230,8 @@ def _tested(models, args, folder):
     return found, clips
 
 
-def _fused(trained, models, streams):
+def _fused(trained: Trained, models: list[Trained],
+           streams: list[Scores]) -> tuple[np.ndarray, np.ndarray]:
     """Logits of what a model, or a fusion, says of clips; their labels."""
     about = trained.description
     if len(streams) != len(models):

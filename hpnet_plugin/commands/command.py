@@ -103,7 +103,8 @@ def message_of(error: BaseException) -> str:
         return f'{path} is a file; a folder is expected'
     if isinstance(error, NotADirectoryError):
         return f'{path}: a file stands where a folder is expected'
-    return f'{path}: {error.strerror[:1].lower()}{error.strerror[1:]}'
+    what = str(error.strerror)
+    return f'{path}: {what[:1].lower()}{what[1:]}'
 
 
 def add_subcommands(parser: argparse.ArgumentParser, dest: str,

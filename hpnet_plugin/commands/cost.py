@@ -80,7 +80,7 @@ def load(spec: str) -> tuple[str, Config]:
     """A config with settings.
 
     Args:
-        spec (str): ``NAME`` or ``NAME,SETTING=VALUE,…``.
+        spec: ``NAME`` or ``NAME,SETTING=VALUE,…``.
 
     Returns:
         tuple[str, Config]: What to call it, and the config.

@@ -136,8 +136,8 @@ def run_all(steps: Sequence[Step], threads: int) -> None:
 
 def print_results() -> None:
     """The table of the fusion, and what the streams say of the pairs."""
+    from hpnet_plugin.demo.actors import CLASSES, PAIRS
     from hpnet_plugin.demo.pairs import pair_accuracy
-    from hpnet_plugin.demo.people import CLASSES, PAIRS
     from hpnet_plugin.evaluation.scores import read_scores
     from hpnet_plugin.evaluation.tables import format_table
     print((WORK / 'logs' / 'fuse.log').read_text(encoding='utf-8'))

@@ -96,7 +96,8 @@ def _models(trained: Trained) -> list[Trained]:
 
 def _fused(args: argparse.Namespace, folder: str) -> Trained:
     """The model, or the fusion of several, written into a folder."""
-    from ..apis.trained import default_members, load_trained, save_pretrained
+    from ..apis import load_trained, save_pretrained
+    from ..apis.members import default_members
     models = [load_trained(run) for run in args.runs]
     if len(models) == 1:
         return models[0]

@@ -37,6 +37,8 @@ from .extract_options import add_options, check
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
     from ..datasets.sources import SourceClip
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..facts import Facts
@@ -248,7 +250,7 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
         import mmpose.apis  # noqa: F401
         warnings.filterwarnings('ignore', 'The metainfo config file')
 
-    def build(device):
+    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
         source = joints or build_detector(
             detector.file, detector.checkpoint, device,
             every=args.detect_every)

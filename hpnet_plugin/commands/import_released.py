@@ -17,9 +17,18 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .command import Command
 from .options import output_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..datasets.clips import SourceClip
+    from ..datasets.prepared import Preparation
+    from ..store import FeatureStore
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     return 3 if failures else 0
 
 
-def _prepare(args, clips):
+def _prepare(args: argparse.Namespace, clips: list[SourceClip]) -> Preparation:
     """Preparation: Labels, class names and splits of the clips."""
     from ..datasets.classes import read_classes
     from ..datasets.labelling import assign_labels, read_labels
@@ -122,13 +131,14 @@ def _prepare(args, clips):
                        [divided.text], divided.rule)
 
 
-def _length(store):
+def _length(store: FeatureStore) -> int | None:
     """The length that all clips have; None if they differ."""
     lengths = {store.shape(name, 'keypoint')[1] for name in store.names}
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def _store(clips, out, poses):
+def _store(clips: list[SourceClip], out: str,
+           poses: str | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Put the features into the store; its meta, and files refused."""
     from tqdm import tqdm
 
@@ -161,7 +171,9 @@ def _store(clips, out, poses):
     return meta, failures
 
 
-def _first(clips, read):
+def _first(clips: list[SourceClip],
+           read: Callable[[str], dict[str, np.ndarray]]
+          ) -> dict[str, np.ndarray]:
     """The first file that can be read; the first error if none can."""
     first = None
     for clip in clips:

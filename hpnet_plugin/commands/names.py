@@ -55,7 +55,7 @@ def find_config(name: str) -> Named:
     """The config that a name stands for.
 
     Args:
-        name (str): A short name (``'hp_j'``, ``'hpnet'``), or
+        name: A short name (``'hp_j'``, ``'hpnet'``), or
             ``'FILE.py:KIND_j'``, a stream of one's own; the name of one
             of this package's config files; a path; or
             ``'mmaction::PATH'``, a config of an installed package.
@@ -86,7 +86,7 @@ def find_config(name: str) -> Named:
         + (f'; closest: {", ".join(close)}' if close else ''))
 
 
-def _installed(name):
+def _installed(name: str) -> str:
     """File of a config of an installed package, such as mmaction's."""
     package, path = name.split('::', 1)
     spec = find_spec(package)

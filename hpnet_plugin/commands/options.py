@@ -13,8 +13,8 @@ def whole_number(least: int = 1, most: int | None = None
     """The type of an option that is a whole number.
 
     Args:
-        least (int): The smallest that will do.
-        most (int, optional): The largest. Defaults to None: any.
+        least: The smallest that will do.
+        most: The largest. Defaults to None: any.
     """
     expected = f', {least} or more' if most is None else \
         f' from {least} to {most}'
@@ -38,9 +38,9 @@ def number(least: float | None = None, most: float | None = None
     """The type of an option that is a finite number.
 
     Args:
-        least (float, optional): The smallest that will do. Defaults to None:
+        least: The smallest that will do. Defaults to None:
             any.
-        most (float, optional): The largest, of one that has a smallest.
+        most: The largest, of one that has a smallest.
             Defaults to None: any.
     """
     expected = '' if least is None else f', {least:g} or more' \
@@ -65,7 +65,7 @@ def positive(text: str) -> float:
     return value
 
 
-def _finite(text):
+def _finite(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
@@ -94,7 +94,7 @@ def output_folder(text: str) -> str:
     return text
 
 
-def _refuse_file_above(path):
+def _refuse_file_above(path: str) -> None:
     above = osp.dirname(osp.abspath(path))
     while not osp.lexists(above):
         above = osp.dirname(above)
@@ -108,8 +108,8 @@ def add_classes(parser: argparse.ArgumentParser,
     """``--classes``.
 
     Args:
-        parser (ArgumentParser): Where it is added.
-        more (str): What else it does.
+        parser: Where it is added.
+        more: What else it does.
     """
     parser.add_argument(
         '--classes', metavar='FILE',
@@ -136,7 +136,7 @@ def add_weights(add: Callable[..., Any]) -> None:
     """``--weights`` of a fusion; see :func:`refuse_weights`.
 
     Args:
-        add (callable): ``add_argument`` of a parser or a group.
+        add: ``add_argument`` of a parser or a group.
     """
     add('--weights', nargs='+', type=number(), metavar='W',
         help='of the models of a fusion, one each (default: those of their '
@@ -149,9 +149,9 @@ def refuse_weights(parser: argparse.ArgumentParser,
     """End the program where ``--weights`` are not one a model.
 
     Args:
-        parser (ArgumentParser): Says so.
-        weights (list[float] | None): What was given.
-        models (list[str]): Likewise.
+        parser: Says so.
+        weights: What was given.
+        models: Likewise.
     """
     if weights and len(models) == 1:
         parser.error('--weights are for a fusion of several models')

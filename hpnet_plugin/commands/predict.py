@@ -144,13 +144,13 @@ def check(parser: argparse.ArgumentParser,
     refuse_weights(parser, args.weights, args.model)
 
 
-def _window(text):
+def _window(text: str) -> str | float:
     return text if text in ('auto', 'clip') else positive(text)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; the exit status."""
-    from ..apis.media import open_media
+    from ..apis import open_media
     from .predicting import Outputs, Predicting
     media = open_media(args.sources)
     if len(media) > 1 and any(one.live for one in media):

@@ -8,10 +8,10 @@ import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -25,6 +25,7 @@ from .predict import OUT
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
+    from ..apis.results import FrameView, Prediction
 
 TITLE = 'hpnet predict'  # of the window
 BAR = '{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s, {remaining} ' \
@@ -103,7 +104,7 @@ class Outputs:
         stream.flush()
 
 
-def _stems(media):
+def _stems(media: Sequence[Media]) -> list[str]:
     """A name for the files of each medium, each once."""
     stems = []
     for one in media:
@@ -181,7 +182,7 @@ class Predicting:
                       file=sys.stderr)
         return 3
 
-    def _look(self, media, screen):
+    def _look(self, media: Media, screen: _Screen) -> VideoResult:
         """The result, also of what was seen before Ctrl-C."""
         from ..apis.inferencer import ERRORS
         files = self.outputs.files[media.name]
@@ -211,11 +212,11 @@ class Predicting:
         return self.inferencer.result_of(
             media, found, time.monotonic() - begin, failed, stopped)
 
-    def _add_windows(self, files, result):
+    def _add_windows(self, files: Files, result: VideoResult) -> None:
         self.outputs.add_rows(files.csv, result.window_rows(),
                               WINDOW_COLUMNS)
 
-    def _report(self, result, screen):
+    def _report(self, result: VideoResult, screen: _Screen) -> None:
         """Say what was found, or why nothing was."""
         if result.status == 'failed':
             self.failures[result.source] = result.message
@@ -238,7 +239,8 @@ class Predicting:
         if result.message:
             screen.say(printable(result.message), sys.stderr)
 
-    def _write(self, result, media, screen):
+    def _write(self, result: VideoResult, media: Media,
+               screen: _Screen) -> None:
         """All files of a video, and say which."""
         files, written = self.outputs.files[media.name], []
         if files.json:
@@ -281,21 +283,22 @@ class _Screen:
         stop: What stopped it, None if nothing did.
     """
 
-    def __init__(self, title, files, shows, names):
+    def __init__(self, title: str, files: Files, shows: bool,
+                 names: Mapping[str, str]) -> None:
         self.title, self._names, self._shows = title, names, shows
         self._files, self._stack = files, ExitStack()
         self.seconds, self.windows, self.stop = 0., False, None
         self.predictions, self.tracks, self.frames = 0, set(), 0
         self._bar = self._overlay = self._save = None
 
-    def __enter__(self):
+    def __enter__(self) -> _Screen:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._end_bar()
         self._stack.__exit__(*error)
 
-    def begin(self, media, window):
+    def begin(self, media: Media, window: float | None) -> None:
         """Told what comes, before the first frame."""
         self.windows = window is not None
         self._save_live = media.live and self._files.video
@@ -306,16 +309,16 @@ class _Screen:
             desc=self.title, total=total or None, unit='s', disable=None,
             leave=False, bar_format=BAR if total else BAR_LIVE)
 
-    def _end_bar(self):
+    def _end_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     @property
-    def wants_frames(self):
+    def wants_frames(self) -> bool:
         return bool(self._shows or self._save_live)
 
-    def on_progress(self, seconds, duration):
+    def on_progress(self, seconds: float, duration: float) -> None:
         """Frames were looked at up to here."""
         self.seconds = seconds
         bar = self._bar
@@ -326,7 +329,7 @@ class _Screen:
                 f'{seconds * self._fps / passed:.1f} frames/s', False)
         bar.update(0)
 
-    def on_prediction(self, prediction):
+    def on_prediction(self, prediction: Prediction) -> None:
         """A window is known."""
         self.predictions += 1
         self.tracks.add(prediction.track)
@@ -337,7 +340,7 @@ class _Screen:
                 f'{prediction.score:.2f}', sys.stdout)
             sys.stdout.flush()
 
-    def on_frame(self, view):
+    def on_frame(self, view: FrameView) -> None:
         """A frame was looked at."""
         image = self._overlay.draw(view.image, view.people)
         self.frames += 1
@@ -356,17 +359,17 @@ class _Screen:
             if cv2.waitKey(1) & 0xff in (ord('q'), 27):
                 raise KeyboardInterrupt
 
-    def end_video(self):
+    def end_video(self) -> None:
         """Finish what is saved of a stream."""
         self._stack.close()
 
-    def say(self, text, file=None):
+    def say(self, text: str, file: TextIO | None = None) -> None:
         """A line about the video."""
         self._end_bar()
         print(f'{self.title}: {text}', file=file or sys.stdout, flush=True)
 
     @contextmanager
-    def drawing(self, frames):
+    def drawing(self, frames: int) -> Iterator[Callable[[int, int], object]]:
         """A bar of frames that are drawn."""
         self._end_bar()
         with tqdm(desc=f'{self.title}, drawing', total=frames or None,
@@ -374,7 +377,7 @@ class _Screen:
             yield lambda done, total: bar.update(done - bar.n)
 
 
-def _slim(prediction):
+def _slim(prediction: Prediction) -> Prediction:
     """Without its frames."""
     empty = np.zeros(0)
     return replace(

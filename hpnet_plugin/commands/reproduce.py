@@ -235,7 +235,7 @@ def make(title: str, run: Run, row: Row,
 def show_results(reproductions: list[Reproduction]) -> list[dict]:
     """Print the tables; return them as data."""
     from ..evaluation.tables import format_table
-    from ..reproduction.tables import measured_table
+    from ..reproduction.measured import measured_table
     content = []
     for reproduction in reproductions:
         table, record = measured_table(reproduction)
@@ -256,7 +256,7 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.logging import MMLogger
 
     from ..evaluation.scores import ScoreError
-    from ..reproduction.runs import ReproductionError
+    from ..reproduction.execution import ReproductionError
 
     # what the toolbox says of datasets of noise, in the estimates
     MMLogger.get_current_instance().setLevel('WARNING')

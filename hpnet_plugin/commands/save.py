@@ -43,7 +43,8 @@ def check(parser: argparse.ArgumentParser,
 
 def run(args: argparse.Namespace) -> None:
     """Write the model, and say what was written."""
-    from ..apis.trained import default_members, load_trained, save_pretrained
+    from ..apis import load_trained, save_pretrained
+    from ..apis.members import default_members
     models = [load_trained(run) for run in args.runs]
     if len(models) == 1:
         saved = save_pretrained(models[0], args.out)

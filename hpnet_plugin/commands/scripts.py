@@ -12,8 +12,8 @@ def run_script(name: str, words: Sequence[str]) -> int:
     """Run ``train`` or ``test`` of mmaction2.
 
     Args:
-        name (str): The script, without ``.py``.
-        words (Sequence[str]): Its command line.
+        name: The script, without ``.py``.
+        words: Its command line.
 
     Returns:
         int: Exit status: 2 where the config cannot run as it is, which is
@@ -23,7 +23,7 @@ def run_script(name: str, words: Sequence[str]) -> int:
         KeyboardInterrupt: If it is stopped.
     """
     mmaction = find_spec('mmaction')
-    if mmaction is None:
+    if mmaction is None or mmaction.origin is None:
         print(f'{name}: mmaction2 is not installed; hpnet doctor says what '
               'is missing', file=sys.stderr)
         return 2
@@ -32,5 +32,5 @@ def run_script(name: str, words: Sequence[str]) -> int:
     try:
         runpy.run_path(str(script), run_name='__main__')
     except SystemExit as stop:
-        return stop.code or 0
+        return stop.code if isinstance(stop.code, int) else bool(stop.code)
     return 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import stock
 from ..config_text import UnreadableConfigError, read_config
@@ -19,6 +19,11 @@ from ..recipes.checks import (
 from ..recipes.inputs import MissingInputError, refuse_missing
 from .names import Named, UnknownNameError
 from .options import config_options
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from ..recipes.reading import ConfigLike
 
 # what a user can mend; said in a line, with exit status 2
 REFUSALS = (ConfigError, FactsError, FileNotFoundError, MissingInputError,
@@ -50,10 +55,10 @@ def settle(named: Named,
     """Bring a config and settings together.
 
     Args:
-        named (Named): The config.
-        given (dict): ``data_root``, ``benchmark``, ``net``, ``size``.
-        words (Sequence[str]): The user's own ``--cfg-options``.
-        phases (Sequence[str]): Whose inputs must be there.
+        named: The config.
+        given: ``data_root``, ``benchmark``, ``net``, ``size``.
+        words: The user's own ``--cfg-options``.
+        phases: Whose inputs must be there.
 
     Raises:
         Exception: One of ``REFUSALS``, whose text says what is wrong.
@@ -90,7 +95,7 @@ def settle(named: Named,
     return Job(config, _work_dir(named, given, config))
 
 
-def _refuse_no_model(config, path):
+def _refuse_no_model(config: Config, path: str) -> None:
     model = config.get('model')
     if not isinstance(model, Mapping):
         raise ConfigError(
@@ -98,12 +103,12 @@ def _refuse_no_model(config, path):
             'a training has model=dict(type=…, …)')
 
 
-def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def stock_options(config: ConfigLike, facts: Facts) -> dict[str, Any]:
     """What brings a stock config to a folder, dotted key to value.
 
     Args:
-        config (dict): A config of mmaction2's on ``PoseDataset``.
-        facts (Facts): The folder's.
+        config: A config of mmaction2's on ``PoseDataset``.
+        facts: The folder's.
 
     Raises:
         SettingError: If the config is none of poses, or the folder has no
@@ -120,7 +125,7 @@ def stock_options(config: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return found
 
 
-def _work_dir(named, given, config):
+def _work_dir(named: Named, given: Mapping[str, str], config: Config) -> str:
     """``work_dirs/NAME_NET_DATA``; NAME alone where nothing else is said."""
     words = [named.name]
     net = config.get('net') if named.recipe == 'stream' else given.get('net')

@@ -42,9 +42,9 @@ def notes_of(tap: str, channels: int, default: Sequence[str]) -> str:
     """What is special about a feature map, or nothing.
 
     Args:
-        tap (str): Its name.
-        channels (int): Its channels.
-        default (Sequence[str]): The default taps of the pose net.
+        tap: Its name.
+        channels: Its channels.
+        default: The default taps of the pose net.
     """
     notes = ['default'] * (tap in default)
     if (tap, channels) in PAPER:

@@ -59,8 +59,8 @@ def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
     """Config and checkpoint of a work dir, or of a config.
 
     Args:
-        run (str): A work dir, or what :func:`names.find_config` takes.
-        checkpoint (str, optional): In place of the newest.
+        run: A work dir, or what :func:`names.find_config` takes.
+        checkpoint: In place of the newest.
 
     Returns:
         tuple[str, str]: What names the config, and the checkpoint's file.

@@ -37,8 +37,8 @@ def check(folder: str, upgrading: bool) -> int:
     """Check a store and say what is damaged; 3 if anything is.
 
     Args:
-        folder (str): A dataset folder, or its ``features``.
-        upgrading (bool): Whether indices of format 1 are converted first.
+        folder: A dataset folder, or its ``features``.
+        upgrading: Whether indices of format 1 are converted first.
 
     Raises:
         FileNotFoundError: If there is no such folder.

@@ -271,7 +271,7 @@ def duration_of(root: str) -> Callable[[str], float]:
     except (StoreError, OSError):
         return lambda clip: 0.
 
-    def duration(clip):
+    def duration(clip: str) -> float:
         info = store.info(clip) if clip in store else {}
         fps = info.get('fps', 0)
         return info['num_frames'] / fps if fps else 0.

@@ -9,6 +9,8 @@ memory. Loading a file still runs no code from it.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any, SupportsIndex
 
 import numpy as np
 from mmengine.logging import HistoryBuffer
@@ -26,12 +28,12 @@ _METHODS = frozenset(
     if inspect.isfunction(value) and not name.startswith('_'))
 
 
-def history_buffer_method(owner: type, name: str):
+def history_buffer_method(owner: type, name: str) -> Callable:
     """Stand in for ``getattr`` while a checkpoint is read.
 
     Args:
-        owner (type): HistoryBuffer itself.
-        name (str): One of its public methods.
+        owner: HistoryBuffer itself.
+        name: One of its public methods.
 
     Raises:
         ValueError: For any other owner or name.
@@ -54,25 +56,26 @@ class CheckpointArray(np.ndarray):
 
     __array_priority__ = -1.0
 
-    def __new__(cls, *_):
+    def __new__(cls, *_: Any) -> CheckpointArray:
         return super().__new__(cls, (0, ), np.int8)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
             raise UnreadablePickleError(f'an array of state {state!r:.80}')
         array = plain_array(*state[1:])
         super().__setstate__((1, array.shape, array.dtype, False,
                               array.tobytes()))
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple:
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
-    def __array_wrap__(self, array, context=None, return_scalar=False):
+    def __array_wrap__(self, array: np.ndarray, context: tuple | None = None,
+                       return_scalar: bool = False) -> Any:
         array = np.asarray(array)
         return array[()] if array.ndim == 0 else array
 
 
-def _reconstruct(kind, *_):
+def _reconstruct(kind: type, *_: Any) -> CheckpointArray:
     """Stand in for numpy's function: an empty array, to be filled."""
     if kind is not CheckpointArray:
         raise UnsafePickleError(f'refused: an array of the kind {kind!r:.40}')

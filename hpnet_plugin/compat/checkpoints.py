@@ -24,7 +24,7 @@ _READERS = ('mmengine.runner.checkpoint', 'mmcv')
 def needed() -> bool:
     """Whether torch reads weights only and mmengine does not say otherwise."""
     spec = find_spec('mmengine')
-    if spec is None or find_spec('torch') is None:
+    if spec is None or not spec.origin or find_spec('torch') is None:
         return False
     reader = Path(spec.origin).parent / 'runner/checkpoint.py'
     version = re.findall(r'\d+', metadata.version('torch'))
@@ -45,7 +45,7 @@ def apply() -> None:
         hooks.after(reader, _allow)
 
 
-def _allow():
+def _allow() -> None:
     if needed() and not filled():
         import torch
 

@@ -21,7 +21,7 @@ class Distribution:
         location (str): The folder that it is installed in.
     """
 
-    def __init__(self, found: metadata.Distribution):
+    def __init__(self, found: metadata.Distribution) -> None:
         self._found = found
         self.project_name = found.metadata['Name']
         self.version = found.version

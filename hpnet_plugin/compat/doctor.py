@@ -18,7 +18,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .packages import Package
 
 HERE = Path(__file__).parent
 PACKAGES = runpy.run_path(str(HERE / 'packages.py'))
@@ -42,21 +45,21 @@ class Row(NamedTuple):
     needed: bool = True
 
     @property
-    def mark(self):
+    def mark(self) -> str:
         """'ok', 'FAIL' (the main job cannot run) or 'warn'."""
         return 'ok' if self.good else 'FAIL' if self.needed else 'warn'
 
 
-def _number(version):
+def _number(version: str) -> tuple[int, ...]:
     """'2.11.0+cu130' -> (2, 11, 0), for comparisons."""
     return tuple(int(part) for part in re.findall(r'\d+', version)[:3])
 
 
-def installed(package) -> dict[str, str]:
+def installed(package: Package) -> dict[str, str]:
     """The distributions that have a package's module, with their versions.
 
     Args:
-        package (Package): See packages.py.
+        package: See packages.py.
     """
     versions = {}
     for name in package.names:
@@ -67,7 +70,7 @@ def installed(package) -> dict[str, str]:
     return versions
 
 
-def in_range(package, version: str) -> bool:
+def in_range(package: Package, version: str) -> bool:
     """Whether a version will do."""
     number = _number(version)
     return not (package.least and number < _number(package.least)
@@ -80,7 +83,7 @@ def check_python() -> Row:
                sys.version_info >= (3, 11), 'install Python 3.11 or later')
 
 
-def check_package(package) -> Row:
+def check_package(package: Package) -> Row:
     """One package: its version, and that it can be imported."""
     name, use = package.names[0], package.use
     what = f'{name} (for {use})' if use else name
@@ -111,7 +114,7 @@ def check_builds() -> Iterator[Row]:
                       'same files', False, FIX)
 
 
-def _import_error(module):
+def _import_error(module: str) -> str:
     """What importing it runs into; '' where nothing."""
     try:
         importlib.import_module(module)
@@ -120,7 +123,7 @@ def _import_error(module):
     return ''
 
 
-def _line(error):
+def _line(error: Exception) -> str:
     """An error in one line, without the colours that mim gives it."""
     text = re.sub(r'\x1b\[\d*m', '', ' '.join(str(error).split()))
     return f'{type(error).__name__}: {text}'
@@ -172,7 +175,7 @@ def check_startup() -> Row:
                'hpnet_plugin_startup.pth', False)
 
 
-def check_mim():
+def check_mim() -> Row:
     """Whether mim finds the configs and tools of this package."""
     what = 'mim ... hpnet_plugin'
     try:
@@ -188,7 +191,7 @@ def check_mim():
         'the editable installs of newer pip)', False)
 
 
-def check_device():
+def check_device() -> Row:
     """The accelerator, for information."""
     what = 'CUDA device'
     try:
@@ -200,7 +203,7 @@ def check_device():
     return Row(what, ', '.join(names) or 'none, the CPU is used', True)
 
 
-def check_disk(folder='.', wanted=2 << 30):
+def check_disk(folder: str = '.', wanted: int = 2 << 30) -> Row:
     """Room for features and checkpoints in the current folder."""
     free = shutil.disk_usage(folder).free
     return Row('free disk space here', f'{free / (1 << 30):.1f} GB',

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 Around = Callable[[Callable[[], None]], None]
 Make = Callable[[], ModuleType]
@@ -21,9 +22,9 @@ def serve(name: str, make: Make, when: Callable[[], bool] | None = None
     """Stand in for a module that nobody else provides.
 
     Args:
-        name (str): The missing module, ``'mmcv._ext'``.
-        make (callable): Returns the module to be imported in its place.
-        when (callable, optional): Asked at the import; False leaves the
+        name: The missing module, ``'mmcv._ext'``.
+        make: Returns the module to be imported in its place.
+        when: Asked at the import; False leaves the
             module missing.
     """
     _last().made[name] = make, when
@@ -33,7 +34,7 @@ def lacks(name: str) -> bool:
     """Whether nobody but this package provides a module.
 
     Args:
-        name (str): The module; the package that it is in is imported.
+        name: The module; the package that it is in is imported.
     """
     parent = name.rpartition('.')[0]
     if parent and parent not in sys.modules:
@@ -48,8 +49,8 @@ def around(name: str, run: Around) -> None:
     """Have a function run a module, so that it can act before and after.
 
     Args:
-        name (str): The module. One that is imported already is left alone.
-        run (callable): Called with the function that runs the module.
+        name: The module. One that is imported already is left alone.
+        run: Called with the function that runs the module.
     """
     if name not in sys.modules:
         _first().around.setdefault(name, []).append(run)
@@ -59,14 +60,14 @@ def after(name: str, run: Callable[[], None]) -> None:
     """Call a function once a module is imported; now, if it is already.
 
     Args:
-        name (str): The module.
-        run (callable): Takes no arguments.
+        name: The module.
+        run: Takes no arguments.
     """
     if name in sys.modules:
         run()
         return
 
-    def execute(module_runs):
+    def execute(module_runs: Callable[[], None]) -> None:
         module_runs()
         run()
 
@@ -85,10 +86,11 @@ def find_spec(name: str, path: Sequence[str] | None = None,
 class _First(MetaPathFinder):
     """Asked before all others; lends its loader to modules of `around`."""
 
-    def __init__(self):
-        self.around = {}
+    def __init__(self) -> None:
+        self.around: dict[str, list[Around]] = {}
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
         runs = self.around.get(fullname)
         if not runs:
             return None
@@ -101,12 +103,15 @@ class _First(MetaPathFinder):
 class _Last(MetaPathFinder):
     """Asked after all others, so only for what is missing."""
 
-    def __init__(self):
-        self.made = {}
+    def __init__(self) -> None:
+        self.made: dict[str, tuple[Make, Callable[[], bool] | None]] = {}
 
-    def find_spec(self, fullname, path=None, target=None):
-        make, when = self.made.get(fullname, (None, None))
-        if make is None or (when is not None and not when()):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname not in self.made:
+            return None
+        make, when = self.made[fullname]
+        if when is not None and not when():
             return None
         return ModuleSpec(fullname, _Made(make))
 
@@ -114,7 +119,7 @@ class _Last(MetaPathFinder):
 class _Made(Loader):
     """Puts another module in the place of the one that is imported."""
 
-    def __init__(self, make):
+    def __init__(self, make: Make) -> None:
         self.make = make
 
     def exec_module(self, module: ModuleType) -> None:
@@ -124,32 +129,35 @@ class _Made(Loader):
 class _Around(Loader):
     """Runs a module by the functions that asked for it, the last outermost."""
 
-    def __init__(self, loader, runs):
+    def __init__(self, loader: Loader, runs: list[Around]) -> None:
         self.loader = loader
         self.runs = runs
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = module.__spec__.loader = self.loader
+        module.__loader__ = self.loader
+        if module.__spec__:
+            module.__spec__.loader = self.loader
 
-        def execute():
+        def execute() -> None:
             self.loader.exec_module(module)
 
         for run in self.runs:
             execute = _bind(run, execute)
         execute()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
 
 
-def _bind(run, execute):
+def _bind(run: Around, execute: Callable[[], None]) -> Callable[[], None]:
     return lambda: run(execute)
 
 
-def _found_by_others(fullname, path, target) -> ModuleSpec | None:
+def _found_by_others(fullname: str, path: Sequence[str] | None,
+                     target: ModuleType | None) -> ModuleSpec | None:
     for finder in list(sys.meta_path):
         if isinstance(finder, (_First, _Last)):
             continue
@@ -164,13 +172,15 @@ def _first() -> _First:
     for finder in sys.meta_path:
         if isinstance(finder, _First):
             return finder
-    sys.meta_path.insert(0, _First())
-    return sys.meta_path[0]
+    first = _First()
+    sys.meta_path.insert(0, first)
+    return first
 
 
 def _last() -> _Last:
     for finder in sys.meta_path:
         if isinstance(finder, _Last):
             return finder
-    sys.meta_path.append(_Last())
-    return sys.meta_path[-1]
+    last = _Last()
+    sys.meta_path.append(last)
+    return last

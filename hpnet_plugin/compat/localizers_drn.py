@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import hooks
 
@@ -31,7 +32,7 @@ def needed() -> bool:
         return False
     return not any(
         Path(root, 'models/localizers/drn/drn.py').is_file()
-        for root in spec.submodule_search_locations)
+        for root in spec.submodule_search_locations or ())
 
 
 def filled() -> bool:
@@ -45,13 +46,13 @@ def apply() -> None:
     hooks.serve(_MODULE, _module)
 
 
-def _package():
+def _package() -> ModuleType:
     module = ModuleType(_PACKAGE, doc=f'Served by {__name__}.')
     module.__path__ = []
     return module
 
 
-def _module():
+def _module() -> ModuleType:
     from mmaction.registry import MODELS
 
     @MODELS.register_module()
@@ -62,13 +63,12 @@ def _module():
             NotImplementedError: Always, when it is built.
         """
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             raise NotImplementedError(
                 'The installed mmaction2 comes without its localizer DRN '
                 f'({_MODULE} is not in the wheel). To use it: {FIX}.')
 
     module = ModuleType(_MODULE, doc=f'Served by {__name__}.')
-    module.served_by = __name__
     DRN.__module__ = _MODULE
-    module.DRN = DRN
+    vars(module).update(served_by=__name__, DRN=DRN)
     return module

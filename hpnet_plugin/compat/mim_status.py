@@ -22,25 +22,27 @@ def leave_the_last_word() -> None:
     after(MODULE, _set)
 
 
-def _set():
+def _set() -> None:
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException,
              trace: TracebackType | None) -> None:
+        if not isinstance(error, CalledProcessError):
+            return before(kind, error, trace)
         script = _script_of(error)
         if script is None:
-            before(kind, error, trace)
-        elif error.returncode != 2:
+            return before(kind, error, trace)
+        if error.returncode != 2:
             print(f'mim: {script} ended with status {error.returncode}; what '
                   'it said stands above', file=sys.stderr)
+        return None
 
     sys.excepthook = hook
 
 
-def _script_of(error):
+def _script_of(error: CalledProcessError) -> str | None:
     """The script of a package that mim ran; None of any other error."""
-    if not isinstance(error, CalledProcessError) or isinstance(
-            error.cmd, str):
+    if isinstance(error.cmd, str):
         return None
     return next((word for word in map(str, error.cmd) if SCRIPTS in word
                  and word.endswith('.py')), None)

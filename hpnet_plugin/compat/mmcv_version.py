@@ -6,6 +6,7 @@ after them. While they are imported, mmcv 2.2 says that it is 2.1.0.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib import metadata
 
 from . import hooks
@@ -39,7 +40,7 @@ def apply() -> None:
         hooks.around(package, _import)
 
 
-def _import(package_runs):
+def _import(package_runs: Callable[[], None]) -> None:
     global _done
     if not needed():
         package_runs()

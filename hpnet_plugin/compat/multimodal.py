@@ -42,6 +42,6 @@ def apply() -> None:
     hooks.after(_MODULE, _take)
 
 
-def _take():
+def _take() -> None:
     if needed():
-        sys.modules[_MODULE].WITH_MULTIMODAL = False
+        vars(sys.modules[_MODULE]).update(WITH_MULTIMODAL=False)

@@ -7,6 +7,8 @@ of these packages is imported.
 """
 from __future__ import annotations
 
+from typing import Any
+
 from . import hooks
 
 NAME = 'names that numpy dropped (np.Inf, np.float)'
@@ -16,7 +18,7 @@ _NAMES = dict(Inf='inf', in1d='isin', trapz='trapezoid')
 _given = set()
 
 
-def _missing():
+def _missing() -> dict[str, Any]:
     import warnings
 
     import numpy as np
@@ -45,7 +47,7 @@ def apply() -> None:
         hooks.after(package, _give)
 
 
-def _give():
+def _give() -> None:
     import numpy as np
     for name, value in _missing().items():
         setattr(np, name, value)

@@ -12,6 +12,10 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .packages import Package
 
 DOCTOR = runpy.run_path(str(Path(__file__).with_name('doctor.py')))
 PACKAGES = DOCTOR['PACKAGES']
@@ -42,14 +46,14 @@ def repairs() -> list[list[str]]:
             *([['install', '--no-deps', *alone]] if alone else [])]
 
 
-def _good(package, found):
+def _good(package: Package, found: dict[str, str]) -> bool:
     """Whether one version is there, and it is in the range."""
     return len(set(found.values())) == 1 and all(
         DOCTOR['in_range'](package, version) for version in found.values())
 
 
-def _there(requirement):
-    name = re.match(r'[\w.-]+', requirement)[0]
+def _there(requirement: str) -> bool:
+    name = re.split(r'[^\w.-]', requirement)[0]
     return bool(DOCTOR['installed'](PACKAGES['Package']('', (name, ))))
 
 
@@ -72,7 +76,7 @@ def fix(doctor: str) -> int:
     """Print what is to be done, do it, and examine the installation anew.
 
     Args:
-        doctor (str): The doctor's file.
+        doctor: The doctor's file.
 
     Returns:
         int: 1 if the main job cannot run, then or because a command failed.

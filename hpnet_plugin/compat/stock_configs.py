@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import functools
 import sys
+from typing import TYPE_CHECKING
 
 from . import hooks
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
 
 NAME = 'ann_file of stock configs'
 FIX = 'set the ann_file, split and num_classes of each dataset and head'
@@ -35,14 +40,14 @@ def apply() -> None:
     hooks.after(_MODULE, _wrap)
 
 
-def _wrap():
+def _wrap() -> None:
     runner = sys.modules[_MODULE].Runner
     build = runner.from_cfg.__func__
     if hasattr(build, '__wrapped__'):
         return
 
     @functools.wraps(build)
-    def from_cfg(cls, cfg):
+    def from_cfg(cls, cfg: Config) -> Runner:
         from ..stock import follow
         follow(cfg)
         return build(cls, cfg)

@@ -8,11 +8,16 @@ xtcocotools has (whole-body parts, CrowdPose) say so when they are asked for.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import hooks
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 NAME = 'xtcocotools, for mmpose'
 FIX = ('pip install xtcocotools (from source, it needs a compiler, where '
@@ -40,14 +45,14 @@ def apply() -> None:
     hooks.serve(f'{_NAME}.cocoeval', _cocoeval)
 
 
-def _package():
+def _package() -> ModuleType:
     module = ModuleType(_NAME, doc=f'Served by {__name__}.')
     module.__path__ = []
-    module.served_by = __name__
+    vars(module).update(served_by=__name__)
     return module
 
 
-def _cocoeval():
+def _cocoeval() -> ModuleType:
     import numpy as np
     from pycocotools import cocoeval
 
@@ -55,19 +60,23 @@ def _cocoeval():
         """pycocotools' evaluation with the arguments of xtcocotools.
 
         Args:
-            cocoGt (COCO, optional): The truth.
-            cocoDt (COCO, optional): What was detected.
-            iouType (str): 'keypoints', 'bbox' or 'segm'.
-            sigmas (sequence[float], optional): Of the joints; COCO's by
+            cocoGt: The truth.
+            cocoDt: What was detected.
+            iouType: 'keypoints', 'bbox' or 'segm'.
+            sigmas: Of the joints; COCO's by
                 default.
-            use_area (bool): Whether the truth has areas. It must.
+            use_area: Whether the truth has areas. It must.
 
         Raises:
             NotImplementedError: For what only xtcocotools evaluates.
         """
 
-        def __init__(self, cocoGt=None, cocoDt=None, iouType='keypoints',
-                     sigmas=None, use_area=True):
+        def __init__(self,
+                     cocoGt: COCO | None = None,
+                     cocoDt: COCO | None = None,
+                     iouType: str = 'keypoints',
+                     sigmas: Sequence[float] | None = None,
+                     use_area: bool = True) -> None:
             if iouType not in ('keypoints', 'bbox', 'segm') or not use_area:
                 raise NotImplementedError(
                     f'xtcocotools is not installed; pycocotools stands in '
@@ -78,6 +87,5 @@ def _cocoeval():
                 self.params.kpt_oks_sigmas = np.asarray(sigmas)
 
     module = ModuleType(f'{_NAME}.cocoeval', doc=f'Served by {__name__}.')
-    module.COCOeval = COCOeval
-    module.Params = cocoeval.Params
+    vars(module).update(COCOeval=COCOeval, Params=cocoeval.Params)
     return module

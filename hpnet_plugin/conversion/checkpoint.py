@@ -123,8 +123,9 @@ def _wanted(what: Kind, options: Mapping[str, Any],
                 fnmatch.fnmatchcase(name, p) for p in what.fresh)}
 
 
-def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike,
-                       kind: str, prompts: bool = False) -> Conversion:
+def convert_checkpoint(source: str | os.PathLike[str],
+                       out: str | os.PathLike[str], kind: str,
+                       prompts: bool = False) -> Conversion:
     """Convert a published checkpoint.
 
     Args:

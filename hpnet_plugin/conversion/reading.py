@@ -16,7 +16,7 @@ from .kind import ConversionError
 from .torchscript import read_torchscript, torchscript_root
 
 
-def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint without running code from it.
 
     Args:

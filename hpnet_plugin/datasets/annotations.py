@@ -56,7 +56,8 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         names=names,
         labels=[int(labels.get(name, -1)) for name in names],
         frames=[int(store.shape(name, 'keypoint')[1]) for name in names],
-        shapes=[tuple(map(int, info['img_shape'])) for info in infos],
+        shapes=[(int(info['img_shape'][0]), int(info['img_shape'][1]))
+                for info in infos],
         nobody=frozenset(i for i, info in enumerate(infos)
                          if info.get('nobody')),
         splits={split: sorted({places[name] for name in members})
@@ -119,7 +120,7 @@ class Annotations(NamedTuple):
         return [clip for clip in self.clips if clip[key] in chosen]
 
 
-def read_annotations(path: str | os.PathLike,
+def read_annotations(path: str | os.PathLike[str],
                      joints: bool = False) -> Annotations:
     """Read an annotations file, without running code.
 

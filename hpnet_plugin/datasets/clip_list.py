@@ -116,6 +116,9 @@ def read_clip_list(ann_file: str) -> ClipList:
         ann_file: The annotations. If they are not there, as in a folder from
             which the large file was removed, the list counts.
 
+    Returns:
+        The list.
+
     Raises:
         FileNotFoundError: If there is no list.
         OutdatedClipListError: If it does not belong to the annotations.

@@ -10,7 +10,11 @@ LONGEST_SUFFIX = '.mp4'  # of the files that are named after a clip
 
 
 class SourceError(ValueError):
-    """Clips, labels or splits do not fit together; the message says where."""
+    """Clips, labels or splits do not fit together; the message says where.
+
+    Args:
+        message: What is wrong, with any characters.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -36,6 +40,12 @@ def printable(text: str) -> str:
 
     Names of files need not be text: what cannot be shown, bytes that are no
     text among it, is written as backslash and number.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The same, printable.
     """
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -110,5 +120,14 @@ def few(names: Sequence[str]) -> str:
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """1 clip, 2 clips."""
+    """1 clip, 2 clips.
+
+    Args:
+        number: How many.
+        one: What one is called.
+        many: What several are called. Default: ``one`` and s.
+
+    Returns:
+        Number and noun.
+    """
     return f'{number} {one if number == 1 else many or one + "s"}'

@@ -10,7 +10,7 @@ beginning to its end, and no more is known.
 import json
 import os
 import os.path as osp
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -54,6 +54,13 @@ class Crops:
     def of(cls, folder: str, name: str) -> 'Crops':
         """Crops of a clip in a folder of all clips' crops.
 
+        Args:
+            folder: Of all clips' crops.
+            name: Of the clip.
+
+        Returns:
+            Its crops.
+
         Raises:
             FileNotFoundError: If the clip has none.
         """
@@ -65,10 +72,17 @@ class Crops:
             'run hpnet extract as for the features, with --crops, or '
             'hpnet import-released --crops FOLDER')
 
-    def read(self, frames: np.ndarray) -> list[np.ndarray]:
-        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
+    def read(self, frames: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked.
+
+        Args:
+            frames: Their numbers, from 0, (T,) int.
+
+        Returns:
+            T images.
+        """
         if self._images is None:
-            return read_frames_at(self.path, frames)
+            return read_frames_at(self.path, np.asarray(frames).tolist())
         return read_images([self._images[index] for index in frames])
 
 
@@ -148,7 +162,14 @@ def read_timelines(folder: str) -> dict[str, int]:
 
 
 def read_settings(out: str) -> dict | None:
-    """What the crops of a dataset folder were made with; None without any."""
+    """What the crops of a dataset folder were made with; None without any.
+
+    Args:
+        out: The dataset folder.
+
+    Returns:
+        The settings.
+    """
     path = osp.join(out, 'crops', SETTINGS)
     if not osp.isfile(path):
         return None

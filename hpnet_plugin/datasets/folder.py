@@ -5,7 +5,7 @@ import dataclasses
 import os.path as osp
 import re
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ..benchmark_files import PARTS, FactsError, read_classes
 from ..facts import FILE, Facts
@@ -17,7 +17,7 @@ SHORT = 5000  # training clips; of fewer, the paper's schedule is few steps
 
 def describe(folder: str,
              classes: Iterable[str] | None,
-             splits: dict[str, int],
+             splits: Mapping[str, int],
              taps: dict[str, int],
              people: int,
              lengths: Iterable[int],
@@ -46,7 +46,7 @@ def describe(folder: str,
     if source is not None and source.benchmark:
         kept = source.use if set(source.use.values()) <= set(splits) else use
         return dataclasses.replace(
-            source, folder=folder, splits=splits, use=kept, taps=taps,
+            source, folder=folder, splits=dict(splits), use=kept, taps=taps,
             classes=None if classes is None else tuple(classes),
             frames=stored or source.frames)
     lengths = sorted(lengths)
@@ -60,9 +60,9 @@ def describe(folder: str,
         people=max(1, people),
         frames=frames,
         taps=taps,
-        splits=splits,
+        splits=dict(splits),
         use=use,
-        schedule='short' if splits.get(use.get('train'), 0) < SHORT
+        schedule='short' if splits.get(use.get('train', ''), 0) < SHORT
         else 'paper')
 
 
@@ -142,6 +142,9 @@ def read_old_facts(folder: str) -> Facts:
 
     Args:
         folder: The dataset folder, or any with an ``annotations.pkl``.
+
+    Returns:
+        The facts.
 
     Raises:
         FileNotFoundError: If it is no dataset folder.

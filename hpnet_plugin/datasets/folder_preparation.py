@@ -51,7 +51,7 @@ def prepare_folder(rule: str,
             where there are any, they divide.
         source: See :func:`hpnet_plugin.datasets.sources.find`.
         leave_out: Clips to leave out.
-        expected: Clips that should be there; by default those of the lists.
+        expected: Clips that should be there, by default those of the lists.
         shares: Of chance.
         earlier: A folder that was prepared before.
 
@@ -59,13 +59,9 @@ def prepare_folder(rule: str,
         The preparation.
 
     Raises:
-        PreparationError: If the source has no labels, or not the folders that
-            the rule needs; if a share is no share.
+        PreparationError: If labels or folders are missing.
     """
-    for name, share in zip(('test', 'val'), shares):
-        if not 0 <= share < 1:
-            raise PreparationError(f'the share that forms {name} must be '
-                                   f'from 0 to below 1, got {share}')
+    _check(shares)
     if rule == FOLDERS and not lists:
         clips, parts = _by_folders(str(source))
     else:
@@ -96,11 +92,17 @@ def prepare_folder(rule: str,
         if 'val' in parts:
             parts[TRAIN_FULL] = sorted(parts['train'] + parts['val'])
     parts = _complete(parts, set(names), labels, shares, counts)
-    return result(clips, labels, classes, parts,
-                  [(name, len(parts[name]), counts.get(name))
-                   for name in parts],
+    rows = [(name, len(parts[name]), counts.get(name)) for name in parts]
+    return result(clips, labels, classes, parts, rows,
                   bare_names(expected or ()) - leave_out,
                   notes)._replace(rule=how)
+
+
+def _check(shares: Shares) -> None:
+    for name, share in (('test', shares.test), ('val', shares.val)):
+        if not 0 <= share < 1:
+            raise PreparationError(f'the share that forms {name} must be '
+                                   f'from 0 to below 1, got {share}')
 
 
 def _complete(parts: Mapping[str, list[str]], inside: set[str],

@@ -104,7 +104,7 @@ def write_poses(poses: Poses, path: str,
                     'not seen has score 0 and coordinates 0')
     by_bare = {bare_name(name): name for names in splits.values()
                for name in names}
-    annotations = {}
+    annotations: dict[str, dict[str, Any]] = {}
     for name, annotation in poses.annotations.items():
         name = by_bare.get(bare_name(name), name)
         annotations[name] = dict(annotation, frame_dir=name)
@@ -168,7 +168,8 @@ class GivenJoints(JointsSource):
         if len(counts) > 1:
             raise ImportedPosesError(
                 f'clips with {sorted(counts)} joints a person in one file')
-        super().__init__(clips, name, sha256, LAYOUTS.get(*counts, 'unknown'))
+        super().__init__(clips, name, sha256,
+                         LAYOUTS.get(min(counts, default=0), 'unknown'))
 
     @classmethod
     def read(cls, path: str) -> GivenJoints:
@@ -271,7 +272,7 @@ def _converted(item: Mapping[str, Any], path: str) -> dict[str, Any]:
         raise ImportedPosesError(
             f'{path}: keypoint of {name} has the shape {keypoint.shape}; '
             'expected (people, frames, joints, 2 or 3)')
-    found = dict(
+    found: dict[str, Any] = dict(
         frame_dir=name,
         label=int(item.get('label', -1)),
         total_frames=int(item.get('total_frames', keypoint.shape[1])),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import difflib
 import os.path as osp
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..files import VIDEO_SUFFIXES
 from .clips import SourceClip, SourceError, few, numbered_lines
@@ -36,10 +36,10 @@ def read_labels(path: str) -> dict[str, str]:
     return labels
 
 
-def assign_labels(clips: Iterable[SourceClip],
+def assign_labels(clips: Sequence[SourceClip],
                   labels: Mapping[str, str] | None = None,
-                  classes: Sequence[str] | None = None
-                  ) -> tuple[dict[str, int], Sequence[str] | None]:
+                  classes: list[str] | None = None
+                  ) -> tuple[dict[str, int], list[str] | None]:
     """Number of the class of each clip.
 
     Args:
@@ -77,7 +77,7 @@ def assign_labels(clips: Iterable[SourceClip],
         elif label.isdecimal() and (classes is None
                                     or int(label) < len(classes)):
             assigned[name] = int(label)
-        elif label.isdecimal():
+        elif classes is not None and label.isdecimal():
             raise SourceError(
                 f'clip {name!r} has label {label}, out of range: there are '
                 f'{len(classes)} classes, 0 to {len(classes) - 1}')

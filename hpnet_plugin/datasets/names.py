@@ -82,7 +82,14 @@ def write_names(out: str, clips: Sequence[SourceClip],
 
 
 def place(path: str) -> tuple[str, str]:
-    """What tells videos of one name apart: folder, and name of the file."""
+    """What tells videos of one name apart: folder, and name of the file.
+
+    Args:
+        path: Of the video.
+
+    Returns:
+        Name of its folder, and its own without suffix.
+    """
     folder, file = osp.split(osp.abspath(path))
     return osp.basename(folder), osp.splitext(file)[0]
 

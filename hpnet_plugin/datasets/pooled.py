@@ -50,6 +50,9 @@ class PooledDataset(PoseDataset):
     def load_data_list(self) -> list[dict]:
         """See ``PoseDataset``.
 
+        Returns:
+            What is known of each clip.
+
         Raises:
             KeyError: If there is no such split.
         """
@@ -57,7 +60,7 @@ class PooledDataset(PoseDataset):
         try:
             if not loads and not osp.isdir(self.store_root):
                 raise FileNotFoundError(f'there is no {self.store_root}')
-            clips = read_clip_list(self.ann_file)
+            clips = read_clip_list(self.ann_file or '')
         except (FileNotFoundError, OutdatedClipListError) as error:
             MMLogger.get_current_instance().info(
                 f'{error}: all joints of {self.ann_file} are read into memory')
@@ -79,10 +82,17 @@ class PooledDataset(PoseDataset):
     @property
     def store_root(self) -> str:
         """The folder of the feature store, beside the annotations."""
-        return osp.join(osp.dirname(self.ann_file), 'features')
+        return osp.join(osp.dirname(self.ann_file or ''), 'features')
 
     def get_data_info(self, idx: int) -> dict:
-        """See ``PoseDataset``; joints are copies, which may be changed."""
+        """See ``PoseDataset``; joints are copies, which may be changed.
+
+        Args:
+            idx: Number of the clip.
+
+        Returns:
+            What is known of it.
+        """
         info = super().get_data_info(idx)
         if self._reads_joints:
             if self._store is None:
@@ -94,6 +104,12 @@ class PooledDataset(PoseDataset):
 
     def prepare_data(self, idx: int) -> Any:
         """See ``BaseDataset``.
+
+        Args:
+            idx: Number of the clip.
+
+        Returns:
+            What the pipeline makes of it.
 
         Raises:
             KeyError: If a transform needs joints that are not read.

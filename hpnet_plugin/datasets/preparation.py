@@ -32,11 +32,9 @@ def prepare(dataset: str, splits: list[str], source: str | list[SourceClip],
     Args:
         dataset: A benchmark of :mod:`hpnet_plugin.datasets.benchmarks`, whose
             clips are labelled and split by their names; or ``'folder'``,
-            anything else: labels are those of the source, one subfolder a
-            class or "video label" a line.
+            anything else, labelled by subfolder or "video label" a line.
         splits: What to make; several of one benchmark form one dataset, as
-            ``xsub_train``, ``xsub_val``, ``xsub_test``, ``xsub_train_full``,
-            ``xview_train`` and so on. Each is
+            ``xsub_train``, ``xsub_val``, ``xview_train`` and so on. Each is
 
             - a split of the benchmark;
             - ``NAME=FILE``: the clips that a list names, see
@@ -63,7 +61,7 @@ def prepare(dataset: str, splits: list[str], source: str | list[SourceClip],
             same seed stay where they are.
 
     Returns:
-        Nothing is written yet.
+        The clips, divided; nothing is written yet.
 
     Raises:
         ValueError: If the source, a name or a split is not as it should be.

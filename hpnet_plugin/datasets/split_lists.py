@@ -19,6 +19,9 @@ def read_split_lists(path: str) -> dict[str, list[str]]:
     Args:
         path: JSON, ``{"train": [clip, ...], "test": [...]}``.
 
+    Returns:
+        Split to clip names.
+
     Raises:
         SourceError: If it is none.
     """
@@ -71,10 +74,11 @@ def read_splits(path: str, clips: list[SourceClip]) -> dict[str, list[str]]:
             raise SourceError(f'{path}: split {split!r} names clips twice: '
                               f'{few(twice)}')
     for (one, names), (other, others) in combinations(splits.items(), 2):
-        parts = [_PART.fullmatch(split) for split in (one, other)]
-        if not all(parts) or parts[0][1] != parts[1][1] or \
-                'train_full' in (parts[0][2], parts[1][2]) and \
-                'test' not in (parts[0][2], parts[1][2]):
+        first, second = _PART.fullmatch(one), _PART.fullmatch(other)
+        if not first or not second or first[1] != second[1]:
+            continue  # of other protocols
+        if 'train_full' in (first[2], second[2]) and \
+                'test' not in (first[2], second[2]):
             continue
         both = sorted(set(names) & set(others))
         if both:

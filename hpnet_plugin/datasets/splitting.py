@@ -82,21 +82,21 @@ def divide(names: Iterable[str],
                         'No labels are given (--labels, or one subfolder a '
                         'class): all clips are in the split test. They can '
                         'be predicted (mim test ... --dump), not trained on.')
-    earlier = {part: set(members) for part, members in (earlier
-                                                        or {}).items()}
+    before = {part: set(members)
+              for part, members in (earlier or {}).items()}
     rule = dict(rule or {})
     seed = rule.get('seed', seed)
     found = ()
     if rule.get('by') == 'name' or not rule and by_name:
         found = find_groups(names, rule.get('field'))
     for field, groups in found:
-        splits = _split(names, labels, groups, seed, test, val, earlier)
+        splits = _split(names, labels, groups, seed, test, val, before)
         if rule or _covers(splits, labels):
             rule = dict(by='name', field=field, seed=seed)
             break
     else:
         groups = {name: name for name in names}
-        splits = _split(names, labels, groups, seed, test, val, earlier)
+        splits = _split(names, labels, groups, seed, test, val, before)
         rule = dict(by='chance', seed=seed)
     splits = {part: members for part, members in splits.items() if members}
     return Division(splits, rule, _say(splits, labels, groups, rule))
@@ -169,7 +169,7 @@ def find_groups(names: Sequence[str], field: str | None = None
     Returns:
         Field, and clip to group; that to be preferred first.
     """
-    patterns = {
+    patterns: dict[str, tuple[re.Pattern[str], str | int]] = {
         f'{entry.subject} ({benchmark})': (entry.pattern, entry.subject)
         for benchmark, entry in BENCHMARKS.items()}
     patterns.update({name: (pattern, 1)

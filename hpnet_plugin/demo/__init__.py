@@ -1,5 +1,7 @@
-"""Moving people drawn from scratch: the data of ``make demo``.
+"""Synthetic moving people: the data of ``make demo``.
 
 ``figure`` turns actions into joints in space, ``drawing`` turns joints into
-pixels, ``people`` makes clips, data sets and training crops of both.
+pixels, ``actors`` places them in a picture; ``people`` makes clips and
+datasets of both, ``crops`` what a pose net is trained on, ``long_video`` one
+video of many actions.
 """

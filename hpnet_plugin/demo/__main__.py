@@ -9,10 +9,12 @@ one video of many actions, with their true times.
 import argparse
 import sys
 
-from . import long_video, people
+from . import long_video
+from .actors import ACTIONS
+from .people import make_dataset
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m hpnet_plugin.demo',
@@ -37,7 +39,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
+def main() -> int:
     """Run the tool; return its exit status."""
     args = parse_args()
     try:
@@ -47,12 +49,12 @@ def main():
             print(f'{truth["duration"]:.1f} s of video with '
                   f'{len(truth["segments"])} actions in {args.out}')
             return 0
-        people.make_dataset(args.out, args.clips, args.test_share,
-                            args.length, args.seed, args.workers)
+        make_dataset(args.out, args.clips, args.test_share,
+                     args.length, args.seed, args.workers)
     except (FileExistsError, ValueError) as error:
         print(f'hpnet_plugin.demo: {error}', file=sys.stderr)
         return 2
-    clips = args.clips * len(people.ACTIONS)
+    clips = args.clips * len(ACTIONS)
     print(f'{clips} clips of {args.length} frames in {args.out}')
     return 0
 

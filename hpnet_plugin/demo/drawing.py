@@ -3,37 +3,49 @@
 Colours are RGB; places are pixels (x, y), whole numbers at a pixel's middle;
 `unit` is the body's height in pixels.
 """
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _BITS = 4  # OpenCV draws at 1/16 pixel
 _ONE = 1 << _BITS
 
 THINGS = ('cup', 'phone', 'box', 'bag', 'ball', 'stick')
+Wear = dict[str, Any]  # colours and cuts, see wardrobe
+Thing = tuple[str, 'ArrayLike']  # one of THINGS and its colour
 
 
-def _fixed(points):
+def _fixed(points: ArrayLike) -> np.ndarray:
     return np.round(np.asarray(points) * _ONE).astype(np.int32)
 
 
-def _colour(rgb):
+def _colour(rgb: ArrayLike) -> tuple[int, ...]:
     return tuple(int(v) for v in np.clip(rgb, 0, 255))
 
 
-def disc(image, centre, radius, rgb):
+def disc(image: np.ndarray, centre: ArrayLike, radius: float, rgb: ArrayLike
+         ) -> None:
     """Fill a circle, smooth at its edge."""
     cv2.circle(image, tuple(_fixed(centre).tolist()),
                max(int(_fixed(radius)), _ONE // 2), _colour(rgb), -1,
                cv2.LINE_AA, _BITS)
 
 
-def polygon(image, points, rgb):
+def polygon(image: np.ndarray, points: ArrayLike, rgb: ArrayLike) -> None:
     """Fill a convex polygon (N, 2), smooth at its edge."""
     cv2.fillConvexPoly(image, _fixed(points), _colour(rgb), cv2.LINE_AA,
                        _BITS)
 
 
-def capsule(image, a, b, radius_a, radius_b, rgb):
+def capsule(image: np.ndarray, a: ArrayLike, b: ArrayLike, radius_a: float,
+            radius_b: float, rgb: ArrayLike) -> None:
     """Draw a rounded limb from a to b, lit from the upper left."""
     a, b, rgb = np.asarray(a), np.asarray(b), np.asarray(rgb, float)
     along = b - a
@@ -49,7 +61,7 @@ def capsule(image, a, b, radius_a, radius_b, rgb):
 
 
 # ------------------------------------------------------------------ the place
-def room(rng, width, height):
+def room(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Draw an empty place: wall and floor or sky and grass, with furniture.
 
     Returns:
@@ -83,9 +95,9 @@ def room(rng, width, height):
 
 
 # ----------------------------------------------------------------- the person
-def wardrobe(rng):
+def wardrobe(rng: np.random.Generator) -> Wear:
     """Choose what a person wears and looks like: a dict of colours, cuts."""
-    def cloth():
+    def cloth() -> np.ndarray:
         return rng.uniform(25, 205) + rng.uniform(-55, 55, 3)
 
     skin = np.array([224, 178, 148]) * rng.uniform(.42, 1.06)
@@ -103,14 +115,16 @@ def wardrobe(rng):
         stripe=cloth() if rng.random() < .4 else None)
 
 
-def _head(image, head, joints, gaze, unit, girth, wear, up):
+def _head(image: np.ndarray, head: np.ndarray, joints: np.ndarray,
+          gaze: np.ndarray, unit: float, girth: float, wear: Wear,
+          up: np.ndarray) -> None:
     """Draw skull, hair and face; the face turns away with the gaze."""
     centre = head[:2]
     radius = .066 * unit * (.94 + .06 * girth)
     right = np.array([-up[1], up[0]])
     angle = np.degrees(np.arctan2(up[0], -up[1]))
 
-    def oval(place, rx, ry, rgb):
+    def oval(place: np.ndarray, rx: float, ry: float, rgb: ArrayLike) -> None:
         cv2.ellipse(image, tuple(_fixed(place).tolist()),
                     tuple(_fixed([rx, ry]).tolist()), angle, 0, 360,
                     _colour(rgb), -1, cv2.LINE_AA, _BITS)
@@ -144,7 +158,8 @@ def _head(image, head, joints, gaze, unit, girth, wear, up):
                             mouth - .008 * unit * up], (150, 60, 60))
 
 
-def _torso(image, joints, unit, girth, wear):
+def _torso(image: np.ndarray, joints: np.ndarray, unit: float, girth: float,
+           wear: Wear) -> None:
     shoulders, hips = joints[5:7, :2], joints[11:13, :2]
     r_top, r_low = .036 * unit * girth, .05 * unit * girth
     neck, waist = shoulders.mean(0), hips.mean(0)
@@ -153,7 +168,7 @@ def _torso(image, joints, unit, girth, wear):
     top = shoulders - .03 * (neck - waist)
     bottom = hips + .14 * (neck - waist)
 
-    def trunk(size, shift, light):
+    def trunk(size: float, shift: float, light: float) -> None:
         rims = [(p, size * r) for p, r in ((top[0], r_top), (top[1], r_top),
                                            (bottom[0], r_low),
                                            (bottom[1], r_low))]
@@ -172,53 +187,24 @@ def _torso(image, joints, unit, girth, wear):
             capsule(image, a, b, .4 * r_top, .4 * r_top, wear['stripe'])
 
 
-def _thing(image, kind, rgb, hands, elbows, up, unit):
+def _thing(image: np.ndarray, kind: str, rgb: ArrayLike, hands: np.ndarray,
+           elbows: np.ndarray, up: np.ndarray, unit: float) -> None:
     """Draw what is held.
 
     Small things sit in the first hand, large ones between both.
     """
     hand = hands[0, :2]
-    along = hand - elbows[0, :2]
-    along = along / max(np.hypot(*along), 1e-3)
-    right = np.array([-up[1], up[0]])
+    along = _upwards(hand - elbows[0, :2])
     rgb = np.asarray(rgb, float)
-    if kind == 'cup':
-        foot, rim = hand - .045 * unit * up, hand + .1 * unit * up
-        w, v = .04 * unit * right, .056 * unit * right
-        polygon(image, [foot - w, foot + w, rim + v, rim - v], rgb * .75)
-        polygon(image, [foot - .8 * w, foot + .1 * w, rim + .1 * v,
-                        rim - .8 * v], rgb)
-        polygon(image, [rim - v, rim + v, rim + .8 * v + .015 * unit * up,
-                        rim - .8 * v + .015 * unit * up], rgb * .3 + 175)
-    elif kind == 'phone':
-        low, top = hand - .045 * unit * up, hand + .1 * unit * up
-        w = .045 * unit * right
-        polygon(image, [low - w, low + w, top + w, top - w], rgb * .6)
-        polygon(image, [low - .75 * w + .01 * unit * up,
-                        low + .75 * w + .01 * unit * up,
-                        top + .75 * w - .012 * unit * up,
-                        top - .75 * w - .012 * unit * up], rgb)
-    elif kind in ('box', 'bag'):
+    if kind in ('box', 'bag'):
         middle = hands[:2, :2].mean(0) - .02 * unit * up
+        right = np.array([-up[1], up[0]])
         w, h = .115 * unit * right, .085 * unit * up
-        if kind == 'box':
-            polygon(image, [middle - w - h, middle + w - h, middle + w + h,
-                            middle - w + h], rgb * .8)
-            polygon(image, [middle - w + .62 * h, middle + w + .62 * h,
-                            middle + w + h, middle - w + h], rgb * 1.15)
-            polygon(image, [middle - .16 * w - h, middle + .16 * w - h,
-                            middle + .16 * w + h, middle - .16 * w + h],
-                    rgb * .5 + 105)
-        else:
-            polygon(image, [middle - w - h, middle + w - h,
-                            middle + .8 * w + .8 * h,
-                            middle - .8 * w + .8 * h], rgb * .8)
-            polygon(image, [middle - .8 * w - .8 * h, middle - .8 * h,
-                            middle + .7 * h, middle - .7 * w + .7 * h], rgb)
-            for sign in (-1, 1):
-                foot = middle + .8 * h + sign * .45 * w
-                disc(image, foot, .026 * unit, rgb * .55)
-                disc(image, foot, .012 * unit, rgb)
+        draw = _box if kind == 'box' else _bag
+        draw(image, middle, w, h, unit, rgb)
+    elif kind in ('cup', 'phone'):
+        draw = _cup if kind == 'cup' else _phone
+        draw(image, hand, np.array([-up[1], up[0]]), up, unit, rgb)
     elif kind == 'ball':
         centre = hand + .045 * unit * along
         disc(image, centre, .06 * unit, rgb * .75)
@@ -229,96 +215,157 @@ def _thing(image, kind, rgb, hands, elbows, up, unit):
         capsule(image, tail, tip, .013 * unit, .01 * unit, rgb)
 
 
-def person(image, joints, head, toes, gaze, unit, girth, wear, thing=None,
-           hold=1):
+def _cup(image: np.ndarray, hand: np.ndarray, right: np.ndarray,
+         up: np.ndarray, unit: float, rgb: np.ndarray) -> None:
+    foot, rim = hand - .045 * unit * up, hand + .1 * unit * up
+    w, v = .04 * unit * right, .056 * unit * right
+    polygon(image, [foot - w, foot + w, rim + v, rim - v], rgb * .75)
+    polygon(image, [foot - .8 * w, foot + .1 * w, rim + .1 * v,
+                    rim - .8 * v], rgb)
+    polygon(image, [rim - v, rim + v, rim + .8 * v + .015 * unit * up,
+                    rim - .8 * v + .015 * unit * up], rgb * .3 + 175)
+
+
+def _phone(image: np.ndarray, hand: np.ndarray, right: np.ndarray,
+           up: np.ndarray, unit: float, rgb: np.ndarray) -> None:
+    low, top = hand - .045 * unit * up, hand + .1 * unit * up
+    w = .045 * unit * right
+    polygon(image, [low - w, low + w, top + w, top - w], rgb * .6)
+    polygon(image, [low - .75 * w + .01 * unit * up,
+                    low + .75 * w + .01 * unit * up,
+                    top + .75 * w - .012 * unit * up,
+                    top - .75 * w - .012 * unit * up], rgb)
+
+
+def _box(image: np.ndarray, middle: np.ndarray, w: np.ndarray,
+         h: np.ndarray, unit: float, rgb: np.ndarray) -> None:
+    polygon(image, [middle - w - h, middle + w - h, middle + w + h,
+                    middle - w + h], rgb * .8)
+    polygon(image, [middle - w + .62 * h, middle + w + .62 * h,
+                    middle + w + h, middle - w + h], rgb * 1.15)
+    polygon(image, [middle - .16 * w - h, middle + .16 * w - h,
+                    middle + .16 * w + h, middle - .16 * w + h],
+            rgb * .5 + 105)
+
+
+def _bag(image: np.ndarray, middle: np.ndarray, w: np.ndarray,
+         h: np.ndarray, unit: float, rgb: np.ndarray) -> None:
+    polygon(image, [middle - w - h, middle + w - h,
+                    middle + .8 * w + .8 * h,
+                    middle - .8 * w + .8 * h], rgb * .8)
+    polygon(image, [middle - .8 * w - .8 * h, middle - .8 * h,
+                    middle + .7 * h, middle - .7 * w + .7 * h], rgb)
+    for sign in (-1, 1):
+        foot = middle + .8 * h + sign * .45 * w
+        disc(image, foot, .026 * unit, rgb * .55)
+        disc(image, foot, .012 * unit, rgb)
+
+
+class Part(NamedTuple):
+    """Something to draw, and how far towards the viewer it is."""
+    depth: float
+    draw: Callable[[], None]
+
+
+def _side(image: np.ndarray, side: int, joints: np.ndarray,
+          hand: np.ndarray, toe: np.ndarray, scale: float, wear: Wear
+          ) -> Iterator[Part]:
+    """Arm and leg of a side, 0 left or 1 right."""
+    shoulder, elbow, wrist = joints[[5 + side, 7 + side, 9 + side]]
+    hip, knee, ankle = joints[[11 + side, 13 + side, 15 + side]]
+    lower_arm = wear['shirt'] if wear['sleeve'] else wear['skin']
+    lower_leg = wear['skin'] if wear['shorts'] else wear['trousers']
+
+    def limb(a: np.ndarray, b: np.ndarray, radius_a: float, radius_b: float,
+             rgb: ArrayLike) -> None:
+        capsule(image, a[:2], b[:2], radius_a * scale, radius_b * scale, rgb)
+
+    def arm() -> None:
+        limb(shoulder, elbow, .04, .03, wear['shirt'])
+
+    def forearm() -> None:
+        limb(elbow, wrist, .029, .022, lower_arm)
+        limb(wrist, hand, .024, .027, wear['skin'])
+
+    def thigh() -> None:
+        limb(hip, knee, .054, .041, wear['trousers'])
+
+    def shank() -> None:
+        limb(knee, ankle, .04, .027, lower_leg)
+        limb(ankle, toe, .03, .024, wear['shoes'])
+
+    for a, b, draw in ((shoulder, elbow, arm), (elbow, wrist, forearm),
+                       (hip, knee, thigh), (knee, ankle, shank)):
+        yield Part(np.mean([a[2], b[2]]), draw)
+
+
+def _held(image: np.ndarray, thing: Thing, hold: int, joints: np.ndarray,
+          hands: np.ndarray, up: np.ndarray, unit: float) -> Part:
+    """What is held, behind the hands that hold it.
+
+    So their joints are as visible with it as without it.
+    """
+    kind, rgb = thing
+    order, large = [hold, 1 - hold], kind in ('box', 'bag')
+    depth = joints[7:11, 2].reshape(2, 2).mean(0).min() if large else \
+        joints[[7 + hold, 9 + hold], 2].mean()
+
+    def draw() -> None:
+        _thing(image, kind, rgb, hands[order], joints[[7, 8]][order],
+               up if large else np.array([0., -1.]), unit)
+
+    return Part(depth - .001 * unit, draw)
+
+
+def _upwards(vector: np.ndarray) -> np.ndarray:
+    return vector / max(np.hypot(*vector), 1e-3)
+
+
+def person(image: np.ndarray, joints: np.ndarray, head: np.ndarray,
+           toes: np.ndarray, gaze: np.ndarray, unit: float, girth: float,
+           wear: Wear, thing: Thing | None = None, hold: int = 1) -> None:
     """Draw one person, the far parts first.
 
     Args:
-        image (np.ndarray): (H, W, 3) uint8, drawn upon.
-        joints (np.ndarray): (17, 3) COCO-17, x and y in pixels, z in pixels
-            towards the viewer.
-        head (np.ndarray): (3,) middle of the head, likewise.
-        toes (np.ndarray): (2, 3) likewise.
-        gaze (np.ndarray): (3,) unit vector, where the face points.
-        unit (float): height of the body in pixels.
-        girth (float): factor on the thickness of all parts.
-        wear (dict): what :func:`wardrobe` gave.
-        thing (tuple, optional): kind (one of `THINGS`) and colour of what is
-            held.
-        hold (int): the hand that holds it, 0 left, 1 right.
+        image: (H, W, 3) uint8, drawn upon.
+        joints: (17, 3) COCO-17, x and y in pixels, z in pixels towards the
+            viewer.
+        head: (3,) middle of the head, likewise.
+        toes: (2, 3) likewise.
+        gaze: (3,) unit vector, where the face points.
+        unit: height of the body in pixels.
+        girth: factor on the thickness of all parts.
+        wear: what :func:`wardrobe` gave.
+        thing: kind (one of `THINGS`) and colour of what is held.
+        hold: the hand that holds it, 0 left, 1 right.
     """
-    spine = joints[5:7, :2].mean(0) - joints[11:13, :2].mean(0)
-    up = spine / max(np.hypot(*spine), 1e-3)
-    face_up = head[:2] - joints[5:7, :2].mean(0)
-    face_up = face_up / max(np.hypot(*face_up), 1e-3)
-    scale = unit * girth
+    shoulders, scale = joints[5:7].mean(0), unit * girth
+    hands = joints[9:11] + .12 * (joints[9:11] - joints[7:9])
 
-    def limb(first, second, radius_a, radius_b, rgb):
-        capsule(image, joints[first, :2], joints[second, :2],
-                radius_a * scale, radius_b * scale, rgb)
-
-    hands = np.zeros((2, 3))
-    for side in (0, 1):
-        along = joints[9 + side] - joints[7 + side]
-        hands[side] = joints[9 + side] + .12 * along
-    parts = []
-    for side in (0, 1):
-        shoulder, elbow, wrist = 5 + side, 7 + side, 9 + side
-        hip, knee, ankle = 11 + side, 13 + side, 15 + side
-        lower_arm = wear['shirt'] if wear['sleeve'] else wear['skin']
-        lower_leg = wear['skin'] if wear['shorts'] else wear['trousers']
-
-        def arm(a=shoulder, b=elbow):
-            limb(a, b, .04, .03, wear['shirt'])
-
-        def forearm(a=elbow, b=wrist, rgb=lower_arm, hand=side):
-            limb(a, b, .029, .022, rgb)
-            capsule(image, joints[b, :2], hands[hand, :2], .024 * scale,
-                    .027 * scale, wear['skin'])
-
-        def thigh(a=hip, b=knee):
-            limb(a, b, .054, .041, wear['trousers'])
-
-        def shank(a=knee, b=ankle, rgb=lower_leg, foot=side):
-            limb(a, b, .04, .027, rgb)
-            capsule(image, joints[b, :2], toes[foot, :2], .03 * scale,
-                    .024 * scale, wear['shoes'])
-
-        parts += [(joints[[shoulder, elbow], 2].mean(), arm),
-                  (joints[[elbow, wrist], 2].mean(), forearm),
-                  (joints[[hip, knee], 2].mean(), thigh),
-                  (joints[[knee, ankle], 2].mean() - .01 * unit, shank)]
-
-    def trunk():
+    def trunk() -> None:
         _torso(image, joints, unit, girth, wear)
 
-    def skull():
-        neck = joints[5:7].mean(0)
-        capsule(image, neck[:2], head[:2], .03 * scale, .03 * scale,
+    def skull() -> None:
+        capsule(image, shoulders[:2], head[:2], .03 * scale, .03 * scale,
                 wear['skin'] * .9)
-        _head(image, head, joints, gaze, unit, girth, wear, face_up)
+        _head(image, head, joints, gaze, unit, girth, wear,
+              _upwards(head[:2] - joints[5:7, :2].mean(0)))
 
-    parts += [(joints[[5, 6, 11, 12], 2].mean(), trunk), (head[2], skull)]
+    parts = []
+    for side in (0, 1):
+        *others, shank = _side(image, side, joints, hands[side], toes[side],
+                               scale, wear)
+        parts += [*others, shank._replace(depth=shank.depth - .01 * unit)]
+    parts += [Part(joints[[5, 6, 11, 12], 2].mean(), trunk),
+              Part(head[2], skull)]
     if thing is not None:
-        kind, rgb = thing
-        order = [hold, 1 - hold]
-        # behind the hands that hold it, so that their joints are as visible
-        # with it as without it
-        depth = joints[[7 + hold, 9 + hold], 2].mean() - .001 * unit
-        if kind in ('box', 'bag'):
-            depth = joints[7:11, 2].reshape(2, 2).mean(0).min() - .001 * unit
-
-        def held():
-            _thing(image, kind, rgb, hands[order],
-                   joints[[7, 8]][order], up if kind in ('box', 'bag') else
-                   np.array([0., -1.]), unit)
-
-        parts.append((depth, held))
-    for _, draw in sorted(parts, key=lambda part: part[0]):
-        draw()
+        up = _upwards(joints[5:7, :2].mean(0) - joints[11:13, :2].mean(0))
+        parts.append(_held(image, thing, hold, joints, hands, up, unit))
+    for part in sorted(parts, key=lambda part: part.depth):
+        part.draw()
 
 
-def shadow(image, centre, unit):
+def shadow(image: np.ndarray, centre: np.ndarray, unit: float) -> None:
     """Darken the floor under a person; centre (2,) in pixels."""
     x, y = np.round(centre).astype(int)
     w, h = int(.26 * unit), max(int(.05 * unit), 1)

@@ -4,7 +4,9 @@ Lengths are shares of the body's height. Space: x to the right of the picture,
 y down, z towards the viewer; the origin is on the floor between the feet.
 Body axes: forward (where the chest points), left (the person's own) and up.
 """
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +14,7 @@ import numpy as np
 # the person's left before the right.
 NUM_JOINTS = 17
 MIRROR = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
+ANKLE = .04  # its height
 SIDES = (0, 1)  # left, right: the place of a side in every (T, 2, ...) array
 
 
@@ -27,7 +30,7 @@ class Build(NamedTuple):
     girth: float  # factor on the thickness of every part
 
     @classmethod
-    def sample(cls, rng):
+    def sample(cls, rng: np.random.Generator) -> Build:
         """Draw the proportions of an adult."""
         return cls(
             shoulder=.118 * rng.uniform(.88, 1.12),
@@ -58,6 +61,9 @@ class Motion(NamedTuple):
     feet: np.ndarray  # (T, 2, 3)
 
 
+Parts = dict[str, Any]  # of a Motion, by name; not yet complete
+
+
 class Figure(NamedTuple):
     """A body in space, (T, ...) body heights."""
     joints: np.ndarray  # (T, 17, 3) COCO-17
@@ -67,20 +73,21 @@ class Figure(NamedTuple):
     build: Build
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def reach(start, target, first, second, pole):
+def reach(start: np.ndarray, target: np.ndarray, first: float, second: float,
+          pole: np.ndarray) -> tuple:
     """Bend a limb of two bones so that its end meets a target.
 
     Args:
-        start (np.ndarray): (T, 3) where the limb begins.
-        target (np.ndarray): (T, 3) where it should end; one out of reach is
+        start: (T, 3) where the limb begins.
+        target: (T, 3) where it should end; one out of reach is
             approached as far as the limb goes.
-        first (float): length of the first bone.
-        second (float): length of the second bone.
-        pole (np.ndarray): (T, 3) direction in which the joint bends out.
+        first: length of the first bone.
+        second: length of the second bone.
+        pole: (T, 3) direction in which the joint bends out.
 
     Returns:
         tuple: the middle joint and the end, (T, 3) each.
@@ -97,89 +104,120 @@ def reach(start, target, first, second, pole):
     return middle, start + length * along
 
 
-def pose(motion, build, mirrored=False):
+class _Axes(NamedTuple):
+    """Axes of a part of the body in space, (T, 3) unit vectors."""
+    forward: np.ndarray
+    left: np.ndarray
+    up: np.ndarray
+
+
+def _turned(a: np.ndarray, b: np.ndarray, angle: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """Rotate the axes a, b by an angle from a towards b."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    return c * a + s * b, c * b - s * a
+
+
+def pose(motion: Motion, build: Build, mirrored: bool = False) -> Figure:
     """Place all joints of a body that carries out a motion.
 
     Args:
-        motion (Motion): what it does in T frames.
-        build (Build): its proportions.
-        mirrored (bool): the same seen in a mirror, left and right renamed.
+        motion: what it does in T frames.
+        build: its proportions.
+        mirrored: the same seen in a mirror, left and right renamed.
 
     Returns:
-        Figure: the body in space.
+        the body in space.
     """
     sin, cos = np.sin(motion.yaw), np.cos(motion.yaw)
     zero, one = np.zeros_like(sin), np.ones_like(sin)
-    forward = np.stack([sin, zero, cos], -1)
-    left = np.stack([cos, zero, -sin], -1)
-    up = np.stack([zero, -one, zero], -1)
-
-    def turned(a, b, angle):
-        """Rotate the axes a, b by an angle from a towards b."""
-        c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-        return c * a + s * b, c * b - s * a
-
-    ankle = .04
+    body = _Axes(np.stack([sin, zero, cos], -1),
+                 np.stack([cos, zero, -sin], -1),
+                 np.stack([zero, -one, zero], -1))
     hips = np.stack([motion.place[:, 0], zero, motion.place[:, 1]], -1)
-    hips = hips + up * (build.thigh + build.shank + ankle -
-                        motion.crouch[:, None])
-    chest_up, chest_forward = turned(up, forward, motion.lean)
-    chest_up, chest_left = turned(chest_up, left, motion.tilt)
-    shoulders = hips + build.torso * chest_up
+    hips = hips + body.up * (build.thigh + build.shank + ANKLE -
+                             motion.crouch[:, None])
+    chest_up, chest_forward = _turned(body.up, body.forward, motion.lean)
+    chest_up, chest_left = _turned(chest_up, body.left, motion.tilt)
+    chest = _Axes(chest_forward, chest_left, chest_up)
+    shoulders = hips + build.torso * chest.up
 
     joints = np.zeros((len(sin), NUM_JOINTS, 3))
     toes = np.zeros((len(sin), 2, 3))
     for side in SIDES:
-        out, chest_out = (left, chest_left) if side == 0 else (-left,
-                                                               -chest_left)
-        shoulder = shoulders + build.shoulder * chest_out
-        hand = motion.hands[:, side, :, None]
-        target = (shoulders + hand[:, 0] * chest_forward +
-                  hand[:, 1] * chest_out + hand[:, 2] * chest_up)
-        elbow, wrist = reach(shoulder, target, build.upper_arm,
-                             build.forearm,
-                             .7 * chest_out - chest_up - .5 * chest_forward)
-        hip = hips + build.hip * out
-        foot = motion.feet[:, side, :, None]
-        target = (hips * [1, 0, 1] + foot[:, 0] * forward +
-                  (build.hip + foot[:, 1]) * out + (ankle + foot[:, 2]) * up)
-        knee, ankles = reach(hip, target, build.thigh, build.shank,
-                             forward + .25 * out)
-        joints[:, [5 + side, 7 + side, 9 + side]] = np.stack(
-            [shoulder, elbow, wrist], 1)
-        joints[:, [11 + side, 13 + side, 15 + side]] = np.stack(
-            [hip, knee, ankles], 1)
-        toes[:, side] = ankles + .085 * forward + .02 * out - .03 * up
-
-    face_forward, face_left = turned(chest_forward, chest_left, motion.turn)
-    face_forward, face_up = turned(face_forward, -chest_up, motion.nod)
-    face_up = -face_up
-    head = shoulders + .06 * chest_up + .085 * face_up
-    joints[:, 0] = head + .062 * face_forward - .012 * face_up
-    for side, sign in zip(SIDES, (1, -1)):
-        joints[:, 1 + side] = (head + .052 * face_forward + .018 * face_up +
-                               sign * .026 * face_left)
-        joints[:, 3 + side] = head + sign * .056 * face_left
+        joints[:, [5 + side, 7 + side, 9 + side]] = _arm(
+            side, motion, build, shoulders, chest)
+        leg = _leg(side, motion, build, hips, body)
+        joints[:, [11 + side, 13 + side, 15 + side]] = leg
+        out = body.left if side == 0 else -body.left
+        toes[:, side] = (leg[:, 2] + .085 * body.forward + .02 * out
+                         - .03 * body.up)
+    joints[:, :5], head, gaze = _face(motion, shoulders, chest)
     if mirrored:
         joints = joints[:, MIRROR] * [-1, 1, 1]
         toes = toes[:, ::-1] * [-1, 1, 1]
-        head, face_forward = head * [-1, 1, 1], face_forward * [-1, 1, 1]
-    return Figure(joints, head, toes, face_forward, build)
+        head, gaze = head * [-1, 1, 1], gaze * [-1, 1, 1]
+    return Figure(joints, head, toes, gaze, build)
+
+
+def _arm(side: int, motion: Motion, build: Build, shoulders: np.ndarray,
+         chest: _Axes) -> np.ndarray:
+    """Shoulder, elbow and wrist of a side, (T, 3, 3)."""
+    out = chest.left if side == 0 else -chest.left
+    shoulder = shoulders + build.shoulder * out
+    hand = motion.hands[:, side, :, None]
+    target = (shoulders + hand[:, 0] * chest.forward +
+              hand[:, 1] * out + hand[:, 2] * chest.up)
+    elbow, wrist = reach(shoulder, target, build.upper_arm, build.forearm,
+                         .7 * out - chest.up - .5 * chest.forward)
+    return np.stack([shoulder, elbow, wrist], 1)
+
+
+def _leg(side: int, motion: Motion, build: Build, hips: np.ndarray,
+         body: _Axes) -> np.ndarray:
+    """Hip, knee and ankle of a side, (T, 3, 3)."""
+    out = body.left if side == 0 else -body.left
+    hip = hips + build.hip * out
+    foot = motion.feet[:, side, :, None]
+    target = (hips * [1, 0, 1] + foot[:, 0] * body.forward +
+              (build.hip + foot[:, 1]) * out +
+              (ANKLE + foot[:, 2]) * body.up)
+    knee, ankle = reach(hip, target, build.thigh, build.shank,
+                        body.forward + .25 * out)
+    return np.stack([hip, knee, ankle], 1)
+
+
+def _face(motion: Motion, shoulders: np.ndarray, chest: _Axes
+          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nose, eyes and ears (T, 5, 3), middle of the head, and gaze."""
+    forward, left = _turned(chest.forward, chest.left, motion.turn)
+    forward, up = _turned(forward, -chest.up, motion.nod)
+    up = -up
+    head = shoulders + .06 * chest.up + .085 * up
+    joints = np.zeros((len(head), 5, 3))
+    joints[:, 0] = head + .062 * forward - .012 * up
+    for side, sign in zip(SIDES, (1, -1)):
+        joints[:, 1 + side] = (head + .052 * forward + .018 * up +
+                               sign * .026 * left)
+        joints[:, 3 + side] = head + sign * .056 * left
+    return joints, head, forward
 
 
 # --------------------------------------------------------------- the actions
-def _wave(rng, t, low, high):
+def _wave(rng: np.random.Generator, t: np.ndarray, low: float, high: float
+          ) -> np.ndarray:
     """A sine over time t (seconds) with a random rate (low..high, 1/s)."""
     return np.sin(2 * np.pi * (rng.uniform(low, high) * t + rng.random()))
 
 
-def _strokes(rng, t, period):
+def _strokes(rng: np.random.Generator, t: np.ndarray,
+             period: tuple[float, float]) -> np.ndarray:
     """Rise from 0 to 1, stay, fall back, rest; again after a period (s)."""
     phase = (t / rng.uniform(*period) + rng.random()) % 1
     return np.clip(1.5 * np.sin(2 * np.pi * phase) + .6, 0, 1)
 
 
-def _standing(rng, t):
+def _standing(rng: np.random.Generator, t: np.ndarray) -> Parts:
     """A body at ease: the parts of a Motion, which an action then changes."""
     many = np.ones_like(t)
     sway = .012 * _wave(rng, t, .2, .6)
@@ -201,7 +239,8 @@ def _standing(rng, t):
         feet=feet)
 
 
-def _walk(rng, t, parts):
+def _walk(rng: np.random.Generator, t: np.ndarray, parts: Parts
+          ) -> np.ndarray:
     """Let the legs walk, nearly on the spot."""
     step = 2 * np.pi * (rng.uniform(.7, 1.1) * t + rng.random())
     stride = rng.uniform(.07, .13)
@@ -214,7 +253,7 @@ def _walk(rng, t, parts):
     return step
 
 
-def raise_to_head(rng, t):
+def raise_to_head(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """One hand goes up to the head and stays there a while."""
     parts = _standing(rng, t)
     up = _strokes(rng, t, (1.6, 2.6))[:, None]
@@ -225,7 +264,7 @@ def raise_to_head(rng, t):
     return Motion(**parts)
 
 
-def carry(rng, t):
+def carry(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """Both hands hold something before the belly while the legs walk."""
     parts = _standing(rng, t)
     step = _walk(rng, t, parts)
@@ -236,7 +275,7 @@ def carry(rng, t):
     return Motion(**parts)
 
 
-def wave(rng, t):
+def wave(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """One raised hand goes from side to side."""
     parts = _standing(rng, t)
     swing = _wave(rng, t, 1.2, 2.2)
@@ -246,7 +285,7 @@ def wave(rng, t):
     return Motion(**parts)
 
 
-def pick_up(rng, t):
+def pick_up(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """Bend down until one hand is at the floor, and rise again."""
     parts = _standing(rng, t)
     down = _strokes(rng, t, (1.8, 2.8))
@@ -262,7 +301,7 @@ def pick_up(rng, t):
     return Motion(**parts)
 
 
-def kick(rng, t):
+def kick(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """One leg swings forwards and up."""
     parts = _standing(rng, t)
     parts['yaw'] = parts['yaw'] + .5 * np.sign(parts['yaw'].mean())
@@ -275,7 +314,7 @@ def kick(rng, t):
     return Motion(**parts)
 
 
-def jumping_jack(rng, t):
+def jumping_jack(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """Arms and legs spread and close."""
     parts = _standing(rng, t)
     phase = 2 * np.pi * (rng.uniform(.8, 1.3) * t + rng.random())
@@ -290,7 +329,7 @@ def jumping_jack(rng, t):
     return Motion(**parts)
 
 
-def stroll(rng, t):
+def stroll(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """Walk with swinging arms; what people in the background do."""
     parts = _standing(rng, t)
     step = _walk(rng, t, parts)
@@ -299,7 +338,7 @@ def stroll(rng, t):
     return Motion(**parts)
 
 
-def flail(rng, t):
+def flail(rng: np.random.Generator, t: np.ndarray) -> Motion:
     """Take any posture: hands and feet anywhere in reach, any bend.
 
     No action of the data set; it widens what the pose net has seen.

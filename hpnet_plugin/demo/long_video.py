@@ -1,16 +1,20 @@
 """One long video of people who do one thing after the other, and the truth.
 
 Each person keeps their body, clothes and place; postures pass into each
-other. The actions are those of the data set, see :mod:`people`.
+other. The actions are those of the data set, see :mod:`actors`.
 """
+from __future__ import annotations
+
 import json
 import os
-import shutil
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import drawing, figure, people
+from . import actors, drawing, figure
+from .folder import box_rows, new_folder
+from .people import save_video
 
 SIZE = 320, 240  # width, height
 LENGTHS = 3., 8.  # s of an action
@@ -26,24 +30,24 @@ class Stretch(NamedTuple):
     label: int
 
 
-def plan(frames, rng):
+def plan(frames: int, rng: np.random.Generator) -> list[Stretch]:
     """Actions that follow each other, each in turn as often as the others.
 
     Args:
-        frames (int): of the video.
-        rng (np.random.Generator): source of all chance.
+        frames: of the video.
+        rng: source of all chance.
 
     Returns:
         list[Stretch]: without gaps; no action follows itself.
     """
-    shortest = round(LENGTHS[0] * people.FPS)
+    shortest = round(LENGTHS[0] * actors.FPS)
     stretches, labels, start = [], [], 0
     while start < frames:
         if not labels:
-            labels = rng.permutation(len(people.ACTIONS)).tolist()
+            labels = rng.permutation(len(actors.ACTIONS)).tolist()
             if stretches and labels[-1] == stretches[-1].label:
                 labels.reverse()
-        stop = start + round(rng.uniform(*LENGTHS) * people.FPS)
+        stop = start + round(rng.uniform(*LENGTHS) * actors.FPS)
         if frames - stop < shortest:
             stop = frames
         stretches.append(Stretch(start, stop, labels.pop()))
@@ -54,7 +58,13 @@ def plan(frames, rng):
 class _Person:
     """One who acts all through the video."""
 
-    def __init__(self, seed, number, count, frames, width, height):
+    def __init__(self,
+                 seed: int,
+                 number: int,
+                 count: int,
+                 frames: int,
+                 width: int,
+                 height: int) -> None:
         self.seed = [seed, number]
         rng = np.random.default_rng(self.seed)
         self.stretches = plan(frames, rng)
@@ -64,40 +74,41 @@ class _Person:
         self.things = [
             action.thing and (action.thing[0], np.array(action.thing[1])
                               * rng.uniform(.85, 1.12))
-            for action in people.ACTIONS]
+            for action in actors.ACTIONS]
         # everybody stays in a part of the picture of their own
-        reach = [people.extent(body) for body, _ in self.bodies()]
+        reach = [actors.extent(body) for body, _ in self.bodies()]
         low, high = np.min(reach, 0), np.max(reach, 0)
-        unit, place = people.room_for(
+        unit, place = actors.room_for(
             rng, np.r_[low[:2], high[2:]], height * rng.uniform(.66, .86),
             width / count, height)
         self.unit = unit
         self.place = np.array(place) + [number * width / count, 0]
 
-    def bodies(self):
+    def bodies(self) -> Iterator[tuple[figure.Figure, int]]:
         """Yield body and label of each stretch; the same each time."""
         last = None
         for k, stretch in enumerate(self.stretches):
             rng = np.random.default_rng([*self.seed, k])
-            t = np.arange(stretch.stop - stretch.start) / people.FPS
-            motion = people.ACTIONS[stretch.label].motion(rng, t)
+            t = np.arange(stretch.stop - stretch.start) / actors.FPS
+            motion = actors.ACTIONS[stretch.label].motion(rng, t)
             if last is not None:
                 motion = _pass(last, motion)
             last = [part[-1] for part in motion]
             yield (figure.pose(motion, self.build, self.mirrored),
                    stretch.label)
 
-    def frames(self):
+    def frames(self) -> Iterator[tuple[actors.Actor, int, np.ndarray,
+                                       drawing.Thing | None]]:
         """Yield where the person is, which frame of it, and what is held."""
         for body, label in self.bodies():
-            actor = people.place(body, self.unit, self.place)
+            actor = actors.place(body, self.unit, self.place)
             for i, box in enumerate(actor.boxes()):
                 yield actor, i, box, self.things[label]
 
 
-def _pass(last, motion):
+def _pass(last: Sequence[Any], motion: figure.Motion) -> figure.Motion:
     """Let a motion begin with the posture in which another ended."""
-    count = min(round(PASSING * people.FPS), len(motion.yaw))
+    count = min(round(PASSING * actors.FPS), len(motion.yaw))
     share = (np.arange(count) + 1) / (count + 1)
     share = share**2 * (3 - 2 * share)
     parts = []
@@ -109,18 +120,19 @@ def _pass(last, motion):
     return figure.Motion(*parts)
 
 
-def _images(actors, rng, boxes):
+def _images(cast: Sequence[_Person], rng: np.random.Generator,
+            boxes: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the frames; what is true of them is added to ``boxes``."""
     width, height = SIZE
     scene = drawing.room(rng, width, height)
     light = np.float32(rng.uniform(.8, 1.12) * rng.uniform(.95, 1.05, 3))
     grain = np.float32(rng.uniform(1, 4)) * rng.standard_normal(
         (GRAINS, height, width, 3), np.float32)
-    for together in zip(*(actor.frames() for actor in actors)):
+    for together in zip(*(actor.frames() for actor in cast)):
         image = scene.copy()
         for one, i, *_ in together:
             drawing.shadow(image, one.floor[i], one.unit)
-        for person, (one, i, _, thing) in zip(actors, together):
+        for person, (one, i, _, thing) in zip(cast, together):
             one.draw(image, i, person.wear, thing,
                      0 if person.mirrored else 1)
         boxes.append(np.float32([box for *_, box, _ in together]))
@@ -129,7 +141,8 @@ def _images(actors, rng, boxes):
         yield np.clip(image * light + noise, 0, 255).astype(np.uint8)
 
 
-def make_long_video(root, minutes=10., count=1, seed=0):
+def make_long_video(root: str | os.PathLike[str], minutes: float = 10.,
+                    count: int = 1, seed: int = 0) -> dict:
     """Write one video of many actions, with their true times.
 
     The folder gets ``video.mp4``; ``segments.json`` ({"fps", "duration",
@@ -140,10 +153,10 @@ def make_long_video(root, minutes=10., count=1, seed=0):
     with them.
 
     Args:
-        root (str | os.PathLike): the folder; it appears only when complete.
-        minutes (float): length of the video.
-        count (int): people, side by side, each with actions of their own.
-        seed (int): seed of everything.
+        root: the folder; it appears only when complete.
+        minutes: length of the video.
+        count: people, side by side, each with actions of their own.
+        seed: seed of everything.
 
     Returns:
         dict: what ``segments.json`` holds.
@@ -152,38 +165,28 @@ def make_long_video(root, minutes=10., count=1, seed=0):
         FileExistsError: the folder is there already.
         ValueError: a number is out of range.
     """
-    root = os.fspath(root)
-    if os.path.exists(root):
-        raise FileExistsError(
-            f'{root} exists already: remove it or choose another folder')
-    if not 1 <= count <= MOST_PEOPLE:
-        raise ValueError(f'{count} people do not fit side by side: take 1 to '
-                         f'{MOST_PEOPLE}')
-    frames = round(60 * minutes * people.FPS)
-    if frames < LENGTHS[0] * people.FPS:
-        raise ValueError(f'{minutes:g} minutes are shorter than an action: '
-                         f'take {LENGTHS[0] / 60:g} or more')
-    part = f'{root}.part'
-    shutil.rmtree(part, ignore_errors=True)
-    os.makedirs(part)
-    actors = [_Person(seed, number, count, frames, *SIZE)
-              for number in range(count)]
-    boxes = []
-    people.save_video(os.path.join(part, 'video.mp4'), _images(
-        actors, np.random.default_rng([seed, count]), boxes))
-    truth = dict(
-        fps=people.FPS, duration=frames / people.FPS,
-        classes=people.CLASSES, segments=[
-            dict(track=track, start=stretch.start / people.FPS,
-                 end=stretch.stop / people.FPS,
-                 label=people.CLASSES[stretch.label])
-            for track, actor in enumerate(actors)
-            for stretch in actor.stretches])
-    rows = [[[round(float(v), 2) for v in box] + [1.0] for box in frame]
-            for frame in boxes]
-    for name, content in (('segments.json', truth),
-                          ('boxes.json', dict(video=rows))):
-        with open(os.path.join(part, name), 'w', encoding='utf-8') as file:
-            json.dump(content, file)
-    os.replace(part, root)
+    with new_folder(root) as part:
+        if not 1 <= count <= MOST_PEOPLE:
+            raise ValueError(f'{count} people do not fit side by side: take '
+                             f'1 to {MOST_PEOPLE}')
+        frames = round(60 * minutes * actors.FPS)
+        if frames < LENGTHS[0] * actors.FPS:
+            raise ValueError(f'{minutes:g} minutes are shorter than an '
+                             f'action: take {LENGTHS[0] / 60:g} or more')
+        cast = [_Person(seed, number, count, frames, *SIZE)
+                for number in range(count)]
+        boxes: list[np.ndarray] = []
+        save_video(part / 'video.mp4', _images(
+            cast, np.random.default_rng([seed, count]), boxes))
+        truth = dict(
+            fps=actors.FPS, duration=frames / actors.FPS,
+            classes=actors.CLASSES, segments=[
+                dict(track=track, start=stretch.start / actors.FPS,
+                     end=stretch.stop / actors.FPS,
+                     label=actors.CLASSES[stretch.label])
+                for track, actor in enumerate(cast)
+                for stretch in actor.stretches])
+        for name, content in (('segments.json', truth),
+                              ('boxes.json', dict(video=box_rows(boxes)))):
+            (part / name).write_text(json.dumps(content), encoding='utf-8')
     return truth

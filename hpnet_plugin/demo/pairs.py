@@ -1,15 +1,15 @@
 """What joints cannot tell: the thing held by one of a pair of actions."""
 import numpy as np
 
-from .people import PAIRS
+from .actors import PAIRS
 
 
-def pair_accuracy(scores, labels):
+def pair_accuracy(scores: np.ndarray, labels: np.ndarray) -> list[float]:
     """Choose between the two actions of each pair; chance is 50.
 
     Args:
-        scores (np.ndarray): (N, K) of all clips of the drawn data set.
-        labels (np.ndarray): (N,).
+        scores: (N, K) of all clips of the drawn data set.
+        labels: (N,).
 
     Returns:
         list[float]: For each of `PAIRS`, the share in percent of its clips

@@ -1,6 +1,10 @@
-"""Train and measure the tiny pose net on drawn people."""
+"""Train and measure the tiny pose net on synthetic people."""
+from __future__ import annotations
+
 import os
 import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -8,7 +12,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from .people import make_crop
+from .crops import Crop, make_crop
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LIMBS = slice(5, 17)  # shoulders to ankles in COCO-17
 TAP = 'backbone.stage4.0.branches.1'  # what the paper pools, and the demo
@@ -18,22 +25,27 @@ class CropDataset(Dataset):
     """Endless chance, repeatable: crop i depends on (seed, i) alone.
 
     Args:
-        length (int): number of crops.
-        seed (int): training and test need different ones.
-        jitter (float): see :func:`make_crop`.
+        length: number of crops.
+        seed: training and test need different ones.
+        jitter: see :func:`make_crop`.
         codec (optional): mmpose codec; given, crops come as samples that
-            the net trains on, else as :class:`people.Crop`.
-        size (tuple[int]): width and height of a crop in pixels.
+            the net trains on, else as :class:`Crop`.
+        size: width and height of a crop in pixels.
     """
 
-    def __init__(self, length, seed, jitter, codec=None, size=(96, 128)):
+    def __init__(self,
+                 length: int,
+                 seed: int,
+                 jitter: float,
+                 codec: Any = None,
+                 size: tuple[int] = (96, 128)) -> None:
         self.length, self.seed, self.jitter = length, seed, jitter
         self.codec, self.size = codec, size
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         rng = np.random.default_rng([self.seed, index])
         crop = make_crop(rng, self.size, jitter=self.jitter)
         if self.codec is None:
@@ -51,18 +63,18 @@ class CropDataset(Dataset):
         return dict(inputs=to_input(crop.image), data_samples=sample)
 
 
-def to_input(image):
+def to_input(image: np.ndarray) -> Tensor:
     """(h, w, 3) RGB to the (3, h, w) BGR tensor that mmpose's nets take."""
     return torch.from_numpy(image[..., ::-1].transpose(2, 0, 1).copy())
 
 
 @torch.no_grad()
-def find_joints(model, images):
+def find_joints(model: nn.Module, images: list[np.ndarray]) -> np.ndarray:
     """Joints that a top-down heatmap net of mmpose finds in crops.
 
     Args:
-        model (nn.Module): a net from ``mmpose.apis.init_model``.
-        images (list[np.ndarray]): (h, w, 3) uint8 RGB crops.
+        model: a net from ``mmpose.apis.init_model``.
+        images: (h, w, 3) uint8 RGB crops.
 
     Returns:
         np.ndarray: (N, 17, 2) pixels of the crop.
@@ -80,13 +92,14 @@ def find_joints(model, images):
     return np.stack(found)
 
 
-def pck(model, crops, share=.1):
+def pck(model: nn.Module, crops: Iterable[Crop], share: float = .1
+        ) -> np.ndarray:
     """Share of limb joints found near their place, in percent.
 
     Args:
-        model (nn.Module): a net from ``mmpose.apis.init_model``.
-        crops (Iterable[people.Crop]): pictures with their truth.
-        share (float): how near, in heights of the person's box.
+        model: a net from ``mmpose.apis.init_model``.
+        crops: pictures with their truth.
+        share: how near, in heights of the person's box.
 
     Returns:
         np.ndarray: (12,), shoulders to ankles, hidden joints included, those
@@ -111,22 +124,26 @@ class Appearance(nn.Module):
     out of reach here, the map is asked to keep its cells' colours meanwhile.
 
     Args:
-        net (nn.Module): the pose net; its input is normalised pictures.
-        tap (str): path of the module whose output is the map.
-        channels (int): of the map.
-        detail (int): colours a side of a cell.
+        net: the pose net; its input is normalised pictures.
+        tap: path of the module whose output is the map.
+        channels: of the map.
+        detail: colours a side of a cell.
     """
 
-    def __init__(self, net, tap, channels, detail=2):
+    def __init__(self,
+                 net: nn.Module,
+                 tap: str,
+                 channels: int,
+                 detail: int = 2) -> None:
         super().__init__()
         self.read = nn.Conv2d(channels, 3 * detail**2, 1)
         self.detail = detail
         self.hook = net.get_submodule(tap).register_forward_hook(self._keep)
 
-    def _keep(self, module, inputs, output):
+    def _keep(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         self.map = output
 
-    def forward(self, pictures):
+    def forward(self, pictures: Tensor) -> Tensor:
         """Mean squared error; pictures (N, 3, H, W) as the net got them."""
         h, w = self.map.shape[-2:]
         target = F.adaptive_avg_pool2d(
@@ -135,21 +152,22 @@ class Appearance(nn.Module):
                           F.pixel_unshuffle(target, self.detail))
 
 
-def train(config, steps, batch, lr, seed, workers, log=print):
-    """Train a top-down heatmap net of mmpose on drawn people.
+def train(config: str, steps: int, batch: int, lr: float, seed: int,
+          workers: int, log: Callable = print) -> nn.Module:
+    """Train a top-down heatmap net of mmpose on synthetic people.
 
     The map that the demo pools is asked to keep appearance as well, see
     :class:`Appearance`.
 
     Args:
-        config (str): config file of the net, with ``codec`` and ``model``.
-        steps (int): optimiser steps.
-        batch (int): crops a step.
-        lr (float): highest learning rate of AdamW; it rises for a tenth of
+        config: config file of the net, with ``codec`` and ``model``.
+        steps: optimiser steps.
+        batch: crops a step.
+        lr: highest learning rate of AdamW; it rises for a tenth of
             the steps and falls as a cosine.
-        seed (int): of the weights and the crops.
-        workers (int): processes that draw; 0 draws in this one.
-        log (callable): gets a line of text now and then.
+        seed: of the weights and the crops.
+        workers: processes that draw; 0 draws in this one.
+        log: gets a line of text now and then.
 
     Returns:
         nn.Module: the trained net.
@@ -190,14 +208,15 @@ def train(config, steps, batch, lr, seed, workers, log=print):
     return model.eval()
 
 
-def save_weights(model, path, **meta):
+def save_weights(model: nn.Module, path: str | os.PathLike[str], **meta: Any
+                 ) -> None:
     """Save a net's weights in half precision; the file appears whole.
 
     Loading copies them into the net's own float32 parameters.
 
     Args:
-        model (nn.Module): the net.
-        path (str | os.PathLike): the checkpoint.
+        model: the net.
+        path: the checkpoint.
         meta: plain values to keep with it.
     """
     state = {key: value.half() if value.is_floating_point() else value

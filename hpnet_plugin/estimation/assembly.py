@@ -83,14 +83,14 @@ class ClipAssembler:
         max_gap: Longest absence in frames of the video that is bridged when
             people are tracked, and filled linearly in their joints and
             features.
-        persons: ``'tracked'``: people are tracked through the clip and
-            ranked by presence and size; ``'released'``: in the source's
-            order, two for NTU's mutual actions (known from NTU's names),
-            else one, copied to the second slot. A source that says who is
-            who is followed; of its people the most present are kept.
+        persons: ``'tracked'``: people are tracked through the clip and ranked
+            by presence and size; ``'released'``: in the source's order, two
+            for NTU's mutual actions (known from NTU's names), else one, copied
+            to the second slot. A source that says who is who is followed; of
+            its people the most present are kept.
         nobody: What becomes of a clip in which nobody is found. ``'zeros'``:
-            one person, absent, all zero; ``'frame'``: one person who fills
-            the whole frame; ``'fail'``: :class:`NoPersonError`.
+            one person, absent, all zero; ``'frame'``: one person who fills the
+            whole frame; ``'fail'``: :class:`NoPersonError`.
         batch: Crops a forward of the pose net.
         budget: Bytes of crops that are held.
 
@@ -228,7 +228,8 @@ class ClipAssembler:
         """Who is in which slot: (M, T) indices into each frame's boxes."""
         boxes = [found.boxes for found in people]
         if self.source.slotted:
-            slots = np.concatenate([found.slots for found in people])
+            slots = np.concatenate([found.slots for found in people
+                                    if found.slots is not None])
             known, count = np.unique(slots, return_counts=True)
             kept = known[np.sort(np.argsort(
                 -count, kind='stable')[:self.num_people])]
@@ -279,8 +280,8 @@ def people_arrays(clip: str,
         clip: Its name, for messages.
         chosen: (M, T) int, which box of the frame each person is, -1 where
             absent.
-        poses: Frame, from 0, and box to joints (V, 2) in pixels of the
-            frame, scores (V,) and a dict of feature to (V, C).
+        poses: Frame, from 0, and box to joints (V, 2) in pixels of the frame,
+            scores (V,) and a dict of feature to (V, C).
         taps: Feature to channels, C.
         num_joints: V.
         numbers: (T,) of the frames in the video.

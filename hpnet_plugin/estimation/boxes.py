@@ -35,22 +35,45 @@ def diou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             - _squared(centres) / np.maximum(_squared(around), 1e-9))
 
 
-def _squared(vectors):
+def _squared(vectors: np.ndarray) -> np.ndarray:
     return (vectors[..., 0] * vectors[..., 0]
             + vectors[..., 1] * vectors[..., 1])
 
 
-def area(boxes):
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Areas of boxes.
+
+    Args:
+        boxes: (..., 4), x1, y1, x2, y2.
+
+    Returns:
+        (...).
+    """
     return ((boxes[..., 2] - boxes[..., 0])
             * (boxes[..., 3] - boxes[..., 1]))
 
 
-def centre_and_size(boxes):
+def centre_and_size(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of boxes, their widths and heights.
+
+    Args:
+        boxes: (K, 4), x1, y1, x2, y2.
+
+    Returns:
+        (K, 2) and (K, 2).
+    """
     return ((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2])
 
 
-def overlaps(boxes):
-    """IoU, and share of the smaller box covered, of each pair: (K, K)."""
+def overlaps(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much each pair of boxes has in common.
+
+    Args:
+        boxes: (K, 4 or more), x1, y1, x2, y2 first.
+
+    Returns:
+        IoU, and share of the smaller box that is covered: (K, K) each.
+    """
     a, b = boxes[:, None], boxes[None]
     inner = (np.minimum(a[..., 2:4], b[..., 2:4])
              - np.maximum(a[..., :2], b[..., :2])).clip(0).prod(-1)
@@ -59,8 +82,16 @@ def overlaps(boxes):
             inner / np.minimum(area[:, None], area))
 
 
-def suppressed(boxes, scores):
-    """Indices of boxes that no better one covers, best first."""
+def suppressed(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Non-maximum suppression.
+
+    Args:
+        boxes: (K, 4), x1, y1, x2, y2.
+        scores: (K,).
+
+    Returns:
+        Indices of the boxes that no better one covers, best first.
+    """
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     left, kept = np.argsort(-scores, kind='stable'), []
     while len(left):
@@ -73,7 +104,14 @@ def suppressed(boxes, scores):
     return np.array(kept, int)
 
 
-def best_first(boxes: np.ndarray) -> np.ndarray:
-    """Sort boxes (K, 5) by score; equal ones by place, so that runs agree."""
+def best_first(boxes: np.ndarray | list[list[float]]) -> np.ndarray:
+    """Sort boxes by score; equal ones by place, so that runs agree.
+
+    Args:
+        boxes: (K, 5), x1, y1, x2, y2, score.
+
+    Returns:
+        The same, float32.
+    """
     boxes = np.asarray(boxes, np.float32).reshape(-1, 5)
     return boxes[np.lexsort((boxes[:, 1], boxes[:, 0], -boxes[:, 4]))]

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from mmpose.codecs import UDPHeatmap
+    from mmpose.models.heads.base_head import BaseHead
 
+Array = np.ndarray | torch.Tensor
+# From a head's outputs to joints (N, V, 2) in crop pixels and scores (N, V).
+Decoder = Callable[..., tuple[Any, Any]]
 BORDERS = ('hrnet', 'mmpose')
 # mmpose's UDP decoder counts cells in float32, exact up to here.
 EXACT_CELLS = 2**24
 
 
-def decode_heatmaps(heatmaps: np.ndarray | Tensor, input_size: tuple[int],
-                    border: str = 'hrnet') -> tuple[np.ndarray | Tensor]:
+def decode_heatmaps(heatmaps: Array, input_size: tuple[int, int],
+                    border: str = 'hrnet') -> tuple[Array, Array]:
     """Joints of 2-D heatmaps: the maximum, moved a quarter cell uphill.
 
     The convention of HRNet, SimpleBaseline and mmpose's ``MSRAHeatmap``:
@@ -31,16 +36,15 @@ def decode_heatmaps(heatmaps: np.ndarray | Tensor, input_size: tuple[int],
     Args:
         heatmaps: (N, V, h, w).
         input_size: Width and height of the net's input.
-        border: Where a maximum is not moved. ``'hrnet'``: along an
-            axis on whose first or last cell it lies. ``'mmpose'``: as
-            ``MSRAHeatmap`` does, along an axis also on its second cell, and
-            not at all on the first cell of the other axis. Defaults to
-            ``'hrnet'``.
+        border: Where a maximum is not moved. ``'hrnet'``: along an axis on
+            whose first or last cell it lies. ``'mmpose'``: as ``MSRAHeatmap``
+            does, along an axis also on its second cell, and not at all on the
+            first cell of the other axis. Defaults to ``'hrnet'``.
 
     Returns:
-        Joints (N, V, 2) in crop pixels and the
-        maxima as scores (N, V), float32. Where no cell is positive the joint
-        is (-1, -1) cells and the score as found.
+        Joints (N, V, 2) in crop pixels and the maxima as scores (N, V),
+        float32. Where no cell is positive the joint is (-1, -1) cells and the
+        score as found.
 
     Raises:
         ValueError: If ``border`` is unknown.
@@ -66,8 +70,8 @@ def decode_heatmaps(heatmaps: np.ndarray | Tensor, input_size: tuple[int],
                    (input_size[0] / w, input_size[1] / h), (n, v))
 
 
-def decode_simcc(x: np.ndarray | Tensor, y: np.ndarray | Tensor,
-                 input_size: tuple[int]) -> tuple[np.ndarray | Tensor]:
+def decode_simcc(x: Array, y: Array, input_size: tuple[int, int]
+                 ) -> tuple[Array, Array]:
     """Joints of SimCC's two vectors a joint: the maxima over the split ratio.
 
     Args:
@@ -76,9 +80,9 @@ def decode_simcc(x: np.ndarray | Tensor, y: np.ndarray | Tensor,
         input_size: Width and height of the net's input.
 
     Returns:
-        Joints (N, V, 2) in crop pixels and
-        scores (N, V), the smaller of the two maxima, float32. Where it is not
-        positive the joint is (-1, -1) steps, as in mmpose's ``SimCCLabel``.
+        Joints (N, V, 2) in crop pixels and scores (N, V), the smaller of the
+        two maxima, float32. Where it is not positive the joint is (-1, -1)
+        steps, as in mmpose's ``SimCCLabel``.
     """
     n, v = x.shape[:2]
     (at_x, peak_x), (at_y, peak_y) = (
@@ -90,7 +94,8 @@ def decode_simcc(x: np.ndarray | Tensor, y: np.ndarray | Tensor,
                    (n, v))
 
 
-def tensor_decoder(head: nn.Module, input_size: tuple[int]) -> Callable | None:
+def tensor_decoder(head: BaseHead, input_size: tuple[int, int]
+                   ) -> Decoder | None:
     """The decoder of tensors alone that equals a head's own.
 
     Covered are ``MSRAHeatmap`` without ``unbiased`` and ``SimCCLabel``
@@ -101,9 +106,8 @@ def tensor_decoder(head: nn.Module, input_size: tuple[int]) -> Callable | None:
         input_size: Width and height of the net's input.
 
     Returns:
-        From the head's outputs, arrays or tensors, to
-        joints (N, V, 2) in crop pixels and scores (N, V); None if the head's
-        own is needed.
+        From the head's outputs, arrays or tensors, to joints (N, V, 2) in crop
+        pixels and scores (N, V); None if the head's own is needed.
     """
     from mmpose.codecs import MSRAHeatmap, SimCCLabel
     from mmpose.models.heads.base_head import BaseHead
@@ -118,8 +122,8 @@ def tensor_decoder(head: nn.Module, input_size: tuple[int]) -> Callable | None:
     return None
 
 
-def batched_decoder(head: nn.Module, input_size: tuple[int]
-                    ) -> Callable | None:
+def batched_decoder(head: BaseHead, input_size: tuple[int, int]
+                    ) -> Decoder | None:
     """The batched decoder that equals a head's own, where there is one.
 
     mmpose decodes crop by crop. Covered is what :func:`tensor_decoder` is
@@ -131,8 +135,8 @@ def batched_decoder(head: nn.Module, input_size: tuple[int]
         input_size: Width and height of the net's input.
 
     Returns:
-        From the head's outputs, tensors, to joints (N, V, 2)
-        in crop pixels and scores (N, V); None if the head's own is needed.
+        From the head's outputs, tensors, to joints (N, V, 2) in crop pixels
+        and scores (N, V); None if the head's own is needed.
     """
     from mmpose.codecs import UDPHeatmap
     from mmpose.models.heads.base_head import BaseHead
@@ -146,7 +150,8 @@ def batched_decoder(head: nn.Module, input_size: tuple[int]
     return None
 
 
-def _decode_udp(codec, heatmaps):
+def _decode_udp(codec: UDPHeatmap, heatmaps: np.ndarray
+                ) -> tuple[np.ndarray, np.ndarray]:
     """UDP decodes each joint for itself, so N crops may be one of N * V."""
     n, v, h, w = heatmaps.shape
     crops = max(1, EXACT_CELLS // (v * (h + 2) * (w + 2)))
@@ -164,7 +169,7 @@ def _decode_udp(codec, heatmaps):
             np.concatenate(scores).astype(np.float32))
 
 
-def on_host(value: Tensor) -> np.ndarray | Tensor:
+def on_host(value: torch.Tensor) -> Array:
     """A tensor of the CPU as the array over its memory; others as they are.
 
     Args:
@@ -177,17 +182,20 @@ def on_host(value: Tensor) -> np.ndarray | Tensor:
     return value.numpy() if value.device.type == 'cpu' else value
 
 
-def _module(value):
+# In what follows Any is an array or a tensor: both have what is used.
+
+
+def _module(value: Array) -> ModuleType:
     """The library of an array, for the functions that both have."""
     return np if isinstance(value, np.ndarray) else torch
 
 
-def _place(value):
+def _place(value: Array) -> torch.device | None:
     return None if isinstance(value, np.ndarray) else value.device
 
 
 @lru_cache(64)
-def _plan(h, w, device):
+def _plan(h: int, w: int, device: torch.device | None) -> tuple[Any, Any]:
     """Last cells and steps of x and y, (2, 1).
 
     Made once: a new tensor of numbers on a GPU makes the host wait for it.
@@ -197,18 +205,18 @@ def _plan(h, w, device):
         return ends, steps
     # tensors born in inference mode could not be traced for an export later
     with torch.inference_mode(False):
-        return tuple(torch.from_numpy(value).to(device)
-                     for value in (ends, steps))
+        return (torch.from_numpy(ends).to(device),
+                torch.from_numpy(steps).to(device))
 
 
-def _values(rows, at):
+def _values(rows: Any, at: Any) -> Any:
     """Values of rows (R, K) at indices (2, R): (2, R)."""
     if isinstance(rows, np.ndarray):
         return rows[np.arange(len(rows)), at]
     return rows.gather(1, at.T).T
 
 
-def _maxima(rows):
+def _maxima(rows: Any) -> tuple[Any, Any]:
     """Index and value of the first maximum of each row."""
     if isinstance(rows, np.ndarray):
         return rows.argmax(-1), rows.max(-1)
@@ -216,12 +224,13 @@ def _maxima(rows):
     return best, scores
 
 
-def _float(value):
+def _float(value: Any) -> Any:
     return value.astype(np.float32) if isinstance(
         value, np.ndarray) else value.float()
 
 
-def _joints(cells, scores, steps, shape):
+def _joints(cells: Any, scores: Any, steps: tuple[float, float],
+            shape: tuple[int, int]) -> tuple[Array, Array]:
     """Cells x and y (2, N * V) to joints in pixels, empty ones at -1."""
     xp = _module(scores)
     x, y = xp.where(scores <= 0, -1, cells)

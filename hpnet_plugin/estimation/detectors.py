@@ -104,7 +104,16 @@ class FrameDetector(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Find one person in each frame, who fills it.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         return [People(np.array(
             [[0, 0, frame.shape[1], frame.shape[0], 1]], np.float32))
             for frame in frames]

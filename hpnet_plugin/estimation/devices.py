@@ -1,4 +1,7 @@
 """Where and how a net computes: device, threads, precision."""
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -42,8 +45,8 @@ def device_of(name: str | torch.device) -> torch.device:
 
 
 @contextmanager
-def computing(device: torch.device, threads: int = 1, precision: str = 'fp32'
-              ) -> None:
+def computing(device: torch.device, threads: int = 1,
+              precision: str = 'fp32') -> Iterator[None]:
     """Settings under which a torch net runs, taken back afterwards.
 
     No gradients; ``threads`` threads on a CPU; kernels chosen by shape and
@@ -52,9 +55,9 @@ def computing(device: torch.device, threads: int = 1, precision: str = 'fp32'
     Args:
         device: The net's device.
         threads: Threads of PyTorch on the CPU. Defaults to 1.
-        precision: ``'fp32'``; ``'tf32'``, which lets a GPU's
-            convolutions round their factors to 10 bits; ``'fp16'`` or
-            ``'bf16'``, autocast. Defaults to ``'fp32'``.
+        precision: ``'fp32'``; ``'tf32'``, which lets a GPU's convolutions
+            round their factors to 10 bits; ``'fp16'`` or ``'bf16'``, autocast.
+            Defaults to ``'fp32'``.
     """
     before = torch.get_num_threads()
     if before != threads:

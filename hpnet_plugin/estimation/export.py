@@ -28,7 +28,8 @@ class _Graph(nn.Module):
 
     def __init__(self, model: nn.Module, kept: ModuleTaps) -> None:
         super().__init__()
-        self.model, self.kept = model, kept
+        self.model: Any = model
+        self.kept = kept
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         outputs = self.model.head(self.model.extract_feat(images))
@@ -44,12 +45,12 @@ def export_pose_net(model: nn.Module, kept: ModuleTaps, size: tuple[int, int],
         model: Top-down net of mmpose, in eval mode.
         kept: Its taps.
         size: Width and height of the crops.
-        key: What the graph depends on: config, weights, taps, norm.
-            Versions of the packages are added.
+        key: What the graph depends on: config, weights, taps, norm. Versions
+            of the packages are added.
 
     Returns:
-        The graph, whose batch is free, and the
-        names of its outputs: the head's, then the taps'.
+        The graph, whose batch is free, and the names of its outputs: the
+        head's, then the taps'.
 
     Raises:
         ValueError: If the net cannot be exported, or the graph computes
@@ -111,7 +112,8 @@ def _difference(data: bytes, names: list[str], images: torch.Tensor,
     """Largest difference of a graph's outputs, as a share of the largest."""
     try:
         session = open_session(data, 'the exported net', threads=1)
-        found = session.run(names, {'images': images.numpy()})
+        found = [np.asarray(value) for value in session.run(
+            names, {'images': images.numpy()})]
     except Exception:
         return np.inf
     return difference(found, expected)

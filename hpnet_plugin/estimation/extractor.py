@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from ..pooling import REGIONS, patch_at_joints, pool_at_joints
 from .geometry import crop_person, to_crop, to_frame
+from .interfaces import Features
 from .pose import PoseNet, PoseOutput, build_pose_net
 from .taps import TapError
 
@@ -24,16 +25,17 @@ EXTRAS = ('rgb', 'coordinates', 'heatmap')
 RGB_STRIDE, RGB_PATCH, HEATMAP_PATCH = 4, 5, 7
 
 
-def build_extractor(pose: str | Path, checkpoint=None,
-                    taps: Sequence[str] = (), device='cpu', norm='eval',
-                    region: int = 1, grid: str = 'exact',
-                    aspect: str = 'input', backend='torch', precision='fp32',
-                    threads=1) -> PooledExtractor:
+def build_extractor(pose: str | Path, checkpoint: str | None = None,
+                    taps: Sequence[str] = (), device: str = 'cpu',
+                    norm: str = 'eval', region: int = 1, grid: str = 'exact',
+                    aspect: str = 'input', backend: str = 'torch',
+                    precision: str = 'fp32', threads: int = 1
+                    ) -> PooledExtractor:
     """Build a pose net and the pooling of what its taps name.
 
     Args:
-        pose: See :func:`build_pose_net`, as ``checkpoint``,
-            ``device``, ``norm``, ``backend``, ``precision`` and ``threads``.
+        pose: See :func:`build_pose_net`.
+        checkpoint: Likewise.
         taps: Features to take, each one of
 
             - a feature map of the net, see :func:`build_pose_net`;
@@ -43,10 +45,14 @@ def build_extractor(pose: str | Path, checkpoint=None,
             - ``'coordinates'``: both vectors of a SimCC head (Table IV);
             - ``'heatmap'``: 7 x 7 cells of the joint's own heatmap around
               it, and ``'heatmap_scale'``, pixels of the frame a cell.
-        region: R of Eq. 3 where a tap has none of its own. Defaults
-            to 1.
+        device: See :func:`build_pose_net`.
+        norm: Likewise.
+        region: R of Eq. 3 where a tap has none of its own.
         grid: See :func:`pool_at_joints`. Defaults to ``'exact'``.
-        aspect: See :class:`PooledExtractor`. Defaults to ``'input'``.
+        aspect: See :class:`PooledExtractor`.
+        backend: See :func:`build_pose_net`.
+        precision: Likewise.
+        threads: Likewise.
 
     Returns:
         Net and pooling.
@@ -54,7 +60,8 @@ def build_extractor(pose: str | Path, checkpoint=None,
     Raises:
         TapError: If a tap is not there; or the net has no such head.
     """
-    features, extras = {}, []
+    features: dict[str, tuple[str, int]] = {}
+    extras = []
     for tap in taps:
         match = re.fullmatch(r'(.+)@(\d+)', tap)
         if tap in EXTRAS:
@@ -78,16 +85,15 @@ class PooledExtractor:
             :func:`hpnet_plugin.estimation.pose.build_pose_net`.
         region: R of Eq. 3; see :func:`pool_at_joints`. Defaults to 1.
         grid: See :func:`pool_at_joints`. Defaults to ``'exact'``.
-        aspect: ``'input'``: the crop has the net's aspect ratio;
-            ``'frame'``: the frame's height / width, as the released code.
-            Defaults to ``'input'``.
-        padding: Factor by which the crop exceeds the person's box.
-            Defaults to 1.25.
-        features: Name of a feature to
-            tap and region. Defaults to None: every tap of the net by its own
-            name, with ``region``.
-        extras: Some of ``EXTRAS``; see
-            :func:`build_extractor`. Defaults to none.
+        aspect: ``'input'``: the crop has the net's aspect ratio; ``'frame'``:
+            the frame's height / width, as the released code. Defaults to
+            ``'input'``.
+        padding: Factor by which the crop exceeds the person's box. Defaults to
+            1.25.
+        features: Name of a feature to tap and region. Defaults to None: every
+            tap of the net by its own name, with ``region``.
+        extras: Some of ``EXTRAS``; see :func:`build_extractor`. Defaults to
+            none.
 
     Attributes:
         taps: Name of a feature to its channels.
@@ -126,7 +132,7 @@ class PooledExtractor:
         self.taps = {name: value.shape[-1] for name, value in pooled.items()}
 
     @property
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """What made the features; `meta` of a feature store."""
         return dict(
             taps=self.taps,
@@ -137,8 +143,8 @@ class PooledExtractor:
             aspect=self.aspect,
             padding=self.padding)
 
-    def crop(self, frame: np.ndarray, box: Sequence[float]
-             ) -> tuple[np.ndarray]:
+    def crop(self, frame: np.ndarray, box: np.ndarray
+             ) -> tuple[np.ndarray, np.ndarray]:
         """Cut a person out.
 
         Args:
@@ -152,29 +158,30 @@ class PooledExtractor:
                            self.aspect, self.net.udp)
 
     def __call__(self, crops: np.ndarray, matrices: np.ndarray,
-                 joints: np.ndarray | None = None) -> tuple:
+                 joints: np.ndarray | None = None) -> Features:
         """Joints and pooled features of crops.
 
         Args:
             crops: RGB crops, (N, h, w, 3) uint8.
             matrices: From frame to crop, (N, 2, 3).
-            joints: Joints to pool at, (N, V, 2) in
-                pixels of the frame, instead of the net's own.
+            joints: Joints to pool at, (N, V, 2) in pixels of the frame,
+                instead of the net's own.
 
         Returns:
-            Joints (N, V, 2) in pixels of the frame and scores (N, V),
-            float32, and a dict of feature to (N, V, C), float16. Scores are
-            None where joints were given.
+            Joints (N, V, 2) in pixels of the frame and scores (N, V), float32,
+            and a dict of feature to (N, V, C), float16. Scores are None where
+            joints were given.
         """
         return self.submit(crops, matrices, joints).result()
 
-    def submit(self, crops: np.ndarray, matrices, joints=None
-               ) -> PendingFeatures:
+    def submit(self, crops: np.ndarray, matrices: np.ndarray,
+               joints: np.ndarray | None = None) -> PendingFeatures:
         """Start on a batch; a GPU works on it while the next is prepared.
 
         Args:
-            crops: See :meth:`__call__`, as ``matrices`` and
-                ``joints``.
+            crops: See :meth:`__call__`.
+            matrices: Likewise.
+            joints: Likewise.
 
         Returns:
             Its ``result()`` is what :meth:`__call__` gives.
@@ -182,19 +189,19 @@ class PooledExtractor:
         with self.net.computing():
             images = self.net.upload(crops)
             output = self.net.run(images)
+            found: dict[str, Tensor] = {}
             if joints is None:
                 at = output.joints
                 found = dict(joints=at, scores=output.scores)
             else:
                 at = self.net.upload(to_crop(joints, matrices))
-                found = {}
             pooled = self.pool(images, output, at)
             if 'heatmap' in self.extras:
                 pooled['heatmap_scale'] = self._scale(output, matrices)
             pooled = {name: value.half() for name, value in pooled.items()}
             return PendingFeatures(found, pooled, matrices, joints)
 
-    def pool(self, images: Tensor, output: PoseOutput, at: Tensor
+    def pool(self, images: Tensor, output: PoseOutput[Tensor], at: Tensor
              ) -> dict[str, Tensor]:
         """Features at joints; tensors in, tensors out.
 
@@ -223,14 +230,14 @@ class PooledExtractor:
         return patch_at_joints(F.avg_pool2d(images, RGB_STRIDE), at,
                                self.net.size, RGB_PATCH)
 
-    def _coordinates(self, output: PoseOutput, at: Tensor) -> Tensor:
+    def _coordinates(self, output: PoseOutput[Tensor], at: Tensor) -> Tensor:
         if len(output.head_outputs) != 2:
             raise TapError("'coordinates' are the two vectors of a SimCC "
                            'head; this pose net gives heatmaps')
         return self._of_each_joint('coordinates',
                                    torch.cat(output.head_outputs, -1), at)
 
-    def _heatmaps(self, output: PoseOutput, at: Tensor) -> Tensor:
+    def _heatmaps(self, output: PoseOutput[Tensor], at: Tensor) -> Tensor:
         if len(output.head_outputs) != 1:
             raise TapError("'heatmap' needs a pose net that gives heatmaps; "
                            'this one has a SimCC head')
@@ -246,7 +253,8 @@ class PooledExtractor:
     def _stride(self, maps: Tensor) -> float:
         return self.net.size[0] / maps.shape[-1]
 
-    def _scale(self, output: PoseOutput, matrices: np.ndarray) -> Tensor:
+    def _scale(self, output: PoseOutput[Tensor], matrices: np.ndarray
+               ) -> Tensor:
         """Pixels of the frame a cell of the heatmap, (N, V, 1)."""
         maps = output.head_outputs[0]
         zoom = torch.from_numpy(np.ascontiguousarray(matrices[:, 0, 0]))
@@ -265,18 +273,15 @@ class PendingFeatures:
     """A batch that a GPU may still be working on.
 
     Args:
-        found: The net's ``joints`` in pixels of the
-            crops and their ``scores``; empty where joints were given.
+        found: The net's ``joints`` in pixels of the crops and their
+            ``scores``; empty where joints were given.
         pooled: Features.
         matrices: From frame to crop, (N, 2, 3).
         joints: The joints that were given.
     """
 
-    def __init__(self,
-                 found: dict[str, Tensor],
-                 pooled: dict[str, Tensor],
-                 matrices: np.ndarray,
-                 joints: np.ndarray) -> None:
+    def __init__(self, found: dict[str, Tensor], pooled: dict[str, Tensor],
+                 matrices: np.ndarray, joints: np.ndarray | None) -> None:
         self._matrices, self._joints = matrices, joints
         self._found = {k: _to_host(v) for k, v in found.items()}
         self._pooled = {k: _to_host(v) for k, v in pooled.items()}
@@ -286,7 +291,7 @@ class PendingFeatures:
         self._copied = None if on_gpu is None else \
             torch.cuda.current_stream(on_gpu.device).record_event()
 
-    def result(self) -> tuple:
+    def result(self) -> Features:
         """Wait for the batch.
 
         Returns:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .geometry import joints_to_box
-from .people import PersonSource
+from .people import People, PersonSource
 from .tracking import Tracker
 
 if TYPE_CHECKING:
-    from .extractor import PooledExtractor
+    from .interfaces import Extractor
     from .video import FrameChunk
 
 # Joints of at least this score say where the person is.
@@ -73,8 +73,8 @@ class Follower:
         every: Frames of the video from one look to the next; by default the
             source's.
         num_people: People followed at most, in the source's order.
-        max_gap: A person who is absent for more frames of the video is
-            another one afterwards.
+        max_gap: A person who is absent for more frames of the video is another
+            one afterwards.
 
     Attributes:
         tracker: Links the boxes.
@@ -82,7 +82,7 @@ class Follower:
 
     def __init__(self,
                  source: PersonSource,
-                 extractor: PooledExtractor,
+                 extractor: Extractor,
                  every: int | None = None,
                  num_people: int = 10,
                  max_gap: int = 30) -> None:
@@ -90,8 +90,10 @@ class Follower:
         self.every = source.every if every is None else every
         self.num_people = num_people
         self.tracker = Tracker(max_gap)
-        self._last = self._looked = None  # numbers of frames
-        self._step = np.inf  # the shortest yet
+        # numbers of frames
+        self._last: int | None = None
+        self._looked: int | None = None
+        self._step: float = np.inf  # the shortest yet
         self._expected = np.zeros((0, 5), np.float32)
         self._sure = np.zeros(0, bool)
         self._room = np.zeros((0, 4), np.float32)
@@ -114,33 +116,34 @@ class Follower:
             for frame in zip(chunk.numbers, chunk.times, chunk.images):
                 yield self._see(name, *frame)
 
-    def _see(self, name, number, time, image):
+    def _see(self, name: str, number: int, time: float, image: np.ndarray
+             ) -> SeenFrame:
         looks = self._is_due(number)
-        slots = joints = scores = None
-        if not looks:
-            boxes = self._expected
-            posed = self._pose(image, boxes, None)
-            # who has gone out of sight, or behind something, is searched
-            # for in the same frame
-            looks = (self._sure & _few_sure(posed[1])).any()
-        if looks:
+        people = People(self._expected)
+        posed = None if looks else self._pose(image, people)
+        # who has gone out of sight, or behind something, is searched for in
+        # the same frame
+        looks = posed is None or bool(
+            (self._sure & _few_sure(posed[1])).any())
+        if posed is None or looks:
             found = self.source.people([image], name, [number])[0]
-            boxes, joints, scores, slots = (
-                None if part is None else part[:self.num_people]
-                for part in found)
-            posed = self._pose(image, boxes, joints)
+            people = people._make(None if part is None
+                                  else part[:self.num_people]
+                                  for part in found)
+            posed = self._pose(image, people)
             self._looked = number
-        joints, net_scores, features = posed
-        scores = net_scores if scores is None else scores
+        joints, scores, features = posed
+        boxes, slots = people.boxes, people.slots
         steps = 0 if self._last is None else number - self._last
         self._break(steps)
         tracks = self.tracker.update(boxes, steps) if slots is None else slots
         self._last = number
-        self._expect(boxes, joints, scores, looks, image.shape[:2])
+        self._expect(boxes, joints, scores, looks,
+                     (image.shape[0], image.shape[1]))
         return SeenFrame(number, time, image, boxes, np.asarray(tracks),
                          joints, scores, features, looks)
 
-    def _break(self, steps) -> None:
+    def _break(self, steps: int) -> None:
         """After an outage everybody is somebody else.
 
         The tracker forgives any step, since frames may be looked at rarely.
@@ -151,7 +154,7 @@ class Follower:
             self.tracker = Tracker(self.tracker.max_gap)
             self.tracker.begun = begun
 
-    def _is_due(self, number):
+    def _is_due(self, number: int) -> bool:
         if self._looked is None or self.source.slotted:
             return True
         every = self.every
@@ -159,19 +162,27 @@ class Follower:
             every = min(every, self.source.search)
         return number - self._looked >= every
 
-    def _pose(self, image, boxes, joints):
-        """Joints, scores and features of the boxes."""
-        if not len(boxes):
+    def _pose(self, image: np.ndarray, people: People
+              ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Joints, scores and features of people; their own where known."""
+        if not len(people.boxes):
             number = self.extractor.net.num_joints
             return (np.zeros((0, number, 2), np.float32),
                     np.zeros((0, number), np.float32),
                     {tap: np.zeros((0, number, channels), np.float16)
                      for tap, channels in self.extractor.taps.items()})
         crops, matrices = zip(*(self.extractor.crop(image, box)
-                                for box in boxes))
-        return self.extractor(np.stack(crops), np.stack(matrices), joints)
+                                for box in people.boxes))
+        joints, scores, features = self.extractor(
+            np.stack(crops), np.stack(matrices), people.joints)
+        scores = scores if people.scores is None else people.scores
+        if scores is None:
+            raise ValueError(f'{self.source.name} gives joints without scores')
+        return joints, scores, features
 
-    def _expect(self, boxes, joints, scores, looked, shape) -> None:
+    def _expect(self, boxes: np.ndarray, joints: np.ndarray,
+                scores: np.ndarray, looked: bool, shape: tuple[int, int]
+                ) -> None:
         """Boxes for the next frame, where the detector does not look."""
         sure = ~_few_sure(scores)
         # two boxes of one person grow together once joints carry them
@@ -182,7 +193,6 @@ class Follower:
         self._sure = sure[alone] if looked else self._sure[alone]
         if self.every == 1 or not alone.any():
             return
-        room = None if looked else self._room[alone]
         boxes, joints, scores, sure = (
             value[alone] for value in (boxes, joints, scores, sure))
         good = np.where(scores >= SURE, scores, 0)
@@ -192,8 +202,8 @@ class Follower:
             # what the detector's box has beside the joints
             self._room = boxes[:, :4] - around
             return
-        self._room = room
-        new = around + room
+        self._room = self._room[alone]
+        new = around + self._room
         side = np.maximum(new[:, 2:] - new[:, :2], 1)
         before = boxes[:, 2:4] - boxes[:, :2]
         side = side.clip(before / MOST_CHANGE, before * MOST_CHANGE)
@@ -203,7 +213,8 @@ class Follower:
             (centre - side / 2, centre + side / 2), 1)[sure]
 
 
-def _first_of_each(joints, scores, boxes):
+def _first_of_each(joints: np.ndarray, scores: np.ndarray, boxes: np.ndarray
+                   ) -> np.ndarray:
     """Which of K people are nobody before them, (K,) bool.
 
     Those whose sure joints lie within ``SAME`` of the size of the box, on
@@ -220,6 +231,6 @@ def _first_of_each(joints, scores, boxes):
     return alone
 
 
-def _few_sure(scores):
+def _few_sure(scores: np.ndarray) -> np.ndarray:
     """Which of K people have too few sure joints (K, V) to be followed."""
     return (scores >= SURE).sum(-1) < min(FEWEST, scores.shape[-1])

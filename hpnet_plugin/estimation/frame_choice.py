@@ -16,8 +16,8 @@ def choose_frames(times: np.ndarray,
     Args:
         times: (T,) ascending, when each frame appears.
         constant: Whether the frame rate is.
-        max_frames: See :class:`VideoReader`, as the others;
-            all frames if none is given.
+        max_frames: See :class:`VideoReader`, as the others; all frames if none
+            is given.
         length: Likewise.
         fps: Likewise.
 
@@ -108,8 +108,8 @@ def frames_at_rate(times: np.ndarray, fps: float) -> np.ndarray:
     twice, so that a video of fewer frames a second is taken as a whole.
 
     Args:
-        times: (T,) ascending, when each frame appears, in
-            seconds from the first.
+        times: (T,) ascending, when each frame appears, in seconds from the
+            first.
         fps: Frames a second that are wanted.
 
     Returns:

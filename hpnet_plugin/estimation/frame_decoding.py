@@ -64,7 +64,8 @@ class FrameDecoder:
         self.path, self.table, self.wanted = path, table, wanted
         self.damaged, self.limits, self.threads = damaged, limits, threads
         self.everything = len(wanted) == table.count
-        self.count, self.damages = table.count, list[str]()
+        self.count = table.count
+        self.damages: list[str] = []
         self.done = -1  # the frame given out last
         self.image = UprightImages(path, limits)
 
@@ -81,8 +82,8 @@ class FrameDecoder:
             Number and pixels, (H, W, 3) uint8, of each of the frames.
 
         Raises:
-            VideoError: If frames are broken or missing, unless these are
-                only to be marked.
+            VideoError: If frames are broken or missing, unless these are only
+                to be marked.
         """
         table, ways = self.table, [self._count]
         if len(table.pts) and table.scanned:
@@ -152,6 +153,7 @@ class FrameDecoder:
                 last = found
             if last != number:
                 raise AstrayError
+            # pyrefly: ignore[unbound-name]  # last < number: one was read
             yield number, frame
 
     def _try(self, packet: Packet) -> list[VideoFrame]:
@@ -288,8 +290,8 @@ class UprightImages:
             (H, W, 3) uint8, RGB.
 
         Raises:
-            VideoError: If the frame is above the limits, or its pixels
-                cannot be converted.
+            VideoError: If the frame is above the limits, or its pixels cannot
+                be converted.
         """
         with named_errors(self.path):
             check_size(self.path, frame.width, frame.height, self.limits)

@@ -21,18 +21,18 @@ class FrameTable(NamedTuple):
 
     Attributes:
         count: Frames.
-        rank: Number of the frame of each packet, in the order
-            of the file, int32; -1 where none is shown.
-        pts: (count,) int64, ascending: the time stamp by which
-            a frame is known. Empty where stamps cannot be relied on.
+        rank: Number of the frame of each packet, in the order of the file,
+            int32; -1 where none is shown.
+        pts: (count,) int64, ascending: the time stamp by which a frame is
+            known. Empty where stamps cannot be relied on.
         times: (count,) float64, seconds from the first frame.
         keys: Numbers of the key frames, ascending.
         key_packets: Which packet each of them is.
         key_stamps: What to seek for to find each of them.
         constant: Whether the frame rate is.
         scanned: Whether packets were looked at, not an index alone.
-        late: Whether the file begins before its first key frame, with
-            frames that need others which are not there: they are no frames.
+        late: Whether the file begins before its first key frame, with frames
+            that need others which are not there: they are no frames.
         cut: What is missing at the end; empty if nothing is.
     """
     count: int
@@ -71,8 +71,8 @@ def table_of_index(container: InputContainer, stream: VideoStream
         stream: The video.
 
     Returns:
-        The table; None where the index lists other frames than those shown,
-        or in another order.
+        The table; None where the index lists other frames than those shown, or
+        in another order.
     """
     context, entries = stream.codec_context, stream.index_entries
     if (not container.format.name.startswith('mov')
@@ -182,7 +182,7 @@ def _tabulate(kind: str, stream: VideoStream, packets: _Packets
     else:
         known = kind.startswith(('mov', 'matroska', 'flv'))
     rank = np.full(len(pts), -1, np.int32)
-    keys = []
+    keys, key = [], np.zeros(0, int)
     if unique and known:
         rank[shown] = np.searchsorted(stamps, pts[shown])
         key = np.flatnonzero(is_key & shown)
@@ -193,7 +193,6 @@ def _tabulate(kind: str, stream: VideoStream, packets: _Packets
     clock = stamps
     if not (unique and known):
         order = dts[shown]
-        key = np.zeros(0, int)
         if count and order[0] > NOTHING and (np.diff(order) > 0).all():
             clock = order
         elif not unique:
@@ -202,7 +201,7 @@ def _tabulate(kind: str, stream: VideoStream, packets: _Packets
     if clock is None:
         times = np.arange(count) / rate
     else:
-        times = (clock - clock[:1]) * float(stream.time_base)
+        times = (clock - clock[:1]) * float(stream.time_base or 0)
     # seeking goes by decoding time in mp4, by showing time in mkv
     seek = dts if kind.startswith('mov') else pts
     return FrameTable(
@@ -253,7 +252,7 @@ def _cut(kind: str, stream: VideoStream, packets: _Packets,
         gaps = np.diff(times) if count > 1 else np.ones(1)
         gap, longest = float(np.median(gaps)), float(gaps.max())
         end = max(end, end - float((stream.start_time or 0)
-                                   * stream.time_base))
+                                   * (stream.time_base or 0)))
         if seconds - end > max(2 * gap, longest, 0.05 * seconds):
             return (f'cut off: its header promises {seconds:.1f} s, about '
                     f'{round(seconds / gap) if gap else "?"} frames; {count} '

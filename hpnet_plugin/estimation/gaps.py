@@ -16,9 +16,8 @@ def fill_gaps(
     Args:
         values: (M, T, ...), floating point.
         present: (M, T) bool, where ``values`` are known.
-        limit: Longest gap in frames of the video that is filled. Longer
-            ones, and what is before the first and after the last presence,
-            is zero.
+        limit: Longest gap in frames of the video that is filled. Longer ones,
+            and what is before the first and after the last presence, is zero.
         numbers: (T,) increasing, of the frames in the video; by default they
             follow each other.
 
@@ -36,10 +35,10 @@ def fill_gaps(
         raise ValueError('values must be floating point to be filled '
                          f'linearly, got {values.dtype}')
     frames = present.shape[1]
-    numbers = np.arange(frames) if numbers is None else np.asarray(numbers)
-    if numbers.shape != (frames, ) or (np.diff(numbers) <= 0).any():
+    places = np.arange(frames) if numbers is None else np.asarray(numbers)
+    if places.shape != (frames, ) or (np.diff(places) <= 0).any():
         raise ValueError(f'numbers must be {frames} that increase, got '
-                         f'{numbers}')
+                         f'{places}')
     filled = values.copy()
     filled[~present] = 0
     t = np.arange(frames)
@@ -48,11 +47,11 @@ def fill_gaps(
         np.where(present, t, frames)[:, ::-1], axis=1)[:, ::-1]
     m, t = np.nonzero(~present & (before >= 0) & (after < frames))
     a, b = before[m, t], after[m, t]
-    near = numbers[b] - numbers[a] - 1 <= limit
+    near = places[b] - places[a] - 1 <= limit
     m, t, a, b = m[near], t[near], a[near], b[near]
     exact = np.result_type(values.dtype, np.float32)  # float16 would round
-    weight = ((numbers[t] - numbers[a])
-              / (numbers[b] - numbers[a])).astype(exact)
+    weight = ((places[t] - places[a])
+              / (places[b] - places[a])).astype(exact)
     weight = weight.reshape(-1, *[1] * (values.ndim - 2))
     filled[m, t] = (values[m, a] * (1 - weight)
                     + values[m, b] * weight).astype(values.dtype)

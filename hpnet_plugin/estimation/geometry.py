@@ -10,19 +10,19 @@ import numpy as np
 LEAST_SIDE = 0.25
 
 
-def box_to_window(box: Sequence[float], size: tuple[int],
+def box_to_window(box: np.ndarray | Sequence[float], size: tuple[int, int],
                   padding: float = 1.25, aspect: str | float = 'input'
-                  ) -> tuple[np.ndarray]:
+                  ) -> tuple[np.ndarray, np.ndarray]:
     """Window of a pose net's aspect ratio around a box.
 
     Args:
         box: x1, y1, x2, y2 in pixels of the frame.
         size: Width and height of the net's input.
         padding: Factor by which the window exceeds the box.
-        aspect: ``'input'``, the ratio of ``size``; or a ratio
-            width / height. The released code uses the frame's height / width
-            there (``aspect='frame'`` of the extraction), which cuts a
-            standing person's head and feet on 16:9 video.
+        aspect: ``'input'``, the ratio of ``size``; or a ratio width / height.
+            The released code uses the frame's height / width there
+            (``aspect='frame'`` of the extraction), which cuts a standing
+            person's head and feet on 16:9 video.
 
     Returns:
         Centre and extent of the window, (2,) each, float32.
@@ -38,21 +38,21 @@ def box_to_window(box: Sequence[float], size: tuple[int],
     return centre, np.array([width, height], np.float32) * padding
 
 
-def window_to_matrix(centre: np.ndarray, extent: np.ndarray, size: tuple[int],
-                     udp: bool = False) -> np.ndarray:
+def window_to_matrix(centre: np.ndarray, extent: np.ndarray,
+                     size: tuple[int, int], udp: bool = False) -> np.ndarray:
     """Affine map from the frame to the net's input.
 
     Args:
         centre: Centre of the window in the frame, (2,).
         extent: Width and height of the window, (2,).
         size: Width and height of the net's input.
-        udp: Whether the net was trained with unbiased data
-            processing (mmpose's ``TopdownAffine(use_udp=True)``), which
-            counts extents between pixel centres. Defaults to False.
+        udp: Whether the net was trained with unbiased data processing
+            (mmpose's ``TopdownAffine(use_udp=True)``), which counts extents
+            between pixel centres. Defaults to False.
 
     Returns:
-        (2, 3), float64. One zoom for both axes, so that people
-        keep their shape; only the window's width sets it, as in mmpose.
+        (2, 3), float64. One zoom for both axes, so that people keep their
+        shape; only the window's width sets it, as in mmpose.
     """
     unit = 1 if udp else 0
     zoom = (size[0] - unit) / extent[0]
@@ -61,8 +61,18 @@ def window_to_matrix(centre: np.ndarray, extent: np.ndarray, size: tuple[int],
     return np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
 
 
-def warp(frame, matrix, size):
-    """Sample the net's input from a frame: (H, W, 3) -> (h, w, 3) uint8."""
+def warp(frame: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
+         ) -> np.ndarray:
+    """Sample the net's input from a frame.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        matrix: From frame to input, (2, 3).
+        size: Width and height of the input.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
     return cv2.warpAffine(frame, matrix, tuple(size), flags=cv2.INTER_LINEAR)
 
 
@@ -76,8 +86,8 @@ def crop_person(frame: np.ndarray, box: np.ndarray, size: tuple[int, int],
         box: x1, y1, x2, y2 in pixels.
         size: Width and height of the net's input.
         padding: Factor by which the crop exceeds the box.
-        aspect: ``'input'``: the crop has the net's aspect ratio;
-            ``'frame'``: the frame's height / width, as the released code.
+        aspect: ``'input'``: the crop has the net's aspect ratio; ``'frame'``:
+            the frame's height / width, as the released code.
         udp: See :func:`window_to_matrix`.
 
     Returns:
@@ -104,8 +114,16 @@ def to_frame(joints: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     return ((joints - shift) / zoom).astype(np.float32)
 
 
-def to_crop(joints, matrices):
-    """Joints from frame pixels to crop pixels; the inverse of `to_frame`."""
+def to_crop(joints: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Joints from frame pixels to crop pixels: :func:`to_frame` undone.
+
+    Args:
+        joints: (N, V, 2) in pixels of the frame.
+        matrices: (N, 2, 3) from frame to crop.
+
+    Returns:
+        (N, V, 2) in pixels of the crops, float32.
+    """
     zoom, shift = matrices[:, None, [0, 1], [0, 1]], matrices[:, None, :, 2]
     return (joints * zoom + shift).astype(np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import os.path as osp
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class GivenBoxes(PersonSource):
             raise FileNotFoundError(f'{path}: no such file or folder of boxes')
         self.path, self.score_thr = path, score_thr
         self.name = 'boxes:' + osp.basename(osp.normpath(path))
-        self._loaded = (None, None)
+        self._loaded: tuple[str, list[Any]] | None = None
         if osp.isdir(path):
             # a clip's rows are read when it is its turn
             self.clips = {_stem(file): osp.join(path, file)
@@ -62,7 +63,19 @@ class GivenBoxes(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look up the boxes of some frames.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+
+        Raises:
+            PeopleError: If they are not there, or are no boxes.
+        """
         rows = self._of_clip(clip)
         found = []
         for number in numbers:
@@ -76,8 +89,8 @@ class GivenBoxes(PersonSource):
             found.append(People(boxes[boxes[:, 4] >= self.score_thr]))
         return found
 
-    def _of_clip(self, clip):
-        if self._loaded[0] == clip:
+    def _of_clip(self, clip: str) -> list[Any]:
+        if self._loaded and self._loaded[0] == clip:
             return self._loaded[1]
         rows = entry_of_clip(self.clips, clip, self.path, 'boxes')
         if isinstance(rows, str) and osp.isdir(self.path):
@@ -93,11 +106,11 @@ class GivenBoxes(PersonSource):
         return rows
 
 
-def _stem(file):
+def _stem(file: str) -> str:
     return file.removesuffix('.json').removesuffix('_boxes')
 
 
-def _read_json(path):
+def _read_json(path: str) -> Any:
     try:
         with open(path, encoding='utf-8') as file:
             return json.load(file)
@@ -109,9 +122,12 @@ def checked_boxes(rows: object, where: str) -> np.ndarray:
     """Boxes (K, 5) float32 of one frame, best first.
 
     Args:
-        rows: ``[x1, y1, x2, y2]`` or ``[x1, y1, x2, y2, score]`` of each
-            box, in pixels; a missing score is 1.
+        rows: ``[x1, y1, x2, y2]`` or ``[x1, y1, x2, y2, score]`` of each box,
+            in pixels; a missing score is 1.
         where: Begins the message of an error.
+
+    Returns:
+        (K, 5) float32.
 
     Raises:
         PeopleError: If they are anything else.

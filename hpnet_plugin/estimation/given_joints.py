@@ -23,14 +23,18 @@ class ClipJoints(NamedTuple):
     shape: tuple[int, int]
 
 
+# joints, boxes (M, T, 5) and presence (M, T)
+_Placed = tuple[ClipJoints, np.ndarray, np.ndarray]
+
+
 class JointsSource(PersonSource):
     """Joints that somebody else estimated, in place of a detector.
 
     They say who is where and who is who, are pooled at, and are stored.
 
     Args:
-        clips: Clip name to its joints. A clip's name may lack the ``_rgb``
-            of NTU's video files.
+        clips: Clip name to its joints. A clip's name may lack the ``_rgb`` of
+            NTU's video files.
         name: Where they come from, for records.
         sha256: Of the file that they come from.
         layout: Name of the joints' layout.
@@ -47,11 +51,23 @@ class JointsSource(PersonSource):
                  margin: float = 0.1) -> None:
         self.clips, self.name, self.sha256 = clips, name, sha256
         self.layout, self.margin = layout, margin
-        self._loaded = (None, None)
+        self._loaded: tuple[str, _Placed] | None = None
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look up the people of some frames.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+
+        Raises:
+            PeopleError: If there are joints of fewer frames, or of none.
+        """
         (joints, scores, shape), boxes, present = self._of_clip(clip)
         if numbers[-1] >= joints.shape[1]:
             raise PeopleError(
@@ -61,8 +77,8 @@ class JointsSource(PersonSource):
         found = []
         for frame, number in zip(frames, numbers):
             # joints are scaled if they were estimated at another size
-            scale = np.float32((frame.shape[1] / shape[1],
-                                frame.shape[0] / shape[0]))
+            scale = np.array((frame.shape[1] / shape[1],
+                              frame.shape[0] / shape[0]), np.float32)
             slots = np.flatnonzero(present[:, number])
             placed = boxes[slots, number] * np.r_[scale, scale, 1]
             found.append(People(placed.astype(np.float32),
@@ -70,9 +86,9 @@ class JointsSource(PersonSource):
                                 scores[slots, number], slots))
         return found
 
-    def _of_clip(self, clip):
+    def _of_clip(self, clip: str) -> _Placed:
         """Joints, boxes (M, T, 5) and presence (M, T) of a clip."""
-        if self._loaded[0] != clip:
+        if self._loaded is None or self._loaded[0] != clip:
             known = entry_of_clip(self.clips, clip, self.name, 'joints')
             joints, scores = (np.asarray(x, np.float32) for x in known[:2])
             # what is not seen has no place: many files write NaN there
@@ -86,7 +102,8 @@ class JointsSource(PersonSource):
                                    boxes, present))
         return self._loaded[1]
 
-    def _check(self, clip, joints, scores) -> None:
+    def _check(self, clip: str, joints: np.ndarray, scores: np.ndarray
+               ) -> None:
         bad = ~np.isfinite(scores) | ~(np.abs(joints) <= LARGEST).all(-1)
         if bad.any():
             person, frame, joint = np.argwhere(bad)[0]

@@ -51,7 +51,8 @@ class HogDetector(PersonSource):
         import cv2
         self.score_thr = score_thr
         self.hog = cv2.HOGDescriptor()
-        self.hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+        self.hog.setSVMDetector(
+            np.array(cv2.HOGDescriptor.getDefaultPeopleDetector()))
 
     @property
     def record(self) -> dict:
@@ -64,10 +65,19 @@ class HogDetector(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look at each of some frames.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         return [People(self._detect(frame)) for frame in frames]
 
-    def _detect(self, frame):
+    def _detect(self, frame: np.ndarray) -> np.ndarray:
         import cv2
         height, width = frame.shape[:2]
         scale = self.short_side / min(height, width)
@@ -78,24 +88,24 @@ class HogDetector(PersonSource):
             fy=scale,
             interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         # gradients are taken of the strongest channel: RGB or BGR is one
-        windows, margins = self.hog.detectMultiScale(
+        found, margins = self.hog.detectMultiScale(
             small,
             hitThreshold=min(self.score_thr, 0),
             winStride=(8, 8),
             padding=(16, 16),
             scale=1.07,
             groupThreshold=0)
+        windows = np.asarray(found)
         if not len(windows):
             return np.zeros((0, 5), np.float32)
         centre = windows[:, :2] + windows[:, 2:] * self.person[:2]
         half = windows[:, 2:] * self.person[2:] / 2
-        found = np.c_[np.c_[centre - half, centre + half] / scale,
-                      np.ravel(margins)]
-        boxes = self._merge(found)
+        boxes = self._merge(np.c_[
+            np.c_[centre - half, centre + half] / scale, np.ravel(margins)])
         boxes[:, :4] = boxes[:, :4].clip(0, (width, height) * 2)
         return best_first(boxes)
 
-    def _merge(self, found):
+    def _merge(self, found: np.ndarray) -> np.ndarray:
         """One box for the windows on one person."""
         # OpenCV's threads give the windows in any order
         found = found[np.lexsort((*found.T[:4], -found[:, 4]))]

@@ -2,15 +2,12 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import TYPE_CHECKING
+from typing import Any, cast
 
 import numpy as np
 
 from .boxes import best_first
 from .people import People, PersonSource, short
-
-if TYPE_CHECKING:
-    pass
 
 
 class MMDetDetector(PersonSource):
@@ -25,11 +22,15 @@ class MMDetDetector(PersonSource):
         checkpoint: Weights; by default ``load_from``.
         device: Defaults to ``'cpu'``.
         score_thr: Least score. Defaults to 0.3.
+
+    Raises:
+        ValueError: If it is no detector of persons, or no weights are named.
     """
 
     every = 4
 
-    def __init__(self, config, checkpoint=None, device='cpu', score_thr=0.3):
+    def __init__(self, config: str, checkpoint: str | None = None,
+                 device: str = 'cpu', score_thr: float = 0.3) -> None:
         # mmdet and what it imports cost seconds: only who needs it pays
         from mmcv.transforms import Compose
         from mmdet.apis import init_detector
@@ -39,39 +40,50 @@ class MMDetDetector(PersonSource):
         from ..config_text import read_config
         from .checkpoints import check_weights, load_weights, local_file
 
-        path, config = config, read_config(config, imports=True)
-        checkpoint = checkpoint or config.get('load_from')
+        settings = read_config(config, imports=True)
+        checkpoint = checkpoint or settings.get('load_from')
         if not checkpoint:
-            raise ValueError(f'{path} names no weights (load_from): give a '
+            raise ValueError(f'{config} names no weights (load_from): give a '
                              'checkpoint of the detector')
         checkpoint = local_file(checkpoint)
         check_weights(checkpoint)
         register_all_modules(init_default_scope=False)
         # mmdet would make its scope the default of the whole process
-        config.default_scope = None
+        settings.default_scope = None
         with DefaultScope.overwrite_default_scope('mmdet'):
             try:
-                self.model = init_detector(
-                    config, checkpoint, palette='coco', device=device)
+                # Any: mmdet has no types
+                self.model = cast(Any, init_detector(
+                    settings, checkpoint, palette='coco', device=device))
             except Exception as error:
                 raise ValueError(
-                    f'{path} describes no detector that mmdet can build: '
+                    f'{config} describes no detector that mmdet can build: '
                     f'{type(error).__name__}: {error}') from None
             self.sha256 = load_weights(self.model, checkpoint)
-            steps = get_test_pipeline_cfg(config.copy())
+            # pyrefly: ignore[bad-argument-type]  # mmdet means Config
+            steps = get_test_pipeline_cfg(settings.copy())
             steps[0].type = 'mmdet.LoadImageFromNDArray'
-            self.pipeline = Compose(steps)
+            self.pipeline = cast(Any, Compose(steps))
         classes = self.model.dataset_meta['classes']
         if 'person' not in classes:
-            raise ValueError(f"{path} detects no class 'person' but "
+            raise ValueError(f"{config} detects no class 'person' but "
                              f'{short(list(classes))}')
         self.person = classes.index('person')
-        self.name = osp.splitext(osp.basename(path))[0]
+        self.name = osp.splitext(osp.basename(config))[0]
         self.score_thr = score_thr
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look at some frames, as one batch.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         import torch
         if not frames:
             return []
@@ -85,7 +97,7 @@ class MMDetDetector(PersonSource):
         return [People(self._persons(result.pred_instances, frame.shape))
                 for result, frame in zip(results, frames)]
 
-    def _persons(self, found, shape):
+    def _persons(self, found: Any, shape: tuple[int, ...]) -> np.ndarray:
         found = found[(found.labels == self.person)
                       & (found.scores >= self.score_thr)].cpu()
         boxes = np.c_[found.bboxes.numpy(), found.scores.numpy()]

@@ -20,7 +20,6 @@ from .taps import ModuleTaps
 
 if TYPE_CHECKING:
     from mmengine import Config
-    from mmpose.models import TopdownPoseEstimator
 
 
 class MMPoseNet(PoseNet):
@@ -58,12 +57,15 @@ class MMPoseNet(PoseNet):
         sha256 = load_weights(model, checkpoint)
         if norm == 'crop':
             use_crop_statistics(model)
-        self.device, self.precision, self.threads = device, precision, threads
+        # pyrefly: ignore[read-only]  # torch.device is no descriptor
+        self.device = device
+        self.precision, self.threads = precision, threads
         # crops are channels last as they come, and nets run faster so
         self.model = model.to(device, memory_format=torch.channels_last).eval()
         self.kept = ModuleTaps(self.model, taps, config)
 
-        self.size = tuple(int(n) for n in model.head.decoder.input_size)
+        width, height = model.head.decoder.input_size
+        self.size = int(width), int(height)
         self.udp = any(
             step['type'] == 'TopdownAffine' and step.get('use_udp', False)
             for step in _test_pipeline(settings))
@@ -91,8 +93,15 @@ class MMPoseNet(PoseNet):
         self.row = [value.repeat(self.size[0])
                     for value in (self.mean, self.std)]
 
-    def run(self, images: Tensor) -> PoseOutput:
-        """See :meth:`PoseNet.run`."""
+    def run(self, images: Tensor) -> PoseOutput[Tensor]:
+        """Run the net; see :meth:`PoseNet.run`.
+
+        Args:
+            images: RGB crops, (N, h, w, 3) uint8, on the device.
+
+        Returns:
+            Joints, scores and maps, tensors on the device.
+        """
         outputs, maps = self.forward(images)
         outputs = tuple(value.float() for value in outputs)
         if self.decoder is not None:
@@ -156,7 +165,14 @@ class ExportedPoseNet(MMPoseNet):
 
     def forward(self, images: Tensor
                 ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """See :meth:`MMPoseNet.forward`."""
+        """The net alone, nothing decoded; see :meth:`MMPoseNet.forward`.
+
+        Args:
+            images: RGB crops, (N, h, w, 3) uint8, on the device.
+
+        Returns:
+            What the head gives, and tap to feature map.
+        """
         inputs = planes(images, self.to_rgb).sub_(self.mean).div_(self.std)
         outputs = self.session(self.names, inputs)
         taps = self.kept.names
@@ -176,14 +192,14 @@ def _test_pipeline(config: Config) -> list[dict[str, Any]]:
     return []
 
 
-def build_model(config: str | Path) -> tuple[TopdownPoseEstimator, Config]:
+def build_model(config: str | Path) -> tuple[Any, Config]:
     """The top-down net of an mmpose config, without weights, and the config.
 
     Args:
         config: The file.
 
     Returns:
-        The net, on the CPU, and its config.
+        The ``TopdownPoseEstimator``, on the CPU, and its config.
 
     Raises:
         ValueError: If the config is of another kind.

@@ -41,8 +41,8 @@ class OnnxDetector(PersonSource):
 
     Args:
         path: The file.
-        kind: ``'yolox'`` or ``'rtmdet'``, which are normalised differently;
-            by default told by the names of the file and of its weights.
+        kind: ``'yolox'`` or ``'rtmdet'``, which are normalised differently; by
+            default told by the names of the file and of its weights.
         device: Where it runs.
         score_thr: Least score.
 
@@ -87,10 +87,19 @@ class OnnxDetector(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look at each of some frames.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         return [People(self._detect(frame)) for frame in frames]
 
-    def _detect(self, frame):
+    def _detect(self, frame: np.ndarray) -> np.ndarray:
         """Boxes (K, 5) of one frame."""
         image, zoom = self._letterbox(frame)
         outputs = [np.asarray(value) for value in self.session.run(
@@ -103,7 +112,7 @@ class OnnxDetector(PersonSource):
         found = np.c_[boxes, scores[keep]]
         return best_first(found[(found[:, 2:4] > found[:, :2]).all(1)])
 
-    def _letterbox(self, frame):
+    def _letterbox(self, frame: np.ndarray) -> tuple[np.ndarray, float]:
         """The net's input (1, 3, h, w), and pixels of it a pixel."""
         import cv2
         zoom = min(self.size[0] / frame.shape[0],
@@ -112,11 +121,12 @@ class OnnxDetector(PersonSource):
         image = np.full((*self.size, 3), GREY, np.float32)
         image[:height, :width] = cv2.resize(
             frame, (width, height), interpolation=cv2.INTER_LINEAR)[..., ::-1]
-        image -= np.float32(_MEAN[self.kind])
-        image /= np.float32(_STD[self.kind])
+        image -= np.array(_MEAN[self.kind], np.float32)
+        image /= np.array(_STD[self.kind], np.float32)
         return np.ascontiguousarray(image.transpose(2, 0, 1)[None]), zoom
 
-    def _decode(self, outputs):
+    def _decode(self, outputs: list[np.ndarray]
+                ) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (N, 4) in pixels of the input and scores (N,) of persons."""
         shapes = [value.shape for value in outputs]
         first = outputs[0]
@@ -134,7 +144,7 @@ class OnnxDetector(PersonSource):
             f'the outputs {shapes} are neither dets (1, K, 5) and labels '
             f'(1, K) nor the (1, {cells}, 5 + classes) of YOLOX')
 
-    def _decode_raw(self, found):
+    def _decode_raw(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         corners, strides = [], []
         for stride in STRIDES:
             y, x = np.mgrid[:self.size[0] // stride, :self.size[1] // stride]
@@ -151,7 +161,7 @@ class OnnxDetector(PersonSource):
         return boxes[kept], scores[kept]
 
 
-def _told_kind(path, content):
+def _told_kind(path: str, content: bytes) -> str:
     """Which of the two nets a file holds."""
     name = osp.abspath(path).lower()
     kinds = [kind for kind in KINDS

@@ -12,6 +12,7 @@ import numpy as np
 from ..files import sha256_of
 from ..onnx_session import open_exported
 from .geometry import crop_person, to_frame
+from .interfaces import Features
 
 # names of the graph's inputs and outputs; features are pooled0, pooled1, ...
 CROPS, JOINTS, SCORES, POOLED = 'crops', 'joints', 'scores', 'pooled'
@@ -97,7 +98,7 @@ class OnnxExtractor:
         crops: np.ndarray,
         matrices: np.ndarray,
         joints: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    ) -> Features:
         """Joints and pooled features of crops.
 
         Args:
@@ -106,8 +107,8 @@ class OnnxExtractor:
             joints: None; the graph pools at the joints that it finds.
 
         Returns:
-            Joints (N, V, 2) in pixels of the frame and scores (N, V),
-            float32, and feature to (N, V, C), float16.
+            Joints (N, V, 2) in pixels of the frame and scores (N, V), float32,
+            and feature to (N, V, C), float16.
 
         Raises:
             ValueError: If joints are given.
@@ -116,13 +117,25 @@ class OnnxExtractor:
 
     def submit(self, crops: np.ndarray, matrices: np.ndarray,
                joints: np.ndarray | None = None) -> FinishedFeatures:
-        """As :meth:`__call__`; its ``result()`` is there at once."""
+        """As :meth:`__call__`; the result is there at once.
+
+        Args:
+            crops: See :meth:`__call__`.
+            matrices: Likewise.
+            joints: Likewise.
+
+        Returns:
+            Its ``result()`` is what :meth:`__call__` gives.
+
+        Raises:
+            ValueError: If joints are given.
+        """
         if joints is not None:
             raise ValueError('an exported pose net pools at the joints that '
                              'it finds; joints of others need the pose net '
                              'in torch: --backend torch')
-        at, scores, *pooled = self._session.run(
-            self._names, {CROPS: np.ascontiguousarray(crops)})
+        at, scores, *pooled = map(np.asarray, self._session.run(
+            self._names, {CROPS: np.ascontiguousarray(crops)}))
         return FinishedFeatures(to_frame(at, matrices), scores,
                                 dict(zip(self.taps, pooled)))
 
@@ -139,6 +152,10 @@ class FinishedFeatures(NamedTuple):
     scores: np.ndarray
     pooled: dict[str, np.ndarray]
 
-    def result(self) -> tuple:
-        """See :meth:`OnnxExtractor.__call__`."""
-        return tuple(self)
+    def result(self) -> Features:
+        """What was computed.
+
+        Returns:
+            See :meth:`OnnxExtractor.__call__`.
+        """
+        return self.joints, self.scores, self.pooled

@@ -25,8 +25,8 @@ def tapped_graph(path: str | Path, taps: Sequence[str]
         taps: Names of tensors.
 
     Returns:
-        The ``onnx.ModelProto``, whose batch is free; the names of the
-        net's own outputs; the sha256 of the file.
+        The ``onnx.ModelProto``, whose batch is free; the names of the net's
+        own outputs; the sha256 of the file.
 
     Raises:
         TapError: If a tap is not there.
@@ -63,8 +63,12 @@ def maps_of_graph(path: str | Path) -> dict[str, tuple[int, int, int]]:
         _mend_norms(graph)
         names = _tensor_names(graph)
         shapes = _shapes_of_tensors(graph, names, path)
-    return {name: shapes[name][1:] for name in names
-            if len(shapes.get(name, ())) == 4 and shapes[name][0] == 1}
+    found = {}
+    for name in names:
+        shape = shapes.get(name, ())
+        if len(shape) == 4 and shape[0] == 1:
+            found[name] = shape[1], shape[2], shape[3]
+    return found
 
 
 def _shapes_of_tensors(graph: onnx.ModelProto, names: list[str],

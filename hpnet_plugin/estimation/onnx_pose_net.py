@@ -51,7 +51,9 @@ class OnnxPoseNet(PoseNet):
                 f'{path} has the outputs {self.output_names}; one (heatmaps) '
                 'or two (SimCC x and y) are understood')
         self.path = str(path)
-        self.device, self.precision, self.threads = device, precision, threads
+        # pyrefly: ignore[read-only]  # torch.device is no descriptor
+        self.device = device
+        self.precision, self.threads = precision, threads
         self.session = OnnxSession(serialised, device, path, threads,
                                    precision == 'tf32')
         self.size = self.session.size
@@ -73,21 +75,32 @@ class OnnxPoseNet(PoseNet):
         if precision != 'fp32':
             self.record['precision'] = precision
 
-    def run(self, images: Tensor) -> PoseOutput:
-        """See :meth:`PoseNet.run`."""
+    def run(self, images: Tensor) -> PoseOutput[Tensor]:
+        """Run the net; see :meth:`PoseNet.run`.
+
+        Args:
+            images: RGB crops, (N, h, w, 3) uint8, on the device.
+
+        Returns:
+            Joints, scores and maps, tensors on the device.
+
+        Raises:
+            ValueError: If it gives neither heatmaps nor SimCC's vectors.
+        """
         tensors = self.session(self.names, self.normalize(images))
         outputs = tuple(tensors[name] for name in self.output_names)
         if outputs[0].ndim == 4:  # what follows heatmaps is a feature map
-            decode, outputs = decode_heatmaps, outputs[:1]
+            outputs = outputs[:1]
+            decoded = decode_heatmaps(on_host(outputs[0]), self.size)
         elif len(outputs) == 2 and all(a.ndim == 3 for a in outputs):
-            decode = decode_simcc
+            x, y = map(on_host, outputs)
+            decoded = decode_simcc(x, y, self.size)
         else:
             raise ValueError(
                 'the net gives neither heatmaps (N, V, h, w) nor SimCC '
                 '(N, V, W), (N, V, H), but '
                 f'{[tuple(a.shape) for a in outputs]}')
-        joints, scores = as_tensors(
-            decode(*map(on_host, outputs), self.size))
+        joints, scores = as_tensors(decoded)
         return PoseOutput(joints, scores,
                           {tap: tensors[tap] for tap in self.taps}, outputs)
 

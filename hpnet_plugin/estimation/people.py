@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .selection import MIN_PRESENCE
 from .tracking import Tracker
 
 if TYPE_CHECKING:
-    pass
+    from .video import FrameChunk
 
+# number in the video, time in s, pixels
+_Frame = tuple[int, float, np.ndarray]
 # Coordinates beyond are no pixels; areas and distances stay finite.
 LARGEST = 1e6
 # Bytes of frames that wait for the next detection; more are detected sooner.
@@ -38,13 +40,13 @@ class People(NamedTuple):
     """The K people of one frame.
 
     Attributes:
-        boxes: (K, 5) float32, x1, y1, x2, y2 in pixels of the frame and
-            score, best score first unless the source has another order.
+        boxes: (K, 5) float32, x1, y1, x2, y2 in pixels of the frame and score,
+            best score first unless the source has another order.
         joints: (K, V, 2) float32 in pixels of the frame, or None where the
             pose net finds them. K = 0 still tells V.
         scores: (K, V) float32, the joints' own, or None.
-        slots: (K,) int, which person of the clip each is, or None where
-            boxes have to be tracked.
+        slots: (K,) int, which person of the clip each is, or None where boxes
+            have to be tracked.
     """
     boxes: np.ndarray
     joints: np.ndarray | None = None
@@ -71,9 +73,9 @@ class PersonSource:
         sha256: Of the weights or the file, None where there are none.
         every: Only every so many frames of the video is looked at, see
             :meth:`follow`.
-        search: Where two looks see nobody, frames between them are looked
-            at until they are no more than this apart: of a detector that
-            misses people in single frames. None trusts it.
+        search: Where two looks see nobody, frames between them are looked at
+            until they are no more than this apart: of a detector that misses
+            people in single frames. None trusts it.
         least: Evidence for a further person, see :func:`selection.select`:
             more where a detector often sees people who are not there.
         evidence: Of the pose net, for a further person, see
@@ -114,7 +116,8 @@ class PersonSource:
         """
         raise NotImplementedError
 
-    def follow(self, clip: str, chunks: Iterable) -> Iterator[Sighting]:
+    def follow(self, clip: str, chunks: Iterable[FrameChunk]
+               ) -> Iterator[Sighting]:
         """All frames of a clip with the people in them, in order.
 
         With ``every`` = k > 1 only the first, the last and frames k apart
@@ -128,8 +131,8 @@ class PersonSource:
 
         Args:
             clip: The clip's name.
-            chunks: What :meth:`VideoReader.chunks` gives: ``numbers`` (in
-                the video), ``times`` (s) and ``images`` of some frames.
+            chunks: What :meth:`VideoReader.chunks` gives: ``numbers`` (in the
+                video), ``times`` (s) and ``images`` of some frames.
 
         Yields:
             The frames, one by one.
@@ -149,12 +152,14 @@ class PersonSource:
 class _Follower:
     """Looks at some frames of one clip and interpolates between them."""
 
-    def __init__(self, source, clip) -> None:
+    def __init__(self, source: PersonSource, clip: str) -> None:
         self.source, self.clip = source, clip
         self.tracker = Tracker()
 
-    def follow(self, chunks):
-        held = []  # the last frame that was looked at, and those after it
+    def follow(self, chunks: Iterable[FrameChunk]) -> Iterator[Sighting]:
+        # the last frame that was looked at, and those after it
+        held: list[_Frame] = []
+        first, ids = np.zeros((0, 5), np.float32), np.zeros(0, int)
         for chunk in chunks:
             for frame in zip(chunk.numbers, chunk.times, chunk.images):
                 if not held:
@@ -170,11 +175,13 @@ class _Follower:
         if len(held) > 1:
             yield from self._settle(held, first, ids)
 
-    def _look(self, frame):
+    def _look(self, frame: _Frame) -> np.ndarray:
         number, _, image = frame
         return self.source.people([image], self.clip, [number])[0].boxes
 
-    def _settle(self, frames, first, ids, last=None):
+    def _settle(self, frames: list[_Frame], first: np.ndarray, ids: np.ndarray,
+                last: np.ndarray | None = None
+                ) -> Generator[Sighting, None, tuple[np.ndarray, np.ndarray]]:
         """All frames after the first; the last one's boxes and their ids."""
         if last is None:
             last = self._look(frames[-1])
@@ -195,8 +202,10 @@ class _Follower:
         for frame in frames[1:-1]:
             weight = np.float32((frame[0] - frames[0][0]) / span)
             boxes = (1 - weight) * first[a] + weight * last[b]
-            yield Sighting(*frame, People(best_first(boxes)))
-        yield Sighting(*frames[-1], People(last))
+            number, time, image = frame
+            yield Sighting(number, time, image, People(best_first(boxes)))
+        number, time, image = frames[-1]
+        yield Sighting(number, time, image, People(last))
         return last, found
 
 
@@ -217,12 +226,31 @@ class ListedPeople(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """See :meth:`PersonSource.people`."""
+        """Look up the people of some frames.
+
+        Args:
+            frames: (H, W, 3) uint8, RGB.
+            clip: The clip's name.
+            numbers: The frames' numbers in the video, from 0.
+
+        Returns:
+            Who is in each of the frames.
+        """
         return [self.known[number] for number in numbers]
 
 
-def entry_of_clip(clips: Mapping, clip: str, where: str, what: str):
+def entry_of_clip(clips: Mapping[str, Any], clip: str, where: str, what: str
+                  ) -> Any:
     """The entry of a clip, whose name may have NTU's ``_rgb`` or lack it.
+
+    Args:
+        clips: Entries by name.
+        clip: The clip's name.
+        where: The file they are from, for messages.
+        what: What they are, for messages.
+
+    Returns:
+        The entry.
 
     Raises:
         PeopleError: If there is none, with the closest names.
@@ -239,6 +267,13 @@ def entry_of_clip(clips: Mapping, clip: str, where: str, what: str):
 
 
 def short(value: object) -> str:
-    """A value as a message shows it."""
+    """A value as a message shows it.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        At most 60 characters.
+    """
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + '...'

@@ -37,25 +37,25 @@ def build_pose_net(pose: str | Path, checkpoint: str | None = None,
     """Build the pose net that a config or an ONNX file describes.
 
     Args:
-        pose: An mmpose config of a top-down net, or a ``.onnx``
-            file. An ONNX net takes RGB crops normalised with ImageNet's mean
-            and standard deviation and gives either heatmaps (N, V, h, w) or
-            two SimCC arrays (N, V, W'), (N, V, H').
-        checkpoint: Weights of the mmpose net, a file or an
-            address; by default the config's ``load_from``.
-        taps: Maps to give out: module paths of the mmpose
-            net (``backbone.stage4.0.branches.1``) or tensor names of the
-            ONNX graph; :func:`list_taps` lists them.
+        pose: An mmpose config of a top-down net, or a ``.onnx`` file. An ONNX
+            net takes RGB crops normalised with ImageNet's mean and standard
+            deviation and gives either heatmaps (N, V, h, w) or two SimCC
+            arrays (N, V, W'), (N, V, H').
+        checkpoint: Weights of the mmpose net, a file or an address; by default
+            the config's ``load_from``.
+        taps: Maps to give out: module paths of the mmpose net
+            (``backbone.stage4.0.branches.1``) or tensor names of the ONNX
+            graph; :func:`list_taps` lists them.
         device: Where the net runs. Defaults to ``'cpu'``.
-        norm: ``'eval'``, or ``'crop'``: batch norm with the statistics
-            of each single crop, as the released extraction ran it.
-        backend: What runs an mmpose net: ``'torch'``, or
-            ``'onnxruntime'``, to which the net is exported once, and kept in
-            the user's cache; maps equal those of torch to 1e-4. An ONNX file
-            always runs in onnxruntime. Defaults to ``'torch'``.
-        precision: ``'fp32'``; on a GPU also ``'tf32'``, convolutions
-            of rounded factors; ``'fp16'`` and ``'bf16'``, autocast of an
-            mmpose net in torch. Defaults to ``'fp32'``.
+        norm: ``'eval'``, or ``'crop'``: batch norm with the statistics of each
+            single crop, as the released extraction ran it.
+        backend: What runs an mmpose net: ``'torch'``, or ``'onnxruntime'``, to
+            which the net is exported once, and kept in the user's cache; maps
+            equal those of torch to 1e-4. An ONNX file always runs in
+            onnxruntime. Defaults to ``'torch'``.
+        precision: ``'fp32'``; on a GPU also ``'tf32'``, convolutions of
+            rounded factors; ``'fp16'`` and ``'bf16'``, autocast of an mmpose
+            net in torch. Defaults to ``'fp32'``.
         threads: Threads on a CPU. Defaults to 1: work is spread over
             processes, one a core.
 
@@ -66,8 +66,8 @@ def build_pose_net(pose: str | Path, checkpoint: str | None = None,
         TapError: If a tap is not there; the message has the closest names.
         FileNotFoundError: If ``pose`` or ``checkpoint`` is not there.
         ValueError: If the net is of another kind, the checkpoint of another
-            net, the device not here, or an option unknown or not possible
-            with this net.
+            net, the device not here, or an option unknown or not possible with
+            this net.
     """
     _check_options(norm, backend, precision, threads)
     place = device_of(device)
@@ -96,17 +96,17 @@ def list_taps(pose: str | Path, checkpoint: str | None = None
 
     Args:
         pose: mmpose config or ONNX file.
-        checkpoint: Not needed: the weights change no shape.
-            If given, it must be of this net.
+        checkpoint: Not needed: the weights change no shape. If given, it must
+            be of this net.
 
     Returns:
-        Name to (C, h, w), in the order of the net;
-        each can be a tap of :func:`build_pose_net`.
+        Name to (C, h, w), in the order of the net; each can be a tap of
+        :func:`build_pose_net`.
 
     Raises:
         FileNotFoundError: If ``pose`` or ``checkpoint`` is not there.
-        ValueError: If the net is of another kind, or the checkpoint of
-            another net.
+        ValueError: If the net is of another kind, or the checkpoint of another
+            net.
     """
     _check_file(pose)
     if not _is_onnx(pose):

@@ -5,7 +5,7 @@ scores (N, V) and each feature (N, V, C), float16, out. N is free.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -24,13 +24,16 @@ from ..onnx_session import open_session
 from .decoding import decode_heatmaps, decode_simcc, tensor_decoder
 from .devices import computing
 from .extractor import PooledExtractor
+from .mmpose_net import MMPoseNet
 from .onnx_extractor import CROPS, JOINTS, KIND, POOLED, SCORES
 from .onnx_graphs import tapped_graph
 from .onnx_pose_net import OnnxPoseNet
-from .pose import PoseOutput
+from .pose_net import PoseOutput, as_tensors
 
 if TYPE_CHECKING:
     import onnx
+
+Axes = dict[str, dict[int, str]]
 
 BATCH = {0: 'crops'}
 CHECKED = (3, 1, 8)  # sizes of the batches that are compared
@@ -84,20 +87,21 @@ def export_extractor(extractor: PooledExtractor) -> tuple[bytes, float]:
 class _PoseGraph(nn.Module):
     """A net of mmpose with all that follows."""
 
-    def __init__(self, extractor) -> None:
+    def __init__(self, extractor: PooledExtractor) -> None:
         super().__init__()
-        net = extractor.net
-        self.decode = tensor_decoder(net.model.head, net.size)
-        if self.decode is None:
+        net = cast(MMPoseNet, extractor.net)
+        decode = tensor_decoder(net.model.head, net.size)
+        if decode is None:
             raise ExportError(
                 f'the joints of this net are decoded by mmpose '
                 f'({type(net.model.head.decoder).__name__}), outside of any '
                 'graph; heatmaps without DARK and UDP, and SimCC, can be '
                 'exported')
-        self.model, self.extractor = net.model, extractor
+        self.model, self.net, self.decode = net.model, net, decode
+        self.extractor = extractor
 
-    def forward(self, crops):
-        outputs, maps = self.extractor.net.forward(crops)
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs, maps = self.net.forward(crops)
         joints, scores = self.decode(*(value.float() for value in outputs))
         output = PoseOutput(joints, scores, maps, outputs)
         return joints, scores, *_pooled(self.extractor, crops, output)
@@ -106,38 +110,43 @@ class _PoseGraph(nn.Module):
 class _Before(nn.Module):
     """Crops to the input of an ONNX net; the crops themselves as well."""
 
-    def __init__(self, net) -> None:
+    def __init__(self, net: OnnxPoseNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, crops):
+    def forward(self, crops: torch.Tensor
+                ) -> tuple[torch.Tensor, torch.Tensor]:
         return self.net.normalize(crops), crops.clone()
 
 
 class _After(nn.Module):
     """Outputs of an ONNX net to joints, scores and features."""
 
-    def __init__(self, extractor) -> None:
+    def __init__(self, extractor: PooledExtractor, net: OnnxPoseNet) -> None:
         super().__init__()
-        self.extractor = extractor
+        self.extractor, self.net = extractor, net
 
-    def forward(self, crops, *values):
-        net = self.extractor.net
+    def forward(self, crops: torch.Tensor, *values: torch.Tensor
+                ) -> tuple[torch.Tensor, ...]:
+        net = self.net
         tensors = dict(zip(net.names, values))
         outputs = tuple(tensors[name] for name in net.output_names)
-        decode = decode_heatmaps if len(outputs) == 1 else decode_simcc
-        joints, scores = decode(*outputs, net.size)
+        joints, scores = as_tensors(
+            decode_heatmaps(outputs[0], net.size) if len(outputs) == 1
+            else decode_simcc(outputs[0], outputs[1], net.size))
         output = PoseOutput(joints, scores,
                             {tap: tensors[tap] for tap in net.taps}, outputs)
         return joints, scores, *_pooled(self.extractor, crops, output)
 
 
-def _pooled(extractor, crops, output):
+def _pooled(extractor: PooledExtractor, crops: torch.Tensor,
+            output: PoseOutput[torch.Tensor]) -> list[torch.Tensor]:
     pooled = extractor.pool(crops, output, output.joints)
     return [pooled[name].half() for name in extractor.taps]
 
 
-def _around(net, extractor, outputs):
+def _around(net: OnnxPoseNet, extractor: PooledExtractor, outputs: Axes
+            ) -> bytes:
     """An ONNX net between its normalisation and the pooling."""
     from onnx import compose, version_converter
     model, _, _ = tapped_graph(net.path, list(net.taps))
@@ -152,7 +161,7 @@ def _around(net, extractor, outputs):
     before = _part('before/', _Before(net), [crops], {CROPS: BATCH},
                    dict(images=BATCH, seen=BATCH), opset)
     values = {f'value{i}': found[name] for i, name in enumerate(net.names)}
-    after = _part('after/', _After(extractor),
+    after = _part('after/', _After(extractor, net),
                   [crops, *map(torch.from_numpy, values.values())],
                   dict.fromkeys(['seen', *values], BATCH), outputs, opset)
     try:
@@ -188,14 +197,15 @@ def _around(net, extractor, outputs):
     return merged.SerializeToString()
 
 
-def _part(prefix, module, examples, inputs, outputs, opset):
+def _part(prefix: str, module: nn.Module, examples: list[torch.Tensor],
+          inputs: Axes, outputs: Axes, opset: int) -> onnx.ModelProto:
     import onnx
     from onnx import compose
     graph = to_onnx(module.eval(), examples, inputs, outputs, opset)
     return compose.add_prefix(onnx.load_from_string(graph), prefix)
 
 
-def _tell_types(model, found) -> None:
+def _tell_types(model: onnx.ModelProto, found: dict[str, np.ndarray]) -> None:
     """Types of a model's outputs, which taps lack, in place."""
     from onnx import helper
     for entry in model.graph.output:
@@ -214,7 +224,7 @@ def _rename(model: onnx.ModelProto, names: dict[str, str]) -> None:
         entry.name = names.get(entry.name, entry.name)
 
 
-def _people(count, size):
+def _people(count: int, size: tuple[int, int]) -> np.ndarray:
     """Crops of soft colours, (N, h, w, 3) uint8."""
     rng = np.random.RandomState(count)
     return np.stack([cv2.resize(rng.randint(
@@ -222,13 +232,15 @@ def _people(count, size):
         interpolation=cv2.INTER_CUBIC) for _ in range(count)])
 
 
-def _checked(graph, extractor, names):
+def _checked(graph: bytes, extractor: PooledExtractor, names: list[str]
+             ) -> float:
     """Largest difference of scores from the extractor's."""
     net, worst, moved, joints = extractor.net, 0., 0, 0
     session = open_session(graph, 'the exported pose net', threads=1)
     for count in CHECKED:
         crops = _people(count, net.size)
-        at, scores, *pooled = session.run(names, {CROPS: crops})
+        at, scores, *pooled = map(np.asarray, session.run(
+            names, {CROPS: crops}))
         with computing(net.device):
             images = torch.from_numpy(crops)
             output = net.run(images)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -12,20 +12,21 @@ from torch import Tensor
 from .devices import computing
 from .taps import TapError
 
+Array = TypeVar('Array', np.ndarray, Tensor)
 
-class PoseOutput(NamedTuple):
+
+class PoseOutput(NamedTuple, Generic[Array]):
     """What a pose net says of N crops.
 
     Attributes:
-        joints: (N, V, 2), x and y in pixels of the
-            crop, float32.
+        joints: (N, V, 2), x and y in pixels of the crop, float32.
         scores: (N, V), as the net gives them, float32.
         maps: Tap to feature maps (N, C, h, w).
-        head_outputs: What the joints were read from: heatmaps
-            (N, V, h, w), or SimCC's (N, V, W') and (N, V, H').
+        head_outputs: What the joints were read from: heatmaps (N, V, h, w), or
+            SimCC's (N, V, W') and (N, V, H').
     """
-    joints: np.ndarray | Tensor
-    scores: np.ndarray | Tensor
+    joints: Array
+    scores: Array
     maps: dict[str, Tensor]
     head_outputs: tuple[Tensor, ...]
 
@@ -55,21 +56,24 @@ class PoseNet:
     threads: int = 1
     record: dict[str, Any]
 
-    def run(self, images: Tensor) -> PoseOutput:
+    def run(self, images: Tensor) -> PoseOutput[Tensor]:
         """Run the net, all on its device and without waiting for it.
 
         Call it under :meth:`computing`.
 
         Args:
-            images: RGB crops, (N, height, width, 3) uint8, on the
-                net's device.
+            images: RGB crops, (N, height, width, 3) uint8, on the net's
+                device.
 
         Returns:
             Joints, scores and maps, tensors on the device.
+
+        Raises:
+            ValueError: If the net gives something else.
         """
         raise NotImplementedError
 
-    def __call__(self, crops: np.ndarray) -> PoseOutput:
+    def __call__(self, crops: np.ndarray) -> PoseOutput[np.ndarray]:
         """Run the net.
 
         Args:
@@ -80,8 +84,9 @@ class PoseNet:
         """
         with self.computing():
             output = self.run(self.upload(crops))
-        return output._replace(joints=output.joints.cpu().numpy(),
-                               scores=output.scores.cpu().numpy())
+        return PoseOutput(output.joints.cpu().numpy(),
+                          output.scores.cpu().numpy(), output.maps,
+                          output.head_outputs)
 
     def computing(self) -> AbstractContextManager[None]:
         """Context in which the net and what follows it compute.

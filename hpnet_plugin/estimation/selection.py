@@ -42,10 +42,10 @@ def select(tracks: list[np.ndarray], boxes: list[np.ndarray],
             follow each other.
 
     Returns:
-        (M, T) int, M <= ``num_people``: index into the frame's boxes, -1
-        where the person is absent; highest rank first.
+        (M, T) int, M <= ``num_people``: index into the frame's boxes, -1 where
+        the person is absent; highest rank first.
     """
-    numbers = np.arange(len(boxes)) if numbers is None else np.array(numbers)
+    places = np.arange(len(boxes)) if numbers is None else np.array(numbers)
     need = least * max(map(len, tracks), default=0)
     ranked = []
     for track in tracks:
@@ -55,7 +55,7 @@ def select(tracks: list[np.ndarray], boxes: list[np.ndarray],
     ranked.sort(key=lambda entry: entry[:-1])
     people = []
     for *_, one in ranked:
-        apart = [one.apart(other, numbers) for other in people]
+        apart = [one.apart(other, places) for other in people]
         counts = [frames.sum() for frames in apart]
         if not people or min(counts) >= need:
             people.append(one)
@@ -71,10 +71,10 @@ def select(tracks: list[np.ndarray], boxes: list[np.ndarray],
 class _Person:
     """A track, and pieces that were found to be of the same person."""
 
-    def __init__(self, track, boxes) -> None:
+    def __init__(self, track: np.ndarray, boxes: np.ndarray) -> None:
         self.frames, self.index, self.boxes = track[:, 0], track[:, 1], boxes
 
-    def apart(self, other, numbers):
+    def apart(self, other: _Person, numbers: np.ndarray) -> np.ndarray:
         """Frames (N,) of this one in which it cannot be the other, bool."""
         after = np.searchsorted(other.frames, self.frames).clip(
             max=len(other.frames) - 1)
@@ -93,7 +93,7 @@ class _Person:
         far = way > size * (REACH + REACH_A_FRAME * gap)
         return (share < SAME_SHARE) & ((gap == 0) | far)
 
-    def add(self, other, fits) -> None:
+    def add(self, other: _Person, fits: np.ndarray) -> None:
         """Take in those frames of a piece where this one is absent."""
         new = fits & ~np.isin(other.frames, self.frames)
         frames = np.concatenate((self.frames, other.frames[new]))

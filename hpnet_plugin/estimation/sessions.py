@@ -4,9 +4,9 @@ from __future__ import annotations
 import hashlib
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,12 +31,12 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
         path: The file.
 
     Returns:
-        The model, and the sha256 of the file;
-        of its own and the other files' sha256 where there are any.
+        The model, and the sha256 of the file; of its own and the other files'
+        sha256 where there are any.
 
     Raises:
-        ValueError: If it is no ONNX file; or if it names other files by a
-            link or outside of its own folder, which could be any file here.
+        ValueError: If it is no ONNX file; or if it names other files by a link
+            or outside of its own folder, which could be any file here.
     """
     import onnx
     try:
@@ -71,7 +71,7 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     return model, sha256
 
 
-def _tensors(message):
+def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
     """All tensors of a model: weights, constants, those of subgraphs."""
     import onnx
     for field, value in message.ListFields():
@@ -99,24 +99,20 @@ class OnnxSession:
         device: Where it runs.
         name: Of the file, for messages.
         threads: Threads on a CPU. Defaults to 1.
-        tf32: Whether a GPU may round the factors of its products to
-            10 bits. Defaults to False.
+        tf32: Whether a GPU may round the factors of its products to 10 bits.
+            Defaults to False.
 
     Attributes:
         input: Name of its input.
         size: Width and height of the crops.
 
     Raises:
-        ValueError: If onnxruntime cannot run it, or its input is not one
-            batch of images of a fixed size.
+        ValueError: If onnxruntime cannot run it, or its input is not one batch
+            of images of a fixed size.
     """
 
-    def __init__(self,
-                 graph: bytes,
-                 device: torch.device,
-                 name: str,
-                 threads: int = 1,
-                 tf32: bool = False) -> None:
+    def __init__(self, graph: bytes, device: torch.device, name: str | Path,
+                 threads: int = 1, tf32: bool = False) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -184,7 +180,7 @@ class OnnxSession:
         return {name: self._tensor(name, value, len(images))
                 for name, value in zip(names, values)}
 
-    def _tensor(self, name, value, count):
+    def _tensor(self, name: str, value: Any, count: int) -> Tensor:
         """An output as a tensor over the same memory."""
         if hasattr(value, '__dlpack__'):
             tensor = torch.from_dlpack(value)
@@ -198,9 +194,10 @@ class OnnxSession:
         return tensor
 
 
-def _provider(device, stream, tf32):
+def _provider(device: torch.device, stream: torch.cuda.Stream | None,
+              tf32: bool) -> str | tuple[str, dict[str, Any]]:
     import onnxruntime
-    if device.type == 'cpu':
+    if stream is None:
         return 'CPUExecutionProvider'
     if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
         raise ValueError(f'onnxruntime cannot run on {device}: '

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +18,8 @@ class TapError(ValueError):
     """A tap names no feature map of the pose net."""
 
 
-def unknown_tap(tap: str, names: Sequence[str], kind: str, pose: str = 'POSE'):
+def unknown_tap(tap: str, names: Sequence[str], kind: str,
+                pose: str | Path = 'POSE') -> TapError:
     """TapError that names the closest existing taps.
 
     Args:
@@ -25,6 +27,9 @@ def unknown_tap(tap: str, names: Sequence[str], kind: str, pose: str = 'POSE'):
         names: Those that are.
         kind: What they are, ``'module path'`` or ``'tensor'``.
         pose: The pose net's file.
+
+    Returns:
+        To be raised.
     """
     # names that hold the word come first: resemblance goes by length
     close = [name for name in names if tap and tap in name][-CLOSE:]
@@ -48,20 +53,26 @@ class ModuleTaps:
         TapError: If a name is no module path; the message has the closest.
     """
 
-    def __init__(self,
-                 model: nn.Module,
-                 names: Sequence[str],
-                 pose: str = 'POSE') -> None:
+    def __init__(self, model: nn.Module, names: Sequence[str],
+                 pose: str | Path = 'POSE') -> None:
         modules = dict(model.named_modules())
-        self.names, self.maps = list(names), {}
+        self.names = list(names)
+        self.maps: dict[str, torch.Tensor] = {}
         for name in names:
             if name not in modules or not name:
                 raise unknown_tap(name, [n for n in modules if n],
                                   'module path', pose)
             modules[name].register_forward_hook(self._keeper(name, pose))
 
-    def take(self):
-        """dict[str, Tensor]: Maps of the last forward, in order of name."""
+    def take(self) -> dict[str, torch.Tensor]:
+        """Maps of the last forward.
+
+        Returns:
+            Tap to map (N, C, h, w), in order of name.
+
+        Raises:
+            TapError: If one was not reached.
+        """
         maps, self.maps = self.maps, {}
         for name in self.names:
             if name not in maps:
@@ -69,9 +80,10 @@ class ModuleTaps:
                                'pass: name a module that the pose net uses')
         return {name: maps[name] for name in self.names}
 
-    def _keeper(self, name, pose):
+    def _keeper(self, name: str, pose: str | Path
+                ) -> Callable[[nn.Module, object, object], None]:
 
-        def keep(module, inputs, output) -> None:
+        def keep(module: nn.Module, inputs: object, output: object) -> None:
             if not isinstance(output, torch.Tensor) or output.ndim != 4:
                 got = tuple(output.shape) if isinstance(
                     output, torch.Tensor) else type(output).__name__
@@ -85,7 +97,8 @@ class ModuleTaps:
         return keep
 
 
-def maps_of_modules(model: nn.Module, run: Callable) -> dict[str, tuple[int]]:
+def maps_of_modules(model: nn.Module, run: Callable[[], object]
+                    ) -> dict[str, tuple[int, int, int]]:
     """All modules of a model that give a feature map.
 
     Args:
@@ -95,12 +108,15 @@ def maps_of_modules(model: nn.Module, run: Callable) -> dict[str, tuple[int]]:
     Returns:
         Module path to (C, h, w).
     """
-    found, hooks = {}, []
+    found: dict[str, tuple[int, int, int]] = {}
+    hooks = []
     for name, module in model.named_modules():
 
-        def keep(module, inputs, output, name=name) -> None:
+        def keep(module: nn.Module, inputs: object, output: object,
+                 name: str = name) -> None:
             if isinstance(output, torch.Tensor) and output.ndim == 4:
-                found[name] = tuple(output.shape[1:])
+                channels, height, width = output.shape[1:]
+                found[name] = channels, height, width
 
         hooks.append(module.register_forward_hook(keep))
     try:

@@ -83,7 +83,11 @@ class Tracker:
         return ids
 
     def copy(self) -> Tracker:
-        """One that goes on from here by itself."""
+        """One that goes on from here by itself.
+
+        Returns:
+            It has the tracks of this one.
+        """
         return copy.deepcopy(self)
 
 
@@ -94,16 +98,16 @@ def link(
     """Link the boxes of the frames of a clip into tracks.
 
     Args:
-        boxes: For each of T frames (K_t, 4 or more), as
-            :meth:`Tracker.update` takes them.
+        boxes: For each of T frames (K_t, 4 or more), as :meth:`Tracker.update`
+            takes them.
         max_gap: See :class:`Tracker`.
         numbers: (T,) increasing, of the frames in the video; by default they
             follow each other.
 
     Returns:
-        Tracks in order of their first box, each (N, 2) int: frame, from 0 to
-        T - 1, and index into that frame's boxes, frames increasing. Each box
-        is in exactly one track.
+        Tracks in order of their first box, each (N, 2) int: frame, from 0 to T
+        - 1, and index into that frame's boxes, frames increasing. Each box is
+        in exactly one track.
     """
     tracker, tracks = Tracker(max_gap), []
     if numbers is None:
@@ -123,7 +127,7 @@ class _Motion:
     x and y are filtered apart, with the same gains.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # absence in frames, and in frames that were looked at
         self.number, self.count, self.absent, self.missed = np.zeros(
             (4, 0), int)
@@ -133,7 +137,7 @@ class _Motion:
         self.covariance = np.zeros((0, 2, 2))  # of place and velocity
         self.seen = np.zeros((0, 2))  # the centre when last seen
 
-    def step(self, max_gap, frames) -> None:
+    def step(self, max_gap: int, frames: int) -> None:
         """Go on some frames, without the tracks that have ended."""
         alive = self.absent <= max_gap
         if not alive.all():
@@ -149,7 +153,7 @@ class _Motion:
         self.covariance = (move @ self.covariance @ move.T
                            + noise * self.size.prod(1)[:, None, None])
 
-    def pair(self, found):
+    def pair(self, found: np.ndarray) -> list[np.ndarray]:
         """P tracks and boxes (of K, 4) that are one person, how surely."""
         tracks, free = np.arange(len(self.size)), np.arange(len(found))
         trusted = self.count >= TRUSTED
@@ -168,7 +172,8 @@ class _Motion:
                 group, free = _without(group, rows), _without(free, columns)
         return [np.concatenate(parts) for parts in zip(*pairs)]
 
-    def see(self, rows, boxes, quality) -> None:
+    def see(self, rows: np.ndarray, boxes: np.ndarray, quality: np.ndarray
+            ) -> None:
         """Correct tracks by the boxes (P, 4) that they were paired with.
 
         A doubtful box, perhaps another thing beside a hidden person, moves
@@ -187,7 +192,7 @@ class _Motion:
         self.absent[rows] = self.missed[rows] = 0
         self.count[rows] += 1
 
-    def begin(self, numbers, boxes) -> None:
+    def begin(self, numbers: np.ndarray, boxes: np.ndarray) -> None:
         """Add tracks at boxes (P, 4)."""
         centre, size = centre_and_size(boxes)
         spread = np.diag([PLACE_NOISE**2, FIRST_VELOCITY**2])
@@ -205,14 +210,15 @@ class _Motion:
             setattr(self, key, np.concatenate((getattr(self, key), value)))
 
 
-def _without(values, taken):
+def _without(values: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """Values (N,) without those at some places."""
     if len(taken) == len(values):  # nearly always
         return values[:0]
     return np.delete(values, taken)
 
 
-def _pair(guess, found, cost):
+def _pair(guess: np.ndarray, found: np.ndarray, cost: np.ndarray
+          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of ``guess`` (N, 4) and ``found`` (K, 4) that match, how well."""
     margin = diou(guess, found) - MIN_DIOU - cost[:, None]
     ratio = area(guess)[:, None] / np.maximum(area(found), 1e-9)

@@ -39,8 +39,8 @@ class FrameChunk(NamedTuple):
 
     Attributes:
         numbers: Their numbers in the video.
-        times: When they are shown, in seconds from the first
-            frame of the video.
+        times: When they are shown, in seconds from the first frame of the
+            video.
         images: RGB pixels (H, W, 3) uint8, upright.
     """
     numbers: list[int]
@@ -53,37 +53,34 @@ class VideoReader:
 
     Args:
         path: The video.
-        max_frames: Keep at most so many frames, evenly
-            spread over the video: by number, or by time where the frame rate
-            is not constant. Defaults to None: all.
-        length: Keep the frames that a linear resampling of
-            all frames to this length would blend, at most twice as many.
+        max_frames: Keep at most so many frames, evenly spread over the video:
+            by number, or by time where the frame rate is not constant.
             Defaults to None: all.
-        fps: Keep the frames nearest to each of so many
-            instants a second, see :func:`frames_at_rate`. Defaults to None:
-            all. At most one of ``max_frames``, ``length`` and ``fps`` can be
-            given.
-        damaged: What becomes of a video that is cut off or holds
-            frames that cannot be decoded. ``'refuse'``: a VideoError;
-            ``'mark'``: what can be decoded is given out, broken frames as
-            the decoder mended them, and ``damage`` says what is wrong.
-            Damage is looked for where frames are decoded for a wanted one,
-            and at the end of the file. Defaults to ``'refuse'``.
+        length: Keep the frames that a linear resampling of all frames to this
+            length would blend, at most twice as many. Defaults to None: all.
+        fps: Keep the frames nearest to each of so many instants a second, see
+            :func:`frames_at_rate`. Defaults to None: all. At most one of
+            ``max_frames``, ``length`` and ``fps`` can be given.
+        damaged: What becomes of a video that is cut off or holds frames that
+            cannot be decoded. ``'refuse'``: a VideoError; ``'mark'``: what can
+            be decoded is given out, broken frames as the decoder mended them,
+            and ``damage`` says what is wrong. Damage is looked for where
+            frames are decoded for a wanted one, and at the end of the file.
+            Defaults to ``'refuse'``.
         limits: Above these it is refused.
-        threads: Threads of the decoder, 0 for one a core. Changes
-            nothing in what comes out. Defaults to 1.
+        threads: Threads of the decoder, 0 for one a core. Changes nothing in
+            what comes out. Defaults to 1.
 
     Attributes:
         info: What the container says.
         count: Frames that are in the file. Where packets and frames differ a
-            little (5 % and two frames are forgiven: files that were edited
-            are that inexact), the end of :meth:`chunks` puts ``count``,
+            little (5 % and two frames are forgiven: files that were edited are
+            that inexact), the end of :meth:`chunks` puts ``count``,
             ``numbers`` and ``times`` right.
         numbers: (N,) int64, the wanted frames, ascending.
-        times: (N,) float64, when they are shown, in seconds
-            from the first frame of the video.
-        damage: What is wrong with the video, as far as it was
-            read.
+        times: (N,) float64, when they are shown, in seconds from the first
+            frame of the video.
+        damage: What is wrong with the video, as far as it was read.
 
     Raises:
         VideoError: If the file is no video, is above the limits, holds no
@@ -151,8 +148,8 @@ class VideoReader:
         """Decode the wanted frames, a few at a time.
 
         Args:
-            chunk: Frames to hand out at once; fewer where frames are
-                so large that they would exceed 64 MiB. Defaults to 8.
+            chunk: Frames to hand out at once; fewer where frames are so large
+                that they would exceed 64 MiB. Defaults to 8.
 
         Yields:
             Numbers, times, images.
@@ -203,8 +200,8 @@ def read_frames(path: str, max_frames: int | None = None, chunk: int = 8
         chunk: Frames to hand out at once. Defaults to 8.
 
     Yields:
-        Numbers of the frames in the video, and the RGB frames,
-        (H, W, 3) uint8, turned upright.
+        Numbers of the frames in the video, and the RGB frames, (H, W, 3)
+        uint8, turned upright.
 
     Raises:
         VideoError: See :class:`VideoReader`.
@@ -222,12 +219,11 @@ def read_frames_at(path: str, indices: Sequence[int]) -> list[np.ndarray]:
 
     Args:
         path: The video.
-        indices: Numbers of frames, in any order, also
-            several times.
+        indices: Numbers of frames, in any order, also several times.
 
     Returns:
-        RGB frames (H, W, 3) uint8 in the order asked,
-        those of :func:`read_frames`.
+        RGB frames (H, W, 3) uint8 in the order asked, those of
+        :func:`read_frames`.
 
     Raises:
         VideoError: If the file is no video, is damaged, or has no such frame.

@@ -5,7 +5,7 @@ import os
 import os.path as osp
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -18,7 +18,11 @@ FORMATS = ('mov', 'mp4', 'matroska', 'webm', 'avi', 'flv', 'asf', 'mpeg',
 
 
 class VideoError(ValueError):
-    """A file cannot be read as a video; the message says why."""
+    """A file cannot be read as a video.
+
+    Args:
+        message: Says why.
+    """
 
     def __init__(self, message: str) -> None:
         # the name of a file need not be text
@@ -48,11 +52,11 @@ class Limits(NamedTuple):
     """Above these a video is refused.
 
     Attributes:
-        pixels: Of a frame. Defaults to those of 8K (8192 x 4320),
-            which no camera that films people exceeds; a frame is 100 MB
-            then, and a decoder holds up to 16 of half that size.
-        frames: Of a video. Defaults to 1,000,000, nine hours at 30
-            frames a second: 20 bytes a frame are kept.
+        pixels: Of a frame. Defaults to those of 8K (8192 x 4320), which no
+            camera that films people exceeds; a frame is 100 MB then, and a
+            decoder holds up to 16 of half that size.
+        frames: Of a video. Defaults to 1,000,000, nine hours at 30 frames a
+            second: 20 bytes a frame are kept.
     """
     pixels: int = 8192 * 4320
     frames: int = 1_000_000
@@ -86,7 +90,7 @@ def named_errors(path: str, trouble: str = 'is no readable video'
                          f'{reason or type(error).__name__}') from error
 
 
-def any_metadata() -> dict[str, str]:
+def any_metadata() -> dict[str, Any]:
     """What ``av.open`` has to be told to accept titles that are no UTF-8.
 
     Returns:

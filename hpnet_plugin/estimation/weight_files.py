@@ -21,8 +21,8 @@ class Model(NamedTuple):
 
     Attributes:
         config: In the folder of configs.
-        weights: Address of its weights; a file of the package; or the name
-            of a file that has no public address.
+        weights: Address of its weights; a file of the package; or the name of
+            a file that has no public address.
         package: What must be installed to run it.
         note: What it is, where its weights are from, their licence.
         taps: Feature maps to pool by default.
@@ -41,17 +41,28 @@ class WeightsError(ValueError):
 
 
 def find_weights(model: Model) -> str | None:
-    """Where the weights of a model are, None if they are not here."""
+    """Where the weights of a model are.
+
+    Args:
+        model: The pose net or detector.
+
+    Returns:
+        The file, None if they are not here.
+    """
     for folder in weight_folders():
         # an absolute path, of the package's own, stays as it is
-        path = osp.join(folder, file_name(model))
+        path = osp.join(folder, _file_name(model))
         if osp.isfile(path):
             return path
     return None
 
 
 def weight_folders() -> list[str]:
-    """Folders in which weights are looked for; downloads go to the first."""
+    """Folders in which weights are looked for.
+
+    Returns:
+        Their paths; downloads go to the first.
+    """
     # as torch.hub has it, which need not be installed
     cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')
     home = os.environ.get('TORCH_HOME', osp.join(cache, 'torch'))
@@ -63,6 +74,10 @@ def weight_folders() -> list[str]:
 
 def get_weights(name: str, model: Model) -> str:
     """Weights of a model, downloaded if they are not here.
+
+    Args:
+        name: Of the model.
+        model: The model.
 
     Returns:
         The file, whole.
@@ -81,20 +96,27 @@ def get_weights(name: str, model: Model) -> str:
     return path
 
 
-def file_name(model):
+def _file_name(model: Model) -> str:
     return model.weights if osp.isabs(model.weights) else \
         osp.basename(model.weights)
 
 
-def digits_of(path):
-    """The digits of its sha256 that a published file's name ends in."""
+def digits_of(path: str) -> str | None:
+    """The digits of its sha256 that a published file's name ends in.
+
+    Args:
+        path: The file or its address.
+
+    Returns:
+        Eight digits, None if its name has none.
+    """
     match = re.search(r'-([0-9a-f]{8})(_\d{8})?\.pth$', osp.basename(path))
     return match and match[1]
 
 
-def _download(name, model):
+def _download(name: str, model: Model) -> str:
     """Download weights: the file appears whole and checked, or not."""
-    file, folders = file_name(model), weight_folders()
+    file, folders = _file_name(model), weight_folders()
     put = (f'put {file} into {folders[-1]}, or into a folder that '
            f'{FOLDER_VARIABLE} names')
     if '://' not in model.weights:
@@ -116,7 +138,7 @@ def _download(name, model):
                 target.write(block)
             target.flush()
             os.fsync(target.fileno())
-        if not digest.hexdigest().startswith(digits_of(path)):
+        if not digest.hexdigest().startswith(digits_of(path) or ''):
             raise WeightsError(
                 f'{model.weights} gave another file than its name says '
                 f'(sha256 {digest.hexdigest()[:8]}…): try again, or get it '

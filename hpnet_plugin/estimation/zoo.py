@@ -161,11 +161,12 @@ def choose_detector(spec: str | None = None,
 
     Raises:
         WeightsError: If weights cannot be had, or are not whole.
-        ValueError: If ``spec`` is neither, or a net of mmdet where that is
-            not installed.
+        ValueError: If ``spec`` is neither, or a net of mmdet where that is not
+            installed.
     """
-    if spec in ('hog', 'frame') or str(spec).startswith('boxes:') or \
-            is_own_name(spec):
+    if spec is not None and (spec in ('hog', 'frame')
+                             or spec.startswith('boxes:')
+                             or is_own_name(spec)):
         return Choice(spec, spec, checkpoint)
     if spec in DETECTORS:  # before weights are downloaded
         refuse_without(MMDET, f'the detector {spec}', WITHOUT_MMDET)
@@ -175,11 +176,14 @@ def choose_detector(spec: str | None = None,
 
 def published_name(sha256: str | None, models: dict[str, Model]
                    ) -> str | None:
-    """The name under which weights are published; None if under none.
+    """The name under which weights are published.
 
     Args:
         sha256: Of the weights.
         models: ``POSES`` or ``DETECTORS``.
+
+    Returns:
+        The name, None if they are published under none.
     """
     for name, model in models.items():
         if osp.isabs(model.weights):
@@ -197,6 +201,9 @@ def best_installed(models: dict[str, Model], last: str) -> str:
     Args:
         models: ``POSES`` or ``DETECTORS``.
         last: The name if there is none.
+
+    Returns:
+        Its name.
     """
     for name, model in models.items():
         if find_spec('torch') and find_spec(model.package) and \
@@ -211,6 +218,9 @@ def config_file(name: str) -> str:
     Args:
         name: Its path in the folder of configs.
 
+    Returns:
+        Its path on this machine.
+
     Raises:
         FileNotFoundError: If it is in neither.
     """
@@ -221,7 +231,8 @@ def config_file(name: str) -> str:
                             'again')
 
 
-def _choose(spec, checkpoint, models, last, what, suffixes):
+def _choose(spec: str | None, checkpoint: str | None, models: dict[str, Model],
+            last: str, what: str, suffixes: tuple[str, ...]) -> Choice:
     name = best_installed(models, last) if spec is None else str(spec)
     model = models.get(name)
     if model:
@@ -233,7 +244,9 @@ def _choose(spec, checkpoint, models, last, what, suffixes):
     return _file_of(name, models, what, suffixes, checkpoint)
 
 
-def _file_of(name, models, what, suffixes, checkpoint=None):
+def _file_of(name: str, models: dict[str, Model], what: str,
+             suffixes: tuple[str, ...], checkpoint: str | None = None
+             ) -> Choice:
     if not name.endswith(suffixes):
         close = difflib.get_close_matches(name, models, 1, .6)
         raise ValueError(

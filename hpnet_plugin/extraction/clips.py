@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,22 +15,23 @@ from ..resampling import linear_weights, resize
 from .crops import CropRecorder
 
 if TYPE_CHECKING:
-    from ..estimation.extractor import PendingFeatures, PooledExtractor
+    from ..estimation.interfaces import Extractor, Features, Net, Pending
     from ..estimation.people import PersonSource
-    from .workers import Report
+    from ..estimation.video import FrameChunk
+    from .worker_process import Report
 
 
 class ExtractedClip(NamedTuple):
     """A clip for the store.
 
     Attributes:
-        arrays: Those of
-            :class:`AssembledClip`, and ``timestamp`` (T,) float64 in s from
-            the video's first frame. None if the store has them already.
+        arrays: Those of :class:`AssembledClip`, and ``timestamp`` (T,) float64
+            in s from the video's first frame. None if the store has them
+            already.
         info: What else is kept with it.
     """
     arrays: dict[str, np.ndarray] | None
-    info: dict
+    info: dict[str, Any]
 
 
 @dataclass
@@ -39,19 +40,18 @@ class Settings:
 
     Attributes:
         num_people: People kept a clip.
-        max_frames: Frames kept a clip, evenly spread; None
-            keeps all.
-        length: Resample each clip to so many frames, linearly,
-            as ``ResizeTemporal`` does in training: only frames that have a
-            weight in it are decoded and posed.
+        max_frames: Frames kept a clip, evenly spread; None keeps all.
+        length: Resample each clip to so many frames, linearly, as
+            ``ResizeTemporal`` does in training: only frames that have a weight
+            in it are decoded and posed.
         max_gap: Longest absence in frames that is bridged.
         persons: See ``ClipAssembler``, as ``nobody``, ``batch`` and
             ``budget``.
         nobody: What becomes of clips without people.
         damaged: See ``VideoReader``, as ``limits``.
         limits: What a video may have.
-        crops: Write person-centred clips too, with these
-            ``size``, ``margin`` and ``fit`` of :class:`CropRecorder`.
+        crops: Write person-centred clips too, with these ``size``, ``margin``
+            and ``fit`` of :class:`CropRecorder`.
     """
     num_people: int = 2
     max_frames: int | None = 300
@@ -63,10 +63,16 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     batch: int = 8  # on a CPU: these stay in its caches
     budget: int = 256 << 20
-    crops: dict | None = None
+    crops: dict[str, Any] | None = None
 
     def recorder(self, out: str) -> CropRecorder | None:
-        """What writes a clip's crops into a dataset folder, if asked for.
+        """What writes a clip's crops into a dataset folder.
+
+        Args:
+            out: The folder.
+
+        Returns:
+            It writes one clip; None if no crops are asked for.
 
         Raises:
             ValueError: If an option is out of range.
@@ -76,13 +82,16 @@ class Settings:
         return CropRecorder(out, num_people=self.num_people,
                             length=self.length, **self.crops)
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """What a store's ``meta`` says of these settings.
 
         Options of later versions are named where they are not at their
         default only, so that stores written before can be resumed.
+
+        Returns:
+            Names to values.
         """
-        record = dict(max_frames=self.max_frames)
+        record: dict[str, Any] = dict(max_frames=self.max_frames)
         if self.length is not None:
             record.update(length=self.length)
         if self.damaged != 'refuse':
@@ -96,8 +105,7 @@ class SeenClip(NamedTuple):
     Attributes:
         found: Who is where, before frames are resampled.
         arrays: See :class:`ExtractedClip`.
-        shown: Which frames crops show, where frames are
-            resampled.
+        shown: Which frames crops show, where frames are resampled.
         count: Frames of the video.
     """
     found: AssembledClip
@@ -119,7 +127,7 @@ class ClipExtraction:
 
     def __init__(self,
                  source: PersonSource,
-                 extractor: PooledExtractor,
+                 extractor: Extractor,
                  settings: Settings,
                  out: str,
                  threads: int = 1) -> None:
@@ -136,7 +144,7 @@ class ClipExtraction:
             budget=settings.budget)
 
     @property
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """What made the features; ``meta`` of the store."""
         return {**self._assembler.record, **self.settings.record()}
 
@@ -149,8 +157,8 @@ class ClipExtraction:
         Args:
             clip: The clip.
             report: Is told of each frame and of each batch.
-            stored: Whether the store has its features, so that only
-                its crops are wanted. Defaults to False.
+            stored: Whether the store has its features, so that only its crops
+                are wanted. Defaults to False.
 
         Returns:
             What goes into the store.
@@ -202,12 +210,14 @@ class ClipExtraction:
 
         Args:
             name: The clip's name.
-            reader: Its frames; anything with ``chunks()`` and,
-                after these, ``count``.
+            reader: Its frames; anything with ``chunks()`` and, after these,
+                ``count``.
             report: Is told of each frame and of each batch.
-            on_frame: See :class:`ClipAssembler`, as
-                ``pose``.
+            on_frame: See :class:`ClipAssembler`, as ``pose``.
             pose: Likewise. Defaults to True.
+
+        Returns:
+            What was seen.
 
         Raises:
             ValueError: If there is something wrong with the clip.
@@ -218,7 +228,8 @@ class ClipExtraction:
         return SeenClip(found, self._arrays(found, reader.count),
                         self._shown(found, reader.count), reader.count)
 
-    def _arrays(self, found: AssembledClip, count: int) -> dict:
+    def _arrays(self, found: AssembledClip, count: int
+                ) -> dict[str, np.ndarray]:
         arrays = dict(found.arrays)
         times = np.asarray(found.times, np.float64)
         if self.settings.length is not None:
@@ -244,30 +255,47 @@ class ClipExtraction:
 
 
 class _Reporting:
-    """A pose net that says it is alive at each batch."""
+    """An extractor that says it is alive at each batch."""
 
-    def __init__(self, extractor: PooledExtractor) -> None:
-        self._extractor, self.report = extractor, lambda n: None
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor, self.taps = extractor, extractor.taps
+        self.report: Report = lambda n: None
 
-    def submit(self, *args) -> _Reported:
-        return _Reported(self._extractor.submit(*args), self.report)
+    @property
+    def net(self) -> Net:
+        return self._extractor.net
 
-    def __getattr__(self, name: str):
-        return getattr(self._extractor, name)
+    @property
+    def record(self) -> dict[str, Any]:
+        return self._extractor.record
+
+    def crop(self, frame: np.ndarray,
+             box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._extractor.crop(frame, box)
+
+    def __call__(self, crops: np.ndarray, matrices: np.ndarray,
+                 joints: np.ndarray | None = None) -> Features:
+        return self.submit(crops, matrices, joints).result()
+
+    def submit(self, crops: np.ndarray, matrices: np.ndarray,
+               joints: np.ndarray | None = None) -> _Reported:
+        return _Reported(self._extractor.submit(crops, matrices, joints),
+                         self.report)
 
 
 class _Reported(NamedTuple):
     """A batch that is reported when its result is taken."""
-    pending: PendingFeatures
+    pending: Pending
     report: Report
 
-    def result(self) -> tuple:
+    def result(self) -> Features:
         result = self.pending.result()
         self.report(0)
         return result
 
 
-def _reported(chunks: Iterator, report: Callable[[int], None]) -> Iterator:
+def _reported(chunks: Iterable[FrameChunk], report: Report
+              ) -> Iterator[FrameChunk]:
     for chunk in chunks:
         report(len(chunk.numbers))
         yield chunk

@@ -29,14 +29,12 @@ class CropCutter:
     """Cuts people out of frames: one square window around all of them.
 
     Args:
-        size: Side of the clips in pixels. Defaults to 256; HP-Net
-            takes 224.
-        margin: Factor by which the window exceeds the box around the
-            people. Defaults to 1.1; the released code has 1.
-        fit: ``'keep'``: the window is a square, so that people keep
-            their shape; ``'stretch'``: it is the box, resized to a square
-            without smoothing, as in the released code. Defaults to
-            ``'keep'``.
+        size: Side of the clips in pixels. Defaults to 256; HP-Net takes 224.
+        margin: Factor by which the window exceeds the box around the people.
+            Defaults to 1.1; the released code has 1.
+        fit: ``'keep'``: the window is a square, so that people keep their
+            shape; ``'stretch'``: it is the box, resized to a square without
+            smoothing, as in the released code. Defaults to ``'keep'``.
         num_people: People kept a clip. Defaults to 2.
 
     Raises:
@@ -62,8 +60,11 @@ class CropCutter:
 
         Args:
             frame: (H, W, 3) uint8, RGB.
-            boxes: (K, 5), x1, y1, x2, y2, score; all of the
-                frame is kept where K is 0.
+            boxes: (K, 5), x1, y1, x2, y2, score; all of the frame is kept
+                where K is 0.
+
+        Returns:
+            Its place, and its pixels as JPEG.
         """
         height, width = frame.shape[:2]
         x1, y1, x2, y2 = 0, 0, width, height
@@ -110,15 +111,28 @@ class CropCutter:
         return np.array([unions[t] for t in near])
 
     def read(self, part: CropPart, window: np.ndarray) -> np.ndarray:
-        """A window of a frame, of the part that was kept; see :meth:`cut`."""
+        """A window of a frame, of the part that was kept; see :meth:`cut`.
+
+        Args:
+            part: See :meth:`part`.
+            window: x1, y1, x2, y2 in pixels of the frame.
+
+        Returns:
+            (size, size, 3) uint8, BGR.
+        """
         image = cv2.imdecode(np.frombuffer(part.data, np.uint8),
                              cv2.IMREAD_COLOR)
         return self.cut(image, window - np.tile(part.corner, 2))
 
     def cut(self, image: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """A window of an image as a square (size, size, 3).
+        """A window of an image as a square.
 
-        What is beyond the image is black.
+        Args:
+            image: (H, W, 3) uint8.
+            window: x1, y1, x2, y2 in its pixels; what is beyond it is black.
+
+        Returns:
+            (size, size, 3) uint8.
         """
         zoom = self.size / (window[2:] - window[:2])
         # warpAffine has no averaging: it cuts out a multiple of the size
@@ -132,7 +146,7 @@ class CropCutter:
         return cv2.resize(
             image, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
-    def _window(self, box):
+    def _window(self, box: np.ndarray) -> np.ndarray:
         """Part of the frame that is shown, x1, y1, x2, y2."""
         centre, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2])
         if self.fit == 'keep':
@@ -159,13 +173,20 @@ class CutCrops:
         self.frames = len(parts)
 
     def read(self, frames: np.ndarray) -> list[np.ndarray]:
-        """Chosen frames, (H, W, 3) uint8, RGB, in the order asked."""
+        """Chosen frames.
+
+        Args:
+            frames: (N,) int, in any order.
+
+        Returns:
+            (H, W, 3) uint8, RGB, in the order asked.
+        """
         cut = {t: np.ascontiguousarray(
             self.cutter.read(self.parts[t], self.windows[t])[..., ::-1])
             for t in dict.fromkeys(np.asarray(frames).tolist())}
         return [cut[t] for t in np.asarray(frames).tolist()]
 
 
-def _union(boxes):
+def _union(boxes: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     boxes = np.asarray(boxes, np.float32)
     return np.concatenate((boxes[:, :2].min(0), boxes[:, 2:4].max(0)))

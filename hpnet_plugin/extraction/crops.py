@@ -6,6 +6,7 @@ import json
 import os.path as osp
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,20 +16,21 @@ from .crop_cutting import CropCutter, CropPart
 FPS = 15  # nominal: readers go by frame number
 # A key frame every 12: of a clip of 300 frames 8 are read in a quarter of the
 # time (15 ms for 59), for twice the bytes.
-CODEC = dict(crf='18', preset='veryfast', threads='1', g='12', bf='0')
+CODEC: dict[str, object] = dict(
+    crf='18', preset='veryfast', threads='1', g='12', bf='0')
 SETTINGS = 'crops.json'
 SPOOLED = 64 << 20  # bytes of frames in memory; more go to a file
 
 
-def crop_settings(out: str) -> dict | None:
+def crop_settings(out: str) -> dict[str, Any] | None:
     """What the crops of a dataset folder were made with.
 
     Args:
         out: The dataset folder.
 
     Returns:
-        ``size``, ``margin``, ``fit`` and perhaps ``length``;
-        None without crops.
+        ``size``, ``margin``, ``fit`` and perhaps ``length``; None without
+        crops.
     """
     path = osp.join(out, 'crops', SETTINGS)
     if not osp.isfile(path):
@@ -66,11 +68,13 @@ class CropRecorder(CropCutter):
         super().__init__(size, margin, fit, num_people)
         self.out, self.folder = out, osp.join(out, 'crops')
         self.length = length
-        self._kept = []  # corner, place and length of each frame's JPEG
+        # corner, place and length of each frame's JPEG
+        self._kept: list[tuple[tuple[int, int], int, int]] = []
+        self._shape = 0, 0  # of the frames
         self._file = tempfile.SpooledTemporaryFile(SPOOLED)
 
     @property
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """What the clips depend on beside the people."""
         length = {} if self.length is None else dict(length=self.length)
         return dict(size=self.size, margin=self.margin, fit=self.fit,
@@ -93,7 +97,14 @@ class CropRecorder(CropCutter):
                 f'are {self.record}: ask for the same, or remove the folder')
 
     def path(self, name: str) -> str:
-        """File of a clip."""
+        """File of a clip.
+
+        Args:
+            name: The clip.
+
+        Returns:
+            Its path.
+        """
         return osp.join(self.folder, name + '.mp4')
 
     def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
@@ -103,7 +114,7 @@ class CropRecorder(CropCutter):
             frame: See :meth:`part`, as ``boxes``.
             boxes: Likewise.
         """
-        self._shape = frame.shape[:2]
+        self._shape = frame.shape[0], frame.shape[1]
         corner, data = self.part(frame, boxes)
         self._kept.append((corner, self._file.tell(), len(data)))
         self._file.write(data)
@@ -112,7 +123,7 @@ class CropRecorder(CropCutter):
               name: str,
               boxes: Sequence[np.ndarray],
               chosen: np.ndarray,
-              at: Sequence[int] | None = None) -> None:
+              at: Sequence[int] | np.ndarray | None = None) -> None:
         """Write the clip: one square frame a frame of the features.
 
         The clip's comment is the list of all windows, x1, y1, x2, y2 in
@@ -123,8 +134,8 @@ class CropRecorder(CropCutter):
             name: The clip.
             boxes: See :meth:`windows`, as ``chosen``.
             chosen: Likewise.
-            at: Write these of the frames, where
-                features were resampled. Defaults to all.
+            at: Write these of the frames, where features were resampled.
+                Defaults to all.
 
         Raises:
             OSError: If it cannot be written; no part of it is left behind.

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os.path as osp
 from collections.abc import Sequence
+from typing import Any
 
 from ..datasets.annotations import write_annotations
 from ..datasets.clips import SourceClip
@@ -20,9 +21,9 @@ RECORD = 'extraction.json'
 def write_dataset(out: str, clips: Sequence[SourceClip],
                   labels: dict[str, int],
                   classes: list[str] | None, splits: dict[str, list[str]],
-                  failures: dict[str, str], record: dict,
-                  rule: dict | None = None,
-                  source: Facts | None = None) -> dict:
+                  failures: dict[str, str], record: dict[str, Any],
+                  rule: dict[str, Any] | None = None,
+                  source: Facts | None = None) -> dict[str, Any]:
     """Write all files of a dataset folder beside its features.
 
     These are annotations.pkl with its list, classes.txt, dataset.json (what
@@ -42,8 +43,8 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
         splits: Split to clip names, may be empty.
         failures: Failed clips.
         record: What made the features, and anything else to note.
-        rule: How the clips were divided, see
-            :class:`Division`. Defaults to ``dict(by='given')``.
+        rule: How the clips were divided, see :class:`Division`. Defaults to
+            ``dict(by='given')``.
         source: Of the benchmark whose clips they are.
 
     Returns:
@@ -63,48 +64,64 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
                         ('\n'.join(classes) + '\n').encode())
         if rule['by'] in DIVIDED:
             _write_json(osp.join(out, SPLITS), splits)
-        known = {clip.name for clip in clips}
-        failures = {name: why for name, why in failures.items()
-                    if name in known and name not in store}
-        shapes = [store.shape(name, 'keypoint') for name in store.names]
-        infos = [store.info(name) for name in store.names]
-        counts = dict(
+        content = _record(store, clips, splits, failures, record)
+        _write_json(osp.join(out, RECORD), content)
+        if labels and not classes:
+            classes = list(map(str, range(max(labels.values()) + 1)))
+        _write_facts(store, out, classes if labels else None, splits, content,
+                     record, rule, source)
+    return content
+
+
+def _record(store: FeatureStore, clips: Sequence[SourceClip],
+            splits: dict[str, list[str]], failures: dict[str, str],
+            record: dict[str, Any]) -> dict[str, Any]:
+    """What extraction.json holds."""
+    known = {clip.name for clip in clips}
+    failures = {name: why for name, why in failures.items()
+                if name in known and name not in store}
+    shapes = [store.shape(name, 'keypoint') for name in store.names]
+    infos = [store.info(name) for name in store.names]
+    return dict(
+        record,
+        versions=versions(EXTRACTION),
+        clips=dict(
             found=len(clips),
             stored=len(store),
             nobody=sum(bool(info.get('nobody')) for info in infos),
             damaged=sum('damage' in info for info in infos),
-            failed=len(failures))
-        stored = {split: sum(name in store for name in members)
-                  for split, members in splits.items()}
-        content = dict(
-            record,
-            versions=versions(EXTRACTION),
-            clips=counts,
-            frames=sum(shape[1] for shape in shapes),
-            people=sum(shape[0] for shape, info in zip(shapes, infos)
-                       if not info.get('nobody')),
-            splits=stored,
-            failures=dict(sorted(failures.items())))
-        _write_json(osp.join(out, RECORD), content)
-        if labels and not classes:
-            classes = list(map(str, range(max(labels.values()) + 1)))
-        facts = describe(
-            out, classes if labels else None, stored, dict(store.taps),
-            max((shape[0] for shape in shapes), default=1),
-            [shape[1] for shape in shapes], record.get('length'), source)
-        named = {key: record[key] for key in ('pose', 'detector')
-                 if key in record}
-        trained = splits.get(facts.use.get('train'))
-        times = clip_times(store, trained or None)
-        if times:
-            counts = dict(counts, seconds={
-                key: times[key] for key in ('median', 'longest')})
-            named['fps'] = times['fps']
-        write_facts(out, facts, split_rule=rule, clips=counts, **named,
-                    settings={key: value for key, value in record.items()
-                              if key not in (*named, 'taps')})
-    return content
+            failed=len(failures)),
+        frames=sum(shape[1] for shape in shapes),
+        people=sum(shape[0] for shape, info in zip(shapes, infos)
+                   if not info.get('nobody')),
+        splits={split: sum(name in store for name in members)
+                for split, members in splits.items()},
+        failures=dict(sorted(failures.items())))
 
 
-def _write_json(path, content) -> None:
+def _write_facts(store: FeatureStore, out: str, classes: list[str] | None,
+                 splits: dict[str, list[str]], content: dict[str, Any],
+                 record: dict[str, Any], rule: dict[str, Any],
+                 source: Facts | None) -> None:
+    """Write dataset.json: what training must know."""
+    shapes = [store.shape(name, 'keypoint') for name in store.names]
+    facts = describe(
+        out, classes, content['splits'], dict(store.taps),
+        max((shape[0] for shape in shapes), default=1),
+        [shape[1] for shape in shapes], record.get('length'), source)
+    counts = content['clips']
+    named = {key: record[key] for key in ('pose', 'detector')
+             if key in record}
+    trained = splits.get(facts.use.get('train', ''))
+    times = clip_times(store, trained or None)
+    if times:
+        counts = dict(counts, seconds={
+            key: times[key] for key in ('median', 'longest')})
+        named['fps'] = times['fps']
+    write_facts(out, facts, split_rule=rule, clips=counts, **named,
+                settings={key: value for key, value in record.items()
+                          if key not in (*named, 'taps')})
+
+
+def _write_json(path: str, content: object) -> None:
     write_whole(path, (json.dumps(content, indent=1) + '\n').encode())

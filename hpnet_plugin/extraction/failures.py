@@ -23,7 +23,9 @@ class FailureLog:
     def read(self) -> dict[str, str]:
         """Clips that failed, and why.
 
-        A line that a killed process left unfinished is left out.
+        Returns:
+            Clip to reason. A line that a killed process left unfinished is
+            left out.
         """
         found = {}
         if osp.isfile(self.path):
@@ -38,6 +40,10 @@ class FailureLog:
 
     def add(self, clip: str, why: str) -> None:
         """Note a clip.
+
+        Args:
+            clip: Its name.
+            why: The reason.
 
         Raises:
             OSError: If it cannot be written.

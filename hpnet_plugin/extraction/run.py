@@ -6,26 +6,28 @@ import os
 import os.path as osp
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from ..datasets.sources import SourceClip, printable
-from ..estimation.extractor import PooledExtractor
+from ..estimation.interfaces import Extractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
 from ..store import StoreError, StoreWriter
-from .clips import ClipExtraction, Settings
+from .clips import ClipExtraction, ExtractedClip, Settings
 from .failures import FailureLog
-from .workers import Failure, Workers, cores, run_here
+from .worker_process import Failure, Report, Work
+from .workers import Workers, cores, run_here
 
 PROBED = 64  # videos whose headers give the estimate of the whole
 PROBE_TIMEOUT = 20.  # seconds for the header of a video
 SYNCED = 60.  # seconds after which what is done survives a power cut
 
-Build = Callable[[str], tuple[PersonSource, PooledExtractor]]
+Build = Callable[[str], tuple[PersonSource, Extractor]]
+Run = Callable[[Iterable[Any], Report], Iterator[tuple[Any, Any]]]
 
 
 class Estimate(NamedTuple):
@@ -40,7 +42,7 @@ class Estimate(NamedTuple):
     clips: int
     frames: int
     bytes: int
-    record: dict
+    record: dict[str, Any]
 
 
 class Extraction:
@@ -54,15 +56,15 @@ class Extraction:
     that was not, whatever the number of processes.
 
     Args:
-        build: Builds the source of people and the extractor on a
-            device, in the process that uses them.
+        build: Builds the source of people and the extractor on a device, in
+            the process that uses them.
         settings: What else the features depend on.
-        devices: Where the nets run; processes take them in
-            turn. Defaults to ``('cpu', )``.
-        workers: Processes; 0 does all work in this one, where a
-            debugger sees it, and a crash ends the run. Defaults to 1.
-        timeout: Seconds without a frame or a batch after which a
-            clip has failed. Defaults to 300.
+        devices: Where the nets run; processes take them in turn. Defaults to
+            ``('cpu', )``.
+        workers: Processes; 0 does all work in this one, where a debugger sees
+            it, and a crash ends the run. Defaults to 1.
+        timeout: Seconds without a frame or a batch after which a clip has
+            failed. Defaults to 300.
 
     Attributes:
         record: What makes the features, once the nets are loaded.
@@ -77,7 +79,7 @@ class Extraction:
         self._build, self.settings = build, settings
         self._devices, self._workers = list(devices), workers
         self._timeout = timeout
-        self.record: dict = {}
+        self.record: dict[str, Any] = {}
 
     def __call__(self,
                  clips: Sequence[SourceClip],
@@ -92,10 +94,10 @@ class Extraction:
         Args:
             clips: The clips, in the order of the store.
             out: The dataset folder.
-            prefix: Of this process's shards, where several fill one
-                folder. Defaults to ''.
-            retry: Whether to try those again that failed in an
-                earlier run. Defaults to False.
+            prefix: Of this process's shards, where several fill one folder.
+                Defaults to ''.
+            retry: Whether to try those again that failed in an earlier run.
+                Defaults to False.
             progress: Whether to show frames/s and time left.
             on_start: Is told what is ahead.
 
@@ -104,8 +106,8 @@ class Extraction:
 
         Raises:
             SetupError: If nets or people cannot be had.
-            StoreError: If the folder holds a store that was made otherwise,
-                or another process writes it.
+            StoreError: If the folder holds a store that was made otherwise, or
+                another process writes it.
             OSError: If it cannot be written.
         """
         # before the threads that a progress bar may start
@@ -131,28 +133,23 @@ class Extraction:
                 mininterval=0.2 if sys.stderr.isatty() else 15,
                 dynamic_ncols=True))
             for (clip, _), result in run(todo, _Progress(bar, writer)):
-                if not isinstance(result, Failure):
-                    failed.pop(clip.name, None)
-                    if result.arrays is None:  # its crops were missing
-                        continue
-                    try:
-                        writer.add(clip.name, *result)
-                        continue
-                    except StoreError as error:
-                        result = Failure(str(error))
-                failed[clip.name] = result.reason
-                log.add(clip.name, result.reason)
+                failed.pop(clip.name, None)
+                reason = _add(writer, clip.name, result)
+                if reason is None:
+                    continue
+                failed[clip.name] = reason
+                log.add(clip.name, reason)
                 bar.write(f'failed: {printable(clip.name)}: '
-                          f'{printable(result.reason)}', file=sys.stderr)
+                          f'{printable(reason)}', file=sys.stderr)
             bar.total = bar.n
         return failed
 
-    def _start(self, stack, clips, out):
+    def _start(self, stack: contextlib.ExitStack, clips: int, out: str) -> Run:
         """What runs a list of clips; the record is known then."""
         count = min(self._workers, max(1, clips))
         threads = max(1, cores() // max(1, count))
 
-        def build(number):
+        def build(number: int) -> tuple[Work, dict[str, Any]]:
             device = self._devices[number % len(self._devices)]
             work = ClipExtraction(*self._build(device), self.settings, out,
                                   threads)
@@ -166,7 +163,9 @@ class Extraction:
         self.record = pool.told
         return pool.run
 
-    def _todo(self, clips, out, done, failed):
+    def _todo(self, clips: Sequence[SourceClip], out: str,
+              done: Container[str], failed: Container[str]
+              ) -> list[tuple[SourceClip, bool]]:
         """Clips that are missing, and whether only their crops are."""
         recorder = self.settings.recorder(out)
         if recorder:
@@ -176,7 +175,7 @@ class Extraction:
                     clip.name not in done or recorder
                     and not osp.isfile(recorder.path(clip.name)))]
 
-    def _estimate(self, clips):
+    def _estimate(self, clips: list[SourceClip]) -> Estimate:
         """What the headers of some of the clips promise."""
         most = self.settings.length or self.settings.max_frames
         limits = self.settings.limits
@@ -197,13 +196,27 @@ class Extraction:
         return Estimate(len(clips), total, total * 17 * joint, self.record)
 
 
+def _add(writer: StoreWriter, name: str, result: ExtractedClip | Failure
+         ) -> str | None:
+    """Add a clip to the store; why it failed, None if it did not."""
+    if isinstance(result, Failure):
+        return result.reason
+    if result.arrays is None:  # its crops alone were missing
+        return None
+    try:
+        writer.add(name, result.arrays, result.info)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
 class _Progress:
     """Moves the bar, and makes what is done survive a power cut."""
 
-    def __init__(self, bar, writer) -> None:
+    def __init__(self, bar: tqdm, writer: StoreWriter) -> None:
         self.bar, self.writer, self.last = bar, writer, time.monotonic()
 
-    def __call__(self, frames) -> None:
+    def __call__(self, frames: int) -> None:
         self.bar.update(frames)
         now = time.monotonic()
         if now - self.last >= SYNCED:

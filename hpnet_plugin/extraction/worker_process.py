@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext
 from typing import Any, NamedTuple
 
 FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -23,10 +25,19 @@ class Failure(NamedTuple):
 # it has got on by n units, which proves that it is alive.
 Report = Callable[[int], None]
 Work = Callable[[Any, Report], Any]
+# Of a process's number: its work, and something to tell the main process.
+Build = Callable[[int], tuple[Work, Any]]
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, named by its type where we did not write it."""
+    """What an error says, named by its type where we did not write it.
+
+    Args:
+        error: Any.
+
+    Returns:
+        Some words.
+    """
     text = str(error)
     if isinstance(error, (ValueError, OSError)) and text:
         return text
@@ -34,14 +45,30 @@ def reason(error: BaseException) -> str:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an error will meet every other item too: a full disk."""
+    """Whether an error will meet every other item too: a full disk.
+
+    Args:
+        error: Any.
+
+    Returns:
+        True of errors that end the whole run.
+    """
     return isinstance(error, OSError) and error.errno in FATAL
 
 
 class WorkerProcess:
-    """One process, as the main process sees it."""
+    """One process, as the main process sees it.
 
-    def __init__(self, context, build, number, others, start) -> None:
+    Args:
+        context: Starts it.
+        build: See :class:`~hpnet_plugin.extraction.workers.Workers`.
+        number: Its number from 0.
+        others: The main process's ends of the other processes' pipes.
+        start: How many times it was started in a row without being ready.
+    """
+
+    def __init__(self, context: ForkContext, build: Build, number: int,
+                 others: Sequence[Connection], start: int) -> None:
         self.number, self.start = number, start
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
@@ -50,17 +77,27 @@ class WorkerProcess:
             daemon=True)
         self.process.start()
         theirs.close()
-        self.ready, self.gone, self.at = False, False, None
+        self.ready, self.gone = False, False
+        self.at: int | None = None  # the item that it works on
         self.heard = time.monotonic()
 
-    def give(self, at, item) -> None:
-        """Hand over an item; a process that has died will be heard of."""
+    def give(self, at: int, item: object) -> None:
+        """Hand over an item; a process that has died will be heard of.
+
+        Args:
+            at: Its number.
+            item: Anything that can be pickled.
+        """
         self.at, self.heard = at, time.monotonic()
         with contextlib.suppress(OSError):
             self.pipe.send(item)
 
-    def kill(self):
-        """End the process at once; how it ended, in words."""
+    def kill(self) -> str:
+        """End the process at once.
+
+        Returns:
+            How it ended, in words.
+        """
         self.gone = True
         self.pipe.close()
         self.process.join(0.2)  # its own end, if it has one, tells more
@@ -73,7 +110,8 @@ class WorkerProcess:
         return f'ended with status {code}'
 
 
-def _main(build, number, pipe, others) -> None:
+def _main(build: Build, number: int, pipe: Connection,
+          others: Sequence[Connection]) -> None:
     """What a process does: build, then item after item until the pipe ends."""
     # Ctrl-C reaches every process of the terminal; the main one decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -100,7 +138,7 @@ def _main(build, number, pipe, others) -> None:
         try:
             result = work(item, lambda n: _send(pipe, 'progress', n))
         except Exception as error:
-            if is_fatal(error):
+            if isinstance(error, OSError) and is_fatal(error):
                 _send(pipe, 'fatal', (error.errno, error.strerror
                                       or str(error)))
                 return
@@ -122,7 +160,7 @@ def _one_thread() -> None:
         sys.modules['cv2'].setNumThreads(0)
 
 
-def _send(pipe, kind, value) -> None:
+def _send(pipe: Connection, kind: str, value: object) -> None:
     try:
         pipe.send((kind, value))
     except OSError:  # the main process is gone: nobody wants the rest

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing import connection, get_context
 from typing import Any
 
 from .worker_process import (
+    Build,
     Failure,
     Report,
     Work,
@@ -36,13 +37,18 @@ class SetupError(ValueError):
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
+    """CPU cores that this process may use.
+
+    Returns:
+        At least 1.
+    """
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def run_here(work: Work, items: Iterable, progress: Report) -> Iterator:
+def run_here(work: Work, items: Iterable[Any], progress: Report
+            ) -> Iterator[tuple[Any, Any]]:
     """Do the items one after the other in this process.
 
     Args:
@@ -77,30 +83,28 @@ class Workers:
     ``timeout`` seconds; its process is killed.
 
     Args:
-        build: Called in each process
-            with the process's number from 0: what it does with an item, and
-            something to tell this process about it.
+        build: Called in each process with the process's number from 0: what it
+            does with an item, and something to tell this process about it.
         count: Number of processes.
-        timeout: Seconds without any progress after which an item
-            has failed. Defaults to 300.
+        timeout: Seconds without any progress after which an item has failed.
+            Defaults to 300.
 
     Attributes:
-        told: What ``build`` of the first process that was ready
-            told.
+        told: What ``build`` of the first process that was ready told.
 
     Raises:
         SetupError: If ``build`` raises an error, with its text.
     """
 
     def __init__(self,
-                 build: Callable[[int], tuple[Work, Any]],
+                 build: Build,
                  count: int,
                  timeout: float = 300.) -> None:
         self._build, self._timeout = build, timeout
         self._context = get_context('fork')
         self._all: list[WorkerProcess] = []
         self._looked = time.monotonic()
-        self.told = None
+        self.told: Any = None
         try:
             for number in range(count):
                 self._all.append(self._start(number))
@@ -110,7 +114,8 @@ class Workers:
             self.close()
             raise
 
-    def run(self, items: Iterable, progress: Report) -> Iterator:
+    def run(self, items: Iterable[Any], progress: Report
+            ) -> Iterator[tuple[Any, Any]]:
         """Do the items, several at a time; results come in their order.
 
         Args:
@@ -176,13 +181,13 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _start(self, number: int, start: int = 1) -> WorkerProcess:
-        return WorkerProcess(self._context, self._build, number,
-                        [one.pipe for one in self._all if not one.gone],
-                        start)
+        return WorkerProcess(
+            self._context, self._build, number,
+            [one.pipe for one in self._all if not one.gone], start)
 
     def _patience(self) -> float:
         """Seconds until the first of the busy processes is given up."""
@@ -190,7 +195,8 @@ class Workers:
         return max(0., min(times) + self._timeout - time.monotonic()) \
             if times else self._timeout
 
-    def _listen(self, patience: float | None) -> list:
+    def _listen(self, patience: float | None
+                ) -> list[tuple[WorkerProcess, str, Any]]:
         """What the processes say: (process, kind, value) each."""
         said = []
         heard = connection.wait([one.pipe for one in self._all], patience)

@@ -3,12 +3,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.clips import count
-from ..facts import FactsError, benchmark_facts
+from ..facts import Facts, FactsError, benchmark_facts
 from .compose import RECIPES
 from .reading import PHASES, folder_datasets, graph_net_of, num_classes, walk
 from .settings import read_folder
+
+if TYPE_CHECKING:
+    from .reading import ConfigLike
 
 # what mmengine's Runner and mmaction2's tools read, beside what is composed
 RUNNER_KEYS = (
@@ -28,13 +32,13 @@ class ConfigError(ValueError):
     """A config that says two things; the message names both."""
 
 
-def refuse_unknown_keys(config: Mapping) -> None:
+def refuse_unknown_keys(config: ConfigLike) -> None:
     """Raise an error if a key of a config is a known one misspelt.
 
     Settings of other recipes are refused as well: they would do nothing.
 
     Args:
-        config (dict): The config.
+        config: The config.
 
     Raises:
         ConfigError: Names the key, and the closest.
@@ -59,13 +63,13 @@ def refuse_unknown_keys(config: Mapping) -> None:
                     'own something else')
 
 
-def refuse_disagreements(config: Mapping,
+def refuse_disagreements(config: ConfigLike,
                          phases: Iterable[str] = PHASES) -> None:
     """Raise an error if a config disagrees with itself or with its folder.
 
     Args:
-        config (dict): The config.
-        phases (Iterable[str]): Whose datasets are looked at.
+        config: The config.
+        phases: Whose datasets are looked at.
 
     Raises:
         ConfigError: Names every disagreement, with both values.
@@ -76,15 +80,15 @@ def refuse_disagreements(config: Mapping,
                           + '\n- '.join(found))
 
 
-def disagreements(config: Mapping,
+def disagreements(config: ConfigLike,
                   phases: Iterable[str] = PHASES) -> list[str]:
     """Where a config disagrees with itself or with its dataset folder.
 
     Args:
-        config (dict): A config on ``PoseDataset`` or ``PooledDataset``;
+        config: A config on ``PoseDataset`` or ``PooledDataset``;
             others are not looked at. Folders that are not there are passed
             over: see :func:`~hpnet_plugin.recipes.inputs.missing_inputs`.
-        phases (Iterable[str]): Whose datasets are looked at.
+        phases: Whose datasets are looked at.
 
     Returns:
         list[str]: A sentence for each.
@@ -108,7 +112,7 @@ def disagreements(config: Mapping,
     return list(dict.fromkeys(found))
 
 
-def _persons(dataset):
+def _persons(dataset: Mapping[str, Any]) -> int | None:
     """People that a pipeline gives to the graph network."""
     for step in walk(dataset['pipeline']):
         if step['type'] == 'FormatPooledInput':
@@ -116,7 +120,7 @@ def _persons(dataset):
     return None
 
 
-def _of_people(config, phases):
+def _of_people(config: ConfigLike, phases: Iterable[str]) -> list[str]:
     net = graph_net_of(config)
     expected = net.get('num_person')
     return [
@@ -126,7 +130,7 @@ def _of_people(config, phases):
         if people and expected and people != expected]
 
 
-def _of_blending(config):
+def _of_blending(config: ConfigLike) -> list[str]:
     blending = (config['model'].get('data_preprocessor') or {}).get('blending')
     there = (blending or {}).get('num_classes')
     here = num_classes(config)
@@ -136,7 +140,7 @@ def _of_blending(config):
             f'model.cls_head has {here}']
 
 
-def _of_classes(config, facts):
+def _of_classes(config: ConfigLike, facts: Facts) -> list[str]:
     here = num_classes(config)
     if facts.classes is None or here is None:
         return []
@@ -161,7 +165,7 @@ def _of_classes(config, facts):
     return []
 
 
-def class_names_of(config: Mapping) -> Sequence[str] | None:
+def class_names_of(config: ConfigLike) -> Sequence[str] | None:
     """Class names that a config was made for, in label order, if known."""
     text = config['model'].get('text')
     if text:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..facts import Facts
 from ..own_files import OwnFileError
@@ -18,6 +18,9 @@ from .settings import (
     resolved,
 )
 
+if TYPE_CHECKING:
+    from .reading import ConfigLike
+
 # A new recipe is registered here, by its module.
 RECIPES: dict[str, Recipe] = {
     **streams.RECIPES, **hpnet.RECIPES, **posec3d.RECIPES, **released.RECIPES}
@@ -27,7 +30,7 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
     """Make a config.
 
     Args:
-        recipe (str): ``'stream'``, ``'hpnet'``, … : a key of ``RECIPES``.
+        recipe: ``'stream'``, ``'hpnet'``, … : a key of ``RECIPES``.
         **settings: Of this recipe; see its entry.
 
     Returns:
@@ -42,7 +45,8 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
     return _compose(recipe, settings, find_facts(settings))
 
 
-def _compose(recipe, settings, source):
+def _compose(recipe: str, settings: Mapping[str, Any],
+             source: Source) -> dict[str, Any]:
     facts, stored, benchmark = source
     try:
         config = RECIPES[recipe].build(
@@ -57,7 +61,7 @@ def _compose(recipe, settings, source):
     return own({'load_from': None, **config, **record, 'composed': composed})
 
 
-def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
+def recompose(config: dict[str, Any]) -> dict[str, Any]:
     """Follow the settings that were changed since a config was composed.
 
     The config is composed anew with them, and what else was changed by hand
@@ -66,7 +70,7 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
     ``epochs``.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
 
     Returns:
         dict: The config that its settings describe; the same dict if none
@@ -98,11 +102,11 @@ def recompose(config: Mapping[str, Any]) -> dict[str, Any]:
             **{name: record[name] for name in record if name != 'facts'}}
 
 
-def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def model_settings(config: ConfigLike) -> dict[str, Any]:
     """Settings that give the same model on another dataset.
 
     Args:
-        config (dict): A config, whole.
+        config: A config, whole.
 
     Returns:
         dict: What the config's own dataset said of people, frames, features
@@ -124,7 +128,7 @@ def model_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             if name in settings and found.get(name) is not None}
 
 
-def _composed_of(record):
+def _composed_of(record: Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
     """Settings of a record of a composed config, and its dataset."""
     record = dict(record)
     facts = record.pop('facts')
@@ -134,7 +138,7 @@ def _composed_of(record):
     return settings, source
 
 
-def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def changed_settings(config: ConfigLike) -> dict[str, Any]:
     """Settings of a config that are not those that it was composed with."""
     record = config.get('composed')
     if not record:
@@ -144,7 +148,7 @@ def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             and not same(config[name], value)}
 
 
-def _recorded(facts):
+def _recorded(facts: Mapping[str, Any]) -> Facts:
     """The facts as they were when the config was composed."""
     known = {field.name for field in fields(Facts)}
     values = {key: value for key, value in facts.items() if key in known}

@@ -20,15 +20,15 @@ def loaders(facts: Facts,
     """Loaders, loops, metrics and log of a dataset folder.
 
     Args:
-        facts (Facts): The dataset. Without a split for ``'val'`` nothing is
+        facts: The dataset. Without a split for ``'val'`` nothing is
             validated; the test split is never trained on.
-        train (list[dict]): Pipeline of training.
-        test (list[dict]): Pipeline of validation and testing.
-        batch_size (int): Clips a training step.
-        workers (int): Loader processes of each phase; 0 loads in the main
+        train: Pipeline of training.
+        test: Pipeline of validation and testing.
+        batch_size: Clips a training step.
+        workers: Loader processes of each phase; 0 loads in the main
             process, which is best for features mapped into memory and
             light pipelines.
-        test_batch_size (int): Clips a step otherwise. Defaults to 64.
+        test_batch_size: Clips a step otherwise. Defaults to 64.
         **dataset: Of the dataset; ``type`` and ``ann_file`` have defaults.
 
     Returns:
@@ -40,7 +40,8 @@ def loaders(facts: Facts,
         dict(type='PooledDataset', ann_file='annotations.pkl',
              data_root=facts.folder), **dataset)
 
-    def loader(part, pipeline, size, **more):
+    def loader(part: str, pipeline: list[dict], size: int,
+               **more: Any) -> dict[str, Any]:
         return dict(
             batch_size=size,
             num_workers=workers,
@@ -50,7 +51,8 @@ def loaders(facts: Facts,
                          pipeline=pipeline, **more))
 
     # top-1, top-5, and the mean accuracy of the classes that occur
-    top_k = dict(type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
+    top_k: dict[str, Any] = dict(type='LabelledAccMetric',
+                                 metric_list=('top_k_accuracy', ))
     config = dict(
         train_dataloader=loader('train', train, batch_size),
         test_dataloader=loader(
@@ -69,7 +71,7 @@ def loaders(facts: Facts,
     return config
 
 
-def _log_interval(facts, batch_size):
+def _log_interval(facts: Facts, batch_size: int) -> int:
     """Steps between two lines of the log; five lines an epoch at least."""
     clips = facts.splits.get(facts.use.get('train'))
     steps = LOG_INTERVAL if clips is None else clips // batch_size // 5

@@ -1,7 +1,7 @@
 """HP-Net, and X-CLIP, which is HP-Net without pooled features."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..facts import Facts
@@ -27,9 +27,9 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of HP-Net: person crops, class names and pooled features.
 
     Args:
-        settings (dict): ``net``, the graph network of each stream, and the
-            common ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
-        facts (Facts): The dataset.
+        settings: ``net``, the graph network of each stream, and the common
+            ones; see :class:`~hpnet_plugin.recipes.settings.Recipe`.
+        facts: The dataset.
 
     Returns:
         dict: The config.
@@ -67,8 +67,8 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of X-CLIP: person crops and class names.
 
     Args:
-        settings (dict): The common ones without people, frames and taps.
-        facts (Facts): The dataset.
+        settings: The common ones without people, frames and taps.
+        facts: The dataset.
 
     Returns:
         dict: The config.
@@ -76,7 +76,7 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return _config(settings, facts, _towers(settings, facts), 'crops')
 
 
-def _towers(settings, facts):
+def _towers(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Text + RGB: X-CLIP without its prompts."""
     small = settings['size'] == 'small'
     classes = len(facts.classes)
@@ -103,7 +103,9 @@ def _towers(settings, facts):
         cls_head=dict(type='TRMMHead', num_classes=classes))
 
 
-def _config(settings, facts, model, folder, load=(), pooled=()):
+def _config(settings: Mapping[str, Any], facts: Facts, model: dict[str, Any],
+            folder: str, load: Sequence[dict] = (),
+            pooled: Sequence[dict] = ()) -> dict[str, Any]:
     """The config around a model, whatever is loaded beside the crops."""
     small = settings['size'] == 'small'
     schedule = adamw(settings['schedule'], settings['epochs'])
@@ -127,7 +129,7 @@ def _config(settings, facts, model, folder, load=(), pooled=()):
         load_from=None if small else PRETRAINED)
 
 
-def _augmentation(small):
+def _augmentation(small: bool) -> list[dict[str, Any]]:
     flip = dict(type='FlipJoints')  # images and joints alike, or neither
     if small:
         return [flip]

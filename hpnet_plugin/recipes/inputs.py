@@ -3,12 +3,16 @@ from __future__ import annotations
 
 import json
 import os.path as osp
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.clip_list import clip_list_path
 from ..facts import HRNET_TAPS, FactsError, where_to_get
 from .reading import PHASES, folder_datasets, pooled_channels, walk
 from .settings import read_folder
+
+if TYPE_CHECKING:
+    from .reading import ConfigLike
 
 # what distinguishes folders of the same videos, by the end of their name
 VARIANTS = {'_hrnet': '--pose hrnet-w48',
@@ -27,12 +31,12 @@ class MissingInputError(FileNotFoundError):
     """Inputs of a config are missing; the message says where to get them."""
 
 
-def refuse_missing(config: Mapping, phases: Iterable[str]) -> None:
+def refuse_missing(config: ConfigLike, phases: Iterable[str]) -> None:
     """Raise an error that names everything that a config lacks.
 
     Args:
-        config (dict): The config.
-        phases (Iterable[str]): See :func:`missing_inputs`.
+        config: The config.
+        phases: See :func:`missing_inputs`.
 
     Raises:
         MissingInputError: If anything is missing.
@@ -42,7 +46,7 @@ def refuse_missing(config: Mapping, phases: Iterable[str]) -> None:
         raise MissingInputError(missing_text(missing))
 
 
-def refuse_missing_in_any_case(config: Mapping) -> None:
+def refuse_missing_in_any_case(config: ConfigLike) -> None:
     """The same for what both training and testing need.
 
     A folder for tests need not have a training split.
@@ -62,14 +66,14 @@ def missing_text(missing: list[str]) -> str:
     return 'this config cannot run yet:\n- ' + '\n- '.join(missing)
 
 
-def missing_inputs(config: Mapping,
+def missing_inputs(config: ConfigLike,
                    phases: Iterable[str] = PHASES) -> list[str]:
     """What a config needs that is not there, and where to get it.
 
     Args:
-        config (dict): A config on ``PoseDataset`` or ``PooledDataset``;
+        config: A config on ``PoseDataset`` or ``PooledDataset``;
             others are not looked at.
-        phases (Iterable[str]): Those of ``'train'``, ``'val'`` and
+        phases: Those of ``'train'``, ``'val'`` and
             ``'test'`` that shall run.
 
     Returns:
@@ -88,7 +92,7 @@ def missing_inputs(config: Mapping,
     return list(dict.fromkeys(found))
 
 
-def _of_dataset(dataset, channels):
+def _of_dataset(dataset: Mapping[str, Any], channels: int | None) -> list[str]:
     root = dataset.get('data_root') or ''
     steps = list(walk(dataset['pipeline']))
     loads = [step for step in steps if step['type'] == 'LoadPooledFeature']
@@ -110,7 +114,7 @@ def _of_dataset(dataset, channels):
     return found
 
 
-def _of_splits(root, split):
+def _of_splits(root: str, split: str | None) -> list[str]:
     if split is None:
         return []
     try:
@@ -124,7 +128,8 @@ def _of_splits(root, split):
             'of the dataset']
 
 
-def _of_taps(root, tap, channels):
+def _of_taps(root: str, tap: str | Sequence[str] | None,
+             channels: int | None) -> list[str]:
     path = osp.join(root, 'features', 'meta.json')
     if not osp.isfile(path):
         return [f'{path}: no feature store; {_recipe(root, [{"tap": tap}])}']
@@ -148,7 +153,8 @@ def _of_taps(root, tap, channels):
     return []
 
 
-def _recipe(root, loads=(), crops=False):
+def _recipe(root: str, loads: Iterable[Mapping[str, Any]] = (),
+            crops: bool = False) -> str:
     """The commands that make a dataset folder."""
     name, variant = osp.normpath(root), ''
     for ending, options in VARIANTS.items():

@@ -9,9 +9,9 @@ def merge3(old: Mapping, mine: Mapping, new: Mapping) -> dict[str, Any]:
     """What was changed between two dicts, laid over a third.
 
     Args:
-        old (dict): What was composed.
-        mine (dict): The same with changes made by hand.
-        new (dict): What is composed instead.
+        old: What was composed.
+        mine: The same with changes made by hand.
+        new: What is composed instead.
 
     Returns:
         dict: *new* with these changes: keys that *mine* changed or added

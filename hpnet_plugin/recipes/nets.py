@@ -39,11 +39,11 @@ def graph_net(name: str,
     """Config of a graph network.
 
     Args:
-        name (str): A key of ``NETS``, or ``FILE.py:NAME``.
-        channels (int): Channels of a joint, C.
-        people (int): People a clip, M.
-        size (str): ``'full'``, or ``'small'`` for half the width.
-        joints (str | dict): Name of the joints' graph, or the graph itself,
+        name: A key of ``NETS``, or ``FILE.py:NAME``.
+        channels: Channels of a joint, C.
+        people: People a clip, M.
+        size: ``'full'``, or ``'small'`` for half the width.
+        joints: Name of the joints' graph, or the graph itself,
             as the networks take it.
 
     Returns:

@@ -50,11 +50,11 @@ def posec3d(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """PoseC3D: volumes of joints, of limbs or of the pose net's heatmaps.
 
     Args:
-        settings (dict): ``volumes``, ``net``, ``start`` (``'scratch'``, or
+        settings: ``volumes``, ``net``, ``start`` (``'scratch'``, or
             ``'kinetics'``: from weights of Kinetics-400, in fewer epochs;
             None: what the stock config of the dataset does) and the common
             ones.
-        facts (Facts): Of the dataset.
+        facts: Of the dataset.
 
     Returns:
         dict: A config. ``auto_scale_lr.base_batch_size`` is the batch, over
@@ -96,10 +96,10 @@ def rgbpose(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """RGBPose-Conv3D on the crops of ``hpnet extract --crops``.
 
     Args:
-        settings (dict): ``fusion``, which pathway sees the other's features:
+        settings: ``fusion``, which pathway sees the other's features:
             ``'both'``, ``'rgb_to_pose'`` (the poses' sees those of the
             images), ``'pose_to_rgb'`` or ``'none'``; and the common ones.
-        facts (Facts): Of the dataset.
+        facts: Of the dataset.
 
     Returns:
         dict: A config, as :func:`posec3d`.

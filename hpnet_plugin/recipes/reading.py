@@ -2,7 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    ConfigLike = Mapping[str, Any] | Config
 
 # datasets that read a dataset folder
 FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
@@ -28,7 +32,7 @@ def innermost(dataset: Mapping) -> Mapping:
     return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
-def folder_datasets(config: Mapping,
+def folder_datasets(config: ConfigLike,
                     phases: Iterable[str] = PHASES) -> Iterator[Mapping]:
     """Yield the datasets of a config that read a dataset folder."""
     for phase in phases:
@@ -39,19 +43,19 @@ def folder_datasets(config: Mapping,
                 yield dataset
 
 
-def graph_net_of(config: Mapping) -> Mapping[str, Any]:
+def graph_net_of(config: ConfigLike) -> Mapping[str, Any]:
     """The graph network, or whatever backbone there is instead."""
     model = config['model']
     topology = model.get('topology')
     return topology['model'] if topology else model.get('backbone') or {}
 
 
-def graph_channels(config: Mapping) -> int | None:
+def graph_channels(config: ConfigLike) -> int | None:
     """Channels that the graph network takes; None without one."""
     return graph_net_of(config).get('in_channels')
 
 
-def pooled_channels(config: Mapping, pipeline: Iterable[Mapping]
+def pooled_channels(config: ConfigLike, pipeline: Iterable[Mapping]
                     ) -> int | None:
     """Channels that a pipeline's features must have; None if any will do."""
     kinds = {step['type'] for step in walk(pipeline)}
@@ -63,6 +67,6 @@ def pooled_channels(config: Mapping, pipeline: Iterable[Mapping]
     return channels
 
 
-def num_classes(config: Mapping) -> int | None:
+def num_classes(config: ConfigLike) -> int | None:
     """Classes of the model; None if its head does not say it."""
     return (config['model'].get('cls_head') or {}).get('num_classes')

@@ -26,8 +26,8 @@ def released_stream(settings: Mapping[str, Any], facts: Facts
     """Config of a stream of the released code: CTR-GCN, 65 epochs.
 
     Args:
-        settings (dict): ``stream`` and the common ones.
-        facts (Facts): The dataset.
+        settings: ``stream`` and the common ones.
+        facts: The dataset.
 
     Returns:
         dict: The config. Nothing is centred, scaled or augmented; 2D pose
@@ -64,8 +64,8 @@ def released_hpnet(settings: Mapping[str, Any], facts: Facts
     """Config of the recogniser of the released code.
 
     Args:
-        settings (dict): The common ones.
-        facts (Facts): The dataset.
+        settings: The common ones.
+        facts: The dataset.
 
     Returns:
         dict: The config, for one GPU: 4 clips a step, which are blended with

@@ -38,8 +38,8 @@ def sgd(name: str, epochs: int | None = None) -> Schedule:
     """Schedule of the streams.
 
     Args:
-        name (str): One of ``SCHEDULES``.
-        epochs (int, optional): Another number of epochs: the rates rise and
+        name: One of ``SCHEDULES``.
+        epochs: Another number of epochs: the rates rise and
             fall at the same fractions of it.
 
     Returns:
@@ -78,8 +78,8 @@ def adamw(name: str, epochs: int | None = None) -> Schedule:
     """Schedule of HP-Net and X-CLIP.
 
     Args:
-        name (str): One of ``SCHEDULES``.
-        epochs (int, optional): See :func:`sgd`.
+        name: One of ``SCHEDULES``.
+        epochs: See :func:`sgd`.
 
     Returns:
         Schedule: See there.
@@ -106,7 +106,7 @@ def adamw(name: str, epochs: int | None = None) -> Schedule:
                      10 if small else 5, batch_size)
 
 
-def _from_pretrained():
+def _from_pretrained() -> dict[str, Any]:
     """The paper's, for 64 clips an update: 8 a step, 8 steps an update."""
     return dict(
         type='OptimWrapper',
@@ -134,7 +134,7 @@ def _from_pretrained():
             }))
 
 
-def _from_scratch():
+def _from_scratch() -> dict[str, Any]:
     """For small models on small datasets."""
     return dict(
         type='OptimWrapper',
@@ -144,12 +144,12 @@ def _from_scratch():
         paramwise_cfg=dict(flat_decay_mult=0.))
 
 
-def _share(epochs, part, whole):
+def _share(epochs: int, part: int, whole: int) -> int:
     """The same fraction of other epochs, in whole epochs."""
     return max(1, round(epochs * part / whole))
 
 
-def _cosine(epochs, begin, floor):
+def _cosine(epochs: int, begin: int, floor: float) -> dict[str, Any]:
     return dict(
         type='CosineAnnealingLR',
         eta_min=floor,
@@ -158,8 +158,9 @@ def _cosine(epochs, begin, floor):
         end=epochs)
 
 
-def _schedule(optim_wrapper, param_scheduler, epochs, val_interval,
-              batch_size):
+def _schedule(optim_wrapper: dict[str, Any],
+              param_scheduler: list[dict[str, Any]], epochs: int,
+              val_interval: int, batch_size: int) -> Schedule:
     return Schedule(
         dict(
             train_cfg=dict(

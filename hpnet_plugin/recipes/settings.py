@@ -62,9 +62,9 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
     """Every setting, of those that are given.
 
     Args:
-        recipes (dict): Name to recipe.
-        recipe (str): The recipe's name.
-        given (dict): Settings; the others have their defaults.
+        recipes: Name to recipe.
+        recipe: The recipe's name.
+        given: Settings; the others have their defaults.
 
     Returns:
         dict: All settings of the recipe.
@@ -125,8 +125,8 @@ def find_facts(settings: Mapping[str, Any],
     choice of splits: one folder serves all protocols.
 
     Args:
-        settings (dict): Settings of a recipe.
-        known (Facts, optional): What the config was made from before; a
+        settings: Settings of a recipe.
+        known: What the config was made from before; a
             folder without labels keeps its classes.
 
     Returns:
@@ -164,7 +164,8 @@ def find_facts(settings: Mapping[str, Any],
     return Source(facts, True, None)
 
 
-def _unlabelled(facts, source, name):
+def _unlabelled(facts: Facts, source: Facts | None,
+                name: str | None) -> Source:
     """A folder for predictions, with the classes of what it is tested by."""
     if source is None or source.classes is None:
         raise SettingError(
@@ -186,11 +187,11 @@ def read_folder(root: str) -> Facts:
 
 
 @functools.lru_cache(8)
-def _read_folder(root, place, stamps):
+def _read_folder(root: str, place: str, stamps: tuple) -> Facts:
     return read_facts(root)
 
 
-def _stamp(path):
+def _stamp(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
     except OSError:
@@ -203,9 +204,9 @@ def resolved(settings: Mapping[str, Any], facts: Facts,
     """Settings without None, as a recipe's function takes them.
 
     Args:
-        settings (dict): All settings of a recipe.
-        facts (Facts): The dataset.
-        stored (bool): Whether the facts are those of a folder that is there,
+        settings: All settings of a recipe.
+        facts: The dataset.
+        stored: Whether the facts are those of a folder that is there,
             so that no other taps can be had.
 
     Returns:
@@ -231,7 +232,7 @@ def resolved(settings: Mapping[str, Any], facts: Facts,
     return found
 
 
-def _channels(tap, facts, stored):
+def _channels(tap: str, facts: Facts, stored: bool) -> int:
     """Channels of a tap; tap@3 and tap@5 have those of the tap."""
     for name in (tap, *(() if stored else (tap.split('@')[0], ))):
         if name in facts.taps:

@@ -7,7 +7,7 @@ settings and facts to a :class:`Kind`.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..facts import Facts
@@ -49,7 +49,7 @@ class Kind(NamedTuple):
     dataset: dict[str, Any] = {}
 
 
-def _pooled(taps, channels):
+def _pooled(taps: Sequence[str], channels: int) -> Kind:
     """What the feature store holds of each joint."""
     tap = taps[0] if len(taps) == 1 else list(taps)
     return Kind([dict(type='LoadPooledFeature', tap=tap)],
@@ -58,24 +58,24 @@ def _pooled(taps, channels):
                 dataset=dict(data_prefix=dict(video='features')))
 
 
-def _hp(settings, facts):
+def _hp(settings: Mapping[str, Any], facts: Facts) -> Kind:
     if not settings['taps']:
         raise SettingError(f'{facts.folder} holds no pooled features: take a '
                            "stream of another kind, such as 'pose_j'")
     return _pooled(settings['taps'], settings['channels'])
 
 
-def _simcc(settings, facts):
+def _simcc(settings: Mapping[str, Any], facts: Facts) -> Kind:
     tap, channels = SIMCC
     return _pooled((tap, ), facts.taps.get(tap, channels))
 
 
-def _rgb(settings, facts):
+def _rgb(settings: Mapping[str, Any], facts: Facts) -> Kind:
     tap, channels = RGB
     return _pooled((tap, ), facts.taps.get(tap, channels))
 
 
-def _rgb_pose(settings, facts):
+def _rgb_pose(settings: Mapping[str, Any], facts: Facts) -> Kind:
     """Colours of a joint and its position, together (Table XI)."""
     colours = _rgb(settings, facts)
     return colours._replace(
@@ -86,13 +86,13 @@ def _rgb_pose(settings, facts):
         dataset=dict(colours.dataset, type='PoseDataset'))
 
 
-def _pose(settings, facts):
+def _pose(settings: Mapping[str, Any], facts: Facts) -> Kind:
     # in pixels, as the released code has it, only by request
     load = 'NormalizeKeypoint' if settings['normalize'] else 'RequireJoints'
     return Kind([dict(type=load)], 2, 'keypoint')
 
 
-def _pose3d(settings, facts):
+def _pose3d(settings: Mapping[str, Any], facts: Facts) -> Kind:
     """Joints of Kinect, a file of the same folder."""
     load, joints = [dict(type='PreNormalize3D')], 'nturgb+d'
     if facts.joints3d == 'kinect':
@@ -112,10 +112,10 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Config of a stream: a graph network on one kind of input.
 
     Args:
-        settings (dict): ``stream``, ``net``, ``normalize`` (whether 2D pose
+        settings: ``stream``, ``net``, ``normalize`` (whether 2D pose
             is centred and scaled) and the common ones; see
             :class:`~hpnet_plugin.recipes.settings.Recipe`.
-        facts (Facts): The dataset.
+        facts: The dataset.
 
     Returns:
         dict: The config.
@@ -171,10 +171,10 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
     """Config of a graph network with its head.
 
     Args:
-        settings (dict): ``net``, ``people`` and ``size``.
-        facts (Facts): The dataset.
-        channels (int): Channels of a joint.
-        joints (str | dict): The graph of the joints.
+        settings: ``net``, ``people`` and ``size``.
+        facts: The dataset.
+        channels: Channels of a joint.
+        joints: The graph of the joints.
 
     Returns:
         dict: The model.

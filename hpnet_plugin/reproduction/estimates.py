@@ -41,12 +41,12 @@ class Estimate:
     """What a run will take.
 
     Attributes:
-        hours (float, optional): Of one GPU; None where the number of clips is
+        hours: Of one GPU; None where the number of clips is
             not known.
-        disk (float): Bytes of checkpoints.
-        extracted (dict): What is to be extracted first: folder and feature (or
+        disk: Bytes of checkpoints.
+        extracted: What is to be extracted first: folder and feature (or
             ``'crops'``) to bytes.
-        extraction (dict): Folders to GPU hours of the pose net, one person in
+        extraction: Folders to GPU hours of the pose net, one person in
             each frame; None where it is not the paper's pose net.
     """
     hours: float | None
@@ -68,23 +68,23 @@ def estimate_run(cfg: Config, precision: str = 'float32') -> Estimate:
     from ..apis.cost import model_cost
     datasets = [innermost(cfg[f'{phase}_dataloader']['dataset'])
                 for phase in ('train', 'test')]
-    clips = [clips_of(dataset) for dataset in datasets]
+    trained, tested = (clips_of(dataset) for dataset in datasets)
     total = model_cost(copy.deepcopy(cfg)).total
     state = 2 if 'Adam' in cfg.optim_wrapper.optimizer.type else 1
     hooks = cfg.get('default_hooks', {})
     kept = hooks.get('checkpoint', {}).get('max_keep_ckpts', 1)
     disk = 4 * kept * (total.params + state * total.trained)
-    if None in clips:
+    if trained is None or tested is None:
         return Estimate(None, disk)
-    extracted = {}
+    clips, extracted = trained + tested, {}
     for dataset in datasets:
         extracted.update(to_extract(
-            dataset, sum(clips), pooled_channels(cfg, dataset['pipeline'])))
-    extraction = {root: pose_hours(sum(clips), tap)
+            dataset, clips, pooled_channels(cfg, dataset['pipeline'])))
+    extraction = {root: pose_hours(clips, tap)
                   for root, tap in extracted if tap not in ('crops', 'rgb')}
     repeats = cfg.train_dataloader.dataset.get('times', 1)
-    forwards = BACKWARD * clips[0] * repeats * cfg.train_cfg.max_epochs \
-        + clips[1]
+    forwards = BACKWARD * trained * repeats * cfg.train_cfg.max_epochs \
+        + tested
     kind = 'video' if cfg.model.type != 'RecognizerGCN' else 'graph'
     hours = forwards * total.macs / RATES[kind][precision] / 3600
     return Estimate(hours, disk, extracted, extraction)
@@ -98,7 +98,7 @@ def pose_hours(clips: int, tap: str) -> float | None:
         tap: What is wanted; it tells the pose net.
 
     Returns:
-        None if it is a tap of another pose net than HRNet-W48.
+        In h; None if it is a tap of another pose net than HRNet-W48.
     """
     if not tap.startswith(('backbone.', 'coordinates', 'heatmap', 'None')):
         return None
@@ -112,18 +112,19 @@ def to_extract(dataset: Mapping, clips: int, channels: int | None
     Args:
         dataset: Config of a ``PoseDataset``.
         clips: Of all its splits.
-        channels: Of its pooled features.
+        channels: Of its pooled features; None if it has none.
 
     Returns:
         Folder and feature (or ``'crops'``) to bytes.
     """
-    root, found = dataset.get('data_root') or '', {}
+    root = dataset.get('data_root') or ''
+    found: dict[tuple[str, str], float] = {}
     for step in walk(dataset['pipeline']):
         if step['type'] == 'LoadPooledFeature' and not osp.isdir(
                 osp.join(root, 'features')):
             taps = step.get('tap')
             for tap in taps if isinstance(taps, (list, tuple)) else [taps]:
-                width = WIDTHS.get(tap, channels)
+                width = WIDTHS.get(tap, channels or 0)
                 joint = 2 * width + 4 * 3
                 found[root, str(tap)] = clips * FRAMES * JOINTS * joint
         if step['type'] in ('LoadPersonCrops', 'MMDecodeCrops') and \
@@ -133,9 +134,14 @@ def to_extract(dataset: Mapping, clips: int, channels: int | None
 
 
 def clips_of(dataset: Mapping) -> int | None:
-    """Clips of a dataset's split, None where nobody knows.
+    """Clips of a dataset's split.
 
-    From the folder if it is there, else from what is published.
+    Args:
+        dataset: Config of a ``PoseDataset``.
+
+    Returns:
+        From the folder if it is there, else from what is published; None
+        where nobody knows.
     """
     root, split = dataset.get('data_root') or '', dataset.get('split') or ''
     with contextlib.suppress(OSError, FactsError):

@@ -15,9 +15,9 @@ class Hardware:
     """What of the hardware decides a training.
 
     Attributes:
-        gpus (int): GPUs of a training.
-        amp (bool): Automatic mixed precision, float16 (``--amp``).
-        tf32 (bool): TF32 for matrix products.
+        gpus: GPUs of a training.
+        amp: Automatic mixed precision, float16 (``--amp``).
+        tf32: TF32 for matrix products.
     """
     gpus: int = 1
     amp: bool = False
@@ -30,7 +30,7 @@ class Hardware:
 
     @property
     def arguments(self) -> list[str]:
-        """Of ``mim train``."""
+        """What is said to ``mim train``."""
         found = ['--gpus', str(self.gpus), '--launcher', 'pytorch'] \
             if self.gpus > 1 else []
         return found + ['--amp'] * self.amp
@@ -40,8 +40,12 @@ class Hardware:
         """Environment variables of ``mim train``."""
         return dict(TF32) if self.tf32 else {}
 
-    def record(self) -> dict:
-        """For ``run.json``."""
+    def record(self) -> dict[str, int | bool]:
+        """The attributes, for ``run.json``.
+
+        Returns:
+            JSON data.
+        """
         return asdict(self)
 
     def options(self, cfg: Config) -> tuple[str, ...]:

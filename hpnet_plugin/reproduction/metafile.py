@@ -12,15 +12,16 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from mmengine.config import Config
 
 from ..facts import benchmark_facts
 from ..files import write_whole
-from ..runner import current_config
+from ..recipes.current import current_config
+from .decisive import decisive
 from .paper_tables import ROMAN, Row, list_tables, read_table
-from .runs import decisive
 from .tables import Reproduction
 
 NOT_TRAINED = {'_base_', 'pose', 'detectors'}
@@ -45,23 +46,43 @@ NAMES = dict(CTRGCN='CTR-GCN', SkeletonMixFormer='Skeleton-MixFormer',
 METRICS = dict(top1='Top 1 Accuracy', top5='Top 5 Accuracy',
                mean_class_accuracy='Mean Class Accuracy')
 COSTS = dict(parameters='Parameters, M', macs='FLOPs, G')
+# fingerprint of a training to what is measured and its number, to the tables
+# that print it
+Published = dict[str, dict[tuple[str, float | None], list[int]]]
 HEADER = ('# Written by python -m hpnet_plugin.reproduction.metafile configs: '
           'the numbers\n# stand in configs/ablations/*/table.yml.\n')
 
 
 def trained_configs(configs: str | Path) -> list[Path]:
-    """Configs that train, in order of their names."""
+    """Configs that train.
+
+    Args:
+        configs: The folder of configs.
+
+    Returns:
+        In order of their names.
+    """
     return sorted(path for path in Path(configs).rglob('*.py')
                   if not NOT_TRAINED & set(path.relative_to(configs).parts))
 
 
 def fingerprint(cfg: Config) -> str:
-    """What decides the result of a config, to compare it by."""
+    """What decides the result of a config, to compare it by.
+
+    Args:
+        cfg: Of a training.
+
+    Returns:
+        JSON.
+    """
     return json.dumps(decisive(cfg), sort_keys=True)
 
 
 def published_rows(configs: str | Path) -> Iterator[tuple[int, str, Row]]:
     """Rows that the paper has a number of, and that are trained.
+
+    Args:
+        configs: The folder of configs.
 
     Yields:
         The table, its metric and the row, once a benchmark that its number is
@@ -78,20 +99,24 @@ def published_rows(configs: str | Path) -> Iterator[tuple[int, str, Row]]:
                     yield number, table.metric, row
 
 
-def published_of_rows(configs: str | Path) -> dict[str, dict]:
+def published_of_rows(configs: str | Path) -> Published:
     """Numbers of the paper by the training that they are of.
+
+    Args:
+        configs: The folder of configs.
 
     Returns:
         :func:`fingerprint` to a dict of metric and number to the tables that
         print it.
     """
-    found, known = {}, {}
+    found: Published = {}
+    known: dict[str, str] = {}
     for number, metric, row in published_rows(configs):
         if row.stem not in known:
             table = read_table(configs, number, row.settings['benchmark'])
             run = Reproduction(table, configs, '').run_of(row, 0)
             known[row.stem] = fingerprint(run.load())
-        what = COSTS.get(row.cost) or METRICS[metric]
+        what = COSTS[row.cost] if row.cost else METRICS[metric]
         numbers = found.setdefault(known[row.stem], {})
         numbers.setdefault((what, row.published), []).append(number)
     return found
@@ -116,7 +141,8 @@ def metafile(configs: str | Path) -> str:
         allow_unicode=True)
 
 
-def _model(path: Path, configs: Path, published: dict) -> dict:
+def _model(path: Path, configs: Path, published: Published
+           ) -> dict[str, Any]:
     cfg = current_config(Config.fromfile(path))
     generic = path.stem == cfg.recipe
     kind = cfg.stream.rpartition('_')[0] if cfg.recipe == 'stream' \
@@ -125,7 +151,7 @@ def _model(path: Path, configs: Path, published: dict) -> dict:
     data = 'any dataset folder or benchmark' if generic else title
     batch = cfg.auto_scale_lr.base_batch_size \
         * cfg.optim_wrapper.get('accumulative_counts', 1)
-    model = {
+    model: dict[str, Any] = {
         'Name': path.stem,
         'Config': f'configs/{path.relative_to(configs).as_posix()}',
         'In Collection': COLLECTIONS[kind][0],

@@ -41,10 +41,11 @@ A table is a folder of ``configs/ablations`` with a ``table.yml``::
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import basename
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -63,6 +64,7 @@ ROW_KEYS = {'id', 'name', 'recipe', 'settings', 'options', 'published',
             'fuse', 'of', 'class', 'clips', 'cost', 'benchmarks'}
 COSTS = ('parameters', 'macs')
 PUBLISHED = 'published'
+Item = Mapping[str, Any]  # of the file
 
 
 class TableError(ValueError):
@@ -74,31 +76,31 @@ class Row:
     """A row of a table, for one benchmark.
 
     Attributes:
-        id (str): Name in the table.
-        name (str): What it shows.
-        published (float, optional): The paper's number, of the table's
+        id: Name in the table.
+        name: What it shows.
+        published: The paper's number, of the table's
             ``reference``.
-        beside (str, optional): Id of the row whose number that is, if the
+        beside: Id of the row whose number that is, if the
             paper does not have this one.
-        recipe (str, optional): A recipe of :mod:`hpnet_plugin.recipes`.
-        settings (dict): Of the recipe, ``benchmark`` among them.
-        options (dict): Dotted keys of the config to values.
-        fuse (tuple[tuple]): Id, weight and whether it is fused as probability,
+        recipe: A recipe of :mod:`hpnet_plugin.recipes`.
+        settings: Of the recipe, ``benchmark`` among them.
+        options: Dotted keys of the config to values.
+        fuse: Id, weight and whether it is fused as probability,
             of each row that is added.
-        of (str, optional): Id of the row that is looked at.
-        label (int | str, optional): Its class, from 0 or by name.
-        clips (str, optional): File of the clips that are looked at, in the
+        of: Id of the row that is looked at.
+        label: Its class, from 0 or by name.
+        clips: File of the clips that are looked at, in the
             table's folder.
-        cost (str, optional): One of ``COSTS``.
+        cost: One of ``COSTS``.
     """
     id: str
     name: str
     published: float | None = None
     beside: str | None = None
     recipe: str | None = None
-    settings: dict = field(default_factory=dict)
-    options: dict = field(default_factory=dict)
-    fuse: tuple = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    fuse: tuple[tuple[str, float, bool], ...] = ()
     of: str | None = None
     label: int | str | None = None
     clips: str | None = None
@@ -133,25 +135,25 @@ class Table:
     """A table for one benchmark.
 
     Attributes:
-        number (int): Of the paper.
-        title (str): What it compares.
-        note (str): What one must know to read it.
-        benchmark (str): One of those that the table has.
-        benchmarks (tuple[str]): All of them.
-        reference (str): The benchmark that the published numbers are of: the
+        number: Of the paper.
+        title: What it compares.
+        note: What one must know to read it.
+        benchmark: One of those that the table has.
+        benchmarks: All of them.
+        reference: The benchmark that the published numbers are of: the
             same where the paper has it, else the table's first.
-        metric (str): One of ``METRICS``.
-        rows (tuple[Row]): In order.
-        folder (Path): Where it is from.
+        metric: One of ``METRICS``.
+        rows: In order.
+        folder: Where it is from.
     """
     number: int
     title: str
     note: str
     benchmark: str
-    benchmarks: tuple
+    benchmarks: tuple[str, ...]
     reference: str
     metric: str
-    rows: tuple
+    rows: tuple[Row, ...]
     folder: Path
 
     def __getitem__(self, row: str) -> Row:
@@ -160,7 +162,13 @@ class Table:
 
 
 def table_number(name: str | int) -> int:
-    """``'9'``, ``'IX'`` or ``'table09'`` as a number.
+    """The number of a table.
+
+    Args:
+        name: ``'9'``, ``'IX'`` or ``'table09'``.
+
+    Returns:
+        1 or more.
 
     Raises:
         TableError: If it is none of these.
@@ -174,7 +182,14 @@ def table_number(name: str | int) -> int:
 
 
 def list_tables(configs: str | Path) -> dict[int, Path]:
-    """Numbers and folders of the tables that there are."""
+    """The tables that there are.
+
+    Args:
+        configs: The folder of configs.
+
+    Returns:
+        Number to folder, in order of the numbers.
+    """
     folders = sorted(Path(configs, 'ablations').glob('table[0-9][0-9]'))
     return {int(folder.name[5:]): folder for folder in folders
             if (folder / 'table.yml').is_file()}
@@ -239,7 +254,7 @@ def read_table(configs: str | Path, name: str | int,
                  path.parent)
 
 
-def _is_published(content: dict, benchmark: str) -> bool:
+def _is_published(content: Item, benchmark: str) -> bool:
     numbers = [item['published'] for item in content['rows']
                if isinstance(item.get('published'), dict)]
     return any(benchmark in found for found in numbers) or any(
@@ -247,13 +262,16 @@ def _is_published(content: dict, benchmark: str) -> bool:
         for block in content.get('per_class', ()))
 
 
-def _weights(content: dict, benchmark: str) -> dict[str, float]:
+def _weights(content: Item, benchmark: str) -> Mapping[str, float]:
     weights = content.get('weights', {})
     return benchmark_facts(benchmark).fusion if weights == PUBLISHED \
         else weights
 
 
-def _row(path, items, item, benchmark, reference, weights, softmax) -> Row:
+def _row(path: Path, items: Mapping[str, Item], item: Item, benchmark: str,
+         reference: str, weights: Mapping[str, float],
+         softmax: Collection[str]) -> Row:
+    """A row as the file has it, for a benchmark."""
     cost = item.get('cost')
     if cost is not None and cost not in COSTS:
         raise TableError(f'{path}: cost of row {item["id"]!r} must be one of '
@@ -286,11 +304,11 @@ def _row(path, items, item, benchmark, reference, weights, softmax) -> Row:
         cost=cost)
 
 
-def _of_benchmark(value, benchmark: str):
+def _of_benchmark(value: object, benchmark: str) -> object:
     return value[benchmark] if isinstance(value, dict) else value
 
 
-def _per_class(content: dict, rows: list[Row],
+def _per_class(content: Item, rows: list[Row],
                benchmark: str) -> Iterator[Row]:
     """Rows of single classes, written in short."""
     names = {row.id: row.name for row in rows}
@@ -309,13 +327,14 @@ def _per_class(content: dict, rows: list[Row],
                     label=label - 1 if isinstance(label, int) else label)
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     """A value as ``--cfg-options`` takes it."""
     return f'[{",".join(map(str, value))}]' \
         if isinstance(value, (list, tuple)) else str(value)
 
 
-def _check_keys(path, item, allowed, needed) -> None:
+def _check_keys(path: Path, item: Item, allowed: set[str],
+                needed: Sequence[str]) -> None:
     for key in needed:
         if not isinstance(item, dict) or key not in item:
             raise TableError(f'{path}: {item!r:.60} has no {key!r}')

@@ -81,7 +81,14 @@ class Catalog:
         return sum(table.clips for table in self.tables)
 
     def find(self, name: str) -> tuple[Table, int] | None:
-        """The table and row of a clip."""
+        """The table and row of a clip.
+
+        Args:
+            name: Of the clip.
+
+        Returns:
+            Both; None if the clip is not there.
+        """
         if isinstance(name, str):
             for table in self.tables:
                 row = table.find(name)
@@ -90,16 +97,32 @@ class Catalog:
         return None
 
     def names(self) -> list[str]:
-        """All clips, sorted."""
+        """All clips, sorted.
+
+        Returns:
+            Their names.
+        """
         names = [name for table in self.tables for name in table.names()]
         return sorted(names) if len(self.tables) > 1 else names
 
     def stems(self) -> list[str]:
-        """All shards."""
+        """All shards.
+
+        Returns:
+            Their names, without suffix.
+        """
         return [stem for table in self.tables for stem in table.stems]
 
     def close_to(self, name: Any, count: int = 3) -> list[str]:
-        """Clips whose names begin most as a name does, of its neighbours."""
+        """Clips whose names begin most as a name does, of its neighbours.
+
+        Args:
+            name: A name that no clip has.
+            count: How many clips.
+
+        Returns:
+            The closest first.
+        """
         name = str(name)
         near = {other for table in self.tables
                 for other in table.around(name, count)}
@@ -136,6 +159,15 @@ def read_part(root: str, stem: str, suffix: str, meta: dict[str, Any]
               ) -> Part:
     """The index of one shard.
 
+    Args:
+        root: The store.
+        stem: Name of the shard.
+        suffix: Of its index.
+        meta: meta.json of the store.
+
+    Returns:
+        Its clips.
+
     Raises:
         StoreError: If it is damaged, or of another shard.
     """
@@ -155,6 +187,10 @@ def read_part(root: str, stem: str, suffix: str, meta: dict[str, Any]
 
 def check_sizes(root: str, sizes: dict[str, int]) -> None:
     """Compare shards with the sizes they were written with.
+
+    Args:
+        root: The store.
+        sizes: Shard to its bytes.
 
     Raises:
         StoreError: If one is missing or has another size.
@@ -176,6 +212,12 @@ def check_sizes(root: str, sizes: dict[str, int]) -> None:
 def parts_of(root: str) -> Iterator[Part]:
     """The indices of all shards, in order.
 
+    Args:
+        root: The store.
+
+    Yields:
+        The clips of each shard.
+
     Raises:
         StoreError: If one is damaged.
     """
@@ -184,7 +226,7 @@ def parts_of(root: str) -> Iterator[Part]:
         yield read_part(root, stem, suffix, meta)
 
 
-def consolidate(root: str | os.PathLike) -> bool:
+def consolidate(root: str | os.PathLike[str]) -> bool:
     """Bring ``consolidated.index`` up to date.
 
     It holds nothing that the indices of the shards do not hold: it makes
@@ -206,7 +248,7 @@ def consolidate(root: str | os.PathLike) -> bool:
         return _consolidate(root)
 
 
-def upgrade(root: str | os.PathLike) -> int:
+def upgrade(root: str | os.PathLike[str]) -> int:
     """Turn the indices of a store of format 1 into those of format 2.
 
     Shards stay as they are. It may be killed at any moment and run again:
@@ -243,7 +285,11 @@ def upgrade(root: str | os.PathLike) -> int:
 
 
 def drop_stale(root: str) -> None:
-    """Remove a ``consolidated.index`` that lists shards that are gone."""
+    """Remove a ``consolidated.index`` that lists shards that are gone.
+
+    Args:
+        root: The store.
+    """
     with locked(osp.join(root, LOCK)):
         if Catalog(root).stale:
             os.unlink(osp.join(root, TABLE))
@@ -253,6 +299,10 @@ def open_meta(root: str, meta: dict[str, Any]) -> dict[str, Any]:
     """meta.json of a store; written if there is none, and if it is old.
 
     Several writers may start at once: one of them writes it.
+
+    Args:
+        root: The store.
+        meta: What is written if there is none.
 
     Returns:
         What stands in it now.

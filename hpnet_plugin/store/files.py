@@ -21,7 +21,12 @@ TIMESTAMP = 'timestamp'
 
 
 def write_meta(root: str, meta: dict[str, Any]) -> None:
-    """Write meta.json, with its checksum, whole or not at all."""
+    """Write meta.json, with its checksum, whole or not at all.
+
+    Args:
+        root: The store.
+        meta: Its content.
+    """
     meta = dict(meta, version=VERSION)
     meta['crc32'] = _checksum(meta)
     write_whole(osp.join(root, META), (_dump(meta) + '\n').encode())
@@ -29,6 +34,12 @@ def write_meta(root: str, meta: dict[str, Any]) -> None:
 
 def read_json(path: str) -> Any:
     """Read JSON.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it holds.
 
     Raises:
         StoreError: If it is not there or damaged.
@@ -43,6 +54,13 @@ def read_json(path: str) -> Any:
 
 def parse_json(data: bytes, path: str) -> Any:
     """Parse JSON in which no key of an object stands twice.
+
+    Args:
+        data: The JSON.
+        path: Its file, for messages.
+
+    Returns:
+        What it holds.
 
     Raises:
         StoreError: If it is damaged.
@@ -66,6 +84,12 @@ def parse_json(data: bytes, path: str) -> Any:
 
 def read_meta(root: str) -> dict[str, Any]:
     """meta.json of a store, checked, without its checksum.
+
+    Args:
+        root: The store.
+
+    Returns:
+        Its content.
 
     Raises:
         StoreError: If there is none, or a damaged one, or one of another
@@ -95,6 +119,10 @@ def read_meta(root: str) -> dict[str, Any]:
 def check_taps(taps: Any, where: str) -> None:
     """Refuse taps that are not a dict of name to number of channels.
 
+    Args:
+        taps: Tap to number of channels, as somebody wrote it.
+        where: It stands, for messages.
+
     Raises:
         StoreError: If they are not.
     """
@@ -111,6 +139,10 @@ def check_taps(taps: Any, where: str) -> None:
 
 def dims_of(key: str, taps: dict[str, int]) -> tuple[str, list]:
     """Type and dimensions of an array of a clip.
+
+    Args:
+        key: The array.
+        taps: Tap to number of channels.
 
     Returns:
         Dtype as numpy writes it, and the dimensions: ``'M'``, ``'T'`` and
@@ -133,6 +165,12 @@ def stems_of(names: list[str]) -> dict[str, str]:
 
     A shard that has indices of both formats was being upgraded: they say the
     same, and the second format counts.
+
+    Args:
+        names: Of the files in a store.
+
+    Returns:
+        Shards and suffixes.
     """
     found = {}
     for suffix in (INDEX_1, INDEX):
@@ -145,6 +183,12 @@ def stems_of(names: list[str]) -> dict[str, str]:
 
 def list_folder(root: str) -> list[str]:
     """Names of the files in a store.
+
+    Args:
+        root: The store.
+
+    Returns:
+        The names, in no order.
 
     Raises:
         StoreError: If there is no such folder.

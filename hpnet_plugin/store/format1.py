@@ -23,6 +23,9 @@ def read_part(data: bytes, path: str, stem: str, taps: dict[str, int]
         stem: Of the shard.
         taps: The taps of the store.
 
+    Returns:
+        The columns.
+
     Raises:
         StoreError: If anything in it is not as it must be.
     """

@@ -59,21 +59,45 @@ class Part(NamedTuple):
 
 
 def duplicate(name: str, first: str, second: str) -> StoreError:
-    """The error for a clip that two shards hold."""
+    """The error for a clip that two shards hold.
+
+    Args:
+        name: Of the clip.
+        first: One shard.
+        second: The other.
+
+    Returns:
+        The error, to be raised.
+    """
     return StoreError(f'clip {name!r} is in {first}{SHARD} and in '
                       f'{second}{SHARD}: remove one shard with its index')
 
 
 def damaged(path: str, why: str) -> StoreError:
-    """The error for a damaged index, with what to do about it."""
+    """The error for a damaged index, with what to do about it.
+
+    Args:
+        path: The index.
+        why: What is wrong.
+
+    Returns:
+        The error, to be raised.
+    """
     again = 'hpnet verify --upgrade makes it' \
         if osp.basename(path) == TABLE else 'the extraction makes its clips'
     return StoreError(f'{path} is damaged: {why}; remove it, and {again} '
                       'again')
 
 
-def mark_of(head: bytes, path: str) -> int:
+def mark_of(head: bytes | memoryview, path: str) -> int:
     """Number that tells one index from another, from its first 256 bytes.
+
+    Args:
+        head: The bytes.
+        path: The index, for messages.
+
+    Returns:
+        The checksum of its header.
 
     Raises:
         StoreError: If it is no index, or a damaged one.

@@ -5,6 +5,7 @@ arrays, crc32 of the header), a header in JSON (name, info, and key, dtype,
 shape and crc32 of each array), and the arrays one after the other.
 """
 import errno
+import io
 import json
 import logging
 import math
@@ -58,7 +59,7 @@ class Journal:
         self.path = path
         self.records: dict[str, Record] = {}
         self.nbytes = self._end = 0
-        self._file = None
+        self._file: io.FileIO | None = None
         if os.path.exists(path):
             self._open()
             self._recover()
@@ -78,14 +79,15 @@ class Journal:
         arrays = {key: np.ascontiguousarray(array)
                   for key, array in arrays.items()}
         header = json.dumps([name, info.decode(), [
-            (key, array.dtype.str, array.shape, zlib.crc32(array))
+            (key, array.dtype.str, array.shape, zlib.crc32(array.data))
             for key, array in arrays.items()]]).encode()
         size = sum(array.nbytes for array in arrays.values())
         head = _HEAD.pack(_MAGIC, len(header), size, zlib.crc32(header))
         fd = self._open()
         try:
             os.lseek(fd, self._end, os.SEEK_SET)
-            write_all(fd, [head, header, *arrays.values()])
+            write_all(fd, [head, header, *(
+                array.data for array in arrays.values())])
         except BaseException as error:
             os.ftruncate(fd, self._end)
             if isinstance(error, OSError) and error.errno in _NO_SPACE:
@@ -96,6 +98,13 @@ class Journal:
 
     def read(self, name: str, key: str) -> Iterator[bytes]:
         """Bytes of an array, in pieces.
+
+        Args:
+            name: The clip.
+            key: The array.
+
+        Yields:
+            A MiB at most.
 
         Raises:
             StoreError: After the last one, if they are not what was written.
@@ -108,7 +117,11 @@ class Journal:
         yield from pieces
 
     def forget(self, names: set[str]) -> None:
-        """Leave out clips that are in a shard already."""
+        """Leave out clips that are in a shard already.
+
+        Args:
+            names: Clips, which need not be in the journal.
+        """
         for name in names & self.records.keys():
             self.nbytes -= sum(entry.nbytes for entry in
                                self.records.pop(name).arrays.values())
@@ -137,13 +150,12 @@ class Journal:
 
     def _open(self) -> int:
         if self._file is None:
-            self._file = os.fdopen(
-                os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), 'r+b',
-                buffering=0)
+            self._file = io.FileIO(
+                os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), 'r+')
         return self._file.fileno()
 
     def _recover(self) -> None:
-        size = os.fstat(self._file.fileno()).st_size
+        size = os.fstat(self._open()).st_size
         while True:
             head = self._bytes(self._end, _HEAD.size)
             if len(head) < _HEAD.size:
@@ -164,7 +176,7 @@ class Journal:
             logging.getLogger(__name__).warning(
                 '%s: its last %d bytes are no whole clip and are dropped',
                 self.path, size - self._end)
-            os.ftruncate(self._file.fileno(), self._end)
+            os.ftruncate(self._open(), self._end)
 
     def _remember(self, header: bytes, start: int) -> None:
         name, record = self._parse(header, start)
@@ -194,4 +206,4 @@ class Journal:
         return crc == entry.crc32
 
     def _bytes(self, start: int, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, start)
+        return os.pread(self._open(), size, start)

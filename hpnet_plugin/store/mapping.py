@@ -59,14 +59,20 @@ class MappedFile:
             os.close(fd)
         self._owner = (ctypes.c_char * self.size).from_address(address)
         # At the end of the process arrays may still view the map.
-        weakref.finalize(self._owner, _LIBC.munmap, address,
-                         self.size).atexit = False
+        undo = weakref.finalize(self._owner, _LIBC.munmap, address, self.size)
+        # it has this attribute, which the checker's stub lacks
+        undo.atexit = False  # pyrefly: ignore[missing-attribute]
         _LIBC.madvise(address, self.size, RANDOM)
         self._address = address
         self.data = memoryview(self._owner).cast('B').toreadonly()
 
     def will_need(self, start: int, stop: int) -> None:
-        """Have a range of bytes read from the disk in one go."""
+        """Have a range of bytes read from the disk in one go.
+
+        Args:
+            start: The first byte.
+            stop: The one after the last.
+        """
         start -= start % mmap.PAGESIZE
         _LIBC.madvise(self._address + start, stop - start, WILLNEED)
 
@@ -89,6 +95,12 @@ class Shards:
     def get(self, path: str) -> MappedFile:
         """The map of a shard.
 
+        Args:
+            path: The shard.
+
+        Returns:
+            The map.
+
         Raises:
             OSError: If it cannot be mapped.
         """
@@ -107,7 +119,16 @@ class Shards:
 
 
 def read_range(path: str, start: int, size: int) -> np.ndarray:
-    """Read bytes of a file without a map; uint8, read-only."""
+    """Read bytes of a file without a map; uint8, read-only.
+
+    Args:
+        path: The file.
+        start: The first byte.
+        size: How many.
+
+    Returns:
+        (size,) uint8.
+    """
     with open(path, 'rb', buffering=0) as file:
         data = np.fromfile(file, np.uint8, size, offset=start)
     data.flags.writeable = False

@@ -36,7 +36,8 @@ class FeatureStore:
             or cut off.
     """
 
-    def __init__(self, root: str | os.PathLike, check: bool = True) -> None:
+    def __init__(self, root: str | os.PathLike[str],
+                 check: bool = True) -> None:
         self.root, self.check = os.fspath(root), check
         self._catalog = Catalog(self.root)
         self._prepare()
@@ -63,7 +64,14 @@ class FeatureStore:
         return self._catalog.find(name) is not None
 
     def info(self, name: str) -> dict[str, Any]:
-        """What was kept with a clip."""
+        """What was kept with a clip.
+
+        Args:
+            name: The clip.
+
+        Returns:
+            As it was given to ``StoreWriter.add``.
+        """
         table, row = self._find(name)
         return table.info(table.clip(row))
 
@@ -79,13 +87,13 @@ class FeatureStore:
             (M, T, V, C), (M, T, V) of ``keypoint_score`` or (T,) of
             ``timestamp``.
         """
-        if isinstance(key, (list, tuple)):
+        if key is not None and not isinstance(key, str):
             shapes = [self.shape(name, one) for one in key]
             return (*shapes[0][:3], sum(shape[3] for shape in shapes))
         return self._array(name, key)[1].shape
 
     def read(self, name: str, key: str | Sequence[str] | None = None,
-             frames: Sequence[int] | None = None) -> np.ndarray:
+             frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Read an array of a clip.
 
         Args:
@@ -105,7 +113,7 @@ class FeatureStore:
             StoreError: If the store has several taps and none is named, or the
                 array is not what was written.
         """
-        if isinstance(key, (list, tuple)):
+        if key is not None and not isinstance(key, str):
             return np.concatenate(
                 [self.read(name, one, frames) for one in key], -1)
         table, place = self._array(name, key)
@@ -113,19 +121,34 @@ class FeatureStore:
         if frames is None:
             return array
         axis = 0 if array.ndim == 1 else 1
-        frames = np.asarray(frames)
-        if not frames.size:
-            frames = frames.astype(np.intp)
-        if frames.dtype.kind in 'iu':
-            return array.take(frames, axis)  # copies whole rows, not values
-        return array[(slice(None), ) * axis + (frames, )]
+        chosen = np.asarray(frames)
+        if not chosen.size:
+            chosen = chosen.astype(np.intp)
+        if chosen.dtype.kind in 'iu':
+            return array.take(chosen, axis)  # copies whole rows, not values
+        return array[(slice(None), ) * axis + (chosen, )]
 
     def checksum(self, name: str, key: str) -> int:
-        """Crc32 that an array of a clip had when it was written."""
+        """Crc32 that an array of a clip had when it was written.
+
+        Args:
+            name: The clip.
+            key: The array.
+
+        Returns:
+            The checksum.
+        """
         return self._array(name, key)[1].crc32
 
     def keys(self, name: str) -> list[str]:
-        """Arrays of a clip."""
+        """Arrays of a clip.
+
+        Args:
+            name: The clip.
+
+        Returns:
+            Their names.
+        """
         table, row = self._find(name)
         return table.keys(table.clip(row))
 
@@ -196,7 +219,7 @@ class FeatureStore:
             data, start = read_range(path, place.offset, place.nbytes), 0
         array = np.ndarray(place.shape, place.dtype, data, start)
         if first and self.check:
-            if zlib.crc32(array) != place.crc32:
+            if zlib.crc32(array.data) != place.crc32:
                 raise StoreError(
                     f'{path}: clip {name!r}, {key or next(iter(self.taps))!r} '
                     'is damaged: its checksum is not the one that was '

@@ -56,7 +56,7 @@ def read_released(path: str, pose_path: str | None = None
     }
 
 
-def _load(path: str | os.PathLike, what: str) -> np.ndarray:
+def _load(path: str | os.PathLike[str], what: str) -> np.ndarray:
     """(T, M, V, C) of floats."""
     try:
         array = np.load(path, allow_pickle=False)

@@ -24,6 +24,9 @@ def layout(arrays: dict[str, tuple[str, tuple[int, ...]]]) -> Layout:
 
     Args:
         arrays: Name to dtype and shape.
+
+    Returns:
+        Header and places.
     """
     order = sorted(arrays, key=lambda name: (
         -np.dtype(arrays[name][0]).itemsize, name.encode()))
@@ -46,6 +49,13 @@ def layout(arrays: dict[str, tuple[str, tuple[int, ...]]]) -> Layout:
 def read_layout(data: memoryview, path: str
                 ) -> dict[str, tuple[str, tuple[int, ...], int]]:
     """dtype, shape and offset of the arrays of a shard, from its header.
+
+    Args:
+        data: The shard.
+        path: Its name, for messages.
+
+    Returns:
+        Array to these three.
 
     Raises:
         StoreError: If it is damaged.

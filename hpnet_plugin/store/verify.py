@@ -25,7 +25,7 @@ from .shard import read_layout
 from .table import Table
 
 
-def verify(root: str | os.PathLike,
+def verify(root: str | os.PathLike[str],
            progress: Callable | None = None) -> list[str]:
     """Read every array of a store and compare it with what was written.
 
@@ -118,7 +118,7 @@ class _Shard:
                                place.offset)
             found = self.header.get(f'{name}/{key}')
             expected = (place.dtype.str, place.shape, place.offset)
-            if zlib.crc32(array) != place.crc32:
+            if zlib.crc32(array.data) != place.crc32:
                 yield (f'{name}, {key}: damaged, its checksum is not the one '
                        'that was written')
             elif found != expected and not self.error:

@@ -68,7 +68,7 @@ class StoreWriter:
     """
 
     def __init__(self,
-                 root: str | os.PathLike,
+                 root: str | os.PathLike[str],
                  meta: dict[str, Any],
                  prefix: str = '',
                  shard_bytes: int = SHARD_BYTES) -> None:
@@ -82,9 +82,10 @@ class StoreWriter:
         self.meta = json.loads(json.dumps(dict(meta, version=VERSION)))
         check_taps(self.meta.get('taps'), 'meta')
         os.makedirs(self.root, exist_ok=True)
-        self._lock = FileLock(osp.join(self.root, prefix + 'writer.lock'))
+        lock = FileLock(osp.join(self.root, prefix + 'writer.lock'))
+        self._lock: FileLock | None = lock
         try:
-            self._lock.acquire(wait=False)
+            lock.acquire(wait=False)
         except LockedError as error:
             raise StoreError(
                 f'{self.root} has another writer of the prefix {prefix!r}: '
@@ -93,7 +94,7 @@ class StoreWriter:
             self._pid = os.getpid()
             self._open_store()
         except BaseException:
-            self._lock.release()
+            lock.release()
             raise
 
     @property

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..apis.media import Media
 from ..apis.paths import People
-from ..apis.results import FrameView, PersonView, VideoResult
+from ..apis.results import VideoResult
+from ..apis.views import FrameView, PersonView
 from ..estimation.video import VideoReader
 from ..files import open_whole
 from .joints import JOINTS, LIMBS

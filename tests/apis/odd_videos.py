@@ -13,7 +13,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from hpnet_plugin.demo import drawing, figure, people
+from hpnet_plugin.demo import actors, drawing, figure
 
 RATE = 15
 WIDTH, HEIGHT = 160, 120
@@ -47,9 +47,9 @@ def scene(count: int, width: int = WIDTH, height: int = HEIGHT,
           label: int = 4) -> Iterable[np.ndarray]:
     """One person in a room, who acts; frames (height, width, 3)."""
     rng = np.random.default_rng([count, width, height])
-    body = figure.pose(people.ACTIONS[label].motion(
-        rng, np.arange(count) / people.FPS), figure.Build.sample(rng))
-    actor = people.put_inside(rng, body, .8 * height, width, height)
+    body = figure.pose(actors.ACTIONS[label].motion(
+        rng, np.arange(count) / actors.FPS), figure.Build.sample(rng))
+    actor = actors.put_inside(rng, body, .8 * height, width, height)
     wear, room = drawing.wardrobe(rng), drawing.room(rng, width, height)
     for i in range(count):
         image = room.copy()
@@ -65,10 +65,10 @@ def crowd_boxes(count: int, size: int = 12) -> np.ndarray:
 
 def crowd(count: int, size: int = 12) -> Iterable[np.ndarray]:
     """Many people in two rows, who wave, each in a place of their own."""
-    room, actors = _crowd(count, size)
+    room, people = _crowd(count, size)
     for i in range(count):
         image = room.copy()
-        for actor, wear in actors:
+        for actor, wear in people:
             actor.draw(image, i, wear)
         yield image
 
@@ -77,14 +77,14 @@ def _crowd(count, size):
     rng = np.random.default_rng(size)
     columns = -(-size // 2)
     room = drawing.room(rng, 60 * columns + 20, 240)
-    actors = []
+    people = []
     for i in range(size):
-        body = figure.pose(figure.wave(rng, np.arange(count) / people.FPS),
+        body = figure.pose(figure.wave(rng, np.arange(count) / actors.FPS),
                            figure.Build.sample(rng), bool(i % 2))
-        actors.append((people.place(
+        people.append((actors.place(
             body, 95, (60 * (i % columns) + 40,
                        120 * (i // columns) + 112)), drawing.wardrobe(rng)))
-    return room, actors
+    return room, people
 
 
 def write(path: str, images: Iterable[np.ndarray], codec: str = 'libx264',

@@ -14,13 +14,13 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from hpnet_plugin.apis import Member, Trained, save_pretrained
 from hpnet_plugin.apis.describing import describe
 from hpnet_plugin.apis.description import read_description
 from hpnet_plugin.apis.estimators import build_estimators
 from hpnet_plugin.apis.export import export_scores, export_trained
 from hpnet_plugin.apis.onnx_scorer import OnnxScorer, is_exported
 from hpnet_plugin.apis.synthetic import write_synthetic
-from hpnet_plugin.apis.trained import Member, Trained, save_pretrained
 from hpnet_plugin.cli import main
 from hpnet_plugin.onnx_export import ExportError, difference, to_onnx
 from hpnet_plugin.recipes import compose
@@ -108,7 +108,7 @@ def save_clips(folder, file):
 
 SCORE = ALONE + """
 from hpnet_plugin.apis.onnx_scorer import OnnxScorer
-from hpnet_plugin.apis.results import ClipInput
+from hpnet_plugin.apis.inputs import ClipInput
 
 class Crops:
     def __init__(self, images):

@@ -13,9 +13,8 @@ from mmaction.registry import DATASETS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-from hpnet_plugin.apis import HPNetInferencer
+from hpnet_plugin.apis import HPNetInferencer, from_pretrained
 from hpnet_plugin.apis.media import ArrayMedia
-from hpnet_plugin.apis.trained import from_pretrained
 from hpnet_plugin.commands import export
 from hpnet_plugin.demo.people import FPS
 from hpnet_plugin.estimation.video import read_frames

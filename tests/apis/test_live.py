@@ -9,16 +9,16 @@ import pytest
 from odd_videos import scene, write
 from stream_server import COUNT, JpegServer, RtspServer, number_of
 
-from hpnet_plugin.apis import HPNetInferencer, live
-from hpnet_plugin.apis.live import LiveMedia, _Clock
-from hpnet_plugin.apis.media import open_media
+from hpnet_plugin.apis import HPNetInferencer, live, open_media, reception
+from hpnet_plugin.apis.live import LiveMedia
+from hpnet_plugin.apis.reception import Clock
 from hpnet_plugin.datasets.clips import SourceError
 from hpnet_plugin.estimation.video import VideoError
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(live, 'FIRST_PAUSE', 0.2)
+    monkeypatch.setattr(reception, 'FIRST_PAUSE', 0.2)
 
 
 def take(chunks, count):
@@ -47,7 +47,7 @@ def test_dropped_and_back_again(kind, caplog):
         if kind is RtspServer:  # by the clock of the stream
             np.testing.assert_allclose(
                 np.diff(times), np.diff(numbers) / 25, atol=2e-3)
-        with caplog.at_level(logging.WARNING, 'hpnet_plugin.apis.live'):
+        with caplog.at_level(logging.WARNING, 'hpnet_plugin.apis.reception'):
             server.stop()
             threading.Timer(0.5, server.start).start()
             # what had come before it was cut may come first
@@ -150,7 +150,7 @@ def test_given_up(caplog):
 
 def test_silence(monkeypatch, caplog):
     """A connection on which nothing comes any more is given up."""
-    monkeypatch.setattr(live, 'SILENCE', 0.5)
+    monkeypatch.setattr(reception, 'SILENCE', 0.5)
     with JpegServer() as server:
         media, = open_media(server.address)
         chunks, come = media.chunks(), threading.Event()
@@ -194,7 +194,7 @@ class TestHttp:
         media.close()
 
     def test_playlists_open_no_file(self, site, monkeypatch):
-        monkeypatch.setattr(live, 'OPENING', 1)  # else it tries for long
+        monkeypatch.setattr(reception, 'OPENING', 1)  # else it tries for long
         folder, address = site
         for part in (f'file://{folder}/part.ts', f'{folder}/part.ts'):
             self.playlist(folder, part, end=False)
@@ -261,7 +261,7 @@ class TestCamera:
 class TestClock:
 
     def test_of_the_stream(self):
-        clock = _Clock()
+        clock = Clock()
         # three frames were buffered, the fourth comes late
         assert [clock(stamp, now) for stamp, now in (
             (7.0, 50.), (7.1, 50.), (7.2, 50.), (7.3, 50.4))] == \
@@ -272,12 +272,12 @@ class TestClock:
         assert clock(123.1, 60.2) == pytest.approx(10.3)
 
     def test_of_arrival(self):
-        clock = _Clock()
+        clock = Clock()
         assert [clock(None, now) for now in (5., 5.5, 5.5, 6.)] == \
             pytest.approx([0, .5, .501, 1.])
 
     def test_stamps_that_jump(self):
-        clock = _Clock()
+        clock = Clock()
         assert [clock(stamp, now) for stamp, now in (
             (0., 5.), (1., 6.), (9e4, 7.), (9e4 + 1, 8.), (3., 9.),
             (2.9, 9.))] == pytest.approx([0, 1, 2, 3, 4, 4.001])

@@ -8,8 +8,8 @@ from hpnet_plugin.apis.media import (
     ArrayMedia,
     MediaInfo,
     VideoMedia,
-    open_media,
 )
+from hpnet_plugin.apis.media_sources import open_media
 from hpnet_plugin.datasets.clips import SourceError
 from hpnet_plugin.estimation.frame_choice import frames_at_rate
 from hpnet_plugin.estimation.video import VideoError, VideoReader

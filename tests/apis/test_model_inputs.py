@@ -11,8 +11,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from hpnet_plugin.apis.describing import model_input
-from hpnet_plugin.apis.inputs import InputError, input_needs, model_inputs
-from hpnet_plugin.apis.results import ClipInput
+from hpnet_plugin.apis.inputs import (
+    ClipInput,
+    InputError,
+    input_needs,
+    model_inputs,
+)
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.datasets.crops import Crops
 from hpnet_plugin.recipes import compose
@@ -121,7 +125,7 @@ for name in ('torch', 'mmaction', 'mmengine', 'mmcv', 'cv2'):
     sys.modules[name] = None
 import numpy as np
 from hpnet_plugin.apis.inputs import model_inputs
-from hpnet_plugin.apis.results import ClipInput
+from hpnet_plugin.apis.inputs import ClipInput
 clip = ClipInput(dict(conv=np.load({str(tmp_path / 'clip.npy')!r})), (9, 9))
 for part in ('j', 'b', 'jm', 'bm'):
     found = model_inputs([clip], dict({SPEC!r}, stream=part))

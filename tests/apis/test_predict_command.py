@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hpnet_plugin.apis import HPNetInferencer, media
+from hpnet_plugin.apis import HPNetInferencer, media_sources, open_media
 from hpnet_plugin.apis.media import Media, MediaInfo
 from hpnet_plugin.apis.results import VideoResult
 from hpnet_plugin.cli import main
@@ -125,7 +125,7 @@ class Camera(Media):
 
 def test_a_stream_until_ctrl_c(clips, call, monkeypatch, capsys):
     camera = Camera(clips / 'cup_000.mp4')
-    monkeypatch.setattr(media, '_camera', lambda which: camera)
+    monkeypatch.setattr(media_sources, '_camera', lambda which: camera)
     assert call('0', '--detector', 'frame', '--window', '.5', '--out',
                 'seen') == 0
     said = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_what_cannot_be(clips, call, capsys, monkeypatch, words, message):
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     if '0' in words:
         camera = Camera(clips / 'cup_000.mp4')
-        monkeypatch.setattr(media, '_camera', lambda which: camera)
+        monkeypatch.setattr(media_sources, '_camera', lambda which: camera)
     assert call(*words) == 2
     assert message in capsys.readouterr().err
     assert sorted(p.name for p in clips.iterdir()) == [
@@ -194,6 +194,6 @@ def test_files_of_one_name(clips):
     (clips / 'b').mkdir()
     shutil.copy(clips / 'cup_000.mp4', clips / 'b')
     args = predict.main.parse([str(clips), '--model', 'x', '--out', 'o'])
-    found = predicting.Outputs(args, media.open_media(str(clips)))
+    found = predicting.Outputs(args, open_media(str(clips)))
     assert sorted(files.json for files in found.files.values()) == [
         'o/cup_000-2.json', 'o/cup_000.json', 'o/wave_000.json']

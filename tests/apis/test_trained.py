@@ -23,12 +23,9 @@ from hpnet_plugin.apis import (
 )
 from hpnet_plugin.apis.checkpoints import CheckpointError
 from hpnet_plugin.apis.description import DescriptionError
+from hpnet_plugin.apis.members import Member, default_members
 from hpnet_plugin.apis.scorers import TorchScorer
-from hpnet_plugin.apis.trained import (
-    Member,
-    TrainedError,
-    default_members,
-)
+from hpnet_plugin.apis.trained import TrainedError
 from hpnet_plugin.cli import main
 
 EPOCHS = 3
@@ -261,7 +258,7 @@ def test_descriptions_of_no_model(trained, tmp_path):
             (lambda c: c.pop('model'), 'cannot be built: AttributeError: '),
             (lambda c: c['model']['backbone'].update(nosuch=1), 'nosuch'),
             (lambda c: c['model'].update(type='Nosuch'),
-             'cannot be built: Nosuch is not in'),
+             "cannot be built: 'Nosuch' is no registered class"),
             (lambda c: c['model']['cls_head'].update(num_classes=7),
              'model.safetensors: does not fit the model'),
             (lambda c: c.pop('test_dataloader'), 'the test pipeline of')):

@@ -3,12 +3,9 @@ import numpy as np
 import pytest
 
 from hpnet_plugin.apis.results import Prediction
-from hpnet_plugin.apis.windows import (
-    KeptFrame,
-    Windows,
-    people_of,
-    timelines,
-)
+from hpnet_plugin.apis.timelines import timelines
+from hpnet_plugin.apis.window_people import PeopleRules, people_of
+from hpnet_plugin.apis.windows import KeptFrame, Windows
 from hpnet_plugin.estimation.following import SeenFrame
 
 V = 5
@@ -40,11 +37,11 @@ def spans(found):
              w.frames[-1].seen.number) for w in found]
 
 
-def people(window, **options):
+def people(window, once=frozenset(), **options):
     """Who is in a window."""
-    return people_of(window, **{**dict(
-        taps=dict(tap=3), num_joints=V, together=0, max_people=5, max_gap=4,
-        least=.25, evidence=0, cutter=None), **options})
+    return people_of(window, PeopleRules(**{**dict(
+        taps=dict(tap=3), num_joints=V, max_people=5, max_gap=4, least=.25),
+        **options}), once)
 
 
 def test_windows_follow_each_other_and_the_last_shows_the_end():

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from hpnet_plugin.facts import benchmark_facts
 from hpnet_plugin.recipes import compose
+from hpnet_plugin.reproduction.decisive import decisive
 from hpnet_plugin.reproduction.metafile import (
     fingerprint,
     metafile,
@@ -14,7 +15,6 @@ from hpnet_plugin.reproduction.metafile import (
     trained_configs,
 )
 from hpnet_plugin.reproduction.paper_tables import list_tables, read_table
-from hpnet_plugin.reproduction.runs import decisive
 from hpnet_plugin.reproduction.tables import Reproduction
 from hpnet_plugin.runner import current_config
 

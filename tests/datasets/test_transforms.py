@@ -217,6 +217,8 @@ class TestFormatPooledInput:
     def test_features_stay_half_and_are_packed(self, clip):
         results = build('FormatPooledInput', num_person=4)(dict(clip))
         assert results['keypoint'].dtype == np.float16
+        np.testing.assert_array_equal(results['keypoint'][0, 2],
+                                      clip['pooled_feat'][0])
         np.testing.assert_array_equal(results['keypoint'][0, 3],
                                       clip['pooled_feat'][1])
         packed = build('PackActionInputs', meta_keys=('frame_dir', ))(results)
@@ -319,20 +321,40 @@ class TestAugmentation:
     def test_crop(self, clip):
         np.random.seed(1)
         crop = build('RandomTemporalCrop', min_ratio=.5)
-        lengths = set()
-        for _ in range(50):
+        lengths, cuts = set(), set()
+        for _ in range(200):
             out = crop(dict(clip))
             length = out['total_frames']
             lengths.add(length)
+            cuts.add((length, out['frame_start']))
             starts = [start for start in range(9) if np.array_equal(
                 out['pooled_feat'],
                 clip['pooled_feat'][:, start:start + length])]
             assert starts and all(np.array_equal(
                 out[key], clip[key][:, starts[0]:starts[0] + length])
                 for key in ARRAYS)
-        assert lengths <= {4, 5, 6, 7, 8, 9} and len(lengths) > 3
+        assert lengths == {5, 6, 7, 8, 9}
+        # the first and the last start of every length
+        assert cuts >= {(n, start) for n in range(5, 9)
+                        for start in (0, 9 - n)}
         whole = build('RandomTemporalCrop', min_ratio=1)(dict(clip))
         assert whole['total_frames'] == 9
+
+    def test_crop_of_a_crop(self, clip):
+        """Where it starts is told of the stored clip."""
+        np.random.seed(3)
+        crop, starts = build('RandomTemporalCrop', min_ratio=.5), set()
+        for _ in range(20):
+            first = crop(dict(clip))
+            before = first['frame_start']
+            out = crop(first)
+            start = out['frame_start']
+            starts.add((before > 0, start > before))
+            assert out['stored_frames'] == 9
+            np.testing.assert_array_equal(
+                out['pooled_feat'],
+                clip['pooled_feat'][:, start:start + out['total_frames']])
+        assert (True, True) in starts
 
     @pytest.mark.parametrize('name, axis', [('DropFrames', 1),
                                             ('DropJoints', 2)])

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from hpnet_plugin.apis.media import open_media
+from hpnet_plugin.apis import open_media
 from hpnet_plugin.demo import long_video, people
 
 

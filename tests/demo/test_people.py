@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from hpnet_plugin.demo import people
+from hpnet_plugin.demo import actors, crops, people
 
 
 def test_clip_depends_on_its_arguments_alone():
@@ -18,7 +18,7 @@ def test_clip_depends_on_its_arguments_alone():
         first.joints, other.joints)
 
 
-@pytest.mark.parametrize('pair', people.PAIRS)
+@pytest.mark.parametrize('pair', actors.PAIRS)
 @pytest.mark.parametrize('number', [0, 7])
 def test_a_pair_differs_in_the_thing_alone(pair, number):
     one, two = (people.make_clip(label, number, length=8) for label in pair)
@@ -91,7 +91,7 @@ def test_dataset(tmp_path):
 def test_crop_is_the_affine_crop_of_mmpose():
     """Without jitter the padded box fills the crop and is in its middle."""
     for i in range(8):
-        crop = people.make_crop(np.random.default_rng(i), jitter=0)
+        crop = crops.make_crop(np.random.default_rng(i), jitter=0)
         assert crop.image.shape == (128, 96, 3)
         assert crop.inside.all()
         assert crop.box_height <= 128 / 1.25 + 1e-3

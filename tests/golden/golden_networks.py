@@ -64,7 +64,7 @@ def fill(module, prefix=''):
         elif last in ('PA', 'GEME'):  # a graph and what is learnt of it
             new = value + .1 * noise
         elif last == 'weight' and f'{owner}.running_var' in state:
-            new = .3 + .1 * noise  # ten blocks add up
+            new = .5 + .1 * noise  # neither fades nor explodes
         elif last == 'weight' and value.ndim == 1:
             new = 1 + .2 * noise
         elif value.ndim < 2 or last == 'running_mean':

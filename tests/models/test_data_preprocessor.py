@@ -5,6 +5,7 @@ import torch
 from mmaction.structures import ActionDataSample
 
 from hpnet_plugin.models import HPNetDataPreprocessor, MixupCutmix
+from hpnet_plugin.models.data_preprocessor import _random_box
 
 B, K = 6, 8
 IMGS = dict(type='ActionDataPreprocessor', mean=[10., 20, 30],
@@ -90,16 +91,39 @@ def test_baseline_without_features():
         assert blended.keys() == {'imgs'}
 
 
-def test_both_are_used():
+def cut_of(blended):
+    """Whether a blended batch holds no number but those of the samples."""
+    return bool((blended['imgs'] == blended['imgs'].round()).all())
+
+
+@pytest.mark.parametrize('prob, low, high', [
+    (0., 0, 0), (1., 40, 40), (.25, 3, 17)])
+def test_how_often_cutmix_is_taken(prob, low, high):
     np.random.seed(0)
-    kinds = set()
-    for seed in range(20):
-        torch.manual_seed(seed)
-        inputs, samples = batch()
-        blended, _ = MixupCutmix(K)(inputs, samples)
-        whole = blended['imgs'] == blended['imgs'].round()
-        kinds.add('cutmix' if whole.all() else 'mixup')
-    assert kinds == {'cutmix', 'mixup'}
+    torch.manual_seed(0)
+    mix = MixupCutmix(K, switch_prob=prob)
+    assert low <= sum(cut_of(mix(*batch())[0]) for _ in range(40)) <= high
+
+
+def test_area_of_the_box():
+    """The box has 1 - kept of the image, but for what is outside of it."""
+    np.random.seed(0)
+    for kept in (.2, .5, .9):
+        sizes, left = [], []
+        for _ in range(400):
+            (rows, columns), real = _random_box((400, 600), kept)
+            height, width = (part.stop - part.start for part in
+                             (rows, columns))
+            sizes.append((height, width))
+            assert real == pytest.approx(1 - height * width / 400 / 600)
+            left.append(real)
+        height, width = np.max(sizes, 0)  # of boxes that are wholly inside
+        assert height == pytest.approx(400 * (1 - kept)**.5, abs=2)
+        assert width == pytest.approx(600 * (1 - kept)**.5, abs=2)
+        # a box of side s, its centre anywhere: (s (1 - s / 4))^2 is inside
+        side = (1 - kept)**.5
+        assert np.mean(left) == pytest.approx(
+            1 - (side * (1 - side / 4))**2, abs=.02)
 
 
 def test_preprocessor():

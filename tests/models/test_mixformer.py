@@ -233,53 +233,13 @@ def test_initialisation():
     assert net.l1.residual is None
 
 
-@pytest.mark.parametrize('layout, joints, people, channels', [
-    ('nturgb+d', 25, 2, 3),
-    ('openpose', 18, 1, 7),
-    ('released', 17, 2, 2),
-    (STAR, 4, 3, 128),
-])
-def test_any_layout(layout, joints, people, channels):
-    net = SkeletonMixFormer(channels, layout, people, 16).eval()
-    with torch.no_grad():
-        out = net(torch.randn(2, people, 12, joints, channels))
-    assert out.shape == (2, people, net.out_channels, 3, joints)
-    assert net.out_channels == 64
 
 
-def test_gradient_reaches_every_parameter():
-    torch.manual_seed(0)
-    net = SkeletonMixFormer(3, 'nturgb+d', 2, 16)
-    out = net(torch.randn(2, 2, 64, 25, 3))
-    (out * torch.randn_like(out)).mean().backward()
-    assert [name for name, p in net.named_parameters()
-            if p.grad is None or not p.grad.any()] == []
-
-
-def test_wrong_input():
-    with pytest.raises(ValueError, match=r'\(2, 17, 96\).*\(2, 17, 128\)'):
-        SkeletonMixFormer(96, base_channels=8)(torch.zeros(1, 2, 8, 17, 128))
+def test_wrong_width():
     with pytest.raises(ValueError, match='multiple of 8.*got 60'):
         SkeletonMixFormer(96, base_channels=60)
 
 
-def test_a_checkpoint_of_another_layout_is_refused():
-    state = SkeletonMixFormer(3, 'openpose', 1, 8).state_dict()
-    with pytest.raises(ValueError, match='another SkeletonMixFormer'):
-        SkeletonMixFormer(3, 'coco', 1, 8).load_state_dict(state)
-
-
-def test_a_score_does_not_depend_on_batch_mates():
-    torch.manual_seed(0)
-    net = SkeletonMixFormer(8, base_channels=16)
-    x = torch.randn(5, 2, 16, 17, 8)
-    with torch.no_grad():
-        for _ in range(20):  # norms learn what they see
-            net(x)
-        together = net.eval()(x)
-        for i in range(5):
-            torch.testing.assert_close(
-                together[i:i + 1], net(x[i:i + 1]), rtol=1e-4, atol=1e-4)
 
 
 def test_half_precision():
@@ -305,17 +265,17 @@ def test_a_block_compiles_whole():
 def test_learns_without_warm_up():
     """Noise by heart, at the published rate."""
     torch.manual_seed(0)
-    net, fc = SkeletonMixFormer(32, STAR, 1, 16), nn.Linear(64, 4)
+    net, fc = SkeletonMixFormer(32, STAR, 1, 8), nn.Linear(32, 4)
     nn.init.normal_(fc.weight, 0, .01)
     optimizer = torch.optim.SGD([*net.parameters(), *fc.parameters()], .1,
                                 momentum=.9, nesterov=True)
-    x, y = torch.randn(16, 1, 16, 4, 32), torch.arange(16) % 4
-    for _ in range(30):
+    x, y = torch.randn(8, 1, 8, 4, 32), torch.arange(8) % 4
+    for _ in range(12):
         loss = nn.functional.cross_entropy(fc(net(x).mean((1, 3, 4))), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < .3
+    assert loss < .1
 
 
 def test_in_a_recognizer_and_in_smclm():

@@ -80,6 +80,41 @@ def test_text_of_each_clip(kind, text, pooled):
         torch.testing.assert_close(out[i:i + 1], module(each[i], one))
 
 
+def drawn(module):
+    torch.manual_seed(3)
+    for p in module.parameters():
+        torch.nn.init.normal_(p, std=.5)
+    return module
+
+
+@torch.no_grad()
+def test_film_by_hand(text, pooled):
+    module = drawn(build(dict(type='FiLM')))
+    gamma = pooled.concat @ module.gamma.weight.T + module.gamma.bias
+    beta = pooled.concat @ module.beta.weight.T + module.beta.bias
+    torch.testing.assert_close(
+        module(text, pooled), gamma[:, None] * text + beta[:, None])
+
+
+@torch.no_grad()
+def test_cross_attention_by_hand(text, pooled):
+    """Two heads of four channels, each with a softmax over the joints."""
+    module = drawn(build(dict(type='CrossAttentionFusion', head_channels=4)))
+    attn, out = module.attn, torch.zeros(B, K, C)
+    q, k, v = attn.in_proj_bias.split(C)
+    query = module.norm_text(text) @ attn.q_proj_weight.T + q
+    joints = module.norm_joints(pooled.joints)
+    key = joints @ attn.k_proj_weight.T + k
+    value = joints @ attn.v_proj_weight.T + v
+    for b in range(B):
+        for head in (slice(0, 4), slice(4, 8)):
+            weight = (query[:, head] @ key[b, :, head].T / 2).softmax(-1)
+            out[b, :, head] = weight @ value[b, :, head]
+    torch.testing.assert_close(
+        module(text, pooled),
+        text + out @ attn.out_proj.weight.T + attn.out_proj.bias)
+
+
 def mlp(module, x, released=False):
     """P of the paper in numpy."""
     w = [(layer.weight.detach().numpy(), layer.bias.detach().numpy())
@@ -90,14 +125,7 @@ def mlp(module, x, released=False):
 
 @pytest.fixture
 def trained():
-    def make(**kwargs):
-        torch.manual_seed(3)
-        module = TRMM(C, D, **kwargs)
-        for p in module.parameters():
-            torch.nn.init.normal_(p, std=.5)
-        return module
-
-    return make
+    return lambda **kwargs: drawn(TRMM(C, D, **kwargs))
 
 
 def psi(module, text, feat, released=False):

@@ -7,8 +7,8 @@ from mmengine.config import Config
 
 from hpnet_plugin.benchmark_files import benchmark_key
 from hpnet_plugin.recipes import compose
+from hpnet_plugin.recipes.current import current_config
 from hpnet_plugin.recipes.reading import num_classes
-from hpnet_plugin.runner import current_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OLD = (pathlib.Path(__file__).parent / 'old_configs.txt').read_text().split()

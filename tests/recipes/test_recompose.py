@@ -12,8 +12,8 @@ from hpnet_plugin.recipes import (
     recompose,
 )
 from hpnet_plugin.recipes.checks import ConfigError
+from hpnet_plugin.recipes.current import current_config
 from hpnet_plugin.recipes.merge import merge3, same
-from hpnet_plugin.runner import current_config
 
 
 def test_merge():

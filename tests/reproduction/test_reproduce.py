@@ -2,10 +2,17 @@
 import json
 import os
 import re
+import runpy
 import signal
+import sys
+import traceback
+import types
+from pathlib import Path
 
+import mmaction
 import numpy as np
 import pytest
+import torch
 import yaml
 from mmengine.config import Config
 
@@ -14,13 +21,12 @@ from hpnet_plugin.commands import reproduce
 from hpnet_plugin.evaluation.metrics import softmax
 from hpnet_plugin.evaluation.scores import Scores, write_scores
 from hpnet_plugin.files import try_locked
+from hpnet_plugin.reproduction import execution
+from hpnet_plugin.reproduction.decisive import decisive
+from hpnet_plugin.reproduction.execution import ReproductionError
 from hpnet_plugin.reproduction.gpus import Hardware
 from hpnet_plugin.reproduction.paper_tables import read_table
-from hpnet_plugin.reproduction.runs import (
-    ReproductionError,
-    Run,
-    decisive,
-)
+from hpnet_plugin.reproduction.runs import Run
 from hpnet_plugin.reproduction.tables import Reproduction
 
 CONFIG = """
@@ -249,9 +255,53 @@ def current(configs):
     return first_run(configs).load()
 
 
-def test_from_nothing(configs, capsys):
+class ForkedMim:
+    """``mim train`` and ``mim test`` in a child of this process.
+
+    It runs mmaction2's scripts as mim does, without the time that mim and
+    they take to be imported; test_main_job.py runs mim itself.
+    """
+
+    def __init__(self, command, env, **_):
+        _, what, package, config, *rest = command
+        assert package == 'mmaction2'
+        if what == 'test':
+            assert rest.pop(0) == '--checkpoint'
+        script = Path(mmaction.__file__).parent / f'.mim/tools/{what}.py'
+        out, into = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            self._run(script, [config, *rest], into, env)
+        os.close(into)
+        self.stdout = os.fdopen(out, 'rb')
+
+    def _run(self, script, arguments, into, env):
+        os.setsid()
+        code = 1
+        try:
+            sys.stdout = sys.stderr = os.fdopen(into, 'w', buffering=1)
+            os.environ.update(env)
+            sys.argv = [str(script), *arguments]
+            # threads of OpenMP do not survive a fork
+            torch.set_num_threads(1)
+            runpy.run_path(str(script), run_name='__main__')
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+    def wait(self):
+        self.stdout.close()
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_from_nothing(configs, monkeypatch, capsys):
     """Stopped in the middle of training, resumed, tested, measured."""
-    epochs = 30
+    epochs = 12
+    monkeypatch.setattr(execution, 'subprocess', types.SimpleNamespace(
+        Popen=ForkedMim, PIPE=None, STDOUT=None))
     write_synthetic(current(configs), configs / 'data', clips=4, frames=6)
     option = f'train_cfg.max_epochs={epochs}'
     run = first_run(configs, options=[option])

@@ -141,6 +141,13 @@ def test_a_reader_open_while_a_writer_closes(root):
     fill(root, ['c9'])
     assert store.names == NAMES
     assert 'c9' in pickle.loads(data)
+    # of a shard that is in no table yet, and is when it is unpickled
+    writer = StoreWriter(root, META)
+    add(writer, ['d0'])
+    writer.flush()
+    data = pickle.dumps(FeatureStore(root))
+    writer.close()
+    assert pickle.loads(data).names == [*NAMES, 'c9', 'd0']
 
 
 class TestFormat1:

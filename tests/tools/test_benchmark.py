@@ -1,32 +1,24 @@
 """hpnet benchmark: every command measures, prints and writes numbers."""
-import importlib.util
 import json
 import os
 import resource
+import sys
 
 import numpy as np
 import pytest
 
-from hpnet_plugin.benchmarks import common, inputs, store
+from hpnet_plugin.benchmarks import common, inputs, startup, store
 from hpnet_plugin.cli import COMMANDS
+from hpnet_plugin.commands.benchmark import main
 from hpnet_plugin.estimation.video import VideoReader
 
 
-@pytest.fixture(scope='module')
-def tool(root):
-    spec = importlib.util.spec_from_file_location(
-        'benchmark', root / 'tools/benchmark.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def measure(tool, tmp_path, capsys):
+def measure(tmp_path, capsys):
     """Run a command: its tables, and what it printed."""
     def call(*words):
         path = tmp_path / 'numbers.json'
-        assert tool.main([*words, '--json', str(path)]) == 0
+        assert main([*words, '--json', str(path)]) == 0
         content = json.loads(path.read_text())
         printed = capsys.readouterr().out
         assert content['command'] in printed
@@ -64,13 +56,13 @@ def test_extract(measure):
         row['extractor']['median'] / row['bare_net']['median'], rel=.02)
 
 
-def test_options_that_do_not_fit(tool, capsys):
-    assert tool.main(['extract', '--pose', 'net.onnx']) == 2
+def test_options_that_do_not_fit(capsys):
+    assert main(['extract', '--pose', 'net.onnx']) == 2
     assert '--pose and --tap' in capsys.readouterr().err
-    assert tool.main(['extract', 'videos', '--long', '9']) == 2
+    assert main(['extract', 'videos', '--long', '9']) == 2
     assert 'leave the source out' in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        tool.main(['store', '--clips', '0'])
+        main(['store', '--clips', '0'])
 
 
 def test_store(measure):
@@ -132,27 +124,47 @@ def test_a_long_video_with_its_boxes(tmp_path):
     assert -1 <= x1 < x2 <= 193 and -1 <= y1 < y2 <= 109
 
 
-def test_startup(measure):
-    """Without the trainings, which tests/commands runs."""
+def test_startup(measure, monkeypatch):
+    """Without the trainings, and with a clock instead of programs."""
+    times = {'import mmaction': 4., 'import mmaction, hpnet_plugin': 6.}
+    ran = []
+
+    def clock(command, env):
+        ran.append(command)
+        return times.get(command[-1], 2.)
+
+    monkeypatch.setattr(startup, 'cpu_seconds', clock)
     (imports, helps), printed = measure('startup', '--no-train', '--repeat',
-                                        '1')
+                                        '3')
     rows = {row['what']: row for row in imports}
-    assert rows['import mmaction, hpnet_plugin']['beside'] == \
-        'import mmaction'
+    ours = rows['import mmaction, hpnet_plugin']
+    assert ours['beside'] == 'import mmaction'
+    assert ours['ratio']['median'] == 1.5
+    assert ours['more_seconds']['median'] == 2
     assert 'ratio' not in rows['import mmaction']
-    assert rows['import hpnet_plugin.store']['ratio']['median'] > 0
+    assert rows['import hpnet_plugin.store']['ratio']['median'] == 1
     assert {f'hpnet {name} --help' for name in COMMANDS} < {
         row['what'] for row in helps}
     assert 'python -c pass' in printed
+    assert all(ran.count([sys.executable, '-m', 'hpnet_plugin.cli', name,
+                          '--help']) == 3 for name in COMMANDS)
 
 
-def test_predict(tool, monkeypatch, tmp_path, capsys):
+def test_the_clock_of_programs():
+    busy = [sys.executable, '-c', 'import os; os.environ["MORE"]\n'
+            'sum(range(10**7))']
+    assert startup.cpu_seconds(busy, dict(MORE='1')) > .05
+    with pytest.raises(RuntimeError, match='KeyError'):
+        startup.cpu_seconds(busy)
+
+
+def test_predict(monkeypatch, tmp_path, capsys):
     """In this process: others would import everything again."""
     from hpnet_plugin.benchmarks import predict
     monkeypatch.setattr(predict, 'apart', lambda call, *args: call(*args))
     monkeypatch.setattr(inputs, 'ACTED', 3)
     path = tmp_path / 'numbers.json'
-    assert tool.main(['predict', '--minutes', '1', '--detector', 'frame',
+    assert main(['predict', '--minutes', '1', '--detector', 'frame',
                       '--fps', '2', '--paced', '5', '--json',
                       str(path)]) == 0
     (about, (speed, )), stages, sizes, delays = json.loads(

@@ -1,8 +1,8 @@
 """The doctor's table, its exit code, and what it would install."""
-import os
+import importlib.util
+import shlex
 import subprocess
 import sys
-from importlib import metadata
 
 import mmcv  # noqa: F401  what its import fills, is filled
 import pytest
@@ -144,11 +144,27 @@ def test_uv_is_told_of_this_python():
         'uv', 'pip', 'uninstall', '--python', sys.executable, 'mmcv']
 
 
-def test_fix_prints_the_commands_and_examines_anew(capfd, root, monkeypatch):
-    monkeypatch.setenv('PYTHONPATH', str(root) + os.pathsep
-                       + os.environ.get('PYTHONPATH', ''))
-    assert repair.repairs() == [], metadata.version('mmaction2')
-    assert doctor.main(['--fix']) == 0
-    out = capfd.readouterr().out
-    assert out.startswith('There is nothing to be fixed.\n')
-    assert 'The main job can run.' in out
+@pytest.mark.parametrize('lacks, statuses', [
+    ({}, [0]), ({}, [1]), (dict(six=None), [0, 1]), (dict(six=None), [1])])
+def test_fix_prints_the_commands_and_examines_anew(
+        lacks, statuses, site, root, capsys, monkeypatch):
+    """In a new process, unless a command fails."""
+    site(**versions(**lacks))
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: name)
+    pip, ran = [sys.executable, '-m', 'pip'], []
+
+    def run(words):
+        ran.append(words)
+        return subprocess.CompletedProcess(words, statuses[len(ran) - 1])
+
+    monkeypatch.setattr(subprocess, 'run', run)
+    assert doctor.main(['--fix']) == statuses[-1]
+    new = [sys.executable, str(root / 'hpnet_plugin/compat/doctor.py')]
+    assert ran == [[*pip, 'install', 'six'], new][-2 if lacks else -1:][
+        :len(statuses)]
+    said = capsys.readouterr()
+    first = shlex.join([*pip, 'install', 'six'])
+    assert said.out == (f'To be done:\n  {first}\n' if lacks else
+                        'There is nothing to be fixed.\n')
+    assert said.err == (f'hpnet doctor: this failed: {first}\n'
+                        if lacks and len(ran) == 1 else '')

@@ -91,6 +91,10 @@ class FlipJoints(BaseTransform):
             ``'coco'``.
         keys: What is mirrored. Defaults to all four; the released code mirrors
             ``('imgs', )``.
+
+    Raises:
+        ValueError: If a key or the layout is none of these, or the ratio no
+            ratio.
     """
 
     def __init__(self,
@@ -194,7 +198,11 @@ class DropFrames(_Drop):
 class DropJoints(_Drop):
     """Make random joints empty through the clip, as if they were hidden.
 
-    Its place and its keys are those of :class:`DropFrames`.
+    Goes where :class:`DropFrames` goes.
+
+    Required Keys, Modified Keys:
+
+        - those of ``DropFrames``
 
     Args:
         drop_ratio: Chance of each joint. Defaults to 0.1.

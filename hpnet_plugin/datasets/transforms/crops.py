@@ -66,6 +66,9 @@ class LoadPersonCrops(BaseTransform):
             validation and test say so themselves, as with the stock
             samplers: a dataset's ``test_mode`` does not reach its transforms.
             Defaults to False.
+
+    Raises:
+        ValueError: If a number is below 1, or several views are for training.
     """
 
     def __init__(self,

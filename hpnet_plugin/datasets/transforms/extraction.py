@@ -98,7 +98,8 @@ class PooledHeatmapExtraction(BaseTransform):
         self.assembler_args = dict(
             num_people=max_people or num_person, max_gap=max_gap,
             nobody=nobody, batch=batch)
-        self._extractor = self._detector = None
+        self._extractor: PooledExtractor | None = None
+        self._detector: PersonSource | None = None
 
     @property
     def extractor(self) -> PooledExtractor:
@@ -194,7 +195,8 @@ def _joints_source(results: Mapping[str, Any], clip: str,
     scores = results.get('keypoint_score')
     if scores is None:
         scores = joints.any(-1)
+    height, width = frames[0].shape[:2]
     source = JointsSource({clip: ClipJoints(
-        joints, np.asarray(scores, np.float32), frames[0].shape[:2])})
+        joints, np.asarray(scores, np.float32), (height, width))})
     found = source.people(frames, clip, list(range(len(frames))))
     return ListedPeople(dict(zip(numbers, found)), slotted=True)

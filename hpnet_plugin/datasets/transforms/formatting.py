@@ -37,6 +37,9 @@ class FormatPooledInput(BaseTransform):
             left out. Defaults to ``'repeat'``.
         out: Where the result goes; ``'pooled_feat'`` for models of several
             inputs. Defaults to ``'keypoint'``.
+
+    Raises:
+        ValueError: If ``pad`` is none of these.
     """
 
     def __init__(self,

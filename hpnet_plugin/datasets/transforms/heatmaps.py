@@ -48,6 +48,8 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
                  double: bool = False,
                  left_kp: Sequence[int] = tuple(range(1, 17, 2)),
                  right_kp: Sequence[int] = tuple(range(2, 17, 2))) -> None:
+        # the stock signature says tuples of one number
+        # pyrefly: ignore[bad-argument-type]
         super().__init__(double=double, left_kp=left_kp, right_kp=right_kp)
 
     def gen_an_aug(self, results: dict) -> np.ndarray:
@@ -117,7 +119,7 @@ class GenerateHeatmapVolume(GeneratePoseTarget):
 
 
 def _hats(length: int, centres: np.ndarray, cells: np.ndarray, size: int
-          ) -> tuple[np.ndarray]:
+          ) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear weights, along an axis, of patches around some places.
 
     Args:

@@ -1,4 +1,6 @@
 """Augmentations of images."""
+from typing import cast
+
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform, Compose
 
@@ -29,7 +31,7 @@ class EachImage(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Transform the images one by one."""
         results['imgs'] = [
-            self.transforms(dict(results, imgs=[image]))['imgs'][0]
+            cast(dict, self.transforms(dict(results, imgs=[image])))['imgs'][0]
             for image in results['imgs']]
         return results
 

@@ -56,6 +56,9 @@ class CentrePooled(BaseTransform):
         per: ``'joint'``: the mean over time of each joint and channel;
             ``'channel'``: that over time and joints of each channel, which
             keeps what tells the joints apart. Defaults to ``'joint'``.
+
+    Raises:
+        ValueError: If ``per`` is none of these.
     """
 
     def __init__(self, per: str = 'joint') -> None:

@@ -33,6 +33,9 @@ class ResizeTemporal(BaseTransform):
 
     Args:
         length: Frames wanted. Defaults to 64, the paper's.
+
+    Raises:
+        ValueError: If the length is below 1.
     """
 
     def __init__(self, length: int = 64) -> None:

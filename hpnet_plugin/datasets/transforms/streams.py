@@ -32,6 +32,9 @@ class GenPooledStream(BaseTransform):
             ``'pooled_feat'``.
         pairs: Child and parent of each bone, or a layout of
             :func:`hpnet_plugin.graph.bone_pairs`. Defaults to ``'coco'``.
+
+    Raises:
+        ValueError: If there is no such stream.
     """
 
     def __init__(self,

@@ -63,6 +63,17 @@ class Scores:
         """Number of classes K."""
         return self.scores.shape[1]
 
+    @property
+    def known_labels(self) -> np.ndarray:
+        """The labels, (N,).
+
+        Raises:
+            ScoreError: If there are none.
+        """
+        if self.labels is None:
+            raise ScoreError(f'{self.source}: holds no labels')
+        return self.labels
+
 
 def check_labels(names: Sequence[str], labels: np.ndarray, num_classes: int,
                  source: str) -> None:

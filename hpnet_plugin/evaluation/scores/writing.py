@@ -23,17 +23,14 @@ def write_scores(path: str | os.PathLike, scores: Scores) -> None:
     path = Path(path)
     if path.suffix.lower() != '.pkl':
         raise ScoreError(f'{path}: score dumps are .pkl files')
-    if scores.labels is None:
-        raise ScoreError(f'{path}: the scores of {scores.source} have no '
-                         'labels, which a dump needs')
     import torch  # here: reading arrays needs none
-    top = scores.scores.argmax(1)
+    top, labels = scores.scores.argmax(1), scores.known_labels
     # Each tensor owns its storage: a row view would carry the whole array.
     samples = [
         dict(frame_dir=name,
              num_classes=scores.num_classes,
              pred_label=torch.tensor([int(top[i])]),
-             gt_label=torch.tensor([int(scores.labels[i])]),
+             gt_label=torch.tensor([int(labels[i])]),
              pred_score=torch.tensor(scores.scores[i], dtype=torch.float32))
         for i, name in enumerate(scores.names)
     ]

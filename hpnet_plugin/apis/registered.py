@@ -1,0 +1,76 @@
+"""Models that come as data are made of registered classes, of nothing else.
+
+mmengine imports whatever a ``type`` names that no registry knows, calls it
+with the other keys of its dict, and imports ``SCOPE.registry`` of any scope.
+A config that somebody wrote may do so. The data of a shared model may not:
+loading it would run a command.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# packages that may give classes, as SCOPE.CLASS
+SCOPES = ('mmengine', 'mmaction', 'mmcv', 'mmdet', 'mmpose')
+REGISTRIES = ('MODELS', 'TASK_UTILS', 'WEIGHT_INITIALIZERS')
+
+
+class UnregisteredError(ValueError):
+    """A model's data name what is no registered class."""
+
+
+def refuse_unregistered(config: Mapping[str, Any], name: str) -> None:
+    """Raise an error if the data of a model name what is not registered.
+
+    Args:
+        config: The config of a model, of a checkpoint or of ``hpnet.json``.
+        name: What the message calls it.
+
+    Raises:
+        UnregisteredError: Names the class or the scope, and what to do.
+    """
+    model = config.get('model')
+    scopes = [config.get('default_scope'), *_values(model, '_scope_')]
+    for scope in scopes:
+        if scope is not None and scope not in SCOPES:
+            raise UnregisteredError(
+                f'{name} has the scope {scope!r}; a model that is loaded has '
+                f'one of {", ".join(SCOPES)}')
+    known: set[str] = set()
+    for kind in _values(model, 'type'):
+        known = known or _registered()
+        scope, _, short = kind.rpartition('.') if isinstance(kind, str) \
+            else ('', '', None)
+        if short not in known or scope and scope not in SCOPES:
+            raise UnregisteredError(
+                f'{name} cannot be built: {kind!r} is no registered class. '
+                'If it is one of your own, import its file first (hpnet '
+                '--import FILE.py …, or import in Python)')
+
+
+def _values(data: Any, key: str) -> Iterator[Any]:
+    """Values of a key, at any depth."""
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            if name == key and not (key == 'type'
+                                    and isinstance(value, Mapping)):
+                yield value
+            yield from _values(value, key)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from _values(value, key)
+
+
+def _registered() -> set[str]:
+    """Names that the registries of the installed packages know."""
+    import mmaction.registry
+    import mmcv.cnn  # noqa: F401  registers layers and norms
+    import mmengine.registry
+    names: set[str] = set()
+    for package in (mmengine.registry, mmaction.registry):
+        for registry in (getattr(package, name, None) for name in REGISTRIES):
+            if registry is not None:
+                registry.import_from_location()
+                for one in (registry, *registry.children.values()):
+                    names.update(one.module_dict)
+    return names
