@@ -19,8 +19,9 @@ from tqdm import tqdm
 from ..apis.media import Media, VideoMedia
 from ..apis.results import VideoResult
 from ..datasets.clips import count, printable
-from ..visualization.overlay import Overlay, draw_video, video_writer
+from ..visualization.overlay import Overlay, draw_video
 from ..visualization.timeline_bar import clock
+from ..visualization.video_writer import video_writer
 from .predict import OUT
 
 if TYPE_CHECKING:
