@@ -7,7 +7,15 @@ imports one of the packages below, their gaps are filled
 that know nothing of this package work, too. A program that imports none of
 them pays for this file alone (0.1 ms).
 """
+from __future__ import annotations
+
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself is more than all else here
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 STOCK = ('mim', 'mmaction', 'mmcv', 'mmdet', 'mmengine', 'mmpose')
 
@@ -16,7 +24,8 @@ class Watch:
     """A finder that is gone once it was needed."""
 
     @classmethod
-    def find_spec(cls, name, path=None, target=None):
+    def find_spec(cls, name: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
         if name in STOCK:
             sys.meta_path.remove(cls)
             from hpnet_plugin.compat import hooks

@@ -1,4 +1,4 @@
-"""Build and install hpnet-plugin, with the ``.mim`` folder that mim reads.
+"""What pyproject.toml cannot say: dependencies, and the folder of mim.
 
 mim looks for a package's configs, tools and model-index.yml in ``.mim``
 inside it: a wheel gets copies of the folders of this repository, a
@@ -6,13 +6,12 @@ development install (``setup.py develop``, which ``make install`` runs) gets
 links to them.
 """
 import os
-import re
 import runpy
 import shutil
 import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 from setuptools.command.develop import develop
 
@@ -42,7 +41,7 @@ sys.exit(main())
 class BuildPy(build_py):
     """Copy configs, tools and the model index into a built package."""
 
-    def run(self):
+    def run(self) -> None:
         super().run()
         Path(self.build_lib, f'{STARTUP}.pth').write_text(PTH)
         mim = Path(self.build_lib, 'hpnet_plugin', '.mim')
@@ -61,7 +60,7 @@ class BuildPy(build_py):
 class Develop(develop):
     """Link configs, tools and the model index into the working tree."""
 
-    def run(self):
+    def run(self) -> None:
         mim = ROOT / 'hpnet_plugin' / '.mim'
         shutil.rmtree(mim, ignore_errors=True)
         mim.mkdir()
@@ -74,19 +73,13 @@ class Develop(develop):
         else:
             pth.write_text(PTH)
 
-    def install_wrapper_scripts(self, dist):
+    def install_wrapper_scripts(self, dist: Distribution) -> None:
         """Write ``hpnet`` as pip does.
 
         The script of setuptools does not start where the requirements of any
         package, mmengine's opencv-python for one, are not met to the letter.
         """
         self.write_script('hpnet', SCRIPT)
-
-
-def read_version():
-    """The version, without importing the package and so torch."""
-    text = (ROOT / 'hpnet_plugin' / 'version.py').read_text()
-    return re.search(r"__version__ = '(.+)'", text).group(1)
 
 
 PACKAGES = runpy.run_path(
@@ -102,39 +95,9 @@ for package in PACKAGES['OPTIONAL']:
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 
 setup(
-    name='hpnet-plugin',
-    version=read_version(),
-    description='HP-Net for MMAction2: action recognition from features '
-    'pooled at the joints of a pose net',
-    long_description=(ROOT / 'README.md').read_text()
-    if (ROOT / 'README.md').is_file() else '',
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    license_files=['LICENSE'],
-    packages=find_packages(include=['hpnet_plugin', 'hpnet_plugin.*']),
-    py_modules=[STARTUP],
-    package_data={
-        'hpnet_plugin': [
-            f'**/*.{suffix}'
-            for suffix in ('txt', 'json', 'pth', 'safetensors', 'onnx',
-                           'html', 'css', 'js')
-        ] + ['py.typed']
-    },
-    # hashlib.file_digest is of 3.11.
-    python_requires='>=3.11',
     install_requires=[*REQUIRED, *PACKAGES['OF_OPENMMLAB']],
     extras_require=EXTRAS,
-    entry_points={'console_scripts': ['hpnet = hpnet_plugin.cli:main']},
-    classifiers=[
-        'Development Status :: 4 - Beta',
-        'Intended Audience :: Science/Research',
-        'Programming Language :: Python :: 3.11',
-        'Programming Language :: Python :: 3.12',
-        'Programming Language :: Python :: 3.13',
-        'Topic :: Scientific/Engineering :: Artificial Intelligence',
-    ],
     cmdclass={
         'build_py': BuildPy,
         'develop': Develop,
-    },
-    zip_safe=False)
+    })

@@ -71,7 +71,11 @@ COMMANDS = {name: module for group in GROUPS.values()
 
 
 def usage() -> str:
-    """The text of ``hpnet --help``."""
+    """The text of ``hpnet --help``.
+
+    Returns:
+        Its lines.
+    """
     lines = ['usage: hpnet COMMAND …', '',
              'HP-Net for MMAction2: action recognition from heatmap pooled '
              'features.']
@@ -93,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``hpnet``; those of the process if None.
 
     Returns:
-        int: The exit status, that of the subcommand; 2 if there is none of
+        The exit status, that of the subcommand; 2 if there is none of
         that name, 1 if a stock package is missing.
     """
     words = list(sys.argv[1:] if argv is None else argv)

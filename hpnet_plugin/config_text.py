@@ -32,6 +32,9 @@ def read_config(path: str | os.PathLike, imports: bool = False) -> Config:
         path: The file.
         imports: Whether the modules of its ``custom_imports`` are imported.
 
+    Returns:
+        The config.
+
     Raises:
         FileNotFoundError: If it, or a ``_base_`` of it, is not there.
         UnreadableConfigError: If it is no config.

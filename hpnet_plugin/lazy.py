@@ -21,7 +21,7 @@ def lazy_names(package: str, modules: dict[str, tuple[str, ...]]
             the module itself is meant.
 
     Returns:
-        tuple[Callable]: To be assigned to ``__getattr__`` and ``__dir__``.
+        To be assigned to ``__getattr__`` and ``__dir__``.
     """
     place = {name: module for module, names in modules.items()
              for name in names or (module, )}

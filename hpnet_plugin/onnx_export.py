@@ -6,7 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -37,6 +37,9 @@ def to_onnx(module: nn.Module, examples: Sequence[Tensor],
         outputs: Likewise.
         opset: Version of ONNX's operators.
 
+    Returns:
+        The content of an ONNX file.
+
     Raises:
         ExportError: If it cannot be exported.
     """
@@ -51,7 +54,7 @@ def to_onnx(module: nn.Module, examples: Sequence[Tensor],
                 contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter('ignore')
             torch.onnx.export(
-                module, tuple(examples), buffer, dynamo=False,
+                module, tuple(examples), cast(Any, buffer), dynamo=False,
                 opset_version=opset, input_names=list(inputs),
                 output_names=list(outputs), dynamic_axes={
                     name: dict(axes)
@@ -77,7 +80,7 @@ def difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray],
             the plain difference of small values.
 
     Returns:
-        float: Infinite where shapes differ or a value is not finite.
+        Infinite where shapes differ or a value is not finite.
     """
     worst = 0.
     for a, b in zip(found, expected, strict=True):
@@ -92,7 +95,15 @@ def difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray],
 
 
 def with_metadata(graph: bytes, facts: Mapping[str, Any]) -> bytes:
-    """A graph that carries facts, as JSON, in its ``metadata_props``."""
+    """A graph that carries facts, as JSON, in its metadata.
+
+    Args:
+        graph: The content of an ONNX file.
+        facts: JSON data by key.
+
+    Returns:
+        The content with ``metadata_props``.
+    """
     import onnx
     model = onnx.load_from_string(graph)
     onnx.helper.set_model_props(

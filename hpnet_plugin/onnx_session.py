@@ -24,6 +24,9 @@ def open_session(content: bytes, name: str, device: str = 'cpu',
             loaded, for a worker process that computes in one thread stays in
             one, else ``$OMP_NUM_THREADS``, else one.
 
+    Returns:
+        The session.
+
     Raises:
         ValueError: If onnxruntime cannot run it, or has not the device.
     """
@@ -56,6 +59,9 @@ def open_exported(path: str, device: str = 'cpu',
         path: The file.
         device: See :func:`open_session`.
         threads: Likewise.
+
+    Returns:
+        The session, and JSON data by key.
 
     Raises:
         FileNotFoundError: If there is no such file.

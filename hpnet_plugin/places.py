@@ -9,6 +9,9 @@ PACKAGE = Path(__file__).resolve().parent
 def configs_folder() -> Path:
     """The folder of configs, of the working tree or of an installation.
 
+    Returns:
+        The folder.
+
     Raises:
         FileNotFoundError: If there is none.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 import logging
 import os.path as osp
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sized
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from mmengine.hooks import Hook
@@ -31,12 +31,19 @@ class Terse(logging.Formatter):
         formatter: What the handler had.
     """
 
-    def __init__(self, formatter: logging.Formatter) -> None:
+    def __init__(self, formatter: logging.Formatter | None) -> None:
         super().__init__()
-        self.formatter = formatter
+        self.formatter = formatter or logging.Formatter()
 
     def format(self, record: logging.LogRecord) -> str:
-        """See ``logging.Formatter``."""
+        """Format a record, and shorten its lines.
+
+        Args:
+            record: The record.
+
+        Returns:
+            Its lines, none longer than ``WIDEST``.
+        """
         return '\n'.join(
             line if len(line) <= WIDEST
             else f'{line[:WIDEST]} … (the whole line is in the log file)'
@@ -44,7 +51,11 @@ class Terse(logging.Formatter):
 
 
 def quieten(handler: logging.Handler) -> None:
-    """Keep noise from a handler, and long lines short."""
+    """Keep noise from a handler, and long lines short.
+
+    Args:
+        handler: Of the console. One that was quietened stays as it is.
+    """
     if not isinstance(handler.formatter, Terse):
         handler.addFilter(_matters)
         handler.setFormatter(Terse(handler.formatter))
@@ -76,14 +87,25 @@ class RunSummaryHook(Hook):
         self._val: float | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Log the summary."""
+        """Log the summary.
+
+        Args:
+            runner: The training.
+        """
         self.begun = True
         self._first = runner.iter
         runner.logger.info('\n  '.join(['This training:', *summary(runner)]))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *args: Any,
                          **kwargs: Any) -> None:
-        """Log how long all will take, once that is known."""
+        """Log how long all will take, once that is known.
+
+        Args:
+            runner: The training.
+            batch_idx: See mmengine's ``Hook``.
+            *args: Likewise.
+            **kwargs: Likewise.
+        """
         # the first step warms up
         done = runner.iter - self._first
         if done == 0:
@@ -94,11 +116,19 @@ class RunSummaryHook(Hook):
                        f'a step takes {duration(self._step)}')
 
     def before_val(self, runner: Runner) -> None:
-        """Start the clock."""
+        """Start the clock.
+
+        Args:
+            runner: The training.
+        """
         self._val_since = time.monotonic()
 
     def after_val(self, runner: Runner) -> None:
-        """Log how long all will take, now that validations are known."""
+        """Log how long all will take, now that validations are known.
+
+        Args:
+            runner: The training.
+        """
         if self._val is None and self._step:
             self._val = time.monotonic() - self._val_since
             self._tell(runner, self._step,
@@ -120,7 +150,14 @@ class RunSummaryHook(Hook):
 
 
 def duration(seconds: float) -> str:
-    """A time as a reader would say it: 0.4 s, 35 s, 12 min, 3 h 20 min."""
+    """A time as a reader would say it.
+
+    Args:
+        seconds: The time.
+
+    Returns:
+        ``'0.4 s'``, ``'35 s'``, ``'12 min'``, ``'3 h 20 min'``.
+    """
     if seconds < 10:
         return f'{seconds:.2g} s'
     if seconds < 100:
@@ -141,7 +178,7 @@ def summary(runner: Runner) -> Iterator[str]:
         runner: A Runner whose loops are built.
 
     Yields:
-        str: Model, device, data, length, results.
+        Model, device, data, length, results.
     """
     config, model = runner.cfg, runner.model
     model = getattr(model, 'module', model)
@@ -161,12 +198,13 @@ def summary(runner: Runner) -> Iterator[str]:
     loader = runner.train_dataloader
     of = f' of {classes} classes' if classes else ''
     yield (f'training data: {_data(config, "train")}, '
-           f'{_count(len(loader.dataset), "sample")}{of}, '
+           f'{_count(len(cast(Sized, loader.dataset)), "sample")}{of}, '
            f'{loader.batch_size} a step')
     if runner.val_loop is not None:
+        clips = cast(Sized, runner.val_loop.dataloader.dataset)
         yield (f'validation data: {_data(config, "val")}, '
-               f'{_count(len(runner.val_loop.dataloader.dataset), "sample")}, '
-               f'every {_count(runner.train_loop.val_interval, "epoch")}')
+               f'{_count(len(clips), "sample")}, '
+               f'every {_count(runner.val_interval, "epoch")}')
     yield _length(runner)
     yield (f'results: {osp.abspath(runner.work_dir)} (checkpoints, log, '
            f'curves); test them by: hpnet test {runner.work_dir}')
@@ -203,10 +241,10 @@ def _validations(runner: Runner) -> int:
     """How many are still to come."""
     if runner.val_loop is None or not runner.max_epochs:
         return 0
-    loop = runner.train_loop
+    begin, interval = runner.val_begin, runner.val_interval
     return sum(
-        epoch >= loop.val_begin and (epoch % loop.val_interval == 0
-                                     or epoch == runner.max_epochs)
+        epoch >= begin and (epoch % interval == 0
+                            or epoch == runner.max_epochs)
         for epoch in range(runner.epoch + 1, runner.max_epochs + 1))
 
 

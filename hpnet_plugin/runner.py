@@ -7,14 +7,14 @@ import os.path as osp
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
@@ -29,6 +29,8 @@ from .recipes.inputs import (
 from .recipes.reading import innermost
 from .run_summary import RunSummaryHook, quieten
 from .weights import CheckpointError, problem
+
+REVISED = [(r'^module\.', '')]  # as mmengine has it
 
 
 class Refused(SystemExit):
@@ -66,16 +68,30 @@ class CheckedRunner(Runner):
     _testing = False
 
     @classmethod
-    def from_cfg(cls, cfg: dict | Config) -> CheckedRunner:
-        """See mmengine's ``Runner.from_cfg``."""
+    def from_cfg(cls, cfg: dict | Config) -> Runner:
+        """Build a Runner of a config, once the config is seen to fit.
+
+        Args:
+            cfg: The config.
+
+        Returns:
+            The Runner.
+        """
         with _last_words():
             cfg = checked_config(cfg)
         with _set_up():
             return super().from_cfg(cfg)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._levels = {}
-        self._description = self._validated = None
+        """See mmengine's ``Runner``.
+
+        Args:
+            *args: Likewise.
+            **kwargs: Likewise.
+        """
+        self._levels: dict[logging.Handler, int] = {}
+        self._description: dict[str, Any] | None = None
+        self._validated: dict[str, Any] | None = None
         super().__init__(*args, **kwargs)
         for handler, level in self._levels.items():
             handler.setLevel(level)
@@ -86,7 +102,15 @@ class CheckedRunner(Runner):
                          f'in {self._log_dir}')
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """See mmengine; silent on the console until the runner is built."""
+        """Build a logger, silent on the console until the Runner is built.
+
+        Args:
+            *args: See mmengine's ``Runner.build_logger``.
+            **kwargs: Likewise.
+
+        Returns:
+            The logger.
+        """
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -95,20 +119,39 @@ class CheckedRunner(Runner):
         return logger
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu',
-                        strict: bool = False, **options: Any) -> dict:
-        """See mmengine; a test needs all weights, and no others."""
+                        strict: bool = False, revise_keys: list = REVISED
+                        ) -> dict:
+        """Load a checkpoint; a test needs all weights, and no others.
+
+        Args:
+            filename: See mmengine's ``Runner.load_checkpoint``.
+            map_location: Likewise.
+            strict: Likewise; True in a test.
+            revise_keys: Likewise.
+
+        Returns:
+            What the file holds.
+
+        Raises:
+            CheckpointError: Ends the program, as all that a user can mend.
+        """
         with _last_words():
             try:
                 return super().load_checkpoint(
                     filename, map_location, strict or self._testing,
-                    **options)
+                    revise_keys)
             except Exception as error:
                 name = self.cfg.filename or self.experiment_name
                 raise CheckpointError(problem(
                     filename, error, name, self.model)) from None
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """See mmengine's ``Runner.call_hook``; results are kept, too."""
+        """Call the hooks; results of validations are kept, too.
+
+        Args:
+            fn_name: See mmengine's ``Runner.call_hook``.
+            **kwargs: Likewise.
+        """
         if fn_name == 'after_val_epoch' and kwargs.get('metrics'):
             from .apis.describing import json_data
             self._validated = dict(epoch=self.epoch,
@@ -118,10 +161,15 @@ class CheckedRunner(Runner):
     @master_only
     def save_checkpoint(self, *args: Any, meta: dict | None = None,
                         **kwargs: Any) -> None:
-        """See mmengine's ``Runner.save_checkpoint``.
+        """Save a checkpoint that describes its model.
 
-        ``meta['hpnet']`` is the description of the model
+        ``meta['hpnet']`` is the description
         (:mod:`hpnet_plugin.apis.description`), as JSON data.
+
+        Args:
+            *args: See mmengine's ``Runner.save_checkpoint``.
+            meta: Likewise.
+            **kwargs: Likewise.
         """
         super().save_checkpoint(
             *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
@@ -150,7 +198,11 @@ class CheckedRunner(Runner):
             return None
 
     def train(self) -> torch.nn.Module:
-        """See mmengine's ``Runner.train``."""
+        """Train, once everything that is needed is there.
+
+        Returns:
+            The model.
+        """
         with _last_words():
             refuse_missing(self.cfg, ('train', 'val'))
             _refuse_amp_without_gpu(self.cfg)
@@ -158,12 +210,16 @@ class CheckedRunner(Runner):
             return super().train()
 
     def test(self) -> dict:
-        """See mmengine's ``Runner.test``."""
+        """Test, and say how many of the published clips were tested.
+
+        Returns:
+            Name of a metric to its value.
+        """
         with _last_words():
             refuse_missing(self.cfg, ('test', ))
         self._testing = True
         metrics = super().test()
-        dataset = self.test_loop.dataloader.dataset
+        dataset: Any = cast(BaseLoop, self.test_loop).dataloader.dataset
         text, as_published = count_note(
             innermost(self.cfg.test_dataloader.dataset), len(dataset),
             getattr(dataset, 'nobody', 0))
@@ -197,8 +253,9 @@ def _set_up(summary: RunSummaryHook | None = None) -> Iterator[None]:
                  MMLogger.get_current_instance().handlers
                  if isinstance(handler, logging.FileHandler)]
         for handler in files:
-            handler.stream.write(traceback.format_exc())
-            handler.flush()
+            if handler.stream is not None:
+                handler.stream.write(traceback.format_exc())
+                handler.flush()
         where = f'; the traceback is in {files[-1].baseFilename}' \
             if files else ''
         raise Refused(f'this config cannot be built: {type(error).__name__}: '
@@ -212,7 +269,7 @@ def checked_config(cfg: dict | Config) -> Config:
         cfg: A config, with whatever was changed in it.
 
     Returns:
-        Config: The same, composed anew if settings were changed.
+        The same, composed anew if settings were changed.
 
     Raises:
         SettingError: If a setting does not exist or cannot be.
@@ -246,7 +303,7 @@ def count_note(dataset: dict, tested: int,
         nobody: Clips among them in which nobody was found.
 
     Returns:
-        tuple[str, bool]: A sentence with both counts, that of the test and
+        A sentence with both counts, that of the test and
         that of the published split, and whether nothing speaks against
         comparing with published numbers.
     """

@@ -33,7 +33,7 @@ def folder_of(config: ConfigLike) -> str | None:
         config: Any config.
 
     Returns:
-        str | None: None for all configs but stock ones whose ``ann_file``,
+        None for all configs but stock ones whose ``ann_file``,
         at the top level, is that of a dataset folder of this package.
     """
     path = config.get('ann_file')
@@ -55,7 +55,7 @@ def settings(config: ConfigLike, facts: Facts) -> dict[str, Any]:
         facts: The folder's.
 
     Returns:
-        dict: Dotted keys of the config to their values, as ``--cfg-options``
+        Dotted keys of the config to their values, as ``--cfg-options``
         takes them. Phases that the folder has no split for are None. Phases
         that read another kind of dataset are left as they are.
     """

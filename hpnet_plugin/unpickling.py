@@ -35,9 +35,10 @@ class PlainDtype:
 
     Args:
         code: As numpy writes it: ``'f4'``.
+        *_: What else numpy writes, of no use here.
 
     Attributes:
-        dtype (np.dtype): The real one.
+        dtype: The real one.
 
     Raises:
         UnsafePickleError: For objects, records and anything but numbers and
@@ -81,6 +82,9 @@ def plain_array(shape: Any, dtype: Any, fortran: Any, data: Any
         fortran: Whether the first axis varies fastest.
         data: Its bytes.
 
+    Returns:
+        The array, which can be written.
+
     Raises:
         UnreadablePickleError: If these do not fit together.
     """
@@ -107,6 +111,13 @@ def plain_array(shape: Any, dtype: Any, fortran: Any, data: Any
 
 def plain_scalar(dtype: Any, data: Any) -> np.generic:
     """Build a numpy scalar from what a pickle says of it.
+
+    Args:
+        dtype: Its type.
+        data: Its bytes.
+
+    Returns:
+        The scalar.
 
     Raises:
         UnreadablePickleError: If its bytes do not fit its type.
@@ -260,6 +271,9 @@ def unpickle(path: str) -> Any:
 
     Args:
         path: The file.
+
+    Returns:
+        What the file holds.
 
     Raises:
         UnsafePickleError: The file asks for anything else; names it.

@@ -1,2 +1,2 @@
-"""The version, in a file that setup.py reads without importing torch."""
+"""The version, which pyproject.toml takes from here."""
 __version__ = '0.1.0'

@@ -135,14 +135,15 @@ def problem(checkpoint: str, error: Exception, name: str, model: nn.Module
 
 def _differences(checkpoint: str, model: nn.Module) -> Differences | None:
     """Of weights that mmengine has read already, at a file or address."""
-    from mmengine.model import is_model_wrapper
     from mmengine.runner.checkpoint import CheckpointLoader
+    from torch import nn
     try:
         content = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
         state = content.get('state_dict', content)
+        wrapped = getattr(model, 'module', None)  # in a parallel training
         return compare({key.removeprefix('module.'): value
                         for key, value in state.items()},
-                       (model.module if is_model_wrapper(model) else model
+                       (wrapped if isinstance(wrapped, nn.Module) else model
                         ).state_dict())
     except Exception:  # the error that is explained may be one of reading
         return None

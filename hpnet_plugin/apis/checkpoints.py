@@ -19,6 +19,12 @@ from ..weights import CheckpointError, unreadable
 def newest_config(folder: str | os.PathLike[str]) -> str:
     """The config of a work dir that was written last.
 
+    Args:
+        folder: The work dir.
+
+    Returns:
+        Its path.
+
     Raises:
         FileNotFoundError: If it holds none.
     """
@@ -32,6 +38,12 @@ def newest_config(folder: str | os.PathLike[str]) -> str:
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
     """The checkpoint that mmengine calls the last of a work dir.
+
+    Args:
+        folder: The work dir.
+
+    Returns:
+        Its path; in a work dir that was moved or copied, that of the copy.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -54,8 +66,11 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a checkpoint of mmengine holds; its tensors stay in the file.
 
+    Args:
+        path: The file.
+
     Returns:
-        dict: ``state_dict``, ``meta`` and the rest.
+        ``state_dict``, ``meta`` and the rest.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -89,7 +104,7 @@ def run_results(folder: str | os.PathLike[str],
         checkpoint: One of its checkpoints.
 
     Returns:
-        list[dict]: ``part`` (``'val'`` or ``'test'``), ``data``, ``split``,
+        ``part`` (``'val'`` or ``'test'``), ``data``, ``split``,
         ``epoch`` of a validation, and ``metrics`` by name; the newest of the
         tests on the same data.
     """

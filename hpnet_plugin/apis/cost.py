@@ -37,9 +37,9 @@ class Part(NamedTuple):
     """A part of a model.
 
     Attributes:
-        params (int): Parameters.
-        trained (int): Those of them that are trained.
-        macs (int): Multiply-adds of a forward of one clip.
+        params: Parameters.
+        trained: Those of them that are trained.
+        macs: Multiply-adds of a forward of one clip.
     """
     params: int
     trained: int
@@ -50,21 +50,21 @@ class Cost(NamedTuple):
     """Cost of a model.
 
     Attributes:
-        parts (dict[str, Part]): By name.
-        activations (int): Bytes that a training step on one clip keeps for
+        parts: By name.
+        activations: Bytes that a training step on one clip keeps for
             the backward pass, in float32.
-        once (bool): Whether the text tower is frozen: its multiply-adds are
+        once: Whether the text tower is frozen: its multiply-adds are
             spent once a list of classes and not counted in ``total``.
-        inputs (int): Bytes of what a clip's pipeline hands to the model.
+        inputs: Bytes of what a clip's pipeline hands to the model.
     """
-    parts: dict
+    parts: dict[str, Part]
     activations: int
     once: bool
     inputs: int
 
     @property
     def total(self) -> Part:
-        """Part: The whole model, for one clip."""
+        """The whole model, for one clip."""
         parts = self.parts.values()
         spared = self.parts[ONCE].macs if self.once else 0
         return Part(
@@ -85,7 +85,7 @@ def model_cost(cfg: Config) -> Cost:
             ``PooledDataset``; its data folders are changed.
 
     Returns:
-        Cost: Matrix products and convolutions are counted.
+        Matrix products and convolutions are counted.
     """
     model, batch = _one_clip(cfg, 'meta')
     model = model.to('meta').train()
@@ -108,13 +108,14 @@ def model_cost(cfg: Config) -> Cost:
         outputs = model(inputs, mode='tensor', stage='head')
     del outputs
 
-    macs, params = defaultdict(int), defaultdict(lambda: [0, 0])
+    macs: dict[str, int] = defaultdict(int)
+    params: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for name, flops in _exclusive(counter, model).items():
         macs[part_of(name)] += flops // 2
     for name, p in model.named_parameters():
         params[part_of(name)][0] += p.numel()
         params[part_of(name)][1] += p.numel() * p.requires_grad
-    parts = {name: Part(*params[name], macs[name])
+    parts = {name: Part(params[name][0], params[name][1], macs[name])
              for name in dict.fromkeys([*params, *macs])
              if params[name][0] or macs[name]}
     frozen = getattr(getattr(model, 'text', None), 'frozen', False)
@@ -137,7 +138,7 @@ def clips_per_second(cfg: Config, device: str = 'cpu', seconds: float = 3.
             3.
 
     Returns:
-        float: Clips a second, of one view each.
+        Clips a second, of one view each.
     """
     model, batch = _one_clip(cfg)
     model = model.to(device_of(device)).eval()
@@ -160,7 +161,7 @@ def clips_per_second(cfg: Config, device: str = 'cpu', seconds: float = 3.
 
 
 def _one_clip(cfg: Config, device: str = 'cpu'
-              ) -> tuple[nn.Module, dict[str, Any]]:
+              ) -> tuple[Any, dict[str, Any]]:
     """The model of a config, and a batch of a clip of noise.
 
     On the meta device no weights are drawn, which would take most of the
@@ -183,7 +184,14 @@ def _map(inputs: Any, function: Callable[[Tensor], Any]) -> Any:
 
 
 def part_of(name: str) -> str:
-    """str: Part that a module or a parameter belongs to."""
+    """Part that a module or a parameter belongs to.
+
+    Args:
+        name: Of a module or a parameter, with dots.
+
+    Returns:
+        A name of a row of the cost table.
+    """
     for pattern, part in PARTS:
         match = re.match(pattern, name + '.')
         if match:

@@ -58,6 +58,9 @@ def describe(config: Mapping[str, Any], name: str,
         name: Of the run.
         training: What else is known of the training.
 
+    Returns:
+        The description, without calibration.
+
     Raises:
         DescriptionError: If neither config nor folder say how many classes
             there are.
@@ -82,7 +85,14 @@ def describe(config: Mapping[str, Any], name: str,
 
 
 def run_name(work_dir: str) -> str:
-    """Name of a run, after its folder."""
+    """Name of a run, after its folder.
+
+    Args:
+        work_dir: The work dir of a training.
+
+    Returns:
+        Its last part.
+    """
     path = osp.abspath(work_dir)
     name = osp.basename(path)
     # hpnet reproduce has a folder a seed
@@ -92,7 +102,14 @@ def run_name(work_dir: str) -> str:
 
 
 def data_folder(config: Mapping[str, Any]) -> str | None:
-    """The dataset folder that a config trains on; None if it has none."""
+    """The dataset folder that a config trains on; None if it has none.
+
+    Args:
+        config: A config, whole.
+
+    Returns:
+        None where it has none.
+    """
     for phase in PHASES:
         loader = config.get(f'{phase}_dataloader')
         dataset = innermost(loader['dataset']) if loader else {}
@@ -105,7 +122,14 @@ def data_folder(config: Mapping[str, Any]) -> str | None:
 
 
 def json_data(value: Any) -> Any:
-    """The same as JSON has it; what JSON does not know becomes a text."""
+    """The same as JSON has it; what JSON does not know becomes a text.
+
+    Args:
+        value: Of dicts, lists, numbers and texts, and of anything else.
+
+    Returns:
+        What ``json.loads`` would give.
+    """
     return json.loads(json.dumps(value, default=str))
 
 
@@ -119,7 +143,14 @@ def _plain(value: Any) -> Any:
 
 
 def model_output(config: Mapping[str, Any]) -> str:
-    """What a model's scores are: ``'logit'`` or ``'probability'``."""
+    """What a model's scores are: ``'logit'`` or ``'probability'``.
+
+    Args:
+        config: A config, whole.
+
+    Returns:
+        ``'probability'`` where the head averages probabilities over clips.
+    """
     head = config['model'].get('cls_head') or {}
     average = head.get('average_clips', ...)
     if average is ... and head.get('type'):
@@ -145,7 +176,7 @@ def model_input(config: Mapping[str, Any],
         taps: Those of the feature store, for a config that names none.
 
     Returns:
-        dict | None: None where the test pipeline is another than those of
+        None where the test pipeline is another than those of
         the recipes of streams and of HP-Net.
     """
     loader = config.get('test_dataloader') or config.get('val_dataloader')
@@ -250,14 +281,14 @@ def _facts(config: Mapping[str, Any], folder: str | None) -> Facts | None:
 def _classes(config: Mapping[str, Any], facts: Facts | None
              ) -> tuple[str, ...]:
     count = num_classes(config)
-    for names in (class_names_of(config), facts and facts.classes):
+    for names in (class_names_of(config), facts.classes if facts else None):
         if names and count in (None, len(names)):
-            return names
+            return tuple(names)
     if not count:
         raise DescriptionError(
             'neither the config (model.cls_head.num_classes) nor the dataset '
             'folder says how many classes the model knows')
-    return map(str, range(count))
+    return tuple(map(str, range(count)))
 
 
 def _taps(folder: str | None) -> list[str]:
@@ -265,8 +296,8 @@ def _taps(folder: str | None) -> list[str]:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         with open(osp.join(folder or '', 'features/meta.json'),
                   encoding='utf-8') as file:
-            return tuple(json.load(file)['taps'])
-    return ()
+            return list(json.load(file)['taps'])
+    return []
 
 
 def _extraction(folder: str | None) -> dict[str, Any]:
@@ -301,13 +332,23 @@ def _windows(folder: str | None, facts: Facts | None) -> dict[str, float]:
             return dict(seconds, fps=record['fps'])
     with contextlib.suppress(StoreError, OSError, ValueError):
         store = FeatureStore(osp.join(folder or '', 'features'))
-        return clip_times(store, training_clips(folder, facts))
+        return clip_times(store, training_clips(folder or '', facts))
     return {}
 
 
 def training_clips(folder: str, facts: Facts | None) -> set[str] | None:
-    """Names of the clips that a folder trains on; None if all."""
+    """Names of the clips that a folder trains on.
+
+    Args:
+        folder: A dataset folder.
+        facts: What is known of it.
+
+    Returns:
+        The names, None if all of its clips are meant.
+    """
     from ..datasets.clip_list import read_clip_list
+    if facts is None:
+        return None
     with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):
         clips = read_clip_list(osp.join(folder, 'annotations.pkl'))
         return {clips.names[i] for i in clips.splits[facts.use['train']]}

@@ -80,6 +80,9 @@ class ModelDescription:
     def to_json(self) -> dict[str, Any]:
         """JSON data: an object of dicts, lists, texts and numbers alone.
 
+        Returns:
+            What :meth:`from_json` reads.
+
         Raises:
             DescriptionError: If a value is none that JSON knows.
         """
@@ -101,6 +104,9 @@ class ModelDescription:
             content: What :meth:`to_json` gave.
             source: Where it comes from, for messages.
 
+        Returns:
+            The description.
+
         Raises:
             DescriptionError: If it is no description, is of another version,
                 or something in it is not what it should be.
@@ -115,7 +121,8 @@ class ModelDescription:
             raise DescriptionError(
                 f'{source}: version {content.get("version")!r}, this package '
                 f'reads {VERSION}: update it')
-        known = {f.name: content[f.name] for f in fields(cls)
+        known: dict[str, Any] = {
+                 f.name: content[f.name] for f in fields(cls)
                  if f.name in content}
         for key in ('name', 'classes'):
             if key not in known:
@@ -126,7 +133,8 @@ class ModelDescription:
                 raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
                                        f'expected {expected}')
         known['config'] = _decoded(known.get('config', {}))
-        return cls(**{**known, 'classes': tuple(known['classes'])})
+        known['classes'] = tuple(known['classes'])
+        return cls(**known)
 
 
 def read_description(folder: str | os.PathLike[str]) -> ModelDescription:
@@ -134,6 +142,9 @@ def read_description(folder: str | os.PathLike[str]) -> ModelDescription:
 
     Args:
         folder: The folder, or the file itself.
+
+    Returns:
+        The description.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -156,6 +167,10 @@ def read_description(folder: str | os.PathLike[str]) -> ModelDescription:
 def write_description(description: ModelDescription,
                       folder: str | os.PathLike[str]) -> None:
     """Write ``hpnet.json`` of a folder, whole or not at all.
+
+    Args:
+        description: Of a model.
+        folder: The folder, which gets ``hpnet.json``.
 
     Raises:
         DescriptionError: If it is no JSON data.
@@ -208,7 +223,14 @@ def _is_extraction(value: Any) -> bool:
 
 
 def is_calibration(value: Any) -> bool:
-    """Whether predictions can go by what a calibration found."""
+    """Whether predictions can go by what a calibration found.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        True if it has a temperature and a threshold.
+    """
     if not _is_object(value):
         return False
     temperature, threshold = value.get('temperature', 1), value.get(

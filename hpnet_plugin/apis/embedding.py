@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from os.path import basename
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -30,9 +30,9 @@ class Features:
     """Features of N clips.
 
     Args:
-        names (list[str]): Clip names.
-        labels (np.ndarray): (N,) int64.
-        values (np.ndarray): (N, D) float32.
+        names: Clip names.
+        labels: (N,) int64.
+        values: (N, D) float32.
     """
     names: list
     labels: np.ndarray
@@ -49,7 +49,7 @@ def read_config(path: str, split: str | None = None,
         options: As of ``--cfg-options``.
 
     Returns:
-        Config: With the scope of its registry set.
+        With the scope of its registry set.
 
     Raises:
         ValueError: If it is no config, or describes no model or test data.
@@ -98,7 +98,7 @@ def choose(names: list[str], labels: np.ndarray,
         seed: Of the draw.
 
     Returns:
-        set[str]: Names.
+        Names.
     """
     of_class = {}
     for name, label in sorted(zip(names, labels.tolist())):
@@ -134,14 +134,13 @@ def extract_features(config: Config, checkpoint: str,
         progress: Wraps the batches, ``tqdm`` for instance.
 
     Returns:
-        Features: Sorted by clip name.
+        Sorted by clip name.
 
     Raises:
         ValueError: A device that is not there, a checkpoint that is not
             there or does not fit, or a model whose features are no single
             array.
     """
-    device = device_of(device)
     with building(config.filename):
         dataset = DATASETS.build(config.test_dataloader.dataset)
     names, labels = clips_of(dataset)
@@ -153,12 +152,12 @@ def extract_features(config: Config, checkpoint: str,
         loader = Runner.build_dataloader(
             dict(config.test_dataloader, dataset=dataset,
                  sampler=dict(type='DefaultSampler', shuffle=False)))
-    model = load_model(config, checkpoint).to(device)
+    model: Any = load_model(config, checkpoint).to(device_of(device))
     values = []
     with torch.no_grad():
         for batch in progress(loader):
             data = model.data_preprocessor(batch, False)
-            found = pooled_features(model, data['inputs'])
+            found = backbone_features(model, data['inputs'])
             clips = len(data['data_samples'])
             found = found.float().reshape(clips, -1, found.shape[1]).mean(1)
             values.append(found.cpu().numpy())
@@ -174,7 +173,7 @@ def load_model(config: Config, checkpoint: str) -> BaseRecognizer:
         checkpoint: Weights of its model, all of them.
 
     Returns:
-        BaseRecognizer: On the CPU.
+        On the CPU.
 
     Raises:
         FileNotFoundError: No such checkpoint.
@@ -190,15 +189,15 @@ def load_model(config: Config, checkpoint: str) -> BaseRecognizer:
     return model.eval()
 
 
-def pooled_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
-    """What a recogniser's backbone gives, averaged over all but channels.
+def backbone_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
+    """Features of a recogniser's backbone, the mean of each channel.
 
     Args:
         model: Of the toolbox, or HP-Net.
         inputs: As its data preprocessor leaves them.
 
     Returns:
-        Tensor: (B * views, D).
+        (B * views, D).
 
     Raises:
         ValueError: A backbone that gives several arrays.
@@ -206,7 +205,7 @@ def pooled_features(model: BaseRecognizer, inputs: Tensor | dict) -> Tensor:
     from mmaction.models import RecognizerGCN
 
     from ..models import XCLIPRecognizer
-    feats, _ = model.extract_feat(inputs)
+    feats, _ = cast(Any, model).extract_feat(inputs)
     if isinstance(model, XCLIPRecognizer):
         video, _, pooled = feats
         return video if pooled is None else pooled.concat
@@ -229,7 +228,7 @@ def embed(values: np.ndarray, seed: int = 0, perplexity: float = 30
             a third of the clips where there are few.
 
     Returns:
-        np.ndarray: (N, 2).
+        (N, 2).
     """
     from sklearn.manifold import TSNE
     fit = TSNE(perplexity=min(perplexity, (len(values) - 1) / 3),
@@ -247,7 +246,7 @@ def separation(values: np.ndarray, labels: np.ndarray, neighbours: int = 5
         neighbours: That vote on each clip. Default: 5.
 
     Returns:
-        dict: ``silhouette``, the mean over the clips from -1 to 1, and
+        ``silhouette``, the mean over the clips from -1 to 1, and
         ``knn_accuracy`` in percent, of clips whose nearest neighbours
         (without themselves, by Euclidean distance) vote for their class;
         the lower label wins a tie.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..estimation import zoo
 from ..estimation.detectors import build_detector
+from ..estimation.interfaces import Extractor
 from ..estimation.people import PersonSource
 from ..files import sha256_of
 from ..lazy import refuse_without
@@ -29,7 +30,7 @@ class EstimatorError(ValueError):
 class Estimators(NamedTuple):
     """Who finds people, and who finds their joints and features."""
     source: PersonSource
-    extractor: PooledExtractor
+    extractor: Extractor
 
 
 def build_estimators(description: ModelDescription,
@@ -55,6 +56,9 @@ def build_estimators(description: ModelDescription,
         detect_every: See :func:`build_detector`.
         exported: Pose net, taps and pooling as one ONNX file.
         threads: Of the pose net on the CPU.
+
+    Returns:
+        Detector and extractor.
 
     Raises:
         EstimatorError: If the pose net is not here, or is another one.
@@ -85,6 +89,14 @@ def build_pose(description: ModelDescription,
 
     Args:
         description: See :func:`build_estimators`, as all others.
+        taps: Likewise.
+        device: Likewise.
+        pose: Likewise.
+        pose_checkpoint: Likewise.
+        threads: Likewise.
+
+    Returns:
+        The extractor.
 
     Raises:
         EstimatorError: If the pose net is not here, or is another one.

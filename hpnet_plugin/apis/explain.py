@@ -109,7 +109,7 @@ class Explanation:
     text: TextParts | None = None
 
 
-def explain(model: nn.Module, dataset: Mapping[str, Any],
+def explain(model: Any, dataset: Mapping[str, Any],
             clips: Sequence[str]) -> Iterator[Explanation]:
     """Explain the scores of some clips.
 
@@ -187,7 +187,7 @@ def _stream(model: RecognizerGCN, inputs: Any) -> _Parts:
     return parts.logits, {'': parts}, None
 
 
-def _hpnet(model: XCLIPRecognizer, inputs: Any) -> _Parts:
+def _hpnet(model: Any, inputs: Any) -> _Parts:
     kept: list[Tensor] = []
     hooks = [net.register_forward_hook(
         lambda module, args, output: kept.append(output))
@@ -210,7 +210,8 @@ def _hpnet(model: XCLIPRecognizer, inputs: Any) -> _Parts:
 def _text_parts(model: XCLIPRecognizer, pooled_feat: Tensor, feats: Any
                 ) -> TextParts:
     """TextParts of one clip with any number of views."""
-    head, (video, text, pooled) = model.cls_head, feats
+    head: Any = model.cls_head
+    video, text, pooled = feats
     refined = head.fusion(text, pooled)
     psi = eta = None
     if isinstance(head.fusion, TRMM):
@@ -225,9 +226,9 @@ def _text_parts(model: XCLIPRecognizer, pooled_feat: Tensor, feats: Any
         _array(_cosine_logits(head, video, refined)),
         _array(F.cosine_similarity(text.double(), refined.double(),
                                    dim=-1).mean(0)),
-        *(None if value is None else
-          _array(value.double().norm(dim=-1).mean(0))
-          for value in (text, psi, eta)),
+        _norms(text),
+        psi=None if psi is None else _norms(psi),
+        eta=None if eta is None else _norms(eta),
         hidden=_array(logits[:-1]), baseline=_array(logits[-1]))
 
 
@@ -251,7 +252,7 @@ def hidden_joints(pooled_feat: Tensor) -> Tensor:
     return clips
 
 
-def _scores(model: XCLIPRecognizer, video: Tensor, text: Tensor,
+def _scores(model: Any, video: Tensor, text: Tensor,
             clips: Tensor) -> Tensor:
     """Logits of clips (N, M, T, V, C) beside one video, (N, K)."""
     pooled = model.topology(clips)
@@ -264,6 +265,11 @@ def _cosine_logits(head: TRMMHead, video: Tensor, text: Tensor) -> Tensor:
     """Eq. 12 of B' views and their text (B', K, C), averaged: (K,)."""
     cosine = F.cosine_similarity(video.float()[:, None], text.float(), dim=-1)
     return (head.logit_scale.exp() * cosine).mean(0)
+
+
+def _norms(text: Tensor) -> np.ndarray:
+    """L2 norms (K,) of features (B', K, C), averaged."""
+    return _array(text.double().norm(dim=-1).mean(0))
 
 
 def _array(value: Tensor) -> np.ndarray:

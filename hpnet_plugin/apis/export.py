@@ -18,14 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import onnx_export
 from ..files import write_whole
-from ..onnx_export import (
-    TOLERANCE,
-    ExportError,
-    difference,
-    to_onnx,
-    with_metadata,
-)
+from ..onnx_export import ExportError
 from ..onnx_session import open_session
 from .description import ModelDescription, write_description
 from .inputs import FEATURES, IMAGES
@@ -58,7 +53,7 @@ class Exported(NamedTuple):
 def export_trained(trained: Trained, folder: str,
                    extractor: PooledExtractor | None = None,
                    detector: str | None = None,
-                   done: Callable[[Exported], None] = lambda part: None
+                   done: Callable[[Exported], object] = lambda part: None
                    ) -> list[Exported]:
     """Export a trained model into a folder, whole or not at all.
 
@@ -92,43 +87,47 @@ def export_trained(trained: Trained, folder: str,
                               'remove it, or name another folder')
     os.makedirs(osp.dirname(folder), exist_ok=True)
     parts = []
-
-    def note(*part: Any) -> None:
-        parts.append(Exported(*part))
-        done(parts[-1])
-
     with tempfile.TemporaryDirectory(
             prefix='.tmp-' + osp.basename(folder), dir=osp.dirname(folder)
             ) as partial:
         os.chmod(partial, 0o755)
-        about = _portable(trained.description)
-        # the quick parts first
-        if detector is not None:
-            about = replace(about, extraction=dict(
-                about.extraction, detector=_detector(detector, partial,
-                                                     note)))
-        if extractor is not None:
-            from ..estimation.pose_graph import export_extractor
-            graph, worst = export_extractor(extractor)
-            write_whole(osp.join(partial, POSE), graph)
-            note(POSE, 'pose net, decoding and pooling', worst)
-            record, pose = extractor.record, about.extraction.get('pose', {})
-            about = replace(about, extraction=dict(
-                about.extraction, **dict(
-                    record, pose=dict(pose, **record['pose']))))
-        for path, model in _models(trained):
-            graph, worst = export_scores(model)
-            write_whole(osp.join(partial, path, MODEL), graph)
-            if path:
-                write_description(_portable(model.description),
-                                  osp.join(partial, path))
-            note(osp.join(path, MODEL), model.description.name, worst)
-        write_description(about, partial)
+        for part in _parts(trained, partial, extractor, detector):
+            parts.append(part)
+            done(part)
         if osp.isdir(folder):
             os.rmdir(folder)
         os.rename(partial, folder)
         os.mkdir(partial)  # what the context removes
     return parts
+
+
+def _parts(trained: Trained, folder: str, extractor: PooledExtractor | None,
+           detector: str | None) -> Iterator[Exported]:
+    """Write all files, the quick ones first, and the description last."""
+    about = _portable(trained.description)
+    if detector is not None:
+        record, part = _detector(detector, folder)
+        about = replace(about, extraction=dict(about.extraction,
+                                               detector=record))
+        if part is not None:
+            yield part
+    if extractor is not None:
+        from ..estimation.pose_graph import export_extractor
+        graph, worst = export_extractor(extractor)
+        write_whole(osp.join(folder, POSE), graph)
+        yield Exported(POSE, 'pose net, decoding and pooling', worst)
+        record, pose = extractor.record, about.extraction.get('pose', {})
+        about = replace(about, extraction=dict(
+            about.extraction, **dict(
+                record, pose=dict(pose, **record['pose']))))
+    for path, model in _models(trained):
+        graph, worst = export_scores(model)
+        write_whole(osp.join(folder, path, MODEL), graph)
+        if path:
+            write_description(_portable(model.description),
+                              osp.join(folder, path))
+        yield Exported(osp.join(path, MODEL), model.description.name, worst)
+    write_description(about, folder)
 
 
 def export_scores(trained: Trained) -> tuple[bytes, float]:
@@ -149,20 +148,19 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
     Raises:
         ExportError: If it cannot be exported, or differs by more than 1e-4.
     """
-    about = trained.description
-    if about.input is None:
+    about, spec = trained.description, trained.description.input
+    if spec is None:
         raise ExportError(
             f'{about.name}: its test pipeline is not one that can be made '
             'without mmaction; streams of graph networks (hp_*, pose_*, '
             'simcc_*, rgb_*) and HP-Net can be exported')
     with torch.inference_mode(False):
         model = trained.build()
-        graph = _Scores(model, about).eval()
-        frames = about.input['frames']
-        shapes = _shapes(model, about, CLIPS, frames)
-        data = _exported(graph, shapes, about)
-        worst = _compare(data, graph, model, about)
-    return with_metadata(data, dict(
+        graph = _Scores(model, spec, about.output).eval()
+        shapes = _shapes(model, spec, CLIPS, spec['frames'])
+        data = _exported(graph, shapes, about.name)
+        worst = _compare(data, graph, model, spec, about.name)
+    return onnx_export.with_metadata(data, dict(
         description_facts(_portable(about)), reads={
             name: 'float32 ' + str(tuple(
                 FREE[name].get(axis, size) for axis, size in
@@ -172,59 +170,61 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
 
 
 def _exported(graph: nn.Module, shapes: Mapping[str, tuple[int, ...]],
-              about: ModelDescription) -> bytes:
+              name: str) -> bytes:
     examples = _noise(shapes)
     try:
-        return to_onnx(graph, list(examples.values()),
-                       {name: FREE[name] for name in examples},
-                       {SCORES: FREE[SCORES]})
+        return onnx_export.to_onnx(
+            graph, list(examples.values()),
+            {key: FREE[key] for key in examples}, {SCORES: FREE[SCORES]})
     except ExportError as error:
-        raise ExportError(f'{about.name}: {error}') from None
+        raise ExportError(f'{name}: {error}') from None
 
 
 def _compare(data: bytes, graph: nn.Module, model: nn.Module,
-             about: ModelDescription) -> float:
-    session = open_session(data, f'{about.name}.onnx', threads=1)
-    frames, worst = about.input['frames'], 0.
+             spec: Mapping[str, Any], name: str) -> float:
+    """Largest difference of the ONNX graph's scores from the module's."""
+    session = open_session(data, f'{name}.onnx', threads=1)
+    frames, worst = spec['frames'], 0.
     for clips, length in ((1, frames), (3, frames + 5),
                           (2, max(frames // 2, 8) + 1)):
-        inputs = _noise(_shapes(model, about, clips, length))
+        inputs = _noise(_shapes(model, spec, clips, length))
         with torch.no_grad():
             expected = graph(*inputs.values()).numpy()
-        where = f'{about.name}: with {clips} clips of {length} frames'
+        where = f'{name}: with {clips} clips of {length} frames'
         try:
             found = session.run([SCORES], {
-                name: value.numpy() for name, value in inputs.items()})
+                key: value.numpy() for key, value in inputs.items()})
         except Exception as error:
             reason = str(error).strip().partition('\n')[0]
             raise ExportError(f'{where} the ONNX graph, which was exported '
                               f'with {CLIPS} of {frames}, fails: {reason}'
                               ) from None
-        off = difference(found, [expected], least=1.)
-        if not off <= TOLERANCE:
+        off = onnx_export.difference(
+            list(map(np.asarray, found)), [expected], least=1.)
+        if not off <= onnx_export.TOLERANCE:
             raise ExportError(
                 f'{where} the scores of the ONNX graph, which was exported '
                 f'with {CLIPS} of {frames}, differ from those of PyTorch by '
-                f'{off:.1e}; {TOLERANCE:.0e} is allowed')
+                f'{off:.1e}; {onnx_export.TOLERANCE:.0e} is allowed')
         worst = max(worst, off)
     return worst
 
 
-def _shapes(model: nn.Module, about: ModelDescription, clips: int, frames: int
+def _shapes(model: Any, spec: Mapping[str, Any], clips: int, frames: int
             ) -> dict[str, tuple[int, ...]]:
     """Shapes of the inputs, of the model and not of its description."""
-    spec = about.input
-    backbone = model.topology.models[0] if spec['kind'] == 'hpnet' else \
-        model.backbone
-    people, joints, channels = _input_shape(backbone, spec)
-    shapes = {FEATURES: (clips, people, frames, joints, channels)}
-    if spec['kind'] == 'hpnet':
-        shapes[IMAGES] = (clips, spec['crops'], 3, spec['side'],
-                          spec['side'])
+    whole = spec['kind'] == 'hpnet'
+    people, joints, channels = _input_shape(
+        model.topology.models[0] if whole else model.backbone, spec)
+    shapes: dict[str, tuple[int, ...]] = {
+        FEATURES: (clips, people, frames, joints, channels)}
+    if whole:
+        side = spec['side']
+        shapes[IMAGES] = (clips, spec['crops'], 3, side, side)
     return shapes
 
 
-def _input_shape(backbone: nn.Module, spec: Mapping[str, Any]
+def _input_shape(backbone: Any, spec: Mapping[str, Any]
                  ) -> tuple[int, int, int]:
     """People, joints and channels that a graph network reads."""
     if hasattr(backbone, 'input_shape'):
@@ -249,6 +249,7 @@ class _Text(nn.Module):
 
     def __init__(self, features: Tensor) -> None:
         super().__init__()
+        self.features: Tensor
         self.register_buffer('features', features)
 
     def forward(self) -> Tensor:
@@ -258,10 +259,12 @@ class _Text(nn.Module):
 class _Scores(nn.Module):
     """What ``mim test --dump`` holds, of the inputs of a model."""
 
-    def __init__(self, model: nn.Module, about: ModelDescription) -> None:
+    def __init__(self, model: Any, spec: Mapping[str, Any], output: str
+                 ) -> None:
         super().__init__()
-        self.model, self.output = model, about.output
-        if about.input['kind'] == 'hpnet':
+        self.model: Any = model
+        self.output = output
+        if spec['kind'] == 'hpnet':
             with torch.no_grad():
                 model.text = _Text(model.text().clone())
 
@@ -295,16 +298,16 @@ def _portable(about: ModelDescription) -> ModelDescription:
     return replace(about, facts=facts, config=config)
 
 
-def _detector(spec: str, folder: str, note: Callable[..., None]
-              ) -> Mapping[str, Any]:
-    """Record of a detector, whose ONNX file is copied."""
+def _detector(spec: str, folder: str
+              ) -> tuple[dict[str, Any], Exported | None]:
+    """Record of a detector, and its ONNX file, which is copied."""
     from ..estimation.detectors import build_detector
     from ..estimation.onnx_detector import OnnxDetector
     source = build_detector(spec)
     if not isinstance(source, OnnxDetector):
-        return dict(source.record)
+        return dict(source.record), None
     # its kind may be told by nothing but its name
     file = f'detector_{source.kind}.onnx'
     shutil.copyfile(source.path, osp.join(folder, file))
-    note(file, f'detector, a copy of {osp.basename(source.path)}')
-    return dict(source.record, file=file)
+    return dict(source.record, file=file), Exported(
+        file, f'detector, a copy of {osp.basename(source.path)}')

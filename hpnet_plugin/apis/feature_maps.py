@@ -91,7 +91,15 @@ def find_people(video: str, source: PersonSource, extractor: PooledExtractor,
 
 
 def middles(length: int, parts: int) -> list[int]:
-    """The middles of equal parts of so many frames, each frame once."""
+    """The middles of equal parts of so many frames, each frame once.
+
+    Args:
+        length: Of the range.
+        parts: How many there are.
+
+    Returns:
+        One number a part, ascending.
+    """
     return sorted({int((i + .5) * length / parts) for i in range(parts)})
 
 
@@ -136,8 +144,9 @@ def rgb_inputs(people: Sequence[Person], size: int = 224
     cutter, images, shares = CropCutter(size), [], []
     for person in people:
         box = np.asarray(person.box, np.float32)
+        height, width = person.image.shape[:2]
         windows = [cutter.windows([box[None]], np.array([[chosen]]),
-                                  person.image.shape[:2])[0]
+                                  (height, width))[0]
                    for chosen in (-1, 0)]  # nobody: the whole frame
         images.append([cutter.cut(person.image, window)
                        for window in windows])
@@ -148,13 +157,27 @@ def rgb_inputs(people: Sequence[Person], size: int = 224
 
 
 def usual_feature(extractor: PooledExtractor) -> str:
-    """The feature that is pooled: of three maps the middle one, H2."""
+    """The feature that is pooled: of three maps the middle one, H2.
+
+    Args:
+        extractor: Pose net, taps and pooling.
+
+    Returns:
+        Its name.
+    """
     taps = list(extractor.taps)
     return taps[len(taps) // 2]
 
 
 def titles(people: Sequence[Person]) -> list[str]:
-    """Source, time and number of people, without what all share."""
+    """Source, time and number of people, without what all share.
+
+    Args:
+        people: Some people.
+
+    Returns:
+        A title each.
+    """
     sources = {person.source for person in people}
     several = any(person.number for person in people)
     return ['\n'.join(filter(None, (

@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Literal, overload
 
 from ..estimation.assembly import NoPersonError, NotFiniteError
@@ -282,7 +282,7 @@ class HPNetInferencer:
                     media: Media,
                     on_frame: OnFrame | None = None,
                     progress: Progress | None = None
-                    ) -> Iterator[Prediction]:
+                    ) -> Generator[Prediction]:
         """Predictions of one video as they are known.
 
         Args:

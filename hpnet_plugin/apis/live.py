@@ -60,9 +60,22 @@ class LiveMedia(Media):
 
     @property
     def info(self) -> MediaInfo:
+        """What is known by now: the size once a frame has come."""
         return self._info
 
     def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
+        """The newest frame each time; see :meth:`Media.chunks`.
+
+        Args:
+            fps: Frames a second at most; None: all.
+
+        Yields:
+            One frame each.
+
+        Raises:
+            VideoError: If the source gives no frame.
+            ValueError: If ``fps`` is not above 0.
+        """
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
         self.close()
@@ -84,6 +97,7 @@ class LiveMedia(Media):
             self.damage = reception.lost
 
     def close(self) -> None:
+        """Stop receiving; an iteration under way ends."""
         if self._reception is not None:
             self._reception.close()
 
@@ -99,7 +113,7 @@ def open_stream(address: str) -> LiveMedia:
             ``https://``; it may hold a user and a password.
 
     Returns:
-        LiveMedia: Nothing is opened yet.
+        Nothing is opened yet.
     """
     scheme = address.partition('://')[0].lower()
     kind = scheme.removesuffix('s')
@@ -124,7 +138,7 @@ def open_camera(which: int | str) -> LiveMedia:
         which: Its number, from 0, or its path.
 
     Returns:
-        LiveMedia: Nothing is opened yet.
+        Nothing is opened yet.
 
     Raises:
         SourceError: If there is no such camera.

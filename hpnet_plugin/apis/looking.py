@@ -6,12 +6,14 @@ import os.path as osp
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from ..datasets.crops import Crops
 from ..estimation.assembly import AssembledClip
 from ..estimation.following import Follower, SeenFrame
+from ..estimation.video import VideoReader
 from ..extraction.clips import ClipExtraction, SeenClip
 from ..extraction.crop_cutting import CropCutter
 from .estimators import Estimators
@@ -32,6 +34,7 @@ from .windows import KeptFrame, Window, Windows
 
 # People whose last prediction is kept, and s after which it is not
 REMEMBERED, FORGOTTEN = 64, 60.
+NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 OnFrame = Callable[[FrameView], None]
 Progress = Callable[[float, float], None]
@@ -87,7 +90,8 @@ class Looker:
                                   duration)
 
             name = _clip_name(media)
-            clip = extraction.see(name, reader, report,
+            # any medium reads as a file does
+            clip = extraction.see(name, cast(VideoReader, reader), report,
                                   recorder.add if recorder else None)
             found, crops = clip.found, None
             if recorder:
@@ -159,8 +163,9 @@ class Looker:
             for seen in follower.follow(_clip_name(media), chunks):
                 part = rules.cutter.part(seen.image, seen.boxes) \
                     if rules.cutter else None
-                kept = KeptFrame(seen._replace(image=None),
-                                 seen.image.shape[:2], part)
+                kept = KeptFrame(seen._replace(image=NO_PIXELS),
+                                 (seen.image.shape[0], seen.image.shape[1]),
+                                 part)
                 yield from self._predict(media.name, list(cut.add(kept)),
                                          rules, known)
                 if self.on_frame:

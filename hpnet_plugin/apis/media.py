@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -25,17 +25,55 @@ class MediaInfo(NamedTuple):
     """What is known of a medium; a number that is not known is 0.
 
     Attributes:
-        fps (float): Frames a second.
-        duration (float): In s; the last frame's own duration is included.
-        frames (int): Number of frames.
-        height (int): In pixels, upright.
-        width (int): In pixels, upright.
+        fps: Frames a second.
+        duration: In s; the last frame's own duration is included.
+        frames: Number of frames.
+        height: In pixels, upright.
+        width: In pixels, upright.
     """
     fps: float = 0.
     duration: float = 0.
     frames: int = 0
     height: int = 0
     width: int = 0
+
+
+class MediaReader(Protocol):
+    """Chosen frames of a medium that has an end.
+
+    Attributes:
+        count: Frames of the video.
+        damage: What is wrong with it, right at the end of :meth:`chunks`.
+    """
+    count: int
+    damage: str | None
+
+    @property
+    def numbers(self) -> Sequence[int] | np.ndarray:
+        """Numbers of the chosen frames."""
+        ...
+
+    @property
+    def times(self) -> Sequence[float] | np.ndarray:
+        """When they are shown, in s."""
+        ...
+
+    def __enter__(self) -> Self:
+        ...
+
+    def __exit__(self, *error: Any) -> None:
+        ...
+
+    def chunks(self, chunk: int = ...) -> Iterator[FrameChunk]:
+        """The frames, some at a time.
+
+        Args:
+            chunk: How many at most.
+
+        Yields:
+            Numbers, times and images.
+        """
+        ...
 
 
 class Media(ABC):
@@ -45,14 +83,17 @@ class Media(ABC):
     raises its error from ``info`` or :meth:`chunks`, and does not keep the
     other files of a folder from being read.
 
-    Attributes:
-        name (str): The source as the user named it; an address without the
+    Args:
+        name: The source as the user named it; an address without the
             password.
-        live (bool): Whether frames come at their own pace and without an
+
+    Attributes:
+        name: Likewise.
+        live: Whether frames come at their own pace and without an
             end.
-        dropped (int): Frames of a live source that came while the caller
+        dropped: Frames of a live source that came while the caller
             was busy with others, and are lost; 0 of files and arrays.
-        damage (str | None): What is wrong with the source, as far as it was
+        damage: What is wrong with the source, as far as it was
             read; right when :meth:`chunks` has ended.
     """
     live = False
@@ -90,7 +131,7 @@ class Media(ABC):
                 times. Defaults to None: all.
 
         Yields:
-            FrameChunk: Numbers in the source, times in s from its first
+            Numbers in the source, times in s from its first
             frame, and upright RGB images (H, W, 3) uint8.
 
         Raises:
@@ -99,7 +140,7 @@ class Media(ABC):
         """
 
     def reader(self, max_frames: int | None = None,
-               length: int | None = None) -> VideoReader:
+               length: int | None = None) -> MediaReader:
         """What reads it as the extraction reads a clip.
 
         Args:
@@ -108,7 +149,7 @@ class Media(ABC):
             length: Likewise.
 
         Returns:
-            VideoReader: Or what has its ``chunks()``, ``numbers``, ``times``,
+            Or what has its ``chunks()``, ``numbers``, ``times``,
             ``count``, ``info`` and ``damage``.
 
         Raises:
@@ -141,10 +182,19 @@ class VideoMedia(Media):
 
     @property
     def info(self) -> MediaInfo:
+        """What is known of the file, which is opened."""
         self._opened()
         return self._info
 
     def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
+        """The frames of the file; see :meth:`Media.chunks`.
+
+        Args:
+            fps: Frames a second that are wanted; None: all.
+
+        Yields:
+            Some frames each.
+        """
         reader = self._opened()
         reader.choose(fps=fps)
         try:
@@ -154,11 +204,21 @@ class VideoMedia(Media):
 
     def reader(self, max_frames: int | None = None,
                length: int | None = None) -> VideoReader:
+        """What reads the file as the extraction reads a clip.
+
+        Args:
+            max_frames: See :meth:`Media.reader`.
+            length: Likewise.
+
+        Returns:
+            The reader of the extraction itself.
+        """
         reader = self._opened()
         reader.choose(max_frames, length)
         return reader
 
     def close(self) -> None:
+        """Close the file."""
         if self._reader is not None:
             self._reader.close()
 
@@ -215,15 +275,33 @@ class ArrayMedia(Media):
 
     @property
     def info(self) -> MediaInfo:
+        """What is known of the array."""
         count, height, width = self.frames.shape[:3]
         return MediaInfo(float(self.rate), count / self.rate, count, height,
                          width)
 
     def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
+        """The frames of the array; see :meth:`Media.chunks`.
+
+        Args:
+            fps: Frames a second that are wanted; None: all.
+
+        Yields:
+            Some frames each.
+        """
         yield from _ArrayReader(self, fps=fps).chunks()
 
     def reader(self, max_frames: int | None = None,
                length: int | None = None) -> _ArrayReader:
+        """What chooses frames as the extraction does.
+
+        Args:
+            max_frames: See :meth:`Media.reader`.
+            length: Likewise.
+
+        Returns:
+            The reader.
+        """
         return _ArrayReader(self, max_frames=max_frames, length=length)
 
 
@@ -231,16 +309,17 @@ class _ArrayReader:
     """Frames in memory, chosen as ``VideoReader`` chooses those of a file."""
 
     def __init__(self, media: ArrayMedia, **choice: Any) -> None:
-        self.info, self.damage = media.info, None
+        self.info = media.info
+        self.damage: str | None = None
         self.count, self._frames = media.info.frames, media.frames
         times = np.arange(self.count) / media.rate
         self.numbers = choose_frames(times, **choice)
         self.times = times[self.numbers]
 
-    def __enter__(self) -> _ArrayReader:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         pass
 
     def chunks(self, chunk: int = CHUNK) -> Iterator[FrameChunk]:

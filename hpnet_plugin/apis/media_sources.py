@@ -46,7 +46,7 @@ def open_media(source: Any, rate: float = 30.) -> list[Media]:
         rate: Frames a second of arrays. Defaults to 30.
 
     Returns:
-        list[Media]: At least one; nothing is opened.
+        At least one; nothing is opened.
 
     Raises:
         SourceError: If there is no such source, or no video in it.
@@ -58,7 +58,7 @@ def open_media(source: Any, rate: float = 30.) -> list[Media]:
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         return [_camera(int(source))]
     if isinstance(source, (str, bytes, os.PathLike)):
-        return _named(os.fsdecode(source))
+        return list(_named(os.fsdecode(source)))
     if not isinstance(source, Sequence):
         raise SourceError(
             f'a source of type {type(source).__name__} is not known: give a '
@@ -70,7 +70,7 @@ def open_media(source: Any, rate: float = 30.) -> list[Media]:
     return [media for one in source for media in open_media(one, rate)]
 
 
-def _named(text: str) -> list[Media]:
+def _named(text: str) -> Sequence[Media]:
     """Media of a text: what is there counts before what it looks like."""
     if re.fullmatch('[0-9]+', text):
         return [_camera(int(text))]

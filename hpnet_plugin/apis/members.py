@@ -44,9 +44,10 @@ def default_members(models: Sequence[Trained],
     kinds = ['probability' if stream == 'hpnet' else one.output
              for one, stream in zip(about, streams)]
     if weights is None:
-        weights = [{**FUSION, **one.facts.get('fusion', {})}.get(stream)
-                   for one, stream in zip(about, streams)]
-        if None in weights:
+        usual = [{**FUSION, **one.facts.get('fusion', {})}.get(stream)
+                 for one, stream in zip(about, streams)]
+        weights = [weight for weight in usual if weight is not None]
+        if len(weights) < len(usual):
             weights = [1.] * len(models)
             kinds = ['logit' if all(one.output == 'logit' for one in about)
                      else 'probability'] * len(models)

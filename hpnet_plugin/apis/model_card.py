@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import os.path as osp
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..evaluation.calibration import summary
@@ -40,7 +40,15 @@ def write_card(folder: str | os.PathLike[str], description: ModelDescription,
 
 def model_card(description: ModelDescription,
                members: Sequence[ModelDescription] = ()) -> str:
-    """A model card in Markdown; see :func:`write_card`."""
+    """A model card in Markdown.
+
+    Args:
+        description: Of the model, or of the fusion.
+        members: Of a fusion: the descriptions of its members.
+
+    Returns:
+        The text.
+    """
     about = description
     parts = [_HEAD, f'# {about.name}\n', _what(about, members),
              '## Training data\n', _data(about), _classes(about),
@@ -146,7 +154,7 @@ def _percent(value: object) -> object:
     return f'{100 * value:.2f}' if isinstance(value, float) else value
 
 
-def _calibration(found: Mapping[str, Any]) -> str:
+def _calibration(found: dict[str, Any]) -> str:
     where = ' '.join(filter(None, (found.get('data'), found.get('split'))))
     words = (f'Fitted to {where}'
              + (', the TEST clips' if found.get('on') == 'test' else '')

@@ -27,7 +27,14 @@ LEFT_OUT = ('config', 'training', 'members')
 
 
 def is_exported(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder is one that ``hpnet export`` wrote."""
+    """Whether a folder is one that ``hpnet export`` wrote.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        True if it holds a description and all graphs.
+    """
     folder = os.fspath(folder)
     if not osp.isfile(osp.join(folder, FILE)):
         return False
@@ -40,7 +47,14 @@ def is_exported(folder: str | os.PathLike[str]) -> bool:
 
 
 def description_facts(about: ModelDescription) -> dict[str, Any]:
-    """A description as the metadata of a graph, a key a part."""
+    """A description as the metadata of a graph, a key a part.
+
+    Args:
+        about: The description.
+
+    Returns:
+        JSON data by key.
+    """
     return {key: value for key, value in about.to_json().items()
             if key not in LEFT_OUT}
 
@@ -92,11 +106,11 @@ class OnnxScorer:
             self._models = [(model, 1., model.description.output)]
         self.taps = tuple(dict.fromkeys(
             tap for model, _, _ in self._models
-            for tap in model.description.input['taps']))
+            for tap in model.reads['taps']))
         pose = osp.join(path, POSE)
         self.pose = pose if osp.isfile(pose) else None
         self.needs = frozenset().union(*(
-            input_needs(model.description.input)
+            input_needs(model.reads)
             for model, _, _ in self._models))
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
@@ -128,7 +142,7 @@ class _Model:
     """One graph."""
 
     def __init__(self,
-                 file: str | os.PathLike[str],
+                 file: str,
                  device: str,
                  threads: int | None) -> None:
         self._session, facts = open_exported(file, device, threads)
@@ -140,7 +154,8 @@ class _Model:
                 f'{FORMAT!r}: {error}') from None
         if self.description.input is None:
             raise DescriptionError(f'{file}: it does not say what it reads')
+        self.reads: dict[str, Any] = self.description.input
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
-        inputs = model_inputs(clips, self.description.input)
-        return self._session.run([SCORES], inputs)[0]
+        inputs = model_inputs(clips, self.reads)
+        return np.asarray(self._session.run([SCORES], inputs)[0])

@@ -50,8 +50,11 @@ class Path(NamedTuple):
         which the person was missed. The last place before a longer gap, or
         before the end, holds for one step.
 
+        Args:
+            time: In s from the first frame.
+
         Returns:
-            Place | None: None where the person is not seen.
+            None where the person is not seen.
         """
         i = bisect_right(self.times, time) - 1
         if i < 0:
@@ -79,6 +82,12 @@ def paths(result: VideoResult) -> list[Path]:
 
     Windows overlap: a frame counts once, as the last window that holds it
     has it.
+
+    Args:
+        result: Of a video.
+
+    Returns:
+        One a person, in order of the track.
     """
     tracks = {}
     for prediction in result.predictions:
@@ -129,6 +138,12 @@ class People:
 
         The label is that of the timeline. The other classes are those of the
         window whose middle is nearest, among those of the same label.
+
+        Args:
+            time: In s from the first frame.
+
+        Returns:
+            Those who are seen then.
         """
         found = []
         for path in self.paths:
@@ -138,7 +153,8 @@ class People:
                                         *self._action(path.track, time)))
         return found
 
-    def _action(self, track: int, time: float):
+    def _action(self, track: int, time: float
+                ) -> tuple[str | None, float, list[tuple[str, float]]]:
         """Label, its probability and the best classes."""
         timeline = self._timelines.get(track)
         segment = timeline.at(time) if timeline else None

@@ -37,6 +37,10 @@ class Received(NamedTuple):
 class Reception:
     """One run of a thread that receives frames.
 
+    Args:
+        media: The source.
+        fps: Frames a second at most; None: all.
+
     Attributes:
         dropped: Frames that nobody took.
         lost: Why it ended, if the source was lost.
@@ -132,7 +136,7 @@ class Reception:
         """Container and stream, for as long as they are there."""
         import av
         media = self.media
-        container = av.open(
+        container: InputContainer = av.open(  # pyrefly: ignore
             media.file, format=media.format, container_options=media.options,
             timeout=(OPENING, SILENCE), **any_metadata())
         with container:

@@ -77,6 +77,9 @@ class Prediction:
 
         Args:
             poses: Also boxes, joints and energies of each frame.
+
+        Returns:
+            By ``prediction.schema.json``.
         """
         data = dict(
             track=self.track, start=_rounded(self.start, 4),
@@ -108,6 +111,13 @@ class Prediction:
         """What :meth:`to_dict` was made of, to the digits that it keeps.
 
         Without poses it has no frames: T = 0.
+
+        Args:
+            data: Of :meth:`to_dict`.
+            source: The video, as it was named.
+
+        Returns:
+            The prediction.
         """
         boxes = [[np.nan] * 4 if box is None else box
                  for box in data.get('boxes', [])]
@@ -154,13 +164,24 @@ class Timeline:
     segments: list[Segment]
 
     def at(self, time: float) -> Segment | None:
-        """The segment at a time in s, None in a gap."""
+        """The segment at a time.
+
+        Args:
+            time: In s.
+
+        Returns:
+            None in a gap.
+        """
         i = bisect_right(self.segments, time, key=lambda s: s.start) - 1
         found = i >= 0 and time < self.segments[i].end
         return self.segments[i] if found else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """As JSON data.
+
+        Returns:
+            By ``prediction.schema.json``.
+        """
         return dict(track=self.track, segments=[
             dict(start=_rounded(s.start, 4), end=_rounded(s.end, 4),
                  label=s.label, label_id=s.label_id,
@@ -168,7 +189,14 @@ class Timeline:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Timeline:
-        """What :meth:`to_dict` was made of, to the digits that it keeps."""
+        """What :meth:`to_dict` was made of, to the digits that it keeps.
+
+        Args:
+            data: Of :meth:`to_dict`.
+
+        Returns:
+            The timeline.
+        """
         return cls(data['track'], [
             Segment(s['start'], s['end'], s['label'], s['label_id'],
                     _number(s['score'])) for s in data['segments']])
@@ -217,6 +245,9 @@ class VideoResult:
             poses: Also boxes, joints and energies of each frame that was
                 looked at: what it takes to draw the result later, and most
                 of the bytes.
+
+        Returns:
+            Dicts, lists, texts and numbers.
         """
         height, width = self.shape
         return dict(
@@ -238,6 +269,9 @@ class VideoResult:
             path: A file to write it to, too; it appears whole.
             poses: See :meth:`to_dict`.
 
+        Returns:
+            The text.
+
         Raises:
             OSError: If the file cannot be written.
         """
@@ -256,6 +290,12 @@ class VideoResult:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> VideoResult:
         """What :meth:`to_dict` was made of, to the digits that it keeps.
+
+        Args:
+            data: Of :meth:`to_dict`.
+
+        Returns:
+            The result.
 
         Raises:
             ValueError: If it is something else, or of a later version.
@@ -283,6 +323,12 @@ class VideoResult:
     def from_json(cls, path: str | os.PathLike[str]) -> VideoResult:
         """Read a file of :meth:`to_json`.
 
+        Args:
+            path: The file.
+
+        Returns:
+            The result.
+
         Raises:
             FileNotFoundError: If it is not there.
             ValueError: If it is something else; names the file.
@@ -296,7 +342,11 @@ class VideoResult:
                              f'{error} is missing') from None
 
     def window_rows(self) -> list[dict[str, Any]]:
-        """Rows of a table, one a prediction."""
+        """Rows of a table, one a prediction.
+
+        Returns:
+            Column to value, of each prediction.
+        """
         return [dict(source=self.source, track=p.track,
                      start=_rounded(p.start, 4), end=_rounded(p.end, 4),
                      label=p.label, score=_rounded(p.score, 6),
@@ -304,7 +354,11 @@ class VideoResult:
                 for p in self.predictions]
 
     def segment_rows(self) -> list[dict[str, Any]]:
-        """Rows of a table, one a segment of a timeline."""
+        """Rows of a table, one a segment of a timeline.
+
+        Returns:
+            Column to value, of each segment.
+        """
         return [dict(source=self.source, track=timeline.track,
                      start=_rounded(s.start, 4), end=_rounded(s.end, 4),
                      label=s.label, score=_rounded(s.score, 6))

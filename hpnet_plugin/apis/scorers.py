@@ -66,8 +66,9 @@ class TorchScorer:
         init_default_scope('mmaction')
         self._model = trained.build(self.device)
         with building(f'the test pipeline of {self.description.name}'):
-            loader = self._model.cfg.test_dataloader
-            self._pipeline = Compose(innermost(loader.dataset).pipeline)
+            loader = trained.description.config['test_dataloader']
+            self._pipeline = Compose(
+                innermost(loader['dataset'])['pipeline'])
         steps = list(_steps(self._pipeline.transforms))
         foreign = [type(step).__name__ for step in steps
                    if type(step).__name__ in _FROM_FILES]
@@ -176,6 +177,9 @@ def build_scorer(model: str | Sequence[str],
             :func:`hpnet_plugin.apis.members.default_members`.
         device: Where torch runs it.
         backend: ``'torch'`` or ``'onnx'``; by default what the folder has.
+
+    Returns:
+        The function of clips.
 
     Raises:
         FileNotFoundError: If it is not there.

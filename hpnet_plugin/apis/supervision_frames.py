@@ -15,8 +15,8 @@ class SupervisionFrame(NamedTuple):
     Attributes:
         number: Of the frame.
         time: In s from the first frame.
-        detections (supervision.Detections): Its people.
-        key_points (supervision.KeyPoints): Their joints, in the same order.
+        detections: Its people.
+        key_points: Their joints, in the same order.
     """
     number: int
     time: float
@@ -25,9 +25,19 @@ class SupervisionFrame(NamedTuple):
 
 
 def supervision_frames(result: VideoResult) -> list[SupervisionFrame]:
-    """See :meth:`hpnet_plugin.apis.results.VideoResult.to_supervision`."""
+    """A result for the annotators and trackers of the package supervision.
+
+    Args:
+        result: Of a video.
+
+    Returns:
+        A frame each that was looked at, in order.
+
+    Raises:
+        ImportError: If supervision is not installed.
+    """
     try:
-        import supervision
+        import supervision  # pyrefly: ignore[missing-import]  # optional
     except ImportError as error:
         raise ImportError('to_supervision() needs the package supervision: '
                           'pip install supervision') from error
@@ -38,7 +48,7 @@ def supervision_frames(result: VideoResult) -> list[SupervisionFrame]:
     frames = []
     for number, time in sorted(times.items()):
         shown = people.at(time)
-        numbers = np.array([ids.get(p.label, -1) for p in shown])
+        numbers = np.array([ids.get(p.label or '', -1) for p in shown])
         names = dict(class_name=np.array([p.label or '' for p in shown]))
         frames.append(SupervisionFrame(
             number, time,

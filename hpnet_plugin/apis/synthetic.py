@@ -26,15 +26,15 @@ from ..recipes.reading import (
 from ..store import FeatureStore, StoreWriter
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
+    pass
 
 SIZE = 120, 160  # of the frames that never were
 CROP_SIZE = 64
 JOINTS = 17
 
 
-def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
-                    ) -> Config:
+def write_synthetic(cfg: Any, root: str, clips: int = 4, frames: int = 20
+                    ) -> Any:
     """Write a dataset folder for a config, and point the config to it.
 
     Args:
@@ -45,9 +45,9 @@ def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
         frames: Frames a clip. Defaults to 20.
 
     Returns:
-        Config: The same.
+        The same.
     """
-    datasets = [innermost(cfg[f'{phase}_dataloader'].dataset)
+    datasets: list[Any] = [innermost(cfg[f'{phase}_dataloader'].dataset)
                 for phase in ('train', 'val', 'test')]
     steps = [step for dataset in datasets
              for step in walk(dataset['pipeline'])]
@@ -61,7 +61,8 @@ def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
     shape = (people, frames, JOINTS)
     with StoreWriter(osp.join(root, 'features'), dict(taps=taps)) as store:
         for name in every:
-            arrays = {tap: rng.rand(*shape, channels).astype(np.float16)
+            arrays: dict[str, np.ndarray] = {
+                tap: rng.rand(*shape, channels).astype(np.float16)
                       for tap, channels in taps.items()}
             arrays['keypoint'] = rng.uniform(
                 20, 100, (*shape, 2)).astype(np.float32)
@@ -70,7 +71,7 @@ def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
                       dict(img_shape=list(SIZE), num_frames=frames))
     if {'LoadPersonCrops', 'MMDecodeCrops'} & {s['type'] for s in steps}:
         _write_crops(root, every, frames, rng)
-    classes = num_classes(cfg)
+    classes = num_classes(cfg) or 1
     labels = {name: i % classes for i, name in enumerate(every)}
     store = FeatureStore(osp.join(root, 'features'))
     spatial = any(step['type'] == 'PreNormalize3D' for step in steps)
@@ -91,7 +92,7 @@ def write_synthetic(cfg: Config, root: str, clips: int = 4, frames: int = 20
     return cfg
 
 
-def _taps(cfg: Config, steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _taps(cfg: Any, steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Tap to channels, so that together they fill the graph network."""
     named = [step.get('tap') for step in steps
              if step['type'] == 'LoadPooledFeature']
@@ -101,23 +102,23 @@ def _taps(cfg: Config, steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     named = [named] if isinstance(named, str) else list(named)
     if 'heatmap' in named:
         return dict(heatmap=HEATMAP_PATCH**2, heatmap_scale=1)
-    share, rest = divmod(pooled_channels(cfg, steps), len(named))
+    share, rest = divmod(pooled_channels(cfg, steps) or 1, len(named))
     return {tap: share + (rest if i == 0 else 0)
             for i, tap in enumerate(named)}
 
 
 def _write_spatial(path: str, labels: Mapping[str, int],
-                   splits: Mapping[str, Sequence[str]],
+                   splits: dict[str, list[str]],
                    steps: Sequence[Mapping[str, Any]], shape: tuple[int, int],
                    rng: np.random.RandomState) -> None:
     """Joints in metres, of the layout that bones are made of."""
     layout = next(step['pairs'] for step in steps
                   if step['type'] == 'GenPooledStream')
-    shape = (*shape, len(bone_pairs(layout)), 3)
+    whole = (*shape, len(bone_pairs(layout)), 3)
     annotations = {
         name: dict(
             frame_dir=name, total_frames=shape[1], label=label,
-            keypoint=rng.uniform(-1, 1, shape).astype(np.float32))
+            keypoint=rng.uniform(-1, 1, whole).astype(np.float32))
         for name, label in labels.items()}
     write_poses(Poses(annotations, splits), path)
 

@@ -37,7 +37,9 @@ from .description import (
 from .registered import refuse_unregistered
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
+    from mmaction.models import BaseRecognizer
+    from torch import Tensor
 
 WEIGHTS = 'model.safetensors'
 CALIBRATION = 'calibration.json'
@@ -71,7 +73,7 @@ class Trained:
         return [(from_pretrained(osp.join(self.folder, member['path'])),
                  member['weight']) for member in self.description.members]
 
-    def build(self, device: str = 'cpu') -> nn.Module:
+    def build(self, device: str | torch.device = 'cpu') -> BaseRecognizer:
         """The recogniser of mmaction2 with its weights, in eval mode.
 
         Its ``cfg`` is the config, as mmaction2's own tools expect it.

@@ -178,7 +178,8 @@ def _shown(window: Window, chosen: np.ndarray, arrays: dict[str, np.ndarray],
     chosen = chosen[:, first:last + 1]
     crops, cutter = None, rules.cutter
     if cutter:
-        crops = CutCrops(cutter, [frame.part for frame in frames],
+        crops = CutCrops(cutter, [frame.part for frame in frames
+                                  if frame.part is not None],
                          cutter.windows(boxes, chosen, frames[0].shape))
     clip = ClipInput({key: value[:, first:last + 1]
                       for key, value in arrays.items()},

@@ -19,7 +19,7 @@ class KeptFrame(NamedTuple):
     """A frame without its pixels.
 
     Attributes:
-        seen: The frame; its image is None.
+        seen: The frame; its image is empty.
         shape: Height and width of the image.
         part: What crops of its people are cut from; None where no model
             asks for them.

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import select
@@ -9,7 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,13 @@ class DecodingLimits(NamedTuple):
     """What decoding a visitor's video may take.
 
     Attributes:
-        seconds (float): Of the video; later frames are left out.
-        pixels (int): Of a frame. Defaults to those of 4K (4096 x 2304).
-        frames (int): Of the whole file. Defaults to an hour at 60 a second.
-        memory (int): Address space of the child in bytes. Defaults to 2 GiB;
+        seconds: Of the video; later frames are left out.
+        pixels: Of a frame. Defaults to those of 4K (4096 x 2304).
+        frames: Of the whole file. Defaults to an hour at 60 a second.
+        memory: Address space of the child in bytes. Defaults to 2 GiB;
             Python, NumPy and FFmpeg take a quarter of it.
-        processor (int): Processor time of the child in s. Defaults to 300.
-        wait (float): How long the child may take for the next frames, in s.
+        processor: Processor time of the child in s. Defaults to 300.
+        wait: How long the child may take for the next frames, in s.
             Defaults to 60: the packets of the whole file are read first.
     """
     seconds: float = 60.
@@ -57,7 +58,7 @@ class LimitedVideo(Media):
         limits: See there.
 
     Attributes:
-        whole (float): Seconds of the whole video, those that are left out
+        whole: Seconds of the whole video, those that are left out
             included; known with ``info``.
     """
 
@@ -76,15 +77,13 @@ class LimitedVideo(Media):
                 head = self.begin(images=False)
             finally:
                 self.close()
-            info = MediaInfo(*map(float, head['info']))
-            self.whole = info.duration
-            cut = min(1, self.limits.seconds / max(info.duration, 1e-9))
-            self._info = info._replace(
-                duration=info.duration * cut, frames=round(info.frames * cut),
-                height=int(info.height), width=int(info.width))
+            fps, self.whole, frames, height, width = map(float, head['info'])
+            cut = min(1, self.limits.seconds / max(self.whole, 1e-9))
+            self._info = MediaInfo(fps, self.whole * cut, round(frames * cut),
+                                   int(height), int(width))
         return self._info
 
-    def chunks(self, fps: float | None = None) -> Iterator[FrameChunk]:
+    def chunks(self, fps: float | None = None) -> Generator[FrameChunk]:
         if fps is not None and not 0 < fps < float('inf'):
             raise ValueError(f'fps must be above 0, got {fps}')
         with LimitedReader(self, fps=fps) as reader:
@@ -147,15 +146,16 @@ class LimitedReader:
             :meth:`hpnet_plugin.estimation.video.VideoReader.choose`.
 
     Attributes:
-        info (MediaInfo): What is known of the video.
-        numbers (list[int]): The wanted frames.
-        times (list[float]): When they are shown, in s.
-        count (int): Frames of the video; right at the end of :meth:`chunks`.
-        damage (str | None): What is wrong with it, likewise.
+        info: What is known of the video.
+        numbers: The wanted frames.
+        times: When they are shown, in s.
+        count: Frames of the video; right at the end of :meth:`chunks`.
+        damage: What is wrong with it, likewise.
     """
 
     def __init__(self, video: LimitedVideo, **choice: Any) -> None:
-        self.video, self.info, self.damage = video, video.info, None
+        self.video, self.info = video, video.info
+        self.damage: str | None = None
         head = video.begin(images=True, choice=choice)
         self.numbers: list[int] = head['numbers']
         self.times: list[float] = head['times']
@@ -199,6 +199,8 @@ class _Child:
             stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
             env={**{key: os.environ[key] for key in ENVIRONMENT
                     if key in os.environ}, **ONE_THREAD})
+        assert isinstance(self.process.stdout, io.FileIO)
+        self.pipe = self.process.stdout
 
     def read(self) -> tuple[dict[str, Any], bytearray]:
         """The next message, and its pixels.
@@ -218,8 +220,8 @@ class _Child:
             raise VideoError(f'{self.path}: its decoder gave {size} bytes')
         return message, self._bytes(size)
 
-    def _bytes(self, count: int) -> str:
-        pipe, data, done = self.process.stdout, bytearray(count), 0
+    def _bytes(self, count: int) -> bytearray:
+        pipe, data, done = self.pipe, bytearray(count), 0
         view = memoryview(data)
         while done < count:
             if not select.select([pipe], [], [], self.wait)[0]:
@@ -238,10 +240,10 @@ class _Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.process.stdout.close()
+        self.pipe.close()
 
 
-def _chunk(message: Mapping[str, Any], pixels: np.ndarray) -> FrameChunk:
+def _chunk(message: Mapping[str, Any], pixels: bytearray) -> FrameChunk:
     """The frames of a message."""
     height, width = message['shape']
     images = np.frombuffer(pixels, np.uint8).reshape(

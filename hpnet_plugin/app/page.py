@@ -14,10 +14,11 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..apis.results import VideoResult
@@ -66,7 +67,7 @@ class Page:
         max_seconds: Of a video that are looked at. Default: 60.
 
     Attributes:
-        blocks (gr.Blocks): The page.
+        blocks: The page.
     """
 
     def __init__(self, inferencer: Any, visits: Visits, max_mb: float = 100.,
@@ -96,7 +97,7 @@ class Page:
         Raises:
             OSError: If the port is taken.
         """
-        files = resources.files(__package__)
+        files = resources.files('hpnet_plugin.app')
         script = (files / 'page.js').read_text(encoding='utf-8')
         self.blocks.queue(max_size=WAITING)
         _, local, public = self.blocks.launch(
@@ -113,7 +114,7 @@ class Page:
         """End it."""
         self.blocks.close(verbose=False)
 
-    def _build(self) -> Any:
+    def _build(self) -> gr.Blocks:
         name = getattr(self.inferencer, 'name', '') or 'HP-Net'
         classes = len(self.inferencer.classes)
         with gr.Blocks(title=f'hpnet: {name}',
@@ -151,7 +152,7 @@ class Page:
                         download = gr.DownloadButton(
                             'Download as JSON', elem_id='hp-json')
             shown = [results, status, overlay, details, download]
-            private = dict(api_visibility='private')
+            private: dict[str, Any] = dict(api_visibility='private')
             for listen, take, source in (
                     (upload.upload, self.take, upload),
                     (upload.stop_recording, self.take, upload),
@@ -194,7 +195,7 @@ class Page:
         Yields:
             list: What the page shows: how far it is, and then the result.
         """
-        visit = self.visits.of(request.session_hash)
+        visit = self.visits.of(request.session_hash or '')
         if visit is None:
             yield gr.skip()
             return
@@ -289,7 +290,7 @@ class Page:
 
     def leave(self, request: gr.Request) -> None:
         """Remove what is stored of a visitor."""
-        self.visits.leave(request.session_hash)
+        self.visits.leave(request.session_hash or '')
 
 
 class _Work:
@@ -299,7 +300,7 @@ class _Work:
         function: Gets what it can say with, and gives the result.
 
     Attributes:
-        said (tuple[str, float]): What it said last.
+        said: What it said last.
         result: What it gave.
     """
 
@@ -355,7 +356,7 @@ def draw_examples(folder: str) -> list[str]:
     return paths
 
 
-def _refuse_addresses(upload: Any) -> Any:
+def _refuse_addresses(upload: gr.Video) -> None:
     """Let Gradio fetch nothing from the addresses that visitors name.
 
     It would before any limit is looked at. A subclass would be the plain way,
@@ -363,7 +364,7 @@ def _refuse_addresses(upload: Any) -> Any:
     """
     into_cache = upload.async_move_resource_to_block_cache
 
-    async def local_only(path):
+    async def local_only(path: str | Path | None) -> str | None:
         if path is not None and '://' in str(path):
             raise gr.Error('Only files are taken, no addresses.')
         return await into_cache(path)
@@ -371,17 +372,17 @@ def _refuse_addresses(upload: Any) -> Any:
     upload.async_move_resource_to_block_cache = local_only
 
 
-async def _nobody(request, error):
+async def _nobody(request: Request, error: Exception) -> Response:
     """The answer to an upload that broke off, which is no trouble of ours."""
     return Response(status_code=400)
 
 
-def _only(status: int) -> Any:
+def _only(status: str) -> list[Any]:
     """Nothing is shown but the status."""
     return [gr.update(visible=False), status, None, '', None]
 
 
-def _theme() -> Any:
+def _theme() -> gr.themes.Base:
     """Gradio's plain theme, with the fonts of the visitor's system."""
     return gr.themes.Base(
         primary_hue='blue', neutral_hue='slate', radius_size='lg',

@@ -4,7 +4,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ..visualization.joints import (
 )
 from ..visualization.report import encode
 from ..visualization.timeline_bar import clock, label_colors, person_colors
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOP = 5
 PEOPLE = 6  # who are shown at most
@@ -135,7 +138,7 @@ def _row(timeline: Timeline, chip: str, duration: float,
             f'{"".join(stretches)}<i class="hp-head"></i></div></div>')
 
 
-def _shown(result: VideoResult) -> Any:
+def _shown(result: VideoResult) -> list[tuple[Timeline, str]]:
     """The timelines of who is seen longest, each with the person's chip.
 
     Colours are those of the overlay, which shows everybody.
@@ -231,10 +234,11 @@ class _Energy:
     """The energy of one person's joints, of all windows."""
 
     def __init__(self, predictions: Sequence[Prediction]) -> None:
-        self.frames = {}
+        self.frames: dict[int, tuple[float, np.ndarray, np.ndarray,
+                                     np.ndarray]] = {}
         for p in predictions:
             for i, (number, time) in enumerate(zip(p.numbers, p.times)):
-                if (p.joint_scores[i] > 0).any():
+                if p.energy is not None and (p.joint_scores[i] > 0).any():
                     self.frames[int(number)] = (
                         float(time), p.energy[i], p.joint_scores[i],
                         p.joints[i])
@@ -245,25 +249,25 @@ class _Energy:
                     self.frames[number] for number in self.numbers)))
             self.limits = energy_limits(self.energy, self.scores)
 
-    def joints(self) -> np.ndarray:
+    def joints(self) -> list[tuple[str, float]]:
         """The strongest joints, name and mean energy."""
         found = self.scores > 0
         mean = (self.energy * found).sum(0) / np.maximum(found.sum(0), 1)
         return [(_joint(v, len(mean)), float(mean[v]))
                 for v in np.argsort(-mean, kind='stable')[:TOP]]
 
-    def figure(self) -> Any:
+    def figure(self) -> Figure | None:
         """Joints down, time across; empty where the person is absent."""
         if self.energy.shape[1] != len(JOINTS) or len(self.numbers) < 2:
             return None
-        rate = 1 / max(np.median(np.diff(self.times)), 1e-3)
+        rate = 1 / max(float(np.median(np.diff(self.times))), 1e-3)
         cells = np.round(self.times * rate).astype(int)
         energy = np.zeros((1, cells[-1] + 1, len(JOINTS)), np.float32)
         scores = np.zeros_like(energy)
         energy[0, cells], scores[0, cells] = self.energy, self.scores
         return energy_figure(energy, scores, rate)
 
-    def strip(self, stills: Any) -> str:
+    def strip(self, stills: Any) -> np.ndarray | None:
         """Some frames, cut out around the person."""
         if self.energy.shape[1] != len(JOINTS):
             return None
@@ -276,7 +280,8 @@ class _Energy:
         for number, image in (stills[i] for i in picked):
             _, energy, scores, joints = self.frames[number]
             cut, joints = zoom(image, joints[None],
-                               people_box(joints[None], scores[None]),
+                               list(people_box(joints[None],
+                                               scores[None])),
                                STILL_HEIGHT)
             images.append(draw_energy(cut, joints, scores[None],
                                       energy[None], self.limits))
@@ -287,7 +292,7 @@ def _joint(v: int, count: int) -> str:
     return JOINTS[v] if count == len(JOINTS) else f'joint {v}'
 
 
-def _picture(image: np.ndarray, caption: str) -> str:
+def _picture(image: np.ndarray | Figure | None, caption: str) -> str:
     if image is None:
         return ''
     kind, data = encode(image)

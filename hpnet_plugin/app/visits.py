@@ -38,10 +38,10 @@ class Visit:
     """One video of one visitor.
 
     Attributes:
-        folder (str): Holds all that is stored of it.
-        video (str): The visitor's file.
-        name (str): What the visitor calls it.
-        left (bool): Whether the visitor has left, or brought another video.
+        folder: Holds all that is stored of it.
+        video: The visitor's file.
+        name: What the visitor calls it.
+        left: Whether the visitor has left, or brought another video.
     """
 
     def __init__(self, folder: str, name: str) -> None:
@@ -84,7 +84,7 @@ class Visits:
     imported: make one before.
 
     Attributes:
-        root (str): The folder that holds them.
+        root: The folder that holds them.
     """
 
     def __init__(self) -> None:

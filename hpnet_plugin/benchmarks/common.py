@@ -59,7 +59,7 @@ def take_turns(runs: dict[str, Callable[[str], Any]], repeat: int,
         say: What is shown of a result on the way.
 
     Returns:
-        dict[str, list]: Name to the results of its turns.
+        Name to the results of its turns.
     """
     results = {name: [] for name in runs}
     for turn in range(repeat):

@@ -24,8 +24,8 @@ import os
 import os.path as osp
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +113,8 @@ def run(args: argparse.Namespace) -> Tables:
         raise ValueError('--long draws its own video: leave the source out')
     with tempfile.TemporaryDirectory() as folder:
         task = _task(args, folder)
-        runs = {'plain': lambda out: _run_plain(task, out)}
+        runs: dict[str, Callable[[str], Any]] = {
+            'plain': lambda out: _run_plain(task, out)}
         for count in args.workers:
             runs[f'{count} worker' + 's' * (count > 1)] = (
                 lambda out, n=count: _run_package(task, out, n))
@@ -217,15 +218,15 @@ class PlainExtraction:
             boxes = self._people(clip, number, frame)
             if crops:
                 self._write_crop(frame, boxes, out, clip.name, number)
-        pooled = []
+        pooled: list[Any] = []
         for number, frame in enumerate(self._decode(clip.path)):
             people = [self._pose(frame, box)
                       for box in self._people(clip, number, frame)]
             # who is alone takes both places
             pooled.append((people[0], people[-1]) if people else
                           np.zeros((2, 17, self.channels), np.float32))
-        pooled = np.array(pooled, np.float32)
-        flat = torch.from_numpy(pooled.reshape(len(pooled), -1).T.copy())
+        flat = torch.from_numpy(np.array(pooled, np.float32).reshape(
+            len(pooled), -1).T.copy())
         short = torch.nn.functional.interpolate(
             flat[None], LENGTH, mode='linear')[0].T.reshape(
                 LENGTH, 2, 17, self.channels)
@@ -258,7 +259,7 @@ class PlainExtraction:
              [0, zoom, self.size[1] / 2 - zoom * (y1 + y2) / 2]])
         crop = cv2.warpAffine(frame, matrix, tuple(self.size))
         crop = ((crop / 255 - self.mean) / self.std).astype(np.float32)
-        outputs = self.session.run(
+        outputs: Sequence[Any] = self.session.run(
             None, {self.input: crop.transpose(2, 0, 1)[None]})
         named = dict(zip((o.name for o in self.session.get_outputs()),
                          [output.copy() for output in outputs]))
@@ -324,7 +325,7 @@ def _pooling(task: Task, repeat: int) -> list[dict]:
     from ..estimation.extractor import build_extractor
     _pin(1)
     extractor = build_extractor(task.pose, None, [task.tap])
-    net = extractor.net
+    net: Any = extractor.net
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (BATCH, net.size[1], net.size[0], 3),
                          np.uint8)

@@ -9,6 +9,7 @@ import os
 import os.path as osp
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def draw_clips(folder: str, count: int, frames: int = DRAWN, seed: int = 0
         seed: Of everything.
 
     Returns:
-        tuple[str]: The videos, and the file of their boxes.
+        The videos, and the file of their boxes.
     """
     from ..demo import people
     videos = osp.join(folder, 'videos')
@@ -59,7 +60,7 @@ def draw_long(folder: str, frames: int, seed: int = 0,
         size: Width and height.
 
     Returns:
-        tuple[str]: The videos, and the file of their boxes.
+        The videos, and the file of their boxes.
     """
     import cv2
 
@@ -87,7 +88,7 @@ def draw_actions(folder: str, minutes: int, seed: int = 0) -> str:
         seed: Of everything.
 
     Returns:
-        str: The video.
+        The video.
     """
     from ..demo.long_video import make_long_video
     from ..estimation.video import read_frames
@@ -136,7 +137,7 @@ def untrained_model(folder: str, name: str = 'hp_j', frames: int = 16) -> str:
         frames: Of a clip, that the model sees.
 
     Returns:
-        str: ``models/NAME``, as ``save_pretrained`` writes it.
+        ``models/NAME``, as ``save_pretrained`` writes it.
     """
     import torch
     from mmaction.registry import MODELS
@@ -213,7 +214,8 @@ def write_video(path: str, images: Iterable[np.ndarray], copies: int = 1,
     images = iter(images)
     first = next(images)
     with av.open(path, 'w') as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream: Any = container.add_stream(codec, rate=rate,
+                                           options=options or {})
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pix_fmt
         stream.thread_count = 1
@@ -246,7 +248,7 @@ def tiny_net(folder: str) -> tuple[str, str]:
     """The tiny pose net of this package as an ONNX file.
 
     Returns:
-        tuple[str]: The file, and the name of its tap.
+        The file, and the name of its tap.
     """
     import onnx
 
@@ -254,7 +256,7 @@ def tiny_net(folder: str) -> tuple[str, str]:
     from ..estimation.export import export_pose_net
     from ..estimation.pose import build_pose_net
     choice = zoo.choose_pose('tiny')
-    net = build_pose_net(choice.file, choice.checkpoint, choice.taps)
+    net: Any = build_pose_net(choice.file, choice.checkpoint, choice.taps)
     data, names = export_pose_net(net.model, net.kept, net.size,
                                   dict(net.record, taps=list(choice.taps)))
     graph = onnx.load_from_string(data)

@@ -90,9 +90,9 @@ def compare_lengths(folder: str, minutes: int, repeat: int = 1
     for length in (1, minutes):
         paths[length] = osp.join(folder, f'{length}min.mp4')
         inputs.fill_video(paths[length], 60 * RATE, copies=length)
-    found = _turns({length: ([path], 'frame') for length, path in
+    found = _turns({f'{length} min': ([path], 'frame') for length, path in
                     paths.items()}, folder, repeat)
-    return _rows(found, {length: f'{length} min' for length in paths},
+    return _rows(found, {name: name for name in found},
                  ('pss', 'rss'), 'by_1_min')
 
 
@@ -192,7 +192,7 @@ def watch(out: str, paths: list[str], detector: str,
         pixels: Limit of a frame's.
 
     Returns:
-        Usage: What it took.
+        What it took.
 
     Raises:
         RuntimeError: If it could not run; it said why.
@@ -223,15 +223,19 @@ def watch(out: str, paths: list[str], detector: str,
         process.join()
     # of a worker that is just ending less is seen
     last = [one for one in looks if one['processes'] > 1][-LAST:]
-    return Usage(*(max(one[key] for one in looks) for key in ('pss', 'rss')),
-                 *(max(one[key] for one in last) for key in (
-                     'pss', 'threads', 'descriptors')), failures)
+    return Usage(
+        pss=max(one['pss'] for one in looks),
+        rss=max(one['rss'] for one in looks),
+        pss_end=max(one['pss'] for one in last),
+        threads_end=max(one['threads'] for one in last),
+        descriptors_end=max(one['descriptors'] for one in last),
+        failures=failures)
 
 
-def _look(pid: int) -> dict[str, float] | None:
+def _look(pid: int | None) -> dict[str, float] | None:
     """What a process and those that it started have now."""
     total = dict(pss=0., rss=0., threads=0, descriptors=0, processes=0)
-    for one in [pid, *_children(pid)]:
+    for one in [pid, *_children(pid)] if pid else []:
         # a process may end while it is looked at
         with contextlib.suppress(OSError, ValueError, KeyError):
             pss, rss = memory(one)['PSS'], _most(one)

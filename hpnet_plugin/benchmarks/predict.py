@@ -18,9 +18,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -30,8 +30,7 @@ from .store import memory
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
-    from ..apis.media import VideoMedia
-    from ..apis.results import FrameView
+    from ..apis.results import FrameView, Prediction
 
 EVERY = 10.  # s of video from one look at the memory to the next
 
@@ -94,7 +93,7 @@ def _hurry(task: Task) -> tuple[list[dict], list[dict], list[dict]]:
     from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     nets = inferencer._nets
     for stage, owner, name in (
             ('decoding', media, 'chunks'),
@@ -124,7 +123,8 @@ def _hurry(task: Task) -> tuple[list[dict], list[dict], list[dict]]:
     spent['the rest'] = seconds - sum(spent.values())
     stages = [dict(stage=stage, share_percent=round(100 * one / seconds, 1),
                    ms_a_frame=round(1000 * one / max(frames, 1), 2))
-              for stage, one in spent.most_common()]
+              for stage, one in sorted(
+                  spent.items(), key=lambda item: -item[1])]
     return speed, stages, _sizes(sizes)
 
 
@@ -142,14 +142,14 @@ def _sizes(sizes: list[tuple[float, float]]) -> list[dict]:
     return rows
 
 
-def _clock(owner: Any, name: str, stage: str, spent: Counter) -> None:
+def _clock(owner: Any, name: str, stage: str, spent: dict[str, float]) -> None:
     """Let one object note how long one of its methods takes.
 
     A generator is on the clock while it makes its next value.
     """
     method = getattr(type(owner), name)
 
-    def timed(self, *args: Any, **options: Any) -> Any:
+    def timed(self: Any, *args: Any, **options: Any) -> Any:
         begin = time.perf_counter()
         found = method(self, *args, **options)
         spent[stage] += time.perf_counter() - begin
@@ -174,10 +174,11 @@ def _keep_pace(task: Task, length: float) -> list[dict]:
     from ..apis import open_media
     inferencer = _build(task)
     media, = open_media(task.video)
-    due: dict[int, float] = {}
+    due: dict[int | None, float] = {}
     _pace(media, length, due)
     delays = []
-    for prediction in inferencer(media, stream=True):
+    for prediction in cast(Iterator[Prediction],
+                           inferencer(media, stream=True)):
         # what is left at the end waits for no further frame
         if None not in due:
             delays.append(time.monotonic() - due[prediction.numbers[-1]])
@@ -190,7 +191,7 @@ def _keep_pace(task: Task, length: float) -> list[dict]:
             ]
 
 
-def _pace(media: VideoMedia, length: float, due: dict) -> None:
+def _pace(media: Any, length: float, due: dict) -> None:
     """Let a medium give out each frame when it is due.
 
     ``due`` is told when each was, by number, and None at the end.

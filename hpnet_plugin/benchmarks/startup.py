@@ -83,7 +83,8 @@ def measure(commands: dict[str, tuple[Sequence[str], str]],
     bases = {PASS: _python('pass'), MMACTION: _python('import mmaction'),
              STOCK: _python(f'import hpnet_plugin; {NEEDED}')}
     used = {base for _, base in commands.values()}
-    every = {name: bases[name] for name in bases if name in used}
+    every: dict[str, Sequence[str]] = {
+        name: bases[name] for name in bases if name in used}
     every.update((name, command) for name, (command, _) in commands.items())
     seconds = {name: [] for name in every}
     for _ in range(repeat):

@@ -83,7 +83,7 @@ def make(root: str, clips: int = REAL, frames: int = FRAMES,
         seed: Of the values.
 
     Returns:
-        list[str]: Names of the clips.
+        Names of the clips.
     """
     from ..store import StoreWriter
     rng = np.random.default_rng(seed)
@@ -93,7 +93,7 @@ def make(root: str, clips: int = REAL, frames: int = FRAMES,
     with StoreWriter(osp.join(root, 'store'), dict(taps={TAP: channels})
                      ) as writer:
         for name in names:
-            arrays = dict(
+            arrays: dict[str, np.ndarray] = dict(
                 keypoint=rng.random((1, frames, 17, 2), np.float32),
                 keypoint_score=rng.random((1, frames, 17), np.float32))
             arrays[TAP] = rng.standard_normal(
@@ -147,7 +147,7 @@ def _reads(plain: str, store: FeatureStore, trusting: FeatureStore,
 
     from ..resampling import resize, weighted_frames
     count = store.shape(store.names[0], TAP)[1]
-    wanted = weighted_frames(count, length)
+    wanted = weighted_frames(count, length).tolist()
 
     def load(name: str) -> np.ndarray:
         return np.load(osp.join(plain, name + '.npy'))
@@ -184,13 +184,13 @@ def measure_cold(root: str, names: list[str], wanted: int = COLD
     """What reading some frames of each clip brings from the disk.
 
     Returns:
-        list[dict]: Megabytes read, by /proc/self/io, and how many times the
+        Megabytes read, by /proc/self/io, and how many times the
         frames' own bytes that is; 0 where the file system is memory.
     """
     from ..store import FeatureStore
     store = FeatureStore(osp.join(root, 'store'), check=False)
     length = store.shape(names[0], TAP)[1]
-    frames = np.linspace(0, length - 1, wanted).round().astype(np.int64)
+    frames = np.linspace(0, length - 1, wanted).round().astype(int).tolist()
     asked = sum(store.read(name, TAP, frames).nbytes for name in names)
     rows = []
     for what, read, own in (
@@ -221,8 +221,9 @@ def make_many(root: str, clips: int, shards: int) -> None:
         shards: Number of shards.
     """
     from ..store import StoreWriter
-    arrays = dict(keypoint=np.ones((1, 1, 1, 2), np.float32),
-                  keypoint_score=np.ones((1, 1, 1), np.float32))
+    arrays: dict[str, np.ndarray] = dict(
+        keypoint=np.ones((1, 1, 1, 2), np.float32),
+        keypoint_score=np.ones((1, 1, 1), np.float32))
     arrays[TAP] = np.ones((1, 1, 1, 4), np.float16)
     with StoreWriter(osp.join(root, 'store'), dict(taps={TAP: 4})) as writer:
         for i in range(clips):
@@ -243,7 +244,7 @@ def measure_many(root: str, clips: int, repeat: int = 5) -> list[dict]:
     """Open what :func:`make_many` wrote, and read clips in random order.
 
     Returns:
-        list[dict]: Milliseconds to open and to parse; MB that each of some
+        Milliseconds to open and to parse; MB that each of some
         processes grows by (PSS: pages that several share count in parts);
         microseconds of a random read, which has no counterpart.
     """

@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> Tables:
             measure(args.scenes)}
 
 
-def draw_scene(count: int,
-               seed: int) -> tuple[list[list[np.ndarray]], list[list[int]]]:
+def draw_scene(count: int, seed: int
+               ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """People who walk to and fro and cross.
 
     Args:
@@ -80,7 +80,7 @@ def draw_scene(count: int,
     return scene
 
 
-def _covered(box: np.ndarray, nearer: list[np.ndarray]) -> float:
+def _covered(box: np.ndarray, nearer: np.ndarray) -> float:
     """Largest share of a box that one of the nearer boxes covers."""
     if not len(nearer):
         return 0.
@@ -161,7 +161,8 @@ def whole_clip(scene: list) -> list:
 
 def bytetrack(scene: list) -> list:
     """ByteTrack of supervision with its own settings."""
-    import supervision
+    # nobody needs it but this measurement
+    import supervision  # pyrefly: ignore[missing-import]
     tracker = supervision.ByteTrack()
     found = []
     for *_, given in scene:

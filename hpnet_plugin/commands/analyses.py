@@ -77,7 +77,8 @@ def run_gains(args: argparse.Namespace) -> None:
     """Lists of classes and a figure of each pair of lists."""
     joined, classes = _read(args, [args.first, args.second])
     names = args.names or short_names(joined.sources)
-    result = compare(*joined.scores, joined.labels, classes, args.top)
+    first, second = joined.scores
+    result = compare(first, second, joined.labels, classes, args.top)
     _write_csv(args.out / 'gains.csv', result['classes'])
     _write_json(args.out / 'gains.json', dict(
         names=names, sources=joined.sources, **result))
@@ -158,6 +159,7 @@ def run_tsne(args: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         raise ValueError(f'models need a name each, got {", ".join(names)}')
     features, maps, results = {}, {}, {}
+    first, classes = None, []
     for name, path, checkpoint in zip(names, configs, checkpoints):
         config = read_config(path, args.split,
                              config_options(args.cfg_options))
@@ -165,8 +167,9 @@ def run_tsne(args: argparse.Namespace) -> None:
             config, checkpoint, args.classes_limit, args.per_class,
             args.seed, args.device,
             partial(tqdm, desc=name, unit='batch', leave=False))
-        classes = _names_of(args.classes, found.labels, config)
-        first = next(iter(features.values()), found)
+        if first is None:
+            first = found
+            classes = list(_names_of(args.classes, found.labels, config))
         if found.names != first.names or (found.labels != first.labels).any():
             raise ValueError(f'{path} and {configs[0]} test other clips or '
                              'labels; only the same can be compared')
@@ -177,6 +180,8 @@ def run_tsne(args: argparse.Namespace) -> None:
             channels=found.values.shape[1],
             **separation(found.values, found.labels))
         maps[name] = embed(found.values, args.seed, args.perplexity)
+    if first is None:
+        return
     labels = first.labels
     buffer = io.BytesIO()
     np.savez(buffer, models=names, names=first.names, labels=labels,

@@ -130,7 +130,7 @@ class Clips(NamedTuple):
         splits: Splits of the folder that train and test.
     """
     folder: str | None
-    split: str
+    split: str | None
     on: str
     splits: dict[str, str | None]
 
@@ -180,8 +180,7 @@ class Clips(NamedTuple):
             print(f'hpnet calibrate: {path} is not there, so that nobody can '
                   'say whether the clips were trained on', file=sys.stderr)
             return
-        if names is None:
-            names = read_clips(path, self.split)
+        known = {*(read_clips(path, self.split) if names is None else names)}
         for part, why in (
                 ('train', 'were trained on: the model is surer of them than '
                  'of any new clip'),
@@ -189,7 +188,7 @@ class Clips(NamedTuple):
             split = self.splits.get(part)
             if not split or part == 'test' and self.on == 'test':
                 continue
-            common = sorted({*names} & {*read_clips(path, split)})
+            common = sorted(known & {*read_clips(path, split)})
             if common:
                 raise ValueError(f'{listed(common)} {why}')
 
@@ -217,7 +216,7 @@ def _tested(models: list[Trained], args: argparse.Namespace,
         dataset = innermost(job.config['test_dataloader']['dataset'])
         dataset['split'] = clips.split
         weights = model.checkpoint
-        if not weights.endswith('.pth'):
+        if weights is None or not weights.endswith('.pth'):
             weights = osp.join(place, 'weights.pth')
             torch.save(dict(state_dict=model.state()), weights)
         dump = osp.join(place, 'scores.pkl')
@@ -246,8 +245,8 @@ def _fused(trained: Trained, models: list[Trained],
                          f'knows {len(about.classes)}')
     if about.members:
         scores = fuse_members(
-            joined.scores, [model.description.output for model in models],
-            about.members)
+            list(joined.scores),
+            [model.description.output for model in models], about.members)
     else:
         scores = joined.scores[0]
     return as_logits(scores, about.output), joined.labels

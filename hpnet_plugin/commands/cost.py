@@ -83,7 +83,7 @@ def load(spec: str) -> tuple[str, Config]:
         spec: ``NAME`` or ``NAME,SETTING=VALUE,…``.
 
     Returns:
-        tuple[str, Config]: What to call it, and the config.
+        What to call it, and the config.
 
     Raises:
         Exception: One of :data:`.settled.REFUSALS`.

@@ -80,7 +80,7 @@ def _say(part: Exported) -> None:
 
 def _summarize(out: str, trained: Trained,
                extractor: PooledExtractor | None) -> None:
-    spec = _models(trained)[0].description.input
+    spec = _models(trained)[0].description.input or {}
     print(f'{out}: {len(trained.description.classes)} classes, '
           f'{count(spec["people"], "person", "people")} a clip (fixed); '
           f'trained with {spec["frames"]} frames a clip (free, as is the '

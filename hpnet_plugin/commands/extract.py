@@ -27,7 +27,7 @@ import argparse
 import os.path as osp
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..datasets.clips import count
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
     from ..datasets.sources import SourceClip
     from ..estimation.extractor import PooledExtractor
-    from ..estimation.people import PersonSource
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
+    from ..extraction.run import Estimate
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
@@ -58,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
         return list_models()
     source = read_source(args)
     settings = settings_of(args)
-    if args.crops:  # refuses options that cannot be
-        settings.recorder(args.out).prepare()
+    recorder = settings.recorder(args.out)
+    if recorder:  # refuses options that cannot be
+        recorder.prepare()
     devices = args.device.split(',')
     workers = args.workers
     if workers is None:
@@ -70,19 +71,24 @@ def run(args: argparse.Namespace) -> int:
     extraction = Extraction(build, settings, devices, workers, args.timeout)
     part, parts = args.part
     start = time.time()
+
+    def begin(estimate: Estimate) -> None:
+        write_names(args.out, source.clips, args.source)
+        say_estimate(estimate, args)
+
     failures = extraction(
         source.clips[part - 1::parts], args.out,
         prefix=f'{part}of{parts}-' if parts > 1 else '',
         retry=args.retry,
-        on_start=lambda estimate: (
-            write_names(args.out, source.clips, args.source),
-            say_estimate(estimate, args)))
-    record = dict(extraction.record, crops=crop_settings(args.out))
+        on_start=begin)
+    record: dict[str, Any] = dict(extraction.record or {},
+                                  crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
     for key, name in names.items():
         record[key] = dict(record[key], zoo=name)
     content = write_dataset(
-        args.out, source.clips, source.labels, source.classes,
+        args.out, source.clips, source.labels,
+        None if source.classes is None else list(source.classes),
         source.splits, failures, record, source.rule, source.facts)
     return say_result(args, content, failures, time.time() - start)
 
@@ -115,7 +121,7 @@ class Source(NamedTuple):
     """
     clips: list[SourceClip]
     labels: dict[str, int]
-    classes: list[str] | None
+    classes: Sequence[str] | None
     splits: dict[str, list[str]]
     rule: dict[str, Any]
     facts: Facts | None
@@ -165,7 +171,7 @@ def use_lists(args: argparse.Namespace
     """Take what is not on the command line from hpnet prepare's folder.
 
     Returns:
-        tuple[Facts | None, dict | None]: The facts that stand there, and how
+        The facts that stand there, and how
         its splits came about; None of another source.
     """
     from ..facts import read_facts, read_record
@@ -224,7 +230,7 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
     """What builds source of people and extractor, on a device.
 
     Returns:
-        tuple[Callable, dict[str, str]]: It, and the names of ``'pose'`` and
+        It, and the names of ``'pose'`` and
         ``'detector'`` where they were chosen by one, or by default.
     """
     from ..estimation import zoo
@@ -250,10 +256,10 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
         import mmpose.apis  # noqa: F401
         warnings.filterwarnings('ignore', 'The metainfo config file')
 
-    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
-        source = joints or build_detector(
+    def build(device: str) -> tuple[Any, PooledExtractor]:
+        source = build_detector(
             detector.file, detector.checkpoint, device,
-            every=args.detect_every)
+            every=args.detect_every) if detector else joints
         return source, build_extractor(
             pose.file, pose.checkpoint, taps, device, args.norm,
             args.region, args.grid, args.aspect, args.backend,
@@ -274,7 +280,7 @@ def say_choice(what: str, choice: Choice) -> None:
           + (f' ({choice.note})' if choice.note else ''), flush=True)
 
 
-def say_estimate(estimate: Any, args: argparse.Namespace) -> None:
+def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
     """What is ahead."""
     if not estimate.clips:
         print(f'nothing to extract: {args.out} holds every clip except those '

@@ -122,12 +122,13 @@ def _prepare(args: argparse.Namespace, clips: list[SourceClip]) -> Preparation:
     labels, classes = assign_labels(
         clips, read_labels(args.labels) if args.labels else None,
         classes)
+    names = None if classes is None else list(classes)
     if args.splits:
         return Preparation(
-            clips, labels, classes, read_splits(args.splits, clips),
+            clips, labels, names, read_splits(args.splits, clips),
             [], [], [], {'by': 'given', 'from': osp.basename(args.splits)})
     divided = divide_folder(args.out, [clip.name for clip in clips], labels)
-    return Preparation(clips, labels, classes, divided.splits, [], [],
+    return Preparation(clips, labels, names, divided.splits, [], [],
                        [divided.text], divided.rule)
 
 
@@ -158,7 +159,7 @@ def _store(clips: list[SourceClip], out: str,
             if clip.name in done:
                 continue
             # the frame's size is not in the files: NTU's
-            info = dict(img_shape=[1080, 1920])
+            info: dict[str, Any] = dict(img_shape=[1080, 1920])
             try:
                 if poses and clip.name not in pose_of:
                     raise StoreError(f'{poses} has no {clip.name}.npy')
@@ -175,13 +176,13 @@ def _first(clips: list[SourceClip],
            read: Callable[[str], dict[str, np.ndarray]]
           ) -> dict[str, np.ndarray]:
     """The first file that can be read; the first error if none can."""
-    first = None
+    errors = []
     for clip in clips:
         try:
             return read(clip.path)
         except ValueError as error:
-            first = first or error
-    raise first
+            errors.append(error)
+    raise errors[0]
 
 
 main = Command('import-released', __doc__, run, add_options, check)

@@ -167,7 +167,7 @@ def config_options(words: Sequence[str]) -> dict[str, Any]:
         words: ``KEY=VALUE`` each, as ``mim train`` takes them.
 
     Returns:
-        dict: Dotted key to value.
+        Dotted key to value.
 
     Raises:
         ValueError: A word that is no ``KEY=VALUE``.

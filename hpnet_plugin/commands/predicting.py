@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -19,8 +19,9 @@ from tqdm import tqdm
 from ..apis.media import Media, VideoMedia
 from ..apis.results import VideoResult
 from ..datasets.clips import count, printable
-from ..visualization.overlay import Overlay, draw_video, video_writer
+from ..visualization.overlay import Overlay, draw_video
 from ..visualization.timeline_bar import clock
+from ..visualization.video_writer import video_writer
 from .predict import OUT
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Predicting:
                     found.append(_slim(prediction) if media.live and
                                  not self.outputs.poses else prediction)
                 if files.csv and media.live:
-                    self._add_windows(files, VideoResult(
+                    self._add_windows(files.csv, VideoResult(
                         media.name, 'ok', predictions=[prediction]))
         except KeyboardInterrupt as stop:
             screen.stop = stop
@@ -212,8 +213,8 @@ class Predicting:
         return self.inferencer.result_of(
             media, found, time.monotonic() - begin, failed, stopped)
 
-    def _add_windows(self, files: Files, result: VideoResult) -> None:
-        self.outputs.add_rows(files.csv, result.window_rows(),
+    def _add_windows(self, file: str, result: VideoResult) -> None:
+        self.outputs.add_rows(file, result.window_rows(),
                               WINDOW_COLUMNS)
 
     def _report(self, result: VideoResult, screen: _Screen) -> None:
@@ -248,7 +249,7 @@ class Predicting:
             written.append(files.json)
         if files.csv:
             # the rows of a stream are there already
-            self._add_windows(files, replace(result, predictions=[])
+            self._add_windows(files.csv, replace(result, predictions=[])
                               if media.live else result)
             segments = osp.splitext(files.csv)[0] + '.timeline.csv'
             self.outputs.add_rows(segments, result.segment_rows(),
@@ -284,25 +285,28 @@ class _Screen:
     """
 
     def __init__(self, title: str, files: Files, shows: bool,
-                 names: Mapping[str, str]) -> None:
-        self.title, self._names, self._shows = title, names, shows
+                 names: dict[str, str]) -> None:
+        self.title, self._shows = title, shows
         self._files, self._stack = files, ExitStack()
-        self.seconds, self.windows, self.stop = 0., False, None
+        self.seconds, self.windows = 0., False
+        self.stop: KeyboardInterrupt | None = None
         self.predictions, self.tracks, self.frames = 0, set(), 0
-        self._bar = self._overlay = self._save = None
+        self._bar: tqdm | None = None
+        self._overlay = Overlay(names=names)
+        self._save: Callable[[np.ndarray, float], None] | None = None
+        self._saved = None  # file of a stream
 
     def __enter__(self) -> _Screen:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end_bar()
-        self._stack.__exit__(*error)
+        self._stack.close()
 
     def begin(self, media: Media, window: float | None) -> None:
         """Told what comes, before the first frame."""
         self.windows = window is not None
-        self._save_live = media.live and self._files.video
-        self._overlay = Overlay(names=self._names)
+        self._saved = self._files.video if media.live else None
         self._fps = media.info.fps
         total = 0 if media.live else media.info.duration
         self._bar = tqdm(
@@ -316,12 +320,14 @@ class _Screen:
 
     @property
     def wants_frames(self) -> bool:
-        return bool(self._shows or self._save_live)
+        return bool(self._shows or self._saved)
 
     def on_progress(self, seconds: float, duration: float) -> None:
         """Frames were looked at up to here."""
         self.seconds = seconds
         bar = self._bar
+        if bar is None:
+            return
         bar.n = seconds
         passed = bar.format_dict['elapsed']
         if passed and self._fps:
@@ -344,10 +350,10 @@ class _Screen:
         """A frame was looked at."""
         image = self._overlay.draw(view.image, view.people)
         self.frames += 1
-        if self._save_live:
+        if self._saved:
             if self._save is None:
                 self._save = self._stack.enter_context(
-                    video_writer(self._files.video))
+                    video_writer(self._saved))
                 self._size = image.shape
             if image.shape != self._size:  # a stream that began anew
                 import cv2
@@ -369,12 +375,15 @@ class _Screen:
         print(f'{self.title}: {text}', file=file or sys.stdout, flush=True)
 
     @contextmanager
-    def drawing(self, frames: int) -> Iterator[Callable[[int, int], object]]:
+    def drawing(self, frames: int) -> Iterator[Callable[[int, int], None]]:
         """A bar of frames that are drawn."""
         self._end_bar()
         with tqdm(desc=f'{self.title}, drawing', total=frames or None,
                   unit='frame', disable=None, leave=False) as bar:
-            yield lambda done, total: bar.update(done - bar.n)
+            def advance(done: int, total: int) -> None:
+                bar.update(done - bar.n)
+
+            yield advance
 
 
 def _slim(prediction: Prediction) -> Prediction:

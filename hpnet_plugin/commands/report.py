@@ -125,7 +125,7 @@ def explanations(args: argparse.Namespace,
         short_names,
     )
     from .visualize import open_run
-    found = {clip: [] for clip in args.clips}
+    found: dict[str, list[tuple]] = {clip: [] for clip in args.clips}
     for name, run in zip(short_names(args.work_dirs), args.work_dirs):
         try:
             names, parts, duration = open_run(run, args.data, args.clips)

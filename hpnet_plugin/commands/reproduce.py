@@ -187,7 +187,7 @@ def work(jobs: Jobs) -> int:
     """Make all runs that can be made.
 
     Returns:
-        int: How many are left: missing something, or another process's.
+        How many are left: missing something, or another process's.
     """
     todo, left = {}, 0
     for name, (reproduction, row, run) in jobs.items():

@@ -16,7 +16,7 @@ def run_script(name: str, words: Sequence[str]) -> int:
         words: Its command line.
 
     Returns:
-        int: Exit status: 2 where the config cannot run as it is, which is
+        Exit status: 2 where the config cannot run as it is, which is
         then said in one line.
 
     Raises:

@@ -63,7 +63,7 @@ def find_run(run: str, checkpoint: str | None) -> tuple[str, str]:
         checkpoint: In place of the newest.
 
     Returns:
-        tuple[str, str]: What names the config, and the checkpoint's file.
+        What names the config, and the checkpoint's file.
 
     Raises:
         FileNotFoundError: If one of them is not there.

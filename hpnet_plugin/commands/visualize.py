@@ -146,7 +146,9 @@ def run_detector(args: argparse.Namespace) -> None:
     people = find_all(args, build_extractors([[net]], None)[net])
     images, shares = rgb_inputs(people)
     save_figure(args.out / 'detector',
-                detector_figure(titles(people), people, images, shares))
+                detector_figure(
+                    titles(people), people, [(a, b) for a, b in images],
+                    [(a, b) for a, b in shares]))
     write_json(args.out / 'detector.json', dict(
         definition="share: part of the image that the person's box covers",
         people=[dict(person_record(person), share_without=share[0],

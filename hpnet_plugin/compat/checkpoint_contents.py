@@ -86,7 +86,7 @@ def contents() -> list:
     """What a checkpoint of mmengine holds beside tensors.
 
     Returns:
-        list: As ``torch.serialization.add_safe_globals`` takes it.
+        As ``torch.serialization.add_safe_globals`` takes it.
     """
     functions = dict(_reconstruct=_reconstruct, scalar=plain_scalar)
     # numpy 2 moved numpy.core: a file names the place of its own numpy.

@@ -244,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Options of the command line; those of the process if None.
 
     Returns:
-        int: 1 if the main job cannot run.
+        1 if the main job cannot run.
     """
     parser = argparse.ArgumentParser(
         description='Check whether this installation can extract, train, test '

@@ -79,7 +79,7 @@ def fix(doctor: str) -> int:
         doctor: The doctor's file.
 
     Returns:
-        int: 1 if the main job cannot run, then or because a command failed.
+        1 if the main job cannot run, then or because a command failed.
     """
     program = installer()
     if program is None:

@@ -47,7 +47,7 @@ def _wrap() -> None:
         return
 
     @functools.wraps(build)
-    def from_cfg(cls, cfg: Config) -> Runner:
+    def from_cfg(cls: type[Runner], cfg: Config) -> Runner:
         from ..stock import follow
         follow(cfg)
         return build(cls, cfg)

@@ -165,5 +165,5 @@ def convert_checkpoint(source: str | os.PathLike[str],
         options=result.options)
     buffer = io.BytesIO()
     torch.save(dict(state_dict=result.state_dict, meta=meta), buffer)
-    write_whole(out, buffer.getbuffer())
+    write_whole(out, buffer.getvalue())
     return result

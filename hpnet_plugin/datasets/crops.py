@@ -46,7 +46,7 @@ class Crops:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._images = find_images(path) if osp.isdir(path) else None
+        self._images = _find_images(path) if osp.isdir(path) else None
         self.frames = probe(path).frames if self._images is None else \
             len(self._images)
 
@@ -83,22 +83,14 @@ class Crops:
         """
         if self._images is None:
             return read_frames_at(self.path, np.asarray(frames).tolist())
-        return read_images([self._images[index] for index in frames])
+        return _read_images([self._images[index] for index in frames])
 
 
-def find_images(folder: str) -> list[str]:
-    """Images of a clip that the released code has cut out.
+def _find_images(folder: str) -> list[str]:
+    """Images of a clip that the released code has cut out, in order.
 
-    It numbers the frames in which it sees people, and them alone.
-
-    Args:
-        folder: With ``0.jpg``, ``1.jpg`` and so on. Other files do not count.
-
-    Returns:
-        Their paths in order of number; none if there are none.
-
-    Raises:
-        CropsError: If there is a gap in the numbers.
+    They are ``0.jpg``, ``1.jpg`` and so on: it numbers the frames in which it
+    sees people, and them alone. Other files do not count.
     """
     numbers = {}
     for entry in os.listdir(folder):
@@ -116,17 +108,10 @@ def find_images(folder: str) -> list[str]:
     return [osp.join(folder, numbers[n]) for n in order]
 
 
-def read_images(paths: list[str]) -> list[np.ndarray]:
-    """JPEG images, with the very numbers that the file holds.
+def _read_images(paths: list[str]) -> list[np.ndarray]:
+    """JPEG images (H, W, 3) uint8, RGB, with the numbers of the files.
 
-    Args:
-        paths: The files; a file may come several times.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        CropsError: If one is no image, or not of the size of the others.
+    A file may come several times.
     """
     found = {}
     for path in paths:

@@ -81,7 +81,7 @@ def make_crop(rng: np.random.Generator, size: tuple[int, int] = (96, 128),
              rng.uniform(-15, 15) +
              rng.normal(0, rng.uniform(1, 7), image.shape))
     return Crop(
-        np.clip(image, 0, 255).astype(np.uint8), np.float32(joints),
+        np.clip(image, 0, 255).astype(np.uint8), joints.astype(np.float32),
         ((joints >= 0) & (joints <= np.array(size) - 1)).all(-1),
         float((y2 - y1) * width / window))
 

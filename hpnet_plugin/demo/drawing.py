@@ -176,7 +176,7 @@ def _torso(image: np.ndarray, joints: np.ndarray, unit: float, girth: float,
         ring = np.stack([np.cos(turn), np.sin(turn)], -1)
         points = np.concatenate([p - shift * r_top + r * ring
                                  for p, r in rims])
-        polygon(image, cv2.convexHull(np.float32(points))[:, 0],
+        polygon(image, cv2.convexHull(points.astype(np.float32))[:, 0],
                 light * wear['shirt'])
 
     trunk(1, 0, .74)
@@ -374,6 +374,6 @@ def shadow(image: np.ndarray, centre: np.ndarray, unit: float) -> None:
     if patch.size:
         mask = np.zeros(patch.shape[:2], np.float32)
         cv2.ellipse(mask, (int(x - left), int(y - top)), (w, h), 0, 0, 360,
-                    .45, -1, cv2.LINE_AA)
+                    (.45, ), -1, cv2.LINE_AA)
         mask = cv2.GaussianBlur(mask, (0, 0), max(h / 2, .5))
         patch[:] = patch * (1 - mask[..., None])

@@ -135,7 +135,8 @@ def _images(cast: Sequence[_Person], rng: np.random.Generator,
         for person, (one, i, _, thing) in zip(cast, together):
             one.draw(image, i, person.wear, thing,
                      0 if person.mirrored else 1)
-        boxes.append(np.float32([box for *_, box, _ in together]))
+        boxes.append(np.array(
+            [box for *_, box, _ in together], np.float32))
         noise = np.roll(grain[rng.integers(GRAINS)],
                         rng.integers(width), 1)
         yield np.clip(image * light + noise, 0, 255).astype(np.uint8)

@@ -73,8 +73,9 @@ def make_clip(label: int, number: int, seed: int = 0, length: int = 32
         frames.append(np.clip(image, 0, 255).astype(np.uint8))
     return SyntheticClip(
         np.stack(frames),
-        np.float32([one.actor.boxes() for one in people]),
-        np.float32([one.actor.joints[..., :2] for one in people]))
+        np.array([one.actor.boxes() for one in people], np.float32),
+        np.array([one.actor.joints[..., :2] for one in people],
+                 np.float32))
 
 
 def _passer_by(rng: np.random.Generator, t: np.ndarray, actor: Actor,

@@ -38,7 +38,7 @@ class CropDataset(Dataset):
                  seed: int,
                  jitter: float,
                  codec: Any = None,
-                 size: tuple[int] = (96, 128)) -> None:
+                 size: tuple[int, int] = (96, 128)) -> None:
         self.length, self.seed, self.jitter = length, seed, jitter
         self.codec, self.size = codec, size
 
@@ -53,7 +53,7 @@ class CropDataset(Dataset):
         from mmengine.structures import InstanceData, PixelData
         from mmpose.structures import PoseDataSample
         target = self.codec.encode(crop.joints[None],
-                                   np.float32(crop.inside)[None])
+                                   crop.inside[None].astype(np.float32))
         sample = PoseDataSample(
             gt_fields=PixelData(
                 heatmaps=torch.from_numpy(target['heatmaps'])),
@@ -69,7 +69,7 @@ def to_input(image: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def find_joints(model: nn.Module, images: list[np.ndarray]) -> np.ndarray:
+def find_joints(model: Any, images: list[np.ndarray]) -> np.ndarray:
     """Joints that a top-down heatmap net of mmpose finds in crops.
 
     Args:
@@ -177,7 +177,7 @@ def train(config: str, steps: int, batch: int, lr: float, seed: int,
     from mmpose.registry import KEYPOINT_CODECS
 
     torch.manual_seed(seed)
-    model = init_model(config, device='cpu')
+    model: Any = init_model(config, device='cpu')
     # init_model leaves PyTorch's own start, from which heatmaps do not learn
     model.init_weights()
     model.train()

@@ -132,7 +132,7 @@ class _After(nn.Module):
         tensors = dict(zip(net.names, values))
         outputs = tuple(tensors[name] for name in net.output_names)
         joints, scores = as_tensors(
-            decode_heatmaps(outputs[0], net.size) if len(outputs) == 1
+            decode_heatmaps(outputs[0], net.size) if outputs[0].ndim == 4
             else decode_simcc(outputs[0], outputs[1], net.size))
         output = PoseOutput(joints, scores,
                             {tap: tensors[tap] for tap in net.taps}, outputs)

@@ -128,7 +128,7 @@ def labels_of(names: Sequence[str], path: str,
         raise ScoreError(f'{path}: {named[0]!r} is no label number; give the '
                          'class names in label order by --classes')
     return assign_labels([SourceClip(name, '') for name in names], table,
-                         classes)[0]
+                         None if classes is None else list(classes))[0]
 
 
 def labels_by_class(names: Sequence[str], classes: Sequence[str]

@@ -1,6 +1,7 @@
 """Metrics of a test: accuracy, and accuracy a class, of labelled clips."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,8 @@ class PerClassAccuracy(BaseMetric):
         self.classes = None if classes is None else read_classes(classes)
         self.table = table
 
-    def process(self, data_batch: object,
-                data_samples: list[dict[str, Any]]) -> None:
+    def process(self, data_batch: Any,
+                data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep score (K,) and label of each sample.
 
         Args:

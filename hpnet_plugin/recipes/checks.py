@@ -91,7 +91,7 @@ def disagreements(config: ConfigLike,
         phases: Whose datasets are looked at.
 
     Returns:
-        list[str]: A sentence for each.
+        A sentence for each.
     """
     found = _of_people(config, phases) + _of_blending(config)
     for dataset in folder_datasets(config, phases):
@@ -166,7 +166,14 @@ def _of_classes(config: ConfigLike, facts: Facts) -> list[str]:
 
 
 def class_names_of(config: ConfigLike) -> Sequence[str] | None:
-    """Class names that a config was made for, in label order, if known."""
+    """Class names that a config was made for.
+
+    Args:
+        config: The config.
+
+    Returns:
+        Names in label order; None if nothing says them.
+    """
     text = config['model'].get('text')
     if text:
         from ..datasets.classes import read_classes

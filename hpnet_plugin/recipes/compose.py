@@ -34,7 +34,7 @@ def compose(recipe: str, **settings: Any) -> dict[str, Any]:
         **settings: Of this recipe; see its entry.
 
     Returns:
-        dict: The config, all but what ``configs/_base_/default_runtime.py``
+        The config, all but what ``configs/_base_/default_runtime.py``
         holds. ``recipe`` and the settings are keys of it; a setting that is
         None is the dataset's. ``composed`` records what it was made with.
 
@@ -73,7 +73,7 @@ def recompose(config: dict[str, Any]) -> dict[str, Any]:
         config: A config, whole.
 
     Returns:
-        dict: The config that its settings describe; the same dict if none
+        The config that its settings describe; the same dict if none
         was changed or it was not composed.
 
     Raises:
@@ -109,7 +109,7 @@ def model_settings(config: ConfigLike) -> dict[str, Any]:
         config: A config, whole.
 
     Returns:
-        dict: What the config's own dataset said of people, frames, features
+        What the config's own dataset said of people, frames, features
         and size; empty if the config was not composed.
 
     Raises:
@@ -139,7 +139,14 @@ def _composed_of(record: Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
 
 
 def changed_settings(config: ConfigLike) -> dict[str, Any]:
-    """Settings of a config that are not those that it was composed with."""
+    """Settings of a config that are not those that it was composed with.
+
+    Args:
+        config: The config.
+
+    Returns:
+        Name to value; empty if it was not composed.
+    """
     record = config.get('composed')
     if not record:
         return {}

@@ -32,7 +32,7 @@ def loaders(facts: Facts,
         **dataset: Of the dataset; ``type`` and ``ann_file`` have defaults.
 
     Returns:
-        dict: The parts of a config.
+        The parts of a config.
     """
     # PooledDataset is PoseDataset, but no process holds the joints of all
     # clips
@@ -51,8 +51,8 @@ def loaders(facts: Facts,
                          pipeline=pipeline, **more))
 
     # top-1, top-5, and the mean accuracy of the classes that occur
-    top_k: dict[str, Any] = dict(type='LabelledAccMetric',
-                                 metric_list=('top_k_accuracy', ))
+    top_k: dict[str, Any] = dict(
+        type='LabelledAccMetric', metric_list=('top_k_accuracy', ))
     config = dict(
         train_dataloader=loader('train', train, batch_size),
         test_dataloader=loader(
@@ -73,16 +73,21 @@ def loaders(facts: Facts,
 
 def _log_interval(facts: Facts, batch_size: int) -> int:
     """Steps between two lines of the log; five lines an epoch at least."""
-    clips = facts.splits.get(facts.use.get('train'))
+    clips = facts.splits.get(facts.use.get('train', ''))
     steps = LOG_INTERVAL if clips is None else clips // batch_size // 5
     return max(1, min(LOG_INTERVAL, steps))
 
 
 def split_of(facts: Facts, part: str) -> str | None:
-    """The split of ``'train'``, ``'val'`` or ``'test'``.
+    """The split of a phase.
 
-    None, all clips, only for testing on a folder that has no splits. A split
-    that is not there is refused before work starts.
+    Args:
+        facts: The dataset.
+        part: ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        Its name; None, all clips, only for testing on a folder that has no
+        splits. A split that is not there is refused before work starts.
     """
     if part == 'test' and not facts.splits:
         return None

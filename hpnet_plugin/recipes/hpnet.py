@@ -8,7 +8,7 @@ from ..facts import Facts
 from .data import PACK, loaders
 from .nets import NETS, graph_net
 from .schedules import adamw
-from .settings import Recipe, SettingError
+from .settings import Recipe, SettingError, class_names
 
 # X-CLIP of Kinetics-600, made from its k600_16_8.pth:
 # hpnet convert k600_16_8.pth THIS --from xclip
@@ -32,7 +32,10 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
+
+    Raises:
+        SettingError: If the dataset holds no pooled features.
     """
     if not settings['taps']:
         raise SettingError(f'{facts.folder} holds no pooled features, which '
@@ -43,10 +46,11 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         type='ActionDataPreprocessor')
     net, width = graph_net(settings['net'], settings['channels'],
                            settings['people'], settings['size'])
-    model['topology'] = dict(
+    topology: dict[str, Any] = dict(
         type='SMCLM', streams=('j', 'b', 'jm'), model=net)
     if settings['net'] != 'ctrgcn':  # which says its channels itself
-        model['topology']['feat_channels'] = width
+        topology['feat_channels'] = width
+    model['topology'] = topology
     model['cls_head'].update(fusion=dict(type='TRMM'), lambdas=1.)
     taps = settings['taps']
     features = dict(
@@ -71,7 +75,7 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
     """
     return _config(settings, facts, _towers(settings, facts), 'crops')
 
@@ -79,10 +83,10 @@ def xclip(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
 def _towers(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Text + RGB: X-CLIP without its prompts."""
     small = settings['size'] == 'small'
-    classes = len(facts.classes)
-    text = dict(
+    classes = class_names(facts)
+    text: dict[str, Any] = dict(
         type='CLIPText', arch=SMALL if small else 'ViT-B-16',
-        classes=list(facts.classes))
+        classes=list(classes))
     if small:
         text['frozen'] = False
     return dict(
@@ -96,11 +100,11 @@ def _towers(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
                     std=[58.395, 57.12, 57.375],
                     format_shape='NCHW')),
             blending=None if small else dict(
-                type='MixupCutmix', num_classes=classes)),
+                type='MixupCutmix', num_classes=len(classes))),
         backbone=dict(
             type='XCLIPVision', arch=text['arch'], num_frames=CROPS),
         text=text,
-        cls_head=dict(type='TRMMHead', num_classes=classes))
+        cls_head=dict(type='TRMMHead', num_classes=len(classes)))
 
 
 def _config(settings: Mapping[str, Any], facts: Facts, model: dict[str, Any],

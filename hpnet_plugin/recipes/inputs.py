@@ -51,6 +51,9 @@ def refuse_missing_in_any_case(config: ConfigLike) -> None:
 
     A folder for tests need not have a training split.
 
+    Args:
+        config: The config.
+
     Raises:
         MissingInputError: If anything is missing.
     """
@@ -62,7 +65,14 @@ def refuse_missing_in_any_case(config: ConfigLike) -> None:
 
 
 def missing_text(missing: list[str]) -> str:
-    """The message about what is missing."""
+    """The message about what is missing.
+
+    Args:
+        missing: A sentence for each thing.
+
+    Returns:
+        All of them, a line each.
+    """
     return 'this config cannot run yet:\n- ' + '\n- '.join(missing)
 
 
@@ -77,7 +87,7 @@ def missing_inputs(config: ConfigLike,
             ``'test'`` that shall run.
 
     Returns:
-        list[str]: A sentence for each thing that is missing.
+        A sentence for each thing that is missing.
     """
     found = []
     for dataset in folder_datasets(config, phases):

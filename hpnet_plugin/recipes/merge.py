@@ -14,7 +14,7 @@ def merge3(old: Mapping, mine: Mapping, new: Mapping) -> dict[str, Any]:
         new: What is composed instead.
 
     Returns:
-        dict: *new* with these changes: keys that *mine* changed or added
+        *new* with these changes: keys that *mine* changed or added
         have its value, keys that it deleted are absent. Dicts are merged in
         depth, lists and everything else are replaced as a whole.
     """
@@ -39,7 +39,15 @@ def merge3(old: Mapping, mine: Mapping, new: Mapping) -> dict[str, Any]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values of configs are equal; tuples are lists."""
+    """Whether two values of configs are equal; tuples are lists.
+
+    Args:
+        one: A value, nested or not.
+        other: The other value.
+
+    Returns:
+        Whether they are.
+    """
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(
             same(one[key], other[key]) for key in one)
@@ -49,7 +57,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 def own(value: Any) -> Any:
-    """A copy in which no two places share a dict or a list."""
+    """A copy in which no two places share a dict or a list.
+
+    Args:
+        value: A value of a config, nested or not.
+
+    Returns:
+        The copy.
+    """
     if isinstance(value, Mapping):
         return {key: own(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

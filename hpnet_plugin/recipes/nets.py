@@ -11,7 +11,7 @@ from typing import Any
 from ..own_files import is_own_name, own_name
 from .settings import SettingError
 
-NETS = {
+NETS: dict[str, dict[str, Any]] = {
     'ctrgcn': dict(type='CTRGCN'),
     # 80 channels are the published width
     'mixformer': dict(type='SkeletonMixFormer', base_channels=80),
@@ -47,7 +47,7 @@ def graph_net(name: str,
             as the networks take it.
 
     Returns:
-        tuple[dict, int]: The backbone, and the channels that it returns.
+        The backbone, and the channels that it returns.
 
     Raises:
         SettingError: If a function of the user's own returns anything else.
@@ -61,7 +61,8 @@ def graph_net(name: str,
                 f'net={name!r} returned {found!r:.80}; expected the config '
                 'of the network, dict(type=…), and its number of channels')
         return dict(found[0]), found[1]
-    net = dict(NETS[name], in_channels=channels, num_person=people)
+    net: dict[str, Any] = dict(
+        NETS[name], in_channels=channels, num_person=people)
     if 'graph_cfg' in net:
         net['graph_cfg'] = dict(net['graph_cfg'], layout=joints)
     else:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..facts import Facts
 from .data import split_of
-from .settings import Recipe
+from .settings import Recipe, class_names
 
 FOLDER = 'skeleton/posec3d'
 NTU60 = f'{FOLDER}/slowonly_r50_8xb16-u48-240e_ntu60-xsub-keypoint.py'
@@ -57,7 +57,7 @@ def posec3d(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: Of the dataset.
 
     Returns:
-        dict: A config. ``auto_scale_lr.base_batch_size`` is the batch, over
+        A config. ``auto_scale_lr.base_batch_size`` is the batch, over
         all GPUs, that its learning rate is for.
     """
     small = settings['size'] == 'small'
@@ -82,7 +82,7 @@ def posec3d(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     backbone = dict(type=kind) if kind else cfg['model']['backbone']
     cfg['model']['backbone'] = {**backbone, **changes}
     cfg['model']['cls_head'].update(
-        in_channels=channels, num_classes=len(facts.classes),
+        in_channels=channels, num_classes=len(class_names(facts)),
         average_clips='score')
     cfg['auto_scale_lr'] = dict(enable=False, base_batch_size=128)
     if small:
@@ -102,7 +102,7 @@ def rgbpose(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: Of the dataset.
 
     Returns:
-        dict: A config, as :func:`posec3d`.
+        A config, as :func:`posec3d`.
     """
     small = settings['size'] == 'small'
     cfg = _stock(RGBPOSE)
@@ -125,7 +125,7 @@ def rgbpose(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     if settings['fusion'] in ('pose_to_rgb', 'none'):
         net['pose_pathway']['lateral'] = False
     cfg['model']['cls_head'].update(
-        num_classes=len(facts.classes), average_clips='score')
+        num_classes=len(class_names(facts)), average_clips='score')
     cfg['auto_scale_lr'] = dict(enable=False, base_batch_size=48)
     if small:
         net['rgb_pathway'].update(base_channels=16, stage_blocks=(1, 1, 1, 1))

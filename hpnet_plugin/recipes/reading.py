@@ -21,20 +21,43 @@ KEEP_CHANNELS = {
 
 
 def walk(pipeline: Iterable[Mapping]) -> Iterator[Mapping]:
-    """Yield every transform of a pipeline, those inside others as well."""
+    """Walk through a pipeline.
+
+    Args:
+        pipeline: Configs of transforms.
+
+    Yields:
+        Every transform, those inside others as well.
+    """
     for step in pipeline:
         yield step
         yield from walk(step.get('transforms', ()))
 
 
-def innermost(dataset: Mapping) -> Mapping:
-    """A dataset's config without RepeatDataset and other wrappers."""
+def innermost(dataset: dict[str, Any]) -> dict[str, Any]:
+    """A dataset's config without RepeatDataset and other wrappers.
+
+    Args:
+        dataset: The config, with them.
+
+    Returns:
+        What they wrap.
+    """
     return innermost(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
 def folder_datasets(config: ConfigLike,
-                    phases: Iterable[str] = PHASES) -> Iterator[Mapping]:
-    """Yield the datasets of a config that read a dataset folder."""
+                    phases: Iterable[str] = PHASES
+                    ) -> Iterator[dict[str, Any]]:
+    """Find the datasets of a config that read a dataset folder.
+
+    Args:
+        config: The config.
+        phases: Those of ``PHASES`` that are looked at.
+
+    Yields:
+        Each dataset, without wrappers.
+    """
     for phase in phases:
         loader = config.get(f'{phase}_dataloader')
         if loader is not None:
@@ -44,20 +67,42 @@ def folder_datasets(config: ConfigLike,
 
 
 def graph_net_of(config: ConfigLike) -> Mapping[str, Any]:
-    """The graph network, or whatever backbone there is instead."""
+    """The graph network, or whatever backbone there is instead.
+
+    Args:
+        config: The config.
+
+    Returns:
+        Its config; empty if there is none.
+    """
     model = config['model']
     topology = model.get('topology')
     return topology['model'] if topology else model.get('backbone') or {}
 
 
 def graph_channels(config: ConfigLike) -> int | None:
-    """Channels that the graph network takes; None without one."""
+    """Channels that the graph network takes.
+
+    Args:
+        config: The config.
+
+    Returns:
+        Channels of a joint; None without a graph network.
+    """
     return graph_net_of(config).get('in_channels')
 
 
 def pooled_channels(config: ConfigLike, pipeline: Iterable[Mapping]
                     ) -> int | None:
-    """Channels that a pipeline's features must have; None if any will do."""
+    """Channels that the features of a pipeline must have.
+
+    Args:
+        config: The config.
+        pipeline: One of its pipelines.
+
+    Returns:
+        Channels of a joint as they are stored; None if any will do.
+    """
     kinds = {step['type'] for step in walk(pipeline)}
     channels = graph_channels(config)
     if not kinds <= KEEP_CHANNELS:
@@ -68,5 +113,12 @@ def pooled_channels(config: ConfigLike, pipeline: Iterable[Mapping]
 
 
 def num_classes(config: ConfigLike) -> int | None:
-    """Classes of the model; None if its head does not say it."""
+    """Classes of the model.
+
+    Args:
+        config: The config.
+
+    Returns:
+        How many; None if its head does not say it.
+    """
     return (config['model'].get('cls_head') or {}).get('num_classes')

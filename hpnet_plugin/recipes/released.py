@@ -30,15 +30,15 @@ def released_stream(settings: Mapping[str, Any], facts: Facts
         facts: The dataset.
 
     Returns:
-        dict: The config. Nothing is centred, scaled or augmented; 2D pose
+        The config. Nothing is centred, scaled or augmented; 2D pose
         is in pixels of the frame.
     """
     facts = _as_released(settings, facts)
     kind, _, part = settings['stream'].rpartition('_')
     if kind == 'hp':
         key, channels = 'pooled_feat', settings['channels']
-        load, more = _features(settings), dict(
-            data_prefix=dict(video='features'))
+        load = _features(settings)
+        more: dict[str, Any] = dict(data_prefix=dict(video='features'))
     else:
         key, channels, load, more = 'keypoint', 2, dict(
             type='RequireJoints'), {}
@@ -68,7 +68,7 @@ def released_hpnet(settings: Mapping[str, Any], facts: Facts
         facts: The dataset.
 
     Returns:
-        dict: The config, for one GPU: 4 clips a step, which are blended with
+        The config, for one GPU: 4 clips a step, which are blended with
         each other, 64 an update.
     """
     facts = _as_released(settings, facts)

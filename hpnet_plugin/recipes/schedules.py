@@ -43,7 +43,7 @@ def sgd(name: str, epochs: int | None = None) -> Schedule:
             fall at the same fractions of it.
 
     Returns:
-        Schedule: See there.
+        See there.
     """
     usual = EPOCHS['stream'][name]
     epochs = epochs or usual
@@ -82,7 +82,7 @@ def adamw(name: str, epochs: int | None = None) -> Schedule:
         epochs: See :func:`sgd`.
 
     Returns:
-        Schedule: See there.
+        See there.
     """
     usual = EPOCHS['hpnet'][name]
     epochs = epochs or usual

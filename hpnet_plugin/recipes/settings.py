@@ -52,9 +52,30 @@ class Recipe(NamedTuple):
     own: tuple[str, ...] = ()
 
     def defaults(self) -> dict[str, Any]:
-        """Every setting with its default."""
+        """Every setting with its default.
+
+        Returns:
+            Name to value; None is what the dataset says.
+        """
         return {**{name: values[0] for name, values in self.settings.items()},
                 **{name: COMMON[name] for name in self.takes}}
+
+
+def class_names(facts: Facts) -> tuple[str, ...]:
+    """Class names of a dataset.
+
+    Args:
+        facts: The dataset.
+
+    Returns:
+        Names in label order.
+
+    Raises:
+        SettingError: If it has no labels, so that nothing can be trained.
+    """
+    if facts.classes is None:
+        raise SettingError(f'{facts.folder} has no labels')
+    return facts.classes
 
 
 def checked(recipes: Mapping[str, Recipe], recipe: str,
@@ -67,7 +88,7 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
         given: Settings; the others have their defaults.
 
     Returns:
-        dict: All settings of the recipe.
+        All settings of the recipe.
 
     Raises:
         SettingError: If there is no such recipe, setting or value.
@@ -130,7 +151,7 @@ def find_facts(settings: Mapping[str, Any],
             folder without labels keeps its classes.
 
     Returns:
-        Source: The facts, and where they come from.
+        The facts, and where they come from.
 
     Raises:
         SettingError: If neither a benchmark nor a folder is given, or there
@@ -177,6 +198,12 @@ def _unlabelled(facts: Facts, source: Facts | None,
 def read_folder(root: str) -> Facts:
     """Facts of a dataset folder, read again only if it has changed.
 
+    Args:
+        root: The folder.
+
+    Returns:
+        Its facts.
+
     Raises:
         FileNotFoundError: If it is no dataset folder.
         FactsError: If its facts are damaged.
@@ -210,7 +237,7 @@ def resolved(settings: Mapping[str, Any], facts: Facts,
             so that no other taps can be had.
 
     Returns:
-        dict: See :class:`Recipe`.
+        See :class:`Recipe`.
 
     Raises:
         SettingError: If there is no such tap.

@@ -15,7 +15,7 @@ from ..own_files import is_own_name, own_name
 from .data import PACK, loaders
 from .nets import NETS, graph_net
 from .schedules import sgd
-from .settings import Recipe, SettingError
+from .settings import Recipe, SettingError, class_names
 
 PARTS = ('j', 'b', 'jm', 'bm')
 SIMCC = 'coordinates', 384 + 512  # tap, and the bins of x and of y
@@ -118,7 +118,7 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         facts: The dataset.
 
     Returns:
-        dict: The config.
+        The config.
     """
     kind, part = kind_of(settings, facts)
     schedule = sgd(settings['schedule'], settings['epochs'])
@@ -141,11 +141,11 @@ def kind_of(settings: Mapping[str, Any], facts: Facts) -> tuple[Kind, str]:
     """What a stream reads, and the part that it makes of it.
 
     Args:
-        settings (dict): Of the recipe.
-        facts (Facts): The dataset.
+        settings: Of the recipe.
+        facts: The dataset.
 
     Returns:
-        tuple[Kind, str]: The kind, and one of ``PARTS``.
+        The kind, and one of ``PARTS``.
 
     Raises:
         SettingError: If a name of the user's own is no kind of streams.
@@ -177,11 +177,11 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
         joints: The graph of the joints.
 
     Returns:
-        dict: The model.
+        The model.
     """
     backbone, width = graph_net(settings['net'], channels,
                                 settings['people'], settings['size'], joints)
-    classes = len(facts.classes)
+    classes = len(class_names(facts))
     return dict(
         type='RecognizerGCN',
         # casts to float32 on the device: float16 features travel at half

@@ -6,8 +6,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..recipes.reading import innermost
-
 KEYS = ('model', 'train_dataloader', 'test_dataloader', 'train_cfg',
         'optim_wrapper', 'param_scheduler', 'load_from', 'sync_bn')
 
@@ -27,7 +25,9 @@ def decisive(cfg: Config) -> dict[str, Any]:
         loader = kept[f'{phase}_dataloader']
         for key in ('num_workers', 'persistent_workers'):
             loader.pop(key, None)
-        dataset = innermost(loader['dataset'])
+        dataset = loader['dataset']
+        while 'dataset' in dataset:
+            dataset = dataset['dataset']
         if dataset['type'] == 'PooledDataset':
             dataset['type'] = 'PoseDataset'  # the same clips, read otherwise
     return kept
@@ -45,19 +45,19 @@ def first_difference(before: object, now: object, where: str = ''
     Returns:
         The dotted key with both values; None if they are alike.
     """
-    pairs = None
+    pairs: list[tuple[object, object, object]] | None = None
     if isinstance(before, dict) and isinstance(now, dict):
         pairs = [(key, before.get(key), now.get(key))
                  for key in sorted({*before, *now})]
     elif isinstance(before, list) and isinstance(now, list) and \
             len(before) == len(now):
-        pairs = [(i, *pair) for i, pair in enumerate(zip(before, now))]
+        pairs = [*zip(range(len(now)), before, now)]
     if pairs is None:
         return None if before == now else \
             f'{where} was {before!r:.80}, it is {now!r:.80}'
-    for key, *pair in pairs:
-        found = first_difference(*pair, f'{where}.{key}' if where else
-                                 str(key))
+    for key, old, new in pairs:
+        found = first_difference(old, new,
+                                 f'{where}.{key}' if where else str(key))
         if found:
             return found
     return None

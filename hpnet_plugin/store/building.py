@@ -27,6 +27,10 @@ def part_of(stem: str, size: int, clips: Iterable[tuple], mark: int = 0
         size: Its bytes.
         clips: (name, info as JSON bytes, (M, T, V), schema, [(offset, crc32),
             …]) each; see ``dims_of`` for the schema.
+        mark: Of the shard's own index.
+
+    Returns:
+        The columns.
     """
     names, infos, rows, arrays, schemas = [], [], [], [], []
     numbers = {}
@@ -49,6 +53,12 @@ def part_of(stem: str, size: int, clips: Iterable[tuple], mark: int = 0
 
 def build(parts: list[Part]) -> list[bytes]:
     """The table of some shards, in pieces to be written one after the other.
+
+    Args:
+        parts: The shards.
+
+    Returns:
+        The sections, in the order of the file.
 
     Raises:
         StoreError: If two shards, or one, have a clip twice.

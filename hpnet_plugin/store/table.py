@@ -82,7 +82,14 @@ class Table:
             shards['stems'], shards['sizes'], shards['marks'])
 
     def find(self, name: str) -> int:
-        """Row of a clip, -1 if it is not there."""
+        """Row of a clip, -1 if it is not there.
+
+        Args:
+            name: Of the clip.
+
+        Returns:
+            The row.
+        """
         key = name.encode('utf-8', 'surrogatepass')
         at = self._at['starts'] + 4 * (zlib.crc32(key) & (self._buckets - 1))
         first, stop = _PAIR.unpack(self._take(at, at + 8))
@@ -94,15 +101,33 @@ class Table:
         return -1
 
     def name(self, row: int) -> str:
-        """Name of a clip."""
+        """Name of a clip.
+
+        Args:
+            row: Of the clip, from 0.
+
+        Returns:
+            The name.
+        """
         return bytes(self._name(row)).decode()
 
     def names(self) -> list[str]:
-        """Names of all clips, sorted."""
+        """Names of all clips, sorted.
+
+        Returns:
+            The names.
+        """
         return [name.decode() for name in self._all_names()]
 
     def clip(self, row: int) -> ClipRow:
-        """What is known of a clip without its arrays."""
+        """What is known of a clip without its arrays.
+
+        Args:
+            row: Of the clip, from 0.
+
+        Returns:
+            The clip.
+        """
         at = self._at['clips'] + row * _CLIP.size
         (_, info, first, _, info_bytes, shard, schema, *base) = _CLIP.unpack(
             self._take(at, at + _CLIP.size))
@@ -110,16 +135,37 @@ class Table:
                     dict(zip('MTV', base)))
 
     def info(self, clip: ClipRow) -> dict[str, Any]:
-        """What was kept with a clip."""
+        """What was kept with a clip.
+
+        Args:
+            clip: The clip.
+
+        Returns:
+            As it was given to ``StoreWriter.add``.
+        """
         start = self._at['infos'] + clip.info[0]
         return self._json(start, start + clip.info[1])
 
     def keys(self, clip: ClipRow) -> list[str]:
-        """Arrays of a clip."""
+        """Arrays of a clip.
+
+        Args:
+            clip: The clip.
+
+        Returns:
+            Their names.
+        """
         return list(self.schemas[clip.schema])
 
     def array(self, clip: ClipRow, key: str) -> Array:
         """Where an array of a clip is.
+
+        Args:
+            clip: The clip.
+            key: The array.
+
+        Returns:
+            Its place.
 
         Raises:
             KeyError: If the clip has no such array.
@@ -140,7 +186,15 @@ class Table:
                      crc32, number, nbytes)
 
     def around(self, name: str, count: int) -> list[str]:
-        """The clips that stand before and after where a name would stand."""
+        """The clips that stand before and after where a name would stand.
+
+        Args:
+            name: A name, which need not be there.
+            count: How many before, and how many after.
+
+        Returns:
+            Their names, sorted.
+        """
         key = name.encode('utf-8', 'surrogatepass')
         low, high = 0, self.clips
         while low < high:
@@ -153,7 +207,14 @@ class Table:
             max(low - count, 0), min(low + count, self.clips))]
 
     def part(self) -> Part:
-        """The columns of a table of one shard, all of it checked."""
+        """The columns of a table of one shard, all of it checked.
+
+        Returns:
+            The columns.
+
+        Raises:
+            StoreError: If it is damaged, or of several shards.
+        """
         self.check()
         if len(self.stems) != 1:
             raise self._damaged(f'it lists {len(self.stems)} shards, '

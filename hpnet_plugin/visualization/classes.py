@@ -1,7 +1,8 @@
 """Figures of what happens in each class."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,10 +10,14 @@ from ..evaluation.metrics import names_or_numbers
 from .style import INK, MUTED, add_grid, halo, new_figure, series_color
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    Numbers = Sequence[float] | np.ndarray
+    Panel = tuple[str, Sequence[str], Numbers, Numbers]
 
-def confusion_figure(matrix: np.ndarray, classes: list[str] | None = None
+
+def confusion_figure(matrix: np.ndarray, classes: Sequence[str] | None = None
                      ) -> Figure:
     """A confusion matrix, each row in percent of its class.
 
@@ -41,8 +46,8 @@ def confusion_figure(matrix: np.ndarray, classes: list[str] | None = None
     width, height = room + side + 1.1, room + side + edge
     figure, ((axis, ), ) = new_figure(width, height)
     figure.set_layout_engine('none')
-    axis.set_position([room / width, room / height, side / width,
-                       side / height])
+    axis.set_position((room / width, room / height, side / width,
+                       side / height))
     # Below linear, so that small confusions can be seen at all.
     image = axis.imshow(share, cmap='Blues', norm=PowerNorm(0.6, 0, 100))
     ticks = range(count)
@@ -60,17 +65,18 @@ def confusion_figure(matrix: np.ndarray, classes: list[str] | None = None
                       fontsize=size * .95,
                       color='white' if share[i, j] > 45 else INK)
     tall = min(side, 3.2)
-    bar = figure.colorbar(image, cax=figure.add_axes(
-        [(room + side + 0.2) / width, 1 - (edge + tall) / height,
-         0.16 / width, tall / height]))
+    bar = figure.colorbar(image, cax=figure.add_axes((
+        (room + side + 0.2) / width, 1 - (edge + tall) / height,
+        0.16 / width, tall / height)))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8.5, length=0)
     bar.set_label('percent of the class', color=MUTED, fontsize=9)
     return figure
 
 
-def comparison_figure(first: np.ndarray, second: np.ndarray, names: tuple[str],
-                      classes: list[str] | None = None, limit: int = 40
+def comparison_figure(first: np.ndarray, second: np.ndarray,
+                      names: tuple[str, str],
+                      classes: Sequence[str] | None = None, limit: int = 40
                       ) -> Figure:
     """Accuracy a class of two streams, by how much they differ.
 
@@ -107,8 +113,8 @@ def comparison_figure(first: np.ndarray, second: np.ndarray, names: tuple[str],
     return figure
 
 
-def accuracy_figure(records: list[dict], summary: dict, rows: int = 40
-                    ) -> Figure:
+def accuracy_figure(records: Sequence[Mapping[str, Any]],
+                    summary: Mapping[str, float], rows: int = 40) -> Figure:
     """Accuracy of each class as a bar, best first.
 
     Args:
@@ -150,7 +156,7 @@ def accuracy_figure(records: list[dict], summary: dict, rows: int = 40
     return figure
 
 
-def gains_figure(panels: list[tuple], names: tuple[str]
+def gains_figure(panels: Sequence[Panel], names: tuple[str, str]
                  ) -> Figure:
     """Accuracies of chosen classes in two streams.
 
@@ -179,7 +185,8 @@ def gains_figure(panels: list[tuple], names: tuple[str]
     return figure
 
 
-def _dumbbells(axis, titles, first, second, names) -> None:
+def _dumbbells(axis: Axes, titles: Sequence[str], first: Numbers,
+               second: Numbers, names: tuple[str, str]) -> None:
     """A line a row from the first value to the second, from the bottom up.
 
     The line has the colour of the larger.

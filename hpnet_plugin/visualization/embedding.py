@@ -1,6 +1,7 @@
 """Clips as points, by what a model knows of them (Fig. 6 of the paper)."""
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,8 @@ _PLACES = np.array([(radius * np.cos(angle), radius * np.sin(angle))
                     for angle in np.arange(0, 2 * np.pi, np.pi / 8)])
 
 
-def embedding_figure(panels: dict[str, tuple], labels: np.ndarray,
-                     classes: list[str]) -> Figure:
+def embedding_figure(panels: Mapping[str, tuple[np.ndarray, str]],
+                     labels: np.ndarray, classes: Sequence[str]) -> Figure:
     """Points of one or several models side by side, the same clips in each.
 
     Classes differ in colour and shape, and each has its number beside that
@@ -36,7 +37,8 @@ def embedding_figure(panels: dict[str, tuple], labels: np.ndarray,
     """
     present = np.unique(labels)
     # The numbers of many classes need room.
-    side, count = np.clip(1.35 * len(present)**.4, 4.6, 8.5), len(panels)
+    side = float(np.clip(1.35 * len(present)**.4, 4.6, 8.5))
+    count = len(panels)
     width = side * count
     # a class without a name is called by its number
     names = [f'{label}  {classes[label]}' if classes[label] != str(label)
@@ -46,7 +48,8 @@ def embedding_figure(panels: dict[str, tuple], labels: np.ndarray,
     lines = -(-len(names) // columns)
     figure, (axes, ) = new_figure(width, side + .65 + .165 * lines,
                                   columns=count)
-    size = np.clip(260 / np.sqrt(len(labels)), 6, 34)
+    size = float(np.clip(260 / np.sqrt(len(labels)), 6, 34))
+    handles = []
     for axis, (title, (points, text)) in zip(axes, panels.items()):
         handles = []
         for label in present:
@@ -67,7 +70,8 @@ def embedding_figure(panels: dict[str, tuple], labels: np.ndarray,
         fontsize=8, frameon=False, handletextpad=.2, columnspacing=1,
         labelspacing=.3)
     for handle in legend.legend_handles:
-        handle.set(sizes=[26], alpha=1)
+        # of a scatter plot, a PathCollection
+        handle.set(sizes=[26], alpha=1)  # pyrefly: ignore[missing-attribute]
     for text in legend.get_texts():
         text.set_color(INK)
     return figure

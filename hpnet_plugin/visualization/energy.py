@@ -35,16 +35,17 @@ def energy_figure(energy: np.ndarray, scores: np.ndarray | None = None,
     end = length / fps if fps else length
     low, high = energy_limits(energy, np.ones_like(energy)
                               if scores is None else scores)
+    images = []
     for person, axis in enumerate(axes[:, 0]):
-        image = axis.imshow(shown[person].T, aspect='auto', cmap=colors,
-                            vmin=low, vmax=high, interpolation='nearest',
-                            extent=(0, end, joints - 0.5, -0.5))
+        images.append(axis.imshow(
+            shown[person].T, aspect='auto', cmap=colors, vmin=low, vmax=high,
+            interpolation='nearest', extent=(0, end, joints - 0.5, -0.5)))
         axis.set_yticks(range(joints), JOINTS, fontsize=8.5)
         if people > 1:
             axis.set_title(f'person {person + 1}', loc='left')
     axes[-1, 0].set_xlabel('seconds' if fps else 'frame')
-    bar = figure.colorbar(image, ax=axes[:, 0].tolist(), aspect=28, pad=0.02,
-                          extend='both')
+    bar = figure.colorbar(images[0], ax=axes[:, 0].tolist(), aspect=28,
+                          pad=0.02, extend='both')
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8.5, length=0)
     bar.set_label('L2 norm of the pooled feature', color=MUTED, fontsize=9)

@@ -14,6 +14,7 @@ from .joints import joint_names
 from .style import INK, MUTED, add_grid, halo, new_figure, series_color
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..apis.explain import Explanation, StreamParts, TextParts
@@ -25,7 +26,15 @@ _RAISES, _LOWERS = '#e08214', '#8073ac'
 
 def explained_class(explanation: Explanation, chosen: int | None = None
                     ) -> int:
-    """The class that is explained: the chosen one, else the predicted."""
+    """The class that is explained.
+
+    Args:
+        explanation: Of the clip.
+        chosen: A class, or None.
+
+    Returns:
+        The chosen class, else the predicted one.
+    """
     return int(explanation.scores.argmax()) if chosen is None else chosen
 
 
@@ -145,24 +154,8 @@ def text_figure(text: TextParts, classes: Sequence[str] | None = None,
         10.2 if lengths else 7.6, 1.25 + .27 * len(shown),
         columns=3 if lengths else 2, sharey=True,
         width_ratios=(1.5, 1, 1) if lengths else (1.5, 1))
-    before, after = text.before[shown], text.after[shown]
-    rise = after > before
-    axes[0].hlines(down, before, after, linewidth=5, alpha=.35, colors=[
-        series_color(int(up)) for up in rise])
-    for index, (values, title) in enumerate(((before, 'text as it is'),
-                                             (after, 'refined text'))):
-        axes[0].plot(values, down, 'os'[index], color=series_color(index),
-                     markersize=6, label=title)
-    axes[0].set_xlabel('logit')
-    axes[0].margins(x=.08)
-    turned = np.degrees(np.arccos(np.clip(text.cosine[shown], -1, 1)))
-    axes[1].barh(down, turned, height=.6, color=series_color(2), alpha=.85)
-    for row, (angle, cosine) in enumerate(zip(turned, text.cosine[shown])):
-        halo(axes[1].annotate(
-            f'{angle:.1f}° (cos {cosine:.3f})', (angle, row), (3, 0),
-            va='center', textcoords='offset points', fontsize=8, color=INK))
-    axes[1].set_xlim(0, 1.75 * (turned.max() or 1))
-    axes[1].set_xlabel('degrees by which the text is turned')
+    _show_logits(axes[0], text.before[shown], text.after[shown])
+    _show_turns(axes[1], text.cosine[shown])
     if lengths:
         height = .7 / len(lengths)
         for index, (key, value) in enumerate(lengths.items()):
@@ -183,6 +176,32 @@ def text_figure(text: TextParts, classes: Sequence[str] | None = None,
         axes[1].set_title(f'the best {len(shown)} of {len(names)}',
                           fontsize=9, color=MUTED)
     return figure
+
+
+def _show_logits(axis: Axes, before: np.ndarray, after: np.ndarray) -> None:
+    """Logits with the text as it is and with the refined one, a row each."""
+    down = np.arange(len(before))
+    axis.hlines(down, before, after, linewidth=5, alpha=.35, colors=[
+        series_color(int(up)) for up in after > before])
+    for index, (values, title) in enumerate(((before, 'text as it is'),
+                                             (after, 'refined text'))):
+        axis.plot(values, down, 'os'[index], color=series_color(index),
+                  markersize=6, label=title)
+    axis.set_xlabel('logit')
+    axis.margins(x=.08)
+
+
+def _show_turns(axis: Axes, cosines: np.ndarray) -> None:
+    """By how much the text was turned, a row each."""
+    turned = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    axis.barh(np.arange(len(turned)), turned, height=.6,
+              color=series_color(2), alpha=.85)
+    for row, (angle, cosine) in enumerate(zip(turned, cosines)):
+        halo(axis.annotate(
+            f'{angle:.1f}° (cos {cosine:.3f})', (angle, row), (3, 0),
+            va='center', textcoords='offset points', fontsize=8, color=INK))
+    axis.set_xlim(0, 1.75 * (turned.max() or 1))
+    axis.set_xlabel('degrees by which the text is turned')
 
 
 def explanation_figures(name: str, explanation: Explanation,
@@ -226,7 +245,10 @@ def explanation_record(explanation: Explanation,
     """The numbers behind the figures, as JSON data.
 
     Args:
-        explanation: Of the clip; see :func:`explanation_figures`, as the rest.
+        explanation: Of the clip.
+        classes: K names.
+        chosen: The class; by default the one that is predicted.
+        duration: Of the clip in s, 0 where it is not known.
 
     Returns:
         ``label``, ``predicted`` and ``explained`` class; ``logits``;
@@ -237,7 +259,7 @@ def explanation_record(explanation: Explanation,
     names = names_or_numbers(classes, len(explanation.scores))
     label = explained_class(explanation, chosen)
 
-    def by_joint(values):
+    def by_joint(values: np.ndarray) -> dict[str, float]:
         return dict(zip(joint_names(len(values)), values.tolist()))
 
     record = dict(

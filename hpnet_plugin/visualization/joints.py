@@ -6,8 +6,6 @@ Joints with a score of zero were not found and are not drawn.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -21,21 +19,36 @@ LIMBS = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8),
 
 LEFT, RIGHT, MIDDLE = (70, 170, 255), (255, 150, 50), (240, 240, 240)
 # cv2 takes coordinates with this many binary digits after the point.
-_SHIFT = 4
+SHIFT = 4
 
 
-def joint_names(count):
-    """Names of joints: COCO's where there are 17, else their numbers."""
+def joint_names(count: int) -> list[str]:
+    """Names of joints: COCO's where there are 17, else their numbers.
+
+    Args:
+        count: V.
+
+    Returns:
+        V names.
+    """
     return list(JOINTS) if count == len(JOINTS) else [
         f'joint {i}' for i in range(count)]
 
 
-def pooled_energy(pooled_feat):
-    """L2 norm over the channels: (M, T, V, C) to (M, T, V), float32."""
+def pooled_energy(pooled_feat: np.ndarray) -> np.ndarray:
+    """L2 norm over the channels.
+
+    Args:
+        pooled_feat: (M, T, V, C).
+
+    Returns:
+        (M, T, V) float32.
+    """
     return np.linalg.norm(pooled_feat.astype(np.float32), axis=-1)
 
 
-def energy_limits(energy: np.ndarray, scores: np.ndarray) -> tuple[float]:
+def energy_limits(energy: np.ndarray, scores: np.ndarray
+                  ) -> tuple[float, float]:
     """Limits for colours and dots: where 96 % of the energies lie.
 
     Args:
@@ -48,11 +61,12 @@ def energy_limits(energy: np.ndarray, scores: np.ndarray) -> tuple[float]:
     found = energy[scores > 0]
     if not found.size:
         return 0., 1.
-    return tuple(float(v) for v in np.percentile(found, (2, 98)))
+    low, high = np.percentile(found, (2, 98))
+    return float(low), float(high)
 
 
 def people_box(joints: np.ndarray, scores: np.ndarray, margin: float = 0.2
-               ) -> np.ndarray:
+               ) -> np.ndarray | None:
     """The box around all joints found, with room around it.
 
     Args:
@@ -71,7 +85,7 @@ def people_box(joints: np.ndarray, scores: np.ndarray, margin: float = 0.2
     return np.concatenate([low - room, high + room])
 
 
-def zoom(frame: np.ndarray, joints: np.ndarray, box: Sequence[float],
+def zoom(frame: np.ndarray, joints: np.ndarray, box: np.ndarray | None,
          height: int = 420) -> tuple[np.ndarray, np.ndarray]:
     """Cut a box out of a frame and bring it to a height.
 
@@ -88,7 +102,7 @@ def zoom(frame: np.ndarray, joints: np.ndarray, box: Sequence[float],
     """
     rows, columns = frame.shape[:2]
     if box is None:
-        box = (0, 0, columns, rows)
+        box = np.array([0, 0, columns, rows])
     x1, y1 = np.floor(np.clip(box[:2], 0, (columns - 1, rows - 1))).astype(int)
     x2, y2 = np.ceil(np.clip(box[2:], (x1 + 1, y1 + 1),
                              (columns, rows))).astype(int)
@@ -121,13 +135,13 @@ def draw_joints(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
             for a, b in LIMBS:
                 if found[a] and found[b]:
                     color = (20, 20, 20) if rim else _side_color(a, b)
-                    cv2.line(image, _point(person[a]), _point(person[b]),
-                             color, thick + 2 * rim, cv2.LINE_AA, _SHIFT)
+                    cv2.line(image, cv_point(person[a]), cv_point(person[b]),
+                             color, thick + 2 * rim, cv2.LINE_AA, SHIFT)
             for v in np.flatnonzero(found):
                 color = (20, 20, 20) if rim else _side_color(v, v)
-                cv2.circle(image, _point(person[v]),
-                           round((1.3 * thick + rim) * 2**_SHIFT), color,
-                           cv2.FILLED, cv2.LINE_AA, _SHIFT)
+                cv2.circle(image, cv_point(person[v]),
+                           round((1.3 * thick + rim) * 2**SHIFT), color,
+                           cv2.FILLED, cv2.LINE_AA, SHIFT)
     if tags and len(joints) > 1:
         for number, (person, found) in enumerate(zip(joints, scores > 0), 1):
             if found.any():
@@ -136,7 +150,7 @@ def draw_joints(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
 
 
 def draw_energy(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
-                energy: np.ndarray, limits: tuple[float]) -> np.ndarray:
+                energy: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Draw joints in the size and colour of their pooled energy.
 
     Args:
@@ -158,9 +172,9 @@ def draw_energy(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
     for person, found in zip(joints, scores > 0):
         for a, b in LIMBS:
             if found[a] and found[b]:
-                cv2.line(canvas, _point(person[a]), _point(person[b]),
+                cv2.line(canvas, cv_point(person[a]), cv_point(person[b]),
                          (150, 150, 150), max(1, round(unit)), cv2.LINE_AA,
-                         _SHIFT)
+                         SHIFT)
     # The strongest last, on top.
     for m, v in sorted(np.argwhere(scores > 0).tolist(),
                        key=lambda at: level[at[0], at[1]]):
@@ -168,31 +182,41 @@ def draw_energy(image: np.ndarray, joints: np.ndarray, scores: np.ndarray,
         radius = unit * (2.5 + 7 * level[m, v])
         for extra, shade in ((unit, (20, 20, 20)),
                              (0, [round(255 * c) for c in color])):
-            cv2.circle(canvas, _point(joints[m, v]),
-                       round((radius + extra) * 2**_SHIFT), shade,
-                       cv2.FILLED, cv2.LINE_AA, _SHIFT)
+            cv2.circle(canvas, cv_point(joints[m, v]),
+                       round((radius + extra) * 2**SHIFT), shade,
+                       cv2.FILLED, cv2.LINE_AA, SHIFT)
     return canvas
 
 
-def _side_color(a, b):
+def _side_color(a: int, b: int) -> tuple[int, int, int]:
     sides = {JOINTS[a].split()[0], JOINTS[b].split()[0]} - {'nose'}
     if sides == {'left'}:
         return LEFT
     return RIGHT if sides == {'right'} else MIDDLE
 
 
-def _point(xy):
-    return tuple(round(float(v) * 2**_SHIFT) for v in xy)
+def cv_point(xy: np.ndarray) -> tuple[int, int]:
+    """A place as cv2 takes it with :data:`SHIFT`.
+
+    Args:
+        xy: (2,) in pixels.
+
+    Returns:
+        x and y in parts of a pixel.
+    """
+    x, y = (round(float(v) * 2**SHIFT) for v in xy)
+    return x, y
 
 
-def _unit(joints, scores):
+def _unit(joints: np.ndarray, scores: np.ndarray) -> float:
     """Thickness to draw in: a 300th of the tallest person, in pixels."""
     tall = [np.ptp(person[found], axis=0).max()
             for person, found in zip(joints, scores > 0) if found.any()]
     return max([0.5, *(t / 300 for t in tall)])
 
 
-def _tag(image, joints, text, scale) -> None:
+def _tag(image: np.ndarray, joints: np.ndarray, text: str, scale: float
+         ) -> None:
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX,
                                          scale, 1)
     pad = round(height * 0.6)

@@ -11,6 +11,7 @@ from .joints import draw_joints, joint_names
 from .style import INK, MUTED, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..apis.feature_maps import Person, PersonMaps
@@ -65,26 +66,29 @@ def maps_figure(titles: Sequence[str],
         axis.set_title(title, fontsize=9)
     if pooled is not None:
         last = list(nets.values())[-1]
-        values = [maps.pooled[pooled] for maps in last]
-        low, high = limits(values)
-        for axis, value in zip(axes[-1], values):
-            axis.imshow(
-                value, aspect='auto', cmap='inferno', vmin=low, vmax=high,
-                interpolation='nearest')
-            axis.set(xticks=[], yticks=[], xlabel='channel')
-        joints, channels = values[0].shape
-        axes[-1, 0].set_yticks(range(joints), joint_names(joints),
-                               fontsize=8)
-        _row_title(axes[-1, 0], f'pooled features of {pooled}: {joints} '
-                   f'joints x {channels} channels, {low:.3g} to {high:.3g}')
+        _show_pooled(axes[-1], pooled, [maps.pooled[pooled] for maps in last])
     _bar(figure, axes)
     return figure
 
 
+def _show_pooled(axes: Sequence[Axes], name: str,
+                 values: Sequence[np.ndarray]) -> None:
+    """A row of pooled features, (V, C) each."""
+    low, high = limits(values)
+    for axis, value in zip(axes, values):
+        axis.imshow(value, aspect='auto', cmap='inferno', vmin=low, vmax=high,
+                    interpolation='nearest')
+        axis.set(xticks=[], yticks=[], xlabel='channel')
+    joints, channels = values[0].shape
+    axes[0].set_yticks(range(joints), joint_names(joints), fontsize=8)
+    _row_title(axes[0], f'pooled features of {name}: {joints} joints x '
+               f'{channels} channels, {low:.3g} to {high:.3g}')
+
+
 def detector_figure(titles: Sequence[str],
                     people: Sequence[Person],
-                    inputs: Sequence[tuple[np.ndarray, np.ndarray]],
-                    shares: Sequence[tuple[float, float]]) -> Figure:
+                    inputs: Sequence[Sequence[np.ndarray]],
+                    shares: Sequence[Sequence[float]]) -> Figure:
     """Frames with and without a human detector (Fig. 8).
 
     Args:
@@ -146,42 +150,49 @@ def overlay(crop: np.ndarray, values: np.ndarray, low: float, high: float,
 
 
 def limits(values: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The 2nd and the 98th percentile of arrays together."""
+    """The 2nd and the 98th percentile of arrays together.
+
+    Args:
+        values: Of any shapes.
+
+    Returns:
+        Low and high.
+    """
     flat = np.concatenate([value.ravel() for value in values])
     low, high = np.percentile(flat, (2, 98))
     return float(low), float(high)
 
 
-def _with_joints(seen):
+def _with_joints(seen: PersonMaps) -> np.ndarray:
     image = _enlarged(seen.crop)
     factor = image.shape[0] / seen.crop.shape[0]
     joints = (seen.joints + .5) * factor - .5
     return draw_joints(image, joints[None], seen.scores[None])
 
 
-def _enlarged(crop):
+def _enlarged(crop: np.ndarray) -> np.ndarray:
     height, width = crop.shape[:2]
     size = (round(width * _SHOWN / height), _SHOWN)
     return cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC)
 
 
-def _with_box(image, box):
+def _with_box(image: np.ndarray, box: np.ndarray) -> np.ndarray:
     image = np.ascontiguousarray(image).copy()
     thick = max(2, round(image.shape[0] / 150))
-    corners = [tuple(round(float(v)) for v in box[i:i + 2]) for i in (0, 2)]
+    x1, y1, x2, y2 = (round(float(v)) for v in box)
     for color, width in (((20, 20, 20), 3 * thick), ((255, 190, 60), thick)):
-        cv2.rectangle(image, *corners, color, width, cv2.LINE_AA)
+        cv2.rectangle(image, (x1, y1), (x2, y2), color, width, cv2.LINE_AA)
     return image
 
 
-def _row_title(axis, text) -> None:
+def _row_title(axis: Axes, text: str) -> None:
     """A title that may be longer than its column is wide."""
     axis.set_title(' ', fontsize=9)  # its height
     axis.annotate(text, (0, 1), (0, 5), xycoords='axes fraction', fontsize=9,
                   textcoords='offset points').set_in_layout(False)
 
 
-def _bar(figure, axes) -> None:
+def _bar(figure: Figure, axes: np.ndarray) -> None:
     """One bar for all rows, whose numbers stand in their titles."""
     from matplotlib.cm import ScalarMappable
     bar = figure.colorbar(ScalarMappable(cmap='inferno'),

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..files import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 INK = '#22262b'
 MUTED = '#7a828c'
@@ -20,7 +22,7 @@ _MARKERS = 'osD^vP*X<>'
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1,
-               **grid) -> tuple[Figure, np.ndarray]:
+               **grid: Any) -> tuple[Figure, np.ndarray]:
     """A figure without global state, and its axes.
 
     Args:
@@ -47,24 +49,47 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1,
     return figure, axes
 
 
-def add_grid(axis, which='both') -> None:
-    """Light grid lines behind the data."""
+def add_grid(axis: Axes, which: Literal['both', 'x', 'y'] = 'both') -> None:
+    """Draw light grid lines behind the data.
+
+    Args:
+        axis: Drawn upon.
+        which: The axis that the lines cross.
+    """
     axis.grid(axis=which, color=GRID, linewidth=0.9)
     axis.set_axisbelow(True)
 
 
-def series_color(index):
-    """Colour of the series of that number."""
+def series_color(index: int) -> str:
+    """Colour of a series.
+
+    Args:
+        index: Its number; beyond seven the colours repeat.
+
+    Returns:
+        Hexadecimal RGB.
+    """
     return CYCLE[index % len(CYCLE)]
 
 
-def marker(index):
-    """Shape of the points of that number, for what colour alone is not."""
+def marker(index: int) -> str:
+    """Shape of the points of a series, where colour alone is not enough.
+
+    Args:
+        index: Its number; beyond ten the shapes repeat.
+
+    Returns:
+        As matplotlib names it.
+    """
     return _MARKERS[index % len(_MARKERS)]
 
 
-def halo(text) -> None:
-    """Set off a text from what it is written over."""
+def halo(text: Text) -> None:
+    """Set off a text from what it is written over.
+
+    Args:
+        text: Gets a white rim.
+    """
     from matplotlib.patheffects import withStroke
     text.set_path_effects([withStroke(linewidth=2.2, foreground='white')])
 

@@ -5,12 +5,16 @@ import os.path as osp
 import warnings
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
 
 @cache
-def _font(size: int, bold: bool):
+def _font(size: int, bold: bool) -> FreeTypeFont:
     """matplotlib's own DejaVu Sans, which is wherever this package is."""
     from matplotlib import get_data_path
     from PIL import ImageFont
@@ -49,7 +53,7 @@ def _other_font(text: str) -> tuple[str, int] | None:
 
 
 @lru_cache(4096)
-def _font_of(text: str, size: int, bold: bool):
+def _font_of(text: str, size: int, bold: bool) -> FreeTypeFont:
     if {ord(letter) for letter in text if letter != ' '} <= _letters():
         return _font(size, bold)
     found = _other_font(text)
@@ -93,15 +97,33 @@ def printable_names(classes: Sequence[str]) -> list[str]:
 
 @lru_cache(4096)
 def text_width(text: str, size: int, bold: bool = False) -> int:
-    """Width of a text in pixels."""
+    """Width of a text.
+
+    Args:
+        text: One line.
+        size: Of the font, in pixels.
+        bold: Whether in bold letters.
+
+    Returns:
+        In pixels.
+    """
     return int(np.ceil(_font_of(text, size, bold).getlength(text)))
 
 
 @lru_cache(4096)
 def shorten(text: str, width: int, size: int, bold: bool = False) -> str:
-    """The text, without its middle where it is wider than some pixels.
+    """The text, without its middle where it is too wide.
 
     Names of classes often differ at their ends.
+
+    Args:
+        text: One line.
+        width: In pixels, at most.
+        size: Of the font, in pixels.
+        bold: Whether in bold letters.
+
+    Returns:
+        With ``…`` for what is left out.
     """
     if text_width(text, size, bold) <= width:
         return text
@@ -121,7 +143,7 @@ def _mask(text: str, size: int, bold: bool) -> tuple[np.ndarray, int, int]:
     The anchor is the text's left end, in the middle of its capitals.
     """
     font = _font_of(text, size, bold)
-    left, top, right, bottom = font.getbbox(text, anchor='ls')
+    left, top, right, bottom = map(round, font.getbbox(text, anchor='ls'))
     middle = font.getbbox('H', anchor='ls')[1] / 2
     from PIL import Image, ImageDraw
     image = Image.new('L', (max(1, right - left), max(1, bottom - top)))

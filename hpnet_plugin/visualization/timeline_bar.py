@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ..apis.results import Timeline
+from ..apis.results import Segment, Timeline
 from ..evaluation.calibration import UNKNOWN
 from .text import put_text, shorten, text_width
 
@@ -29,7 +29,14 @@ ROWS = 4  # people that are shown at once
 
 
 def person_color(track: int) -> tuple[int, int, int]:
-    """RGB of a person, by the number of the track."""
+    """Colour of a person.
+
+    Args:
+        track: The number of the track.
+
+    Returns:
+        RGB.
+    """
     return PERSON_COLORS[track % len(PERSON_COLORS)]
 
 
@@ -38,6 +45,12 @@ def person_colors(timelines: Sequence[Timeline]
     """RGB of each person of a video, by the order of their tracks.
 
     Numbers of tracks have gaps; so people who follow each other differ.
+
+    Args:
+        timelines: Of the video.
+
+    Returns:
+        Track to RGB.
     """
     return {timeline.track: person_color(i)
             for i, timeline in enumerate(timelines)}
@@ -49,22 +62,36 @@ def label_colors(timelines: Sequence[Timeline]
 
     The labels that last longest get the colours that differ most; beyond
     eight labels darker shades of the same colours follow.
+
+    Args:
+        timelines: Of the video.
+
+    Returns:
+        Label to RGB.
     """
-    length = Counter()
+    length: dict[str, float] = defaultdict(float)
     for timeline in timelines:
         for segment in timeline.segments:
             length[segment.label] += segment.end - segment.start
     length.pop(UNKNOWN, None)
     colors = {UNKNOWN: UNKNOWN_COLOR}
-    for i, (label, _) in enumerate(length.most_common()):
+    for i, label in enumerate(sorted(length, key=lambda k: -length[k])):
         shade = .75 ** (i // len(LABEL_COLORS) % 3)
-        colors[label] = tuple(
-            round(shade * v) for v in LABEL_COLORS[i % len(LABEL_COLORS)])
+        r, g, b = LABEL_COLORS[i % len(LABEL_COLORS)]
+        colors[label] = round(shade * r), round(shade * g), round(shade * b)
     return colors
 
 
 def clock(seconds: float, digits: int = 0) -> str:
-    """0:07, 12:34, 1:02:03; with digits 0:07.5."""
+    """A time as players write it.
+
+    Args:
+        seconds: The time.
+        digits: After the point.
+
+    Returns:
+        ``0:07``, ``12:34``, ``1:02:03``; with a digit ``0:07.5``.
+    """
     unit = 10 ** digits
     whole, part = divmod(round(seconds * unit), unit)
     minutes, rest = divmod(whole, 60)
@@ -77,7 +104,7 @@ class _Page(NamedTuple):
     """What is shown at once: a stretch of time, people, who is left out."""
     start: float
     end: float
-    rows: list[tuple[int, list]]
+    rows: list[tuple[int, list[Segment]]]
     more: int
 
 
@@ -128,12 +155,13 @@ class TimelineBar:
         self._right = width - 2 * self._pad
         self._axis = self._pad + rows * (self._row + self._gap)
         self._legends = [self._legend(page) for page in self._pages]
-        self._drawn = None, None
+        self._drawn: tuple[int, np.ndarray] | None = None
         self.height = (self._axis + self._line + self._pad // 2
                        + self._line * max(map(len, self._legends)))
         self.height += self.height % 2
 
-    def _page(self, timelines, number, count):
+    def _page(self, timelines: Sequence[Timeline], number: int, count: int
+              ) -> _Page:
         length = self.duration / count
         start, end = number * length, (number + 1) * length
         rows = []
@@ -148,30 +176,33 @@ class TimelineBar:
         return _Page(start, end, [row for row in rows if row[0] in kept],
                      len(rows) - len(kept))
 
-    def _name(self, label):
+    def _name(self, label: str) -> str:
         return self.names.get(label, label)
 
-    def _x(self, page, time):
+    def _x(self, page: _Page, time: float) -> int:
         share = (time - page.start) / (page.end - page.start)
         return round(self._left + min(max(share, 0), 1)
                      * (self._right - self._left))
 
-    def _inside(self, page, segment):
+    def _inside(self, page: _Page, segment: Segment
+                ) -> tuple[int, int, bool]:
         """Left and right of a segment, and whether its name fits in it."""
         x1, x2 = self._x(page, segment.start), self._x(page, segment.end)
         wide = text_width(self._name(segment.label), self.size)
         return x1, x2, wide + 2 * self._gap + self._pad <= x2 - x1
 
-    def _legend(self, page):
-        """Lines of (x, label): labels whose name fits into no segment."""
-        length, fitting = Counter(), set()
+    def _legend(self, page: _Page) -> list[list[tuple[int, str, str]]]:
+        """Lines of (x, label, text): labels that fit into no segment."""
+        length: dict[str, float] = defaultdict(float)
+        fitting = set()
         for _, segments in page.rows:
             for segment in segments:
                 length[segment.label] += segment.end - segment.start
                 if self._inside(page, segment)[2]:
                     fitting.add(segment.label)
-        lines, x = [[]], 2 * self._pad
-        for label, _ in length.most_common():
+        lines: list[list[tuple[int, str, str]]] = [[]]
+        x = 2 * self._pad
+        for label in sorted(length, key=lambda k: -length[k]):
             if label in fitting:
                 continue
             name = shorten(self._name(label), self.width - 6 * self._pad,
@@ -195,7 +226,7 @@ class TimelineBar:
         """
         number = min(int(time / self.duration * len(self._pages)),
                      len(self._pages) - 1)
-        if self._drawn[0] != number:
+        if self._drawn is None or self._drawn[0] != number:
             self._drawn = number, self._still(number)
         image[:] = self._drawn[1]
         page = self._pages[number]
@@ -216,11 +247,11 @@ class TimelineBar:
                 put_text(image, text_of_edge, start, y, self.size, MUTED)
         put_text(image, text, x, y, self.size, INK, True)
 
-    def _edge(self, page, time):
+    def _edge(self, page: _Page, time: float) -> str:
         """How the time at an end of a page is written."""
         return clock(time, int(page.end - page.start < 10))
 
-    def _still(self, number):
+    def _still(self, number: int) -> np.ndarray:
         """All of a page but the playhead."""
         page = self._pages[number]
         image = np.full((self.height, self.width, 3), BACKGROUND, np.uint8)

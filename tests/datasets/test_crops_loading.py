@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from hpnet_plugin.apis.synthetic import write_synthetic
-from hpnet_plugin.datasets.crops import CropsError, find_images, import_crops
+from hpnet_plugin.datasets.crops import CropsError, _find_images, import_crops
 from hpnet_plugin.datasets.transforms import (
     EachImage,
     FlipJoints,
@@ -188,6 +188,9 @@ def test_images_of_the_authors(images, tmp_path):
     # a stretch of the features is as large a part of the images
     half = clip(out, 'long', 32, frame_start=32, stored_frames=64)
     assert numbers(load(half)) == [15 + k for k in load.sample(16)]
+    # from the image that it begins in to the one that it ends in
+    part = clip(out, 'long', 10, frame_start=30, stored_frames=64)
+    assert numbers(load(part)) == [14 + k for k in load.sample(6)]
 
 
 def test_clips_beside_resampled_features(folder, tmp_path):
@@ -245,11 +248,11 @@ def test_gaps(images):
     for first, gap in ((0, None), (1, None), (2, 1)):
         path = images(f'from{first}', 12, first)
         if gap is None:
-            assert [p.rpartition('/')[2] for p in find_images(str(path))] == [
+            assert [p.rpartition('/')[2] for p in _find_images(str(path))] == [
                 f'{first + k}.jpg' for k in range(12)]
         else:
             with pytest.raises(CropsError, match=f'not number {gap}:'):
-                find_images(str(path))
+                _find_images(str(path))
 
 
 def test_import_refuses(images, tmp_path):

@@ -81,6 +81,26 @@ def test_joints_carry_the_box_between_looks():
             frame.boxes[0, 2:4] - frame.boxes[0, :2], (40, 100), atol=.1)
 
 
+def test_each_keeps_the_room_of_the_own_box():
+    class Roomy(Detector):
+        """The box of who stands on the right has more around the joints."""
+
+        def people(self, frames, clip, numbers):
+            found = super().people(frames, clip, numbers)
+            for people in found:
+                people.boxes[1, :4] += (-10, -20, 10, 20)
+            return found
+
+    def places(number):
+        return [10 + number, 200 + number]
+
+    follower = Follower(Roomy(places), Extractor(places))
+    for frame in follower.follow('clip', [chunk(range(4))]):
+        np.testing.assert_allclose(
+            frame.boxes[:, 2:4] - frame.boxes[:, :2], [(40, 100), (60, 140)],
+            atol=.1)
+
+
 def test_who_is_lost_is_searched_for_at_once():
     def places(number):
         return [10] if number < 2 else [200]

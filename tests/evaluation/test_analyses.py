@@ -10,9 +10,9 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 from hpnet_plugin.apis.embedding import (
+    backbone_features,
     choose,
     embed,
-    pooled_features,
     separation,
 )
 from hpnet_plugin.evaluation.fisher import (
@@ -236,7 +236,7 @@ def test_features_are_what_the_heads_linear_layer_sees(people):
     inputs = torch.rand(3, 1, people, 8, 17, 3)
     with torch.no_grad():
         model.extract_feat(inputs, stage='head')
-        found = pooled_features(model, inputs)
+        found = backbone_features(model, inputs)
     torch.testing.assert_close(found, seen[0])
     assert found.std() > 0
 
@@ -263,11 +263,11 @@ def test_features_of_hpnet_are_f_c():
             lambda module, args: seen.append(args[0]))
     with torch.no_grad():
         model(inputs, mode='tensor')
-        found = pooled_features(model, inputs)
+        found = backbone_features(model, inputs)
         torch.testing.assert_close(found, torch.cat(seen, 1))
         del config['topology'], config['cls_head']['fusion']
         model = model_of(config)
-        video = pooled_features(model, dict(imgs=inputs['imgs']))
+        video = backbone_features(model, dict(imgs=inputs['imgs']))
     assert video.shape == (2, 16)
 
 

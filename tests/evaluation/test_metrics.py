@@ -83,6 +83,9 @@ def test_softmax_and_probabilities():
     assert metrics.is_probability(probs)
     assert not metrics.is_probability(logits)
     assert not metrics.is_probability(np.ones((2, 3)))
+    # a sum that no softmax in half precision gives
+    for total in (.98, 1.02):
+        assert not metrics.is_probability(np.array([[.25, total - .25]]))
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'float16', 'bfloat16'])

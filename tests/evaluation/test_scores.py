@@ -118,6 +118,9 @@ def test_incomplete_and_ambiguous_folders(tmp_path):
     folder = ranks(tmp_path / 'out', {0: [1], 3: [2]})
     with pytest.raises(ScoreError, match=r'ranks \[1, 2\] are missing'):
         read_scores(folder)
+    folder = ranks(tmp_path / 'late', {1: [1], 2: [2]})
+    with pytest.raises(ScoreError, match=r'ranks \[0\] are missing'):
+        read_scores(folder)
     folder = ranks(tmp_path / 'two', {0: [1]})
     ranks(folder, {0: [1]}, which='last')
     with pytest.raises(ScoreError, match='best and last in one folder.*'

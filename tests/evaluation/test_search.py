@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from hpnet_plugin.evaluation.fusion import Joined, assess
-from hpnet_plugin.evaluation.scores import ScoreError
+from hpnet_plugin.evaluation.scores import ScoreError, Scores, write_scores
 from hpnet_plugin.evaluation.search import (
     halves,
     search,
@@ -98,3 +98,17 @@ def test_reported_clips_only_by_name(noisy):
         search_on(noisy, [1, 1])
     record = search_on(noisy, [1, 1], allow_test=True)[1]
     assert record == dict(on='test', clips=200, by='top1')
+
+
+def test_one_shared_clip_is_refused(noisy, tmp_path):
+    """Validation clips of which a single one is reported as well."""
+    files = []
+    for i, scores in enumerate(noisy.scores):
+        files.append(str(tmp_path / f'{i}.pkl'))
+        write_scores(files[-1], Scores(
+            ['n7', *(f'v{n}' for n in range(1, 200))], scores, noisy.labels,
+            'v'))
+    with pytest.raises(ScoreError, match='1 clip: n7 would be searched on'):
+        search_on(noisy, [1, 1], files)
+    record = search_on(noisy, [1, 1], files, allow_test=True)[1]
+    assert record['on'] == 'test'

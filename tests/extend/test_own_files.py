@@ -41,10 +41,12 @@ def test_form():
     assert short_name('ctrgcn') == 'ctrgcn'
 
 
-def test_a_file_is_imported_once(write):
+def test_a_file_is_imported_once(write, tmp_path):
+    """It finds its neighbours, and hides no module of others."""
     path = write('own_counter.py', 'from own_beside import thing\n')
     write('own_beside.py', 'class thing: pass\n')
     assert own_name(f'{path}:thing') is own_name(f'{path}:thing')
+    assert sys.path.count(str(tmp_path)) == 1 and sys.path[-1] == str(tmp_path)
 
 
 @pytest.mark.parametrize('name, text, word, message', [

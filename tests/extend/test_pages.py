@@ -8,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from hpnet_plugin.apis.trained import load_trained
 from hpnet_plugin.cli import main
 from hpnet_plugin.demo.people import save_video
 from hpnet_plugin.evaluation.scores import read_scores
@@ -52,6 +53,10 @@ def follow(root, tmp_path, monkeypatch):
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], '__file__', '')):
             del sys.modules[name]
+            for registry in (MODELS, TRANSFORMS):
+                for kind, found in list(registry.module_dict.items()):
+                    if found.__module__ == name:
+                        del registry.module_dict[kind]
 
 
 @pytest.fixture
@@ -87,6 +92,11 @@ def test_backbone(follow, mine):
     model = json.loads((folder / 'models/jointnet/hpnet.json').read_text())
     assert model['config']['model']['backbone'] == dict(
         type='JointNet', in_channels=3, num_person=1, width=64)
+    saved = load_trained('models/jointnet')
+    assert type(saved.build().backbone).__name__ == 'JointNet'
+    del MODELS.module_dict['JointNet']  # as in a program that knows it not
+    with pytest.raises(ValueError, match='import its file first'):
+        saved.build()
 
 
 def test_stream_kind(follow, mine):

@@ -1,5 +1,6 @@
 """The whole HP-Net: gradients, equalities, predictions, errors."""
 import copy
+import datetime
 import functools
 import socket
 
@@ -56,7 +57,6 @@ def build(*args, seed=0, **kwargs):
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config(*args, **kwargs))
-        model.init_weights()
     # away from the start, where text and fusion are the identity
     for name, p in model.named_parameters():
         if 'cls_head.fusion' in name:
@@ -260,36 +260,46 @@ def synchronised(model):
     return model
 
 
-def one_rank(rank, port, folder):
-    """An update of a process that sees every second clip."""
-    torch.set_num_threads(1)
+def one_rank(rank, port):
+    """Weights of a process that sees every second clip, after an update."""
     dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}',
-                            rank=rank, world_size=2)
-    model = synchronised(build())
-    # find_unused_parameters is off: DDP itself complains of an unused one
-    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
-    wrapper = OptimWrapper(torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], lr=.1))
-    part = take(batch(8), range(rank, 8, 2))
-    wrapped.train_step(part, wrapper)
-    if rank == 0:
-        torch.save(model.state_dict(), folder / 'rank0.pth')
-    # it is in the next step that DDP complains of what was not used
-    wrapped.train_step(part, wrapper)
-    dist.destroy_process_group()
+                            rank=rank, world_size=2,
+                            timeout=datetime.timedelta(minutes=5))
+    try:
+        model = synchronised(build())
+        # find_unused_parameters is off: DDP complains of an unused one
+        wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+        wrapper = OptimWrapper(torch.optim.SGD(
+            [p for p in model.parameters() if p.requires_grad], lr=.1))
+        part = take(batch(8), range(rank, 8, 2))
+        wrapped.train_step(part, wrapper)
+        found = copy.deepcopy(model.state_dict())
+        # in the next step, that is
+        wrapped.train_step(part, wrapper)
+    finally:
+        dist.destroy_process_group()
+    return found
 
 
-def test_two_processes_update_as_one(tmp_path):
+def other_rank(_, port):
+    torch.set_num_threads(1)
+    one_rank(1, port)
+
+
+def test_two_processes_update_as_one():
+    """One of them is this process, which has all imported already."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(one_rank, (port, tmp_path), 2)
+    other = torch.multiprocessing.spawn(other_rank, (port, ), join=False)
+    found = one_rank(0, port)
+    while not other.join():
+        pass
     model = synchronised(build())
     wrapper = OptimWrapper(torch.optim.SGD(
         [p for p in model.parameters() if p.requires_grad], lr=.1))
     model.train_step(batch(8), wrapper)
-    assert_same(torch.load(tmp_path / 'rank0.pth'), model.state_dict(),
-                rtol=1e-4, atol=1e-6)
+    assert_same(found, model.state_dict(), rtol=1e-4, atol=1e-6)
 
 
 FIELDS = ('pred_score', *(f'pred_score_{name}' for name in ('j', 'b', 'jm')))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from mmaction.utils import register_all_modules
 from mmengine.config import Config
 
 from hpnet_plugin.apis.synthetic import write_synthetic
@@ -268,6 +269,7 @@ class ForkedMim:
         if what == 'test':
             assert rest.pop(0) == '--checkpoint'
         script = Path(mmaction.__file__).parent / f'.mim/tools/{what}.py'
+        register_all_modules(False)  # once, not in each child
         out, into = os.pipe()
         self.pid = os.fork()
         if not self.pid:

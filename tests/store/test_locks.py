@@ -17,6 +17,7 @@ from hpnet_plugin.files import (
     LockedError,
     locked,
     remove_leftovers,
+    try_locked,
     write_whole,
 )
 from hpnet_plugin.store import FeatureStore, StoreError, StoreWriter, verify
@@ -136,6 +137,13 @@ def test_a_forked_child_is_no_writer(tmp_path):
     assert f'process {os.getpid()}' in process.communicate()[1]
     writer.close()
     assert FeatureStore(tmp_path).names == ['c0']
+
+
+def test_try_locked(tmp_path):
+    path = tmp_path / 'lock'
+    for _ in range(2):
+        with try_locked(path) as mine, try_locked(path) as again:
+            assert (mine, again) == (True, False)
 
 
 def test_locked_waits(tmp_path):

@@ -5,12 +5,8 @@ import av
 import numpy as np
 import pytest
 
-from hpnet_plugin.apis.results import (
-    FrameView,
-    PersonView,
-    Segment,
-    Timeline,
-)
+from hpnet_plugin.apis.results import Segment, Timeline
+from hpnet_plugin.apis.views import FrameView, PersonView
 from hpnet_plugin.demo.people import save_video
 from hpnet_plugin.estimation.video import VideoReader, read_frames_at
 from hpnet_plugin.evaluation.calibration import UNKNOWN
@@ -19,7 +15,6 @@ from hpnet_plugin.visualization.overlay import (
     draw_frame,
     draw_video,
     text_size,
-    video_writer,
 )
 from hpnet_plugin.visualization.text import (
     printable_names,
@@ -36,6 +31,7 @@ from hpnet_plugin.visualization.timeline_bar import (
     person_color,
     person_colors,
 )
+from hpnet_plugin.visualization.video_writer import video_writer
 
 CLASSES = ('drink', 'wave', 'Ελληνικά', 'élève')
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -14,6 +14,7 @@ from ...estimation.extractor import build_extractor
 from ...estimation.given_boxes import checked_boxes
 from ...estimation.given_joints import ClipJoints, JointsSource
 from ...estimation.people import ListedPeople, People
+from ...estimation.video import FrameChunk
 from ...estimation.zoo import choose_detector, choose_pose
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class PooledHeatmapExtraction(BaseTransform):
             :class:`ClipAssembler`. Defaults to ``'fail'``.
         batch: Crops a forward. Defaults to 32.
         device: Where the pose net runs. Defaults to ``'cpu'``.
+        max_people: The former name of ``num_person``.
     """
 
     def __init__(self,
@@ -90,8 +92,7 @@ class PooledHeatmapExtraction(BaseTransform):
                  nobody: str = 'fail',
                  batch: int = 32,
                  device: str = 'cpu',
-                 max_people: int | None = None  # former name of num_person
-                 ) -> None:
+                 max_people: int | None = None) -> None:
         self.net_args = (pose, checkpoint, tuple(taps), device, norm)
         self.pool_args = (region, grid, aspect)
         self.detector_args = (detector, det_checkpoint, device)
@@ -129,7 +130,8 @@ class PooledHeatmapExtraction(BaseTransform):
         assemble = ClipAssembler(
             self._source(results, clip, frames, numbers), self.extractor,
             **self.assembler_args)
-        arrays = assemble(clip, [_Frames(numbers, numbers, frames)]).arrays
+        arrays = assemble(clip, [FrameChunk(
+            numbers, list(map(float, numbers)), frames)]).arrays
         results['keypoint'] = arrays.pop('keypoint')
         results['keypoint_score'] = arrays.pop('keypoint_score')
         results['pooled_feat'] = np.concatenate(list(arrays.values()), -1)
@@ -163,13 +165,6 @@ class PooledHeatmapExtraction(BaseTransform):
                 f'norm={norm!r}, device={device!r}, '
                 + ', '.join(f'{key}={value!r}' for key, value
                             in self.assembler_args.items()) + ')')
-
-
-class _Frames(NamedTuple):
-    """All frames of a clip as the one chunk of them."""
-    numbers: list[int]
-    times: list[int]
-    images: list[np.ndarray]
 
 
 def _boxes_source(found: Sequence[np.ndarray], clip: str, numbers: list[int]

@@ -48,7 +48,7 @@ class MMDecodeCrops(BaseTransform):
         folder, name = split_name(results)
         crops = find_crops(results, folder, name)
         check_length(results, crops, results['total_frames'])
-        windows = crop_windows(crops.path)
+        windows = _crop_windows(crops.path)
         imgs = crops.read(results['RGB_inds'])
         shape = imgs[0].shape[:2]
         at = results['Pose_inds']
@@ -71,17 +71,11 @@ class MMDecodeCrops(BaseTransform):
         return f'{self.__class__.__name__}()'
 
 
-def crop_windows(path: str) -> np.ndarray:
+def _crop_windows(path: str) -> np.ndarray:
     """Which part of the original frame each frame of a crop shows.
 
-    Args:
-        path: The clip, of ``CropRecorder``, which notes them as its comment.
-
-    Returns:
-        (T, 4) float32, x1, y1, x2, y2 in pixels.
-
-    Raises:
-        ValueError: If the clip does not say, for each frame.
+    ``CropRecorder`` has noted them as the clip's comment: (T, 4) float32, x1,
+    y1, x2, y2 in pixels.
     """
     import av
     frames, comment = 0, '[]'

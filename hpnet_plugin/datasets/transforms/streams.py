@@ -40,7 +40,8 @@ class GenPooledStream(BaseTransform):
     def __init__(self,
                  stream: str = 'j',
                  key: str = 'pooled_feat',
-                 pairs: str | dict | Sequence[tuple[int]] = 'coco') -> None:
+                 pairs: str | dict | Sequence[tuple[int, int]] = 'coco'
+                 ) -> None:
         if stream not in STREAMS:
             raise ValueError(
                 f'stream must be one of {STREAMS}, got {stream!r}')

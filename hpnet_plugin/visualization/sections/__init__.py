@@ -1,7 +1,7 @@
 """Sections of a report from what the commands leave behind."""
 from ...lazy import lazy_names
 
-_NAMES = {
+_NAMES: dict[str, tuple[str, ...]] = {
     'calibration': ('calibration_sections', ),
     'clip': ('clip_section', 'moments_image'),
     'dataset': ('dataset_section', ),

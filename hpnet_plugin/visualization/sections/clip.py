@@ -88,7 +88,9 @@ def _people(name: str, frames: Sequence[np.ndarray], joints: np.ndarray,
     for t, frame in enumerate(frames):
         for m in np.flatnonzero((scores[:, t] > 0).any(-1)):
             box = people_box(joints[m, t], scores[m, t], margin=.05)
-            found.append(Person(name, float(times[t]), int(m), frame, box))
+            if box is not None:
+                found.append(Person(name, float(times[t]), int(m), frame,
+                                    box))
     return found
 
 
