@@ -209,7 +209,7 @@ def test_messages():
 
 
 def test_the_picture_is_what_the_program_draws():
-    drawn = runpy.run_path(str(ROOT / 'docs/_build/draw_method.py'))
+    drawn = runpy.run_path(str(ROOT / 'docs/_programs/draw_method.py'))
     for name, colours in (('method', 'LIGHT'), ('method_dark', 'DARK')):
         there = ROOT / f'docs/images/{name}.svg'
         assert drawn['picture'](drawn[colours]) == there.read_text(
