@@ -23,8 +23,8 @@ class HogDetector(PersonSource):
     more of people who are seen whole, as heatmaps' are.
 
     Measured (IoU from 0.5 with boxes of a modern detector, or of the
-    drawing): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
-    0.78 of drawn people of NW-UCLA, and, of margin 0.3 and more, 0.0, 0.15
+    drawing program): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
+    0.78 of synthetic people in NW-UCLA's form, and, of margin 0.3 and more, 0.0, 0.15
     and 0.3 wrong boxes a frame. Of crowds, sport, people who sit or bend it
     finds next to nothing: that takes a detector of mmdet.
 

@@ -43,7 +43,7 @@ def test_borders():
     maps = np.zeros((1, 4, 64, 48), np.float32)
     maps[0, 0, 0, 0] = 1
     maps[0, 1, 63, 47] = 1
-    maps[0, 2, 30, 0], maps[0, 2, 31, 0] = 1, .5
+    maps[0, 2, 30, 0], maps[0, 2, 31, 0], maps[0, 2, 30, 1] = 1, .5, .5
     joints, scores = decode_heatmaps(maps, (192, 256))
     np.testing.assert_allclose(
         joints[0, :3], [(0, 0), (4 * 47, 4 * 63), (0, 4 * 30.25)])

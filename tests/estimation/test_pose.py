@@ -8,10 +8,12 @@ import torch
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.estimation import export
 from hpnet_plugin.estimation.devices import device_of
-from hpnet_plugin.estimation.onnx_pose_net import IMAGENET_MEAN, IMAGENET_STD
 from hpnet_plugin.estimation.pose import build_pose_net, list_taps
 from hpnet_plugin.estimation.taps import TapError
 
+# of RGB, times 255: what torchvision's nets are trained with
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
 TAP = 'hybridsequential0_relu4_fwd'
 
 
@@ -203,20 +205,6 @@ class TestMMPose:
         torch.save(state, tmp_path / 'less.pth')
         with pytest.raises(ValueError, match='backbone.conv1.weight'):
             build_pose_net(config, tmp_path / 'less.pth', self.TAPS)
-
-    @pytest.mark.parametrize('name, tap, shape', [
-        ('hrnet-w48_simcc_coco-256x192', TAPS[0], (96, 32, 24)),
-        ('hrnet-w48_coco-256x192', 'backbone.stage4.2.relu', (48, 64, 48)),
-        ('rtmpose-m_body8-256x192', 'backbone.stage3', (384, 16, 12)),
-    ])
-    def test_ready_configs(self, root, tmp_path, name, tap, shape):
-        from mmengine import Config
-        from mmpose.apis import init_model
-        config = str(root / f'configs/pose/{name}.py')
-        model = init_model(Config.fromfile(config), device='cpu')
-        torch.save(model.state_dict(), tmp_path / 'random.pth')
-        net = build_pose_net(config, tmp_path / 'random.pth', [tap])
-        assert net(crops(1)).maps[tap].shape == (1, *shape)
 
 
 def test_missing_and_mismatched_files(tmp_path):

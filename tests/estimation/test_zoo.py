@@ -9,6 +9,7 @@ import torch
 
 from hpnet_plugin import places
 from hpnet_plugin.estimation import weight_files, zoo
+from hpnet_plugin.estimation.pose import list_taps
 from hpnet_plugin.estimation.zoo import Model, WeightsError
 
 PUBLIC = {name: model for name, model in {**zoo.POSES, **zoo.DETECTORS}.items()
@@ -78,26 +79,14 @@ def test_detectors_can_be_built(name):
     assert model.bbox_head.num_classes == (1 if name == 'rtmdet-m' else 80)
 
 
-def test_taps_are_there(root):
-    """Those of the tiny net; 96 and 192 channels need no weights."""
-    from mmengine import Config
-    from mmengine.registry import DefaultScope
-    from mmpose.apis import init_model
-    for name, channels in (('hrnet-w48', 96), ('rtmpose-m', 192),
-                           ('tiny', 32)):
-        model = zoo.POSES[name]
-        config = Config.fromfile(zoo.config_file(model.config))
-        config.load_from = config.default_scope = None
-        config.model.backbone.init_cfg = None
-        with DefaultScope.overwrite_default_scope('mmpose'):
-            net = init_model(config, device='cpu').eval()
-        seen = []
-        net.get_submodule(model.taps[0]).register_forward_hook(
-            lambda module, inputs, output, seen=seen: seen.append(output))
-        size = net.head.decoder.input_size
-        with torch.inference_mode():
-            net.backbone(torch.zeros(1, 3, size[1], size[0]))
-        assert seen[-1].shape == (1, channels, size[1] // 8, size[0] // 8)
+@pytest.mark.parametrize('name, shape', [
+    ('hrnet-w48-simcc', (96, 32, 24)), ('hrnet-w48', (96, 32, 24)),
+    ('rtmpose-m', (192, 32, 24)), ('tiny', (32, 16, 12))])
+def test_taps_are_there(name, shape):
+    """The nets are built; their maps need no weights."""
+    model = zoo.POSES[name]
+    tap, = model.taps
+    assert list_taps(zoo.config_file(model.config))[tap] == shape
 
 
 def test_names_and_files(root, hub):

@@ -12,10 +12,12 @@ from hpnet_plugin.datasets.sources import SourceClip, find_clips
 from hpnet_plugin.demo import people
 from hpnet_plugin.estimation.detectors import FrameDetector
 from hpnet_plugin.estimation.extractor import build_extractor
-from hpnet_plugin.extraction.clips import Settings
+from hpnet_plugin.extraction import run
+from hpnet_plugin.extraction.clips import ExtractedClip, Settings
 from hpnet_plugin.extraction.failures import FailureLog
 from hpnet_plugin.extraction.run import Extraction
-from hpnet_plugin.store import FeatureStore
+from hpnet_plugin.extraction.worker_process import Failure
+from hpnet_plugin.store import FeatureStore, StoreError
 
 TAP = 'backbone.stage4.0.branches.1'
 
@@ -184,6 +186,20 @@ def test_a_thousand_failures_leave_no_threads(extract, link, tmp_path):
     clips = [clip._replace(name=f'raise{i}') for i in range(200)]
     assert len(extract(clips, workers=0)) == 200
     assert state() == before
+
+
+def test_what_the_store_refuses_is_a_failure():
+    class Refusing:
+
+        def add(self, name, arrays, info):
+            raise StoreError(f'{name} is there')
+
+    def add(result):
+        return run._add(Refusing(), 'a', result)
+
+    assert add(ExtractedClip({}, {})) == 'a is there'
+    assert add(Failure('no video')) == 'no video'
+    assert add(ExtractedClip(None, {})) is None  # its crops alone
 
 
 class TestFailureLog:
