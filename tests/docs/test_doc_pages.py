@@ -24,8 +24,6 @@ from hpnet_plugin.datasets.released import RELEASED
 from hpnet_plugin.recipes import compose
 from hpnet_plugin.registration import LOCATIONS
 
-CODE = sorted((ROOT / 'hpnet_plugin').rglob('*.py'))
-
 
 @pytest.mark.parametrize('page', pages())
 def test_links(page):
@@ -71,10 +69,16 @@ def rows(page):
 
 
 @functools.cache
+def trees():
+    """The code of the package."""
+    return [ast.parse(path.read_text(encoding='utf-8')) for path in
+            sorted((ROOT / 'hpnet_plugin').rglob('*.py'))]
+
+
+@functools.cache
 def classes():
     """Registered classes, (name, registry) to the options that they take."""
-    known = {node.name: node for path in CODE
-             for node in ast.parse(path.read_text(encoding='utf-8')).body
+    known = {node.name: node for tree in trees() for node in tree.body
              if isinstance(node, ast.ClassDef)}
 
     def options(name):
@@ -182,8 +186,8 @@ def test_deviations_of_the_models(option):
 
 def literals():
     """Every text of the code, with … for what is put into it."""
-    for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    for tree in trees():
+        for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 yield ''.join(part.value if isinstance(part, ast.Constant)
                               else '…' for part in node.values)
@@ -205,7 +209,7 @@ def test_messages():
 
 
 def test_the_picture_is_what_the_program_draws():
-    drawn = runpy.run_path(str(ROOT / 'docs/_build/draw_method.py'))
+    drawn = runpy.run_path(str(ROOT / 'docs/_programs/draw_method.py'))
     for name, colours in (('method', 'LIGHT'), ('method_dark', 'DARK')):
         there = ROOT / f'docs/images/{name}.svg'
         assert drawn['picture'](drawn[colours]) == there.read_text(

@@ -1,6 +1,6 @@
 """Draws docs/images/method.svg and method_dark.svg, the method in a picture.
 
-python docs/_build/draw_method.py
+python docs/_programs/draw_method.py
 """
 from html import escape
 from pathlib import Path
