@@ -19,7 +19,7 @@ from hpnet_plugin import cli
 from hpnet_plugin.apis import HPNetInferencer, load_trained
 from hpnet_plugin.demo import people
 
-EPOCHS = 3
+EPOCHS = 2
 DATA = 'data/drawn'
 
 
@@ -107,6 +107,7 @@ def read(path):
             for sample in pickle.loads(path.read_bytes())}
 
 
+@pytest.mark.slow
 def test_dumps_carry_the_clips_names(work, hp_j, pose_j):
     split = json.loads((work / 'people/splits.json').read_text())['test']
     for path in (hp_j, pose_j):
@@ -118,8 +119,9 @@ def test_dumps_carry_the_clips_names(work, hp_j, pose_j):
         assert not np.allclose(scores.sum(1), 1)
 
 
+@pytest.mark.slow
 def test_the_whole_hpnet(work, pose_j):
-    """Saved, resumed, tested twice, and each of its streams fused."""
+    """Resumed, tested, saved, asked about a video, each stream fused."""
     folder = work / 'hpnet'
     for epochs, more in ((1, ()), (2, ('--resume', ))):
         hpnet('train', 'hpnet', '--data', DATA, '--small', '--work-dir',
@@ -128,18 +130,14 @@ def test_the_whole_hpnet(work, pose_j):
     printed = log(folder)
     assert 'resumed epoch: 1' in printed and 'Epoch(train) [1]' not in printed
     trained = re.findall(r'acc/top1: ([0-9.]+)', printed)[-1]
-    found = []
-    for i in range(2):
-        dump = work / f'hpnet{i}.pkl'
-        hpnet('test', folder, '--dump', dump, '--work-dir', work / f'test{i}',
-              cwd=work)
-        tested = re.findall(r'acc/top1: ([0-9.]+)', log(work / f'test{i}'))
-        assert tested[-1] == trained
-        found.append(read(dump))
-    for key in ('pred_score', 'pred_score_j', 'pred_score_b',
-                'pred_score_jm'):
-        for name, sample in found[0].items():
-            np.testing.assert_array_equal(sample[key], found[1][name][key])
+    dump = work / 'hpnet.pkl'
+    hpnet('test', folder, '--dump', dump, '--work-dir', work / 'test',
+          cwd=work)
+    assert re.findall(r'acc/top1: ([0-9.]+)', log(work / 'test')
+                      )[-1] == trained
+    name, sample = next(iter(read(dump).items()))
+    assert {'pred_score', 'pred_score_j', 'pred_score_b', 'pred_score_jm'
+            } <= set(sample)
     about = load_trained(folder).description
     assert (about.input['kind'], about.input['side']) == ('hpnet', 96)
     assert about.classes == tuple(people.CLASSES)
@@ -154,14 +152,13 @@ def test_the_whole_hpnet(work, pose_j):
         'probability', 'logit']
     for member, _ in saved.members:
         member.build()
-    name, sample = next(iter(found[0].items()))
     result, = HPNetInferencer(
         str(folder), detector=f'boxes:{work / "people/boxes.json"}',
         window='clip')(str(work / 'people/videos' / f'{name}.mp4'))
     np.testing.assert_allclose(
         result.predictions[0].raw, sample['pred_score'], rtol=1e-5, atol=1e-5)
-    hpnet('fuse', work / 'hpnet0.pkl', f'{work / "hpnet0.pkl"}#j:0.5',
-          f'{pose_j}:0.5', '--json', work / 'whole.json', cwd=work)
+    hpnet('fuse', dump, f'{dump}#j:0.5', f'{pose_j}:0.5', '--json',
+          work / 'whole.json', cwd=work)
     result = json.loads((work / 'whole.json').read_text())
     assert len(result['streams']) == 3
 

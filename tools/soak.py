@@ -12,6 +12,8 @@ processes. At the end of each round every file of the store has to be, byte
 for byte, that of the run in peace. Prints what happened; exit status 0 if
 nothing was lost, doubled or different.
 """
+from __future__ import annotations
+
 import argparse
 import collections
 import contextlib
@@ -25,7 +27,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARD_BYTES = 100_000  # a few clips each, so that there are many shards
@@ -33,7 +37,7 @@ KINDS = ('kill main', 'kill worker', 'terminate', 'interrupt', 'file call',
          'full disk')
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,7 +56,8 @@ def parse_args(argv=None):
 class Setting:
     """One way to extract: with or without crops, in one part or two."""
 
-    def __init__(self, folder, videos, crops, parts, workers):
+    def __init__(self, folder: Path, videos: Path, crops: bool, parts: int,
+                 workers: int) -> None:
         self.name = f'{"crops" if crops else "features"}, {parts} part(s)'
         self.folder, self.parts = folder, parts
         self.options = [
@@ -60,12 +65,12 @@ class Setting:
             '--workers', str(workers), '--batch', '8',
             *(['--crops', '--crop-size', '32'] if crops else [])]
 
-    def arguments(self, out, part):
+    def arguments(self, out: Path, part: int) -> list[str]:
         shard = ['--shard', f'{part}/{self.parts}'] if self.parts > 1 else []
         return [*self.options, '--out', str(out), *shard]
 
 
-def run(arguments, harm=None):
+def run(arguments: list[str], harm: Callable[[], None] | None = None) -> int:
     """Fork a process that extracts; its number. It never returns."""
     pid = os.fork()
     if pid:
@@ -96,7 +101,7 @@ def run(arguments, harm=None):
         os._exit(status)
 
 
-def extract(arguments):
+def extract(arguments: list[str]) -> int:
     """What tools/extract.py does, with small shards."""
     import functools
 
@@ -108,13 +113,13 @@ def extract(arguments):
     return main(arguments)
 
 
-def kill_at_call(number):
+def kill_at_call(number: int) -> None:
     """Die at the n-th call of this process that changes a file."""
     left = [number]
     main = os.getpid()
 
-    def counted(function):
-        def call(*args, **kwargs):
+    def counted(function: Callable) -> Callable:
+        def call(*args: Any, **kwargs: Any) -> Any:
             if os.getpid() == main:
                 left[0] -= 1
                 if not left[0]:
@@ -127,20 +132,21 @@ def kill_at_call(number):
         setattr(os, name, counted(getattr(os, name)))
 
 
-def fill_disk(limit):
+def fill_disk(limit: int) -> None:
     """No file may grow beyond the limit in bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
-def children(pid):
+def children(pid: int) -> list[int]:
     with contextlib.suppress(OSError), \
             open(f'/proc/{pid}/task/{pid}/children') as file:
         return [int(word) for word in file.read().split()]
     return []
 
 
-def one_kill(kind, arguments, seconds, calls, rng):
+def one_kill(kind: str, arguments: list[str], seconds: float, calls: int,
+             rng: random.Random) -> int:
     """Start an extraction and do it harm; its exit status."""
     harm = None
     if kind == 'file call':
@@ -166,7 +172,7 @@ def one_kill(kind, arguments, seconds, calls, rng):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def store_files(out):
+def store_files(out: Path) -> set[str]:
     """Files of a dataset folder that must be the same, and of each size."""
     folder = Path(out)
     return {str(path.relative_to(folder)) for path in folder.rglob('*')
@@ -175,7 +181,7 @@ def store_files(out):
             and path.name not in ('extraction.json',)}
 
 
-def differences(peace, out):
+def differences(peace: Path, out: Path) -> list[str]:
     """What is lost, doubled or different, in words."""
     from hpnet_plugin.store import FeatureStore, verify
     found = verify(str(Path(out) / 'features'))
@@ -194,7 +200,7 @@ def differences(peace, out):
     return found
 
 
-def in_peace(setting, out):
+def in_peace(setting: Setting, out: Path) -> float:
     """Extract without harm; how long each part took."""
     seconds = []
     for part in range(1, setting.parts + 1):
@@ -208,7 +214,8 @@ def in_peace(setting, out):
     return max(seconds)
 
 
-def a_round(setting, out, seconds, most, rng, counts):
+def a_round(setting: Setting, out: Path, seconds: float, most: int,
+            rng: random.Random, counts: collections.Counter[str]) -> int:
     """Kill and resume until all is done; the number of kills."""
     kills, rest = 0, set(range(1, setting.parts + 1))
     while rest:
@@ -234,7 +241,7 @@ def a_round(setting, out, seconds, most, rng, counts):
     return kills
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     import hpnet_plugin  # noqa: F401  before any fork: it costs seconds
     import hpnet_plugin.extraction.run  # noqa: F401

@@ -7,7 +7,7 @@ import hpnet_plugin  # noqa: F401 (makes mmpose importable)
 from hpnet_plugin.demo import pose_training
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', help='checkpoint to write, e.g. '
                         'hpnet_plugin/estimation/tiny_pose.pth')
@@ -24,7 +24,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     model = pose_training.train(args.config, args.steps, args.batch, args.lr,

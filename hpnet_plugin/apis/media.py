@@ -17,6 +17,7 @@ from ..estimation.video import (
     VideoError,
     VideoReader,
 )
+from ..estimation.video_file import VideoInfo
 
 CHUNK = 8  # frames handed out at once, fewer where they are very large
 
@@ -47,6 +48,11 @@ class MediaReader(Protocol):
     """
     count: int
     damage: str | None
+
+    @property
+    def info(self) -> VideoInfo | MediaInfo:
+        """What is known of the medium."""
+        ...
 
     @property
     def numbers(self) -> Sequence[int] | np.ndarray:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..datasets.clips import count
 from . import inputs
 from .common import (
     Tables,
@@ -115,9 +116,9 @@ def run(args: argparse.Namespace) -> Tables:
         task = _task(args, folder)
         runs: dict[str, Callable[[str], Any]] = {
             'plain': lambda out: _run_plain(task, out)}
-        for count in args.workers:
-            runs[f'{count} worker' + 's' * (count > 1)] = (
-                lambda out, n=count: _run_package(task, out, n))
+        for workers in args.workers:
+            runs[count(workers, 'worker')] = (
+                lambda out, n=workers: _run_package(task, out, n))
         found = take_turns(runs, args.repeat, lambda one: f'{one[0]:.2f} s')
         pooling = apart(_pooling, task, args.repeat)
     frames = found['plain'][0][1]
@@ -134,7 +135,7 @@ def run(args: argparse.Namespace) -> Tables:
             row['faster_than_' + first.replace(' ', '_')] = ratio(
                 seconds[first], times)
         rows.append(row)
-    title = f'{len(task.clips)} clips, {frames} frames of video'
+    title = f'{count(len(task.clips), "clip")}, {frames} frames of video'
     return {title: rows, f'A batch of {BATCH} crops': pooling}
 
 
@@ -142,12 +143,12 @@ def _task(args: argparse.Namespace, folder: str) -> Task:
     """What is given, and what is drawn in its place."""
     from ..datasets import sources
     source, detector = args.source, args.detector
-    count = args.clips or (1 if args.long else 6)
+    number = args.clips or (1 if args.long else 6)
     if source is None:
         # not here: encoders leave threads, which processes that are forked
         # later would wait for
         source, boxes = apart(inputs.draw_long, folder, args.long) \
-            if args.long else apart(inputs.draw_clips, folder, count)
+            if args.long else apart(inputs.draw_clips, folder, number)
         detector = detector or f'boxes:{boxes}'
     pose, tap = (args.pose, args.tap) if args.pose else \
         apart(inputs.tiny_net, folder)
@@ -155,9 +156,9 @@ def _task(args: argparse.Namespace, folder: str) -> Task:
     links = osp.join(folder, 'links')
     os.makedirs(links)
     clips = []
-    for number in range(count):  # the same videos under other names
-        clip = found[number % len(found)]
-        name = f'{number:03d}_{clip.name}'
+    for i in range(number):  # the same videos under other names
+        clip = found[i % len(found)]
+        name = f'{i:03d}_{clip.name}'
         path = osp.join(links, name + osp.splitext(clip.path)[1])
         os.symlink(osp.abspath(clip.path), path)
         clips.append((clip._replace(name=name, path=path), clip.name))

@@ -145,8 +145,9 @@ def print_results() -> None:
                          for pair in PAIRS)]]
     for stream in STREAMS:
         scores = read_scores(str(WORK / f'{stream}.pkl'))
-        rows.append([stream, *(f'{value:.1f}' for value in pair_accuracy(
-            scores.scores, scores.labels))])
+        if scores.labels is not None:
+            found = pair_accuracy(scores.scores, scores.labels)
+            rows.append([stream, *(f'{value:.1f}' for value in found)])
     print(format_table(rows))
     print('\nIn a pair only the held object differs: joints alone can only '
           'guess (50 percent).')

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import os.path as osp
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from mmengine.config import Config
 
@@ -38,14 +40,14 @@ def current_config(cfg: dict | Config) -> Config:
     return Config(after, filename=cfg.filename)
 
 
-def _default_work_dir(filename):
+def _default_work_dir(filename: str | None) -> str | None:
     """Where mmaction2's tools put what a config makes."""
     if not filename:
         return None
     return osp.join('work_dirs', osp.splitext(osp.basename(filename))[0])
 
 
-def _suffix(changed):
+def _suffix(changed: Mapping[str, Any]) -> str:
     """Names of what was changed, for a folder's name.
 
     Not of the epochs: a longer run continues where a shorter one ended.

@@ -63,6 +63,37 @@ def build(parts: list[Part]) -> list[bytes]:
     Raises:
         StoreError: If two shards, or one, have a clip twice.
     """
+    clips, names, schemas = _merge(parts)
+    buckets = 1 << max(len(names) - 1, 1).bit_length()
+    hashes = np.fromiter(map(zlib.crc32, names), np.int64,
+                         len(names)) & (buckets - 1)
+    starts = np.zeros(buckets + 1, '<u4')
+    np.cumsum(np.bincount(hashes, minlength=buckets), out=starts[1:])
+    body = [
+        _json(schemas),
+        _json(dict(stems=[part.stem for part in parts],
+                   sizes=[part.size for part in parts],
+                   marks=[part.mark for part in parts])),
+        clips.tobytes(),
+        b''.join(names),
+        b''.join(part.infos for part in parts),
+        b''.join(part.arrays.tobytes() for part in parts),
+        starts.tobytes(),
+        np.argsort(hashes, kind='stable').astype('<u4').tobytes(),
+    ]
+    at = [HEADER_BYTES]
+    for section in body:
+        at.append(at[-1] + len(section))
+    checks = np.array(list(_checks(body)), '<u4').tobytes()
+    arrays = sum(len(part.arrays) for part in parts)
+    head = HEADER.pack(MAGIC, len(names), arrays, buckets, *at,
+                       at[-1] + len(checks), zlib.crc32(checks))
+    head = head.ljust(HEADER_BYTES - CHECKSUM.size, b'\0')
+    return [head + CHECKSUM.pack(zlib.crc32(head)), *body, checks]
+
+
+def _merge(parts: list[Part]) -> tuple[np.ndarray, list[bytes], list[list]]:
+    """Clips of all shards by name: (N,) CLIP, their names, and schemas."""
     names = [name for part in parts for name in part.names]
     order = sorted(range(len(names)), key=names.__getitem__)
     schemas, numbers, columns = [], {}, []
@@ -90,31 +121,7 @@ def build(parts: list[Part]) -> list[bytes]:
             raise duplicate(names[i].decode(), *(
                 parts[clips['shard'][j]].stem for j in (i - 1, i)))
     clips['name'] = np.cumsum(clips['name_bytes']) - clips['name_bytes']
-    buckets = 1 << max(len(names) - 1, 1).bit_length()
-    hashes = np.fromiter(map(zlib.crc32, names), np.int64,
-                         len(names)) & (buckets - 1)
-    starts = np.zeros(buckets + 1, '<u4')
-    np.cumsum(np.bincount(hashes, minlength=buckets), out=starts[1:])
-    body = [
-        _json(schemas),
-        _json(dict(stems=[part.stem for part in parts],
-                   sizes=[part.size for part in parts],
-                   marks=[part.mark for part in parts])),
-        clips.tobytes(),
-        b''.join(names),
-        b''.join(part.infos for part in parts),
-        b''.join(part.arrays.tobytes() for part in parts),
-        starts.tobytes(),
-        np.argsort(hashes, kind='stable').astype('<u4').tobytes(),
-    ]
-    at = [HEADER_BYTES]
-    for section in body:
-        at.append(at[-1] + len(section))
-    checks = np.array(list(_checks(body)), '<u4').tobytes()
-    head = HEADER.pack(MAGIC, len(names), array, buckets, *at,
-                       at[-1] + len(checks), zlib.crc32(checks))
-    head = head.ljust(HEADER_BYTES - CHECKSUM.size, b'\0')
-    return [head + CHECKSUM.pack(zlib.crc32(head)), *body, checks]
+    return clips, names, schemas
 
 
 def _json(content: object) -> bytes:

@@ -88,6 +88,14 @@ def test_soft_nms_weakens_scores_by_overlap(boxes):
     assert inds.tolist() == [1, 2]
 
 
+def test_soft_nms_of_inclusive_corners():
+    """A box of corners 0 and 9 is ten pixels long, by its offset of 1."""
+    boxes = torch.tensor([[0., 0, 9, 9], [5, 0, 14, 9]])
+    dets, _ = mmcv.ops.soft_nms(boxes, torch.tensor([.9, .6]), 0.3,
+                                method='linear', offset=1)
+    assert dets[:, 4].tolist() == pytest.approx([.9, .6 * (1 - 1 / 3)])
+
+
 @pytest.mark.parametrize('aligned', [True, False])
 @pytest.mark.parametrize('sampling_ratio', [0, 2])
 def test_roi_align_averages_a_ramp_exactly(aligned, sampling_ratio):
@@ -125,6 +133,7 @@ def conv_inputs(groups=2, dtype=torch.float64):
     (1, 1, 1, 1),
     (2, (1, 2), 1, 2),
     (1, 2, 2, 1),
+    (1, (2, 3), (1, 2), 1),
 ])
 def test_deform_conv_without_offset_is_a_convolution(stride, padding,
                                                      dilation, groups):

@@ -68,18 +68,21 @@ def test_metric_decides():
 
 def test_halves_are_stratified_disjoint_and_seeded():
     labels = np.repeat(np.arange(6), [1, 2, 3, 5, 8, 13])
-    first, second = halves(labels, 3)
-    assert sorted([*first, *second]) == list(range(len(labels)))
-    counts = [np.bincount(labels[half], minlength=6)
-              for half in (first, second)]
-    assert abs(counts[0] - counts[1]).max() <= 1
-    assert len(first) == len(second)
+    for seed in range(10):
+        first, second = halves(labels, seed)
+        assert sorted([*first, *second]) == list(range(len(labels)))
+        counts = [np.bincount(labels[half], minlength=6)
+                  for half in (first, second)]
+        assert abs(counts[0] - counts[1]).max() <= 1
+        assert len(first) == len(second)
+    first = halves(labels, 3)[0]
     assert halves(labels, 3)[0].tolist() == first.tolist()
     assert halves(labels, 4)[0].tolist() != first.tolist()
 
 
 def test_search_half_reports_the_other_half(noisy):
     other, weights, record = search_half(noisy, [1, 1], seed=1)
+    assert other.names == [f'n{i}' for i in halves(noisy.labels, 1)[1]]
     assert len(other.names) == 100 and record == dict(
         on='half', clips=100, by='top1', seed=1)
     assert assess(other, weights)['fusion']['top1'] > 95

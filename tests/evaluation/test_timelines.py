@@ -56,6 +56,13 @@ def test_too_many_segments_cost_f1_alone():
     assert found.f1(25) == pytest.approx(200 * 2 / 13)
 
 
+def test_one_label_for_the_whole_video():
+    """It has each true segment, but its IoU with one is 4 s of 12."""
+    found = counted(timeline((0, 12, 'a')))
+    assert found.f1(25) == pytest.approx(200 * 1 / 4)
+    assert found.f1(50) == 0
+
+
 def test_segments_that_touch_are_one():
     found = counted(timeline((0, 2, 'a'), (2, 4, 'a'), (4, 6, 'b'),
                              (8, 12, 'a')))

@@ -4,9 +4,4 @@ _base_ = '../../_base_/default_runtime.py'
 from hpnet_plugin.recipes import compose
 
 globals().update(
-    compose(
-        'stream',
-        stream='hp_j',
-        net='ctrgcn',
-        benchmark='ntu120',
-        data_root='data/ntu120_hrnet'))
+    compose('stream', stream='hp_j', data_root='data/ntu120_hrnet'))

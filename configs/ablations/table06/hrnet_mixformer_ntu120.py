@@ -4,9 +4,5 @@ _base_ = '../../_base_/default_runtime.py'
 from hpnet_plugin.recipes import compose
 
 globals().update(
-    compose(
-        'stream',
-        stream='hp_j',
-        net='mixformer',
-        benchmark='ntu120',
-        data_root='data/ntu120_hrnet'))
+    compose('stream', stream='hp_j', net='mixformer',
+            data_root='data/ntu120_hrnet'))

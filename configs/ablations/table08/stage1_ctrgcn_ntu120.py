@@ -4,9 +4,4 @@ _base_ = '../../_base_/default_runtime.py'
 from hpnet_plugin.recipes import compose
 
 globals().update(
-    compose(
-        'stream',
-        stream='hp_j',
-        net='ctrgcn',
-        benchmark='ntu120',
-        tap='backbone.stage2.0.branches.1'))
+    compose('stream', stream='hp_j', tap='backbone.stage2.0.branches.1'))
