@@ -82,11 +82,11 @@ def run_gains(args: argparse.Namespace) -> None:
     _write_csv(args.out / 'gains.csv', result['classes'])
     _write_json(args.out / 'gains.json', dict(
         names=names, sources=joined.sources, **result))
-    every = ('all classes', ['top-1', 'mean class'],
+    every: Any = ('all classes', ['top-1', 'mean class'],
              *([result[which][key] for key in ('top1', 'mean_class_accuracy')]
                for which in ('first', 'second')))
 
-    def panel(title: str, key: str) -> tuple:
+    def panel(title: str, key: str) -> Any:
         rows = result[key]
         return (title, [row['class'] for row in rows],
                 *([row[which] for row in rows]
