@@ -18,7 +18,7 @@ Two ways, for two kinds of parts:
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ class Explanation:
     text: TextParts | None = None
 
 
-def explain(model: Any, dataset: Mapping[str, Any],
+def explain(model: Any, dataset: dict[str, Any],
             clips: Sequence[str]) -> Iterator[Explanation]:
     """Explain the scores of some clips.
 

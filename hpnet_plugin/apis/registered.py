@@ -29,16 +29,33 @@ def refuse_unregistered(config: Mapping[str, Any], name: str) -> None:
     Raises:
         UnregisteredError: Names the class or the scope, and what to do.
     """
-    model = config.get('model')
-    scopes = [config.get('default_scope'), *_values(model, '_scope_')]
-    for scope in scopes:
+    _refuse(config.get('model'), config.get('default_scope'), name,
+            REGISTRIES)
+
+
+def refuse_unregistered_steps(pipeline: Any, name: str) -> None:
+    """Raise an error if a pipeline names what is no registered transform.
+
+    Args:
+        pipeline: Its steps, of the config of a model.
+        name: What the message calls it.
+
+    Raises:
+        UnregisteredError: Names the class or the scope, and what to do.
+    """
+    _refuse(pipeline, None, name, ('TRANSFORMS', ))
+
+
+def _refuse(data: Any, default_scope: str | None, name: str,
+            registries: tuple[str, ...]) -> None:
+    for scope in (default_scope, *_values(data, '_scope_')):
         if scope is not None and scope not in SCOPES:
             raise UnregisteredError(
                 f'{name} has the scope {scope!r}; a model that is loaded has '
                 f'one of {", ".join(SCOPES)}')
     known: set[str] = set()
-    for kind in _values(model, 'type'):
-        known = known or _registered()
+    for kind in _values(data, 'type'):
+        known = known or _registered(registries)
         scope, _, short = kind.rpartition('.') if isinstance(kind, str) \
             else ('', '', None)
         if short not in known or scope and scope not in SCOPES:
@@ -61,14 +78,14 @@ def _values(data: Any, key: str) -> Iterator[Any]:
             yield from _values(value, key)
 
 
-def _registered() -> set[str]:
-    """Names that the registries of the installed packages know."""
+def _registered(registries: tuple[str, ...]) -> set[str]:
+    """Names that some registries of the installed packages know."""
     import mmaction.registry
     import mmcv.cnn  # noqa: F401  registers layers and norms
     import mmengine.registry
     names: set[str] = set()
     for package in (mmengine.registry, mmaction.registry):
-        for registry in (getattr(package, name, None) for name in REGISTRIES):
+        for registry in (getattr(package, name, None) for name in registries):
             if registry is not None:
                 registry.import_from_location()
                 for one in (registry, *registry.children.values()):

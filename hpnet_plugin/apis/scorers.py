@@ -12,6 +12,7 @@ from ..evaluation.fusion import fuse_members
 from ..lazy import refuse_without
 from .description import ModelDescription
 from .inputs import ClipInput
+from .registered import refuse_unregistered_steps
 
 if TYPE_CHECKING:
     from .trained import Trained
@@ -67,8 +68,10 @@ class TorchScorer:
         self._model = trained.build(self.device)
         with building(f'the test pipeline of {self.description.name}'):
             loader = trained.description.config['test_dataloader']
-            self._pipeline = Compose(
-                innermost(loader['dataset'])['pipeline'])
+            pipeline = innermost(loader['dataset'])['pipeline']
+            refuse_unregistered_steps(
+                pipeline, f'the test pipeline of {self.description.name}')
+            self._pipeline = Compose(pipeline)
         steps = list(_steps(self._pipeline.transforms))
         foreign = [type(step).__name__ for step in steps
                    if type(step).__name__ in _FROM_FILES]

@@ -101,7 +101,7 @@ class Trained:
         from mmengine.registry import DefaultScope
         config = Config(self.description.config)
         name = f'the config of {self.description.name}'
-        refuse_unregistered(config, name)
+        refuse_unregistered(self.description.config, name)
         with DefaultScope.overwrite_default_scope(
                 config.get('default_scope') or 'mmaction'), building(name):
             model = MODELS.build(config.model)

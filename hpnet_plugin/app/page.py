@@ -369,7 +369,8 @@ def _refuse_addresses(upload: gr.Video) -> None:
             raise gr.Error('Only files are taken, no addresses.')
         return await into_cache(path)
 
-    upload.async_move_resource_to_block_cache = local_only
+    # typed more narrowly than what Gradio's own subclasses do
+    upload.async_move_resource_to_block_cache = local_only  # pyrefly: ignore
 
 
 async def _nobody(request: Request, error: Exception) -> Response:

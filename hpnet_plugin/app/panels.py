@@ -280,8 +280,7 @@ class _Energy:
         for number, image in (stills[i] for i in picked):
             _, energy, scores, joints = self.frames[number]
             cut, joints = zoom(image, joints[None],
-                               list(people_box(joints[None],
-                                               scores[None])),
+                               people_box(joints[None], scores[None]),
                                STILL_HEIGHT)
             images.append(draw_energy(cut, joints, scores[None],
                                       energy[None], self.limits))

@@ -30,7 +30,8 @@ from .store import memory
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
-    from ..apis.views import FrameView, Prediction
+    from ..apis.results import Prediction
+    from ..apis.views import FrameView
 
 EVERY = 10.  # s of video from one look at the memory to the next
 

@@ -26,7 +26,8 @@ from .predict import OUT
 
 if TYPE_CHECKING:
     from ..apis.inferencer import HPNetInferencer
-    from ..apis.views import FrameView, Prediction
+    from ..apis.results import Prediction
+    from ..apis.views import FrameView
 
 TITLE = 'hpnet predict'  # of the window
 BAR = '{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s, {remaining} ' \

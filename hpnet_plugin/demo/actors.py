@@ -56,7 +56,7 @@ class Actor(NamedTuple):
     floor: np.ndarray  # (T, 2), the place of the shadow
 
     def boxes(self) -> np.ndarray:
-        """Bounding boxes (T, 4) of the drawn body, without what it holds."""
+        """Bounding boxes (T, 4) of the body, without what it holds."""
         radius = .075 * self.unit
         around = np.concatenate([
             self.joints[..., :2], self.toes[..., :2],

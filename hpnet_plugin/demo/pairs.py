@@ -8,7 +8,7 @@ def pair_accuracy(scores: np.ndarray, labels: np.ndarray) -> list[float]:
     """Choose between the two actions of each pair; chance is 50.
 
     Args:
-        scores: (N, K) of all clips of the drawn data set.
+        scores: (N, K) of all clips of the synthetic dataset.
         labels: (N,).
 
     Returns:

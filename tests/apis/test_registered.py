@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from hpnet_plugin.apis.registered import UnregisteredError
+from hpnet_plugin.apis.scorers import TorchScorer
 from hpnet_plugin.apis.trained import from_pretrained
 
 
@@ -41,6 +42,20 @@ def test_commands_do_not_run(changed, tmp_path):
             lambda config: config['model'].update(backbone=dict(type=3))):
         with pytest.raises(UnregisteredError, match='no registered class'):
             changed(edit).build()
+    assert not mark.exists()
+
+
+def test_steps_of_the_test_pipeline_do_not_run(changed, tmp_path):
+    mark = tmp_path / 'ran'
+    run = dict(type='subprocess.check_output', args=['touch', str(mark)])
+
+    def steps(config):
+        return config['test_dataloader']['dataset']['pipeline']
+
+    for edit in (lambda config: steps(config).insert(0, run),
+                 lambda config: steps(config)[0].update(x=[run])):
+        with pytest.raises(UnregisteredError, match='no registered class'):
+            TorchScorer(changed(edit))
     assert not mark.exists()
 
 

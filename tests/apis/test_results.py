@@ -72,6 +72,9 @@ def test_json_and_back(result, tmp_path):
     first = json.loads(text)['predictions'][1]
     assert first['boxes'][0] is None and first['boxes'][2] == [16, 0, 26, 20]
     assert np.isnan(back.predictions[1].boxes[0]).all()
+    # probabilities have more digits than pixels
+    np.testing.assert_allclose(back.predictions[1].probabilities,
+                               result.predictions[1].probabilities, atol=1e-6)
     assert '喝水' in text  # for people to read
 
 

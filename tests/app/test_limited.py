@@ -48,6 +48,8 @@ def test_frames_after_the_limit_are_left_out(clip):
     assert video.whole == pytest.approx(2)
     times = [time for chunk in video.chunks() for time in chunk.times]
     assert times == pytest.approx(np.arange(8) / 16)
+    with video.reader() as reader:
+        assert len(reader.numbers) == len(reader.times) == 8
     with pytest.raises(VideoError, match='mine.mp4 has 2 s; the limit'):
         video.reader(max_frames=5)
 

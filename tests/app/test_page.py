@@ -42,7 +42,10 @@ def page(models, tmp_path_factory):
     patch.setattr(visits_module, 'PERIOD', .2)
     patch.setenv('GRADIO_TEMP_DIR', '')
     visits = Visits()
+    from hpnet_plugin.app import page as module
     from hpnet_plugin.app.page import Page
+    patch.setattr(module, 'EXAMPLES', ((0, 25), ))
+    patch.setattr(module, 'LONG', 3.)
     page = Page(HPNetInferencer(models('hp_j'), detector='frame'), visits,
                 max_mb=1, max_seconds=SECONDS)
     page.address = page.launch(port=0)
