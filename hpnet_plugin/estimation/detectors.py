@@ -106,13 +106,7 @@ class FrameDetector(PersonSource):
                numbers: list[int]) -> list[People]:
         """Find one person in each frame, who fills it.
 
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
+        See :meth:`PersonSource.people`.
         """
         return [People(np.array(
             [[0, 0, frame.shape[1], frame.shape[0], 1]], np.float32))

@@ -65,16 +65,7 @@ class GivenBoxes(PersonSource):
                numbers: list[int]) -> list[People]:
         """Look up the boxes of some frames.
 
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
-
-        Raises:
-            PeopleError: If they are not there, or are no boxes.
+        See :meth:`PersonSource.people`.
         """
         rows = self._of_clip(clip)
         found = []

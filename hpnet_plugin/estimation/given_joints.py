@@ -57,16 +57,7 @@ class JointsSource(PersonSource):
                numbers: list[int]) -> list[People]:
         """Look up the people of some frames.
 
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
-
-        Raises:
-            PeopleError: If there are joints of fewer frames, or of none.
+        See :meth:`PersonSource.people`.
         """
         (joints, scores, shape), boxes, present = self._of_clip(clip)
         if numbers[-1] >= joints.shape[1]:

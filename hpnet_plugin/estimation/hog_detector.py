@@ -65,16 +65,7 @@ class HogDetector(PersonSource):
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
-        """Look at each of some frames.
-
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
-        """
+        """Look at each of some frames; see :meth:`PersonSource.people`."""
         return [People(self._detect(frame)) for frame in frames]
 
     def _detect(self, frame: np.ndarray) -> np.ndarray:

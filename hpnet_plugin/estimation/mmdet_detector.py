@@ -76,13 +76,7 @@ class MMDetDetector(PersonSource):
                numbers: list[int]) -> list[People]:
         """Look at some frames, as one batch.
 
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
+        See :meth:`PersonSource.people`.
         """
         import torch
         if not frames:

@@ -228,13 +228,7 @@ class ListedPeople(PersonSource):
                numbers: list[int]) -> list[People]:
         """Look up the people of some frames.
 
-        Args:
-            frames: (H, W, 3) uint8, RGB.
-            clip: The clip's name.
-            numbers: The frames' numbers in the video, from 0.
-
-        Returns:
-            Who is in each of the frames.
+        See :meth:`PersonSource.people`.
         """
         return [self.known[number] for number in numbers]
 
