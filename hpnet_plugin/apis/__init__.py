@@ -10,22 +10,23 @@ behind them are private to the package.
   tells a program that watches of each frame (:class:`FrameView` with its
   :class:`PersonView`).
 - **Frames.** :func:`open_media` opens whatever a user names, as
-  :class:`Media`.
+  :class:`Media` with its :class:`MediaInfo`.
 - **Models.** :func:`load_trained` finds what was trained,
   :func:`save_pretrained` writes it into a folder of its own
   (:class:`Member`: a part of a fusion) and :func:`from_pretrained` reads
   that; each gives a :class:`Trained` with its :class:`ModelDescription`.
   :func:`write_calibration` keeps temperature and threshold.
-- **Clips.** :func:`build_scorer` makes a model a function of
-  :class:`ClipInput`, arrays of joints and features; :class:`OnnxScorer` does
-  so without torch.
+- **Clips.** :func:`build_scorer` makes a model a :class:`Scorer`, a function
+  of :class:`ClipInput`, arrays of joints and features; :class:`OnnxScorer`
+  does so without torch.
 - **Training.** :class:`CheckedRunner` is the runner of all configs;
   :func:`missing_inputs` says what a config lacks.
 - **Deployment.** :func:`export_trained` writes ONNX files.
 - **Errors**, all of them ``ValueError``: :class:`CheckpointError`,
   :class:`DescriptionError`, :class:`EstimatorError`, :class:`ExportError`,
-  :class:`InputError`, :class:`MissingInputError`, :class:`SourceError`,
-  :class:`TrainedError`, :class:`VideoError`.
+  :class:`InputError`, :class:`SourceError`, :class:`TrainedError`,
+  :class:`UnregisteredError`, :class:`VideoError`; and
+  :class:`MissingInputError`, of the training.
 """
 from ..lazy import lazy_names
 
@@ -39,6 +40,7 @@ __getattr__, __dir__ = lazy_names(__name__, {
     'media_sources': ('open_media', ),
     'members': ('Member', ),
     'onnx_scorer': ('OnnxScorer', ),
+    'registered': ('UnregisteredError', ),
     'results': ('Prediction', 'Segment', 'Timeline', 'VideoResult'),
     'saving': ('save_pretrained', 'write_calibration'),
     'scorers': ('Scorer', 'build_scorer'),
@@ -58,6 +60,6 @@ __all__ = [
     'InputError', 'Media', 'MediaInfo', 'Member', 'MissingInputError',
     'ModelDescription', 'OnnxScorer', 'PersonView', 'Prediction', 'Scorer',
     'Segment', 'SourceError', 'Timeline', 'Trained', 'TrainedError',
-    'VideoError', 'VideoResult', 'build_scorer', 'export_trained',
-    'from_pretrained', 'load_trained', 'missing_inputs', 'open_media',
-    'save_pretrained', 'write_calibration']
+    'UnregisteredError', 'VideoError', 'VideoResult', 'build_scorer',
+    'export_trained', 'from_pretrained', 'load_trained', 'missing_inputs',
+    'open_media', 'save_pretrained', 'write_calibration']
