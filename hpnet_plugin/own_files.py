@@ -25,12 +25,26 @@ class OwnFileError(ValueError):
 
 
 def is_own_name(text: object) -> bool:
-    """Whether a text has the form ``FILE.py:NAME``."""
+    """Whether a text has the form ``FILE.py:NAME``.
+
+    Args:
+        text: Any value.
+
+    Returns:
+        True if it has; no file is looked at.
+    """
     return isinstance(text, str) and _FORM.fullmatch(text) is not None
 
 
 def short_name(text: str) -> str:
-    """``NAME`` of ``FILE.py:NAME``; any other text as it is."""
+    """What folders of results are called after a name.
+
+    Args:
+        text: The value of a setting.
+
+    Returns:
+        ``NAME`` of ``FILE.py:NAME``; any other text as it is.
+    """
     return text.rpartition(':')[2] if is_own_name(text) else text
 
 

@@ -127,14 +127,12 @@ def golden(shared):
 
 
 @pytest.fixture(scope='session')
-def trained(tmp_path_factory):
-    """A small stream that was trained on a folder of three classes.
+def three_classes(tmp_path_factory):
+    """A dataset folder, data/mine, whose features tell three classes apart.
 
-    Its ``folder`` is data/mine with four clips a class in each of train, val
-    and test, whose features tell the classes apart; its ``run`` is the work
-    dir, in which nobody may write.
+    Each of train, val and test has four clips a class. Nobody may write into
+    its ``folder``.
     """
-    from hpnet_plugin.cli import main
     from hpnet_plugin.datasets.annotations import write_annotations
     from hpnet_plugin.facts import Facts, write_facts
     from hpnet_plugin.store import FeatureStore, StoreWriter
@@ -161,9 +159,21 @@ def trained(tmp_path_factory):
         people=1, frames=8, taps={tap: 3},
         splits=dict.fromkeys(splits, 12),
         use=dict(zip(splits, splits)), schedule='short'))
-    run = place / 'work_dirs/hp_j_mine'
+    return types.SimpleNamespace(folder=folder, classes=classes)
+
+
+@pytest.fixture(scope='session')
+def trained(three_classes):
+    """A small stream that was trained on the folder of three classes.
+
+    Its ``run`` is the work dir, in which nobody may write.
+    """
+    from hpnet_plugin.cli import main
+    folder = three_classes.folder
+    run = folder.parents[1] / 'work_dirs/hp_j_mine'
     assert main(['train', 'hp_j', '--data', str(folder), '--small', '--seed',
                  '0', '--work-dir', str(run), '--cfg-options', 'epochs=3',
                  'train_dataloader.batch_size=4',
                  'train_cfg.val_interval=1']) == 0
-    return types.SimpleNamespace(folder=folder, run=run, classes=classes)
+    return types.SimpleNamespace(
+        folder=folder, run=run, classes=three_classes.classes)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
     from hpnet_plugin.evaluation.fusion import Joined
+    from hpnet_plugin.visualization.classes import Panel
 
 FPS = 25.  # of videos that do not say it
 
@@ -82,15 +83,18 @@ def run_gains(args: argparse.Namespace) -> None:
     _write_csv(args.out / 'gains.csv', result['classes'])
     _write_json(args.out / 'gains.json', dict(
         names=names, sources=joined.sources, **result))
-    every = ('all classes', ['top-1', 'mean class'],
-             *([result[which][key] for key in ('top1', 'mean_class_accuracy')]
-               for which in ('first', 'second')))
 
-    def panel(title: str, key: str) -> tuple:
+    def overall(which: str) -> list[float]:
+        return [result[which][key] for key in ('top1', 'mean_class_accuracy')]
+
+    def panel(title: str, key: str) -> Panel:
         rows = result[key]
         return (title, [row['class'] for row in rows],
-                *([row[which] for row in rows]
-                  for which in ('first', 'second')))
+                [row['first'] for row in rows],
+                [row['second'] for row in rows])
+
+    every: Panel = ('all classes', ['top-1', 'mean class'], overall('first'),
+                    overall('second'))
 
     lists = (('gain', f'{names[1]} gains most'),
              ('lose', f'{names[1]} loses most'),

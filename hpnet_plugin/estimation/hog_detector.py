@@ -22,11 +22,11 @@ class HogDetector(PersonSource):
     The least evidence is chosen for scores of pose nets that are 0.7 and
     more of people who are seen whole, as heatmaps' are.
 
-    Measured (IoU from 0.5 with boxes of a modern detector, or of the
-    drawing program): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch,
-    0.78 of synthetic people in NW-UCLA's form, and, of margin 0.3 and more, 0.0, 0.15
-    and 0.3 wrong boxes a frame. Of crowds, sport, people who sit or bend it
-    finds next to nothing: that takes a detector of mmdet.
+    Measured (IoU from 0.5 with boxes of a modern detector, or with the true
+    ones): recall 1.00 of one person of NTU RGB+D, 0.86 of two who punch, 0.78
+    of synthetic people in the form of NW-UCLA, and, of margin 0.3 and more,
+    0.0, 0.15 and 0.3 wrong boxes a frame. Of crowds, sport, people who sit or
+    bend it finds next to nothing: that takes a detector of mmdet.
 
     Args:
         score_thr: Least margin. Defaults to 0.1.

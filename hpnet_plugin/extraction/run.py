@@ -126,12 +126,8 @@ class Extraction:
             estimate = self._estimate([clip for clip, _ in todo])
             if on_start:
                 on_start(estimate)
-            bar = stack.enter_context(tqdm(
-                total=estimate.frames or None,
-                unit='frame',
-                disable=not progress or not todo,
-                mininterval=0.2 if sys.stderr.isatty() else 15,
-                dynamic_ncols=True))
+            bar = stack.enter_context(
+                _bar(estimate.frames, progress and bool(todo)))
             for (clip, _), result in run(todo, _Progress(bar, writer)):
                 failed.pop(clip.name, None)
                 reason = _add(writer, clip.name, result)
@@ -194,6 +190,15 @@ class Extraction:
         # COCO's 17 joints stand for any layout here
         joint = 2 * sum(self.record['taps'].values()) + 4 * 3
         return Estimate(len(clips), total, total * 17 * joint, self.record)
+
+
+def _bar(frames: int, shown: bool) -> tqdm:
+    return tqdm(
+        total=frames or None,
+        unit='frame',
+        disable=not shown,
+        mininterval=0.2 if sys.stderr.isatty() else 15,
+        dynamic_ncols=True)
 
 
 def _add(writer: StoreWriter, name: str, result: ExtractedClip | Failure

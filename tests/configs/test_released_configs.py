@@ -201,7 +201,7 @@ def test_golden_stream(golden, root, tmp_path):
         logits = model.cls_head(model.backbone(x))
     np.testing.assert_allclose(
         logits, expected['logits'], rtol=0,
-        atol=1e-4 * max(1, np.abs(expected['logits']).max()))
+        atol=1e-6 * max(1, np.abs(expected['logits']).max()))
 
 
 def test_golden_hpnet(golden, root, tmp_path):

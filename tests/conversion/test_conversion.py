@@ -286,7 +286,7 @@ def test_released_stream(shared, root, tmp_path, tool, capsys):
     with torch.no_grad():
         logits = model(x[:, None], mode='tensor', stage='head')
     scale = max(1, np.abs(expected['logits']).max())
-    assert np.abs(logits.numpy() - expected['logits']).max() < 1e-4 * scale
+    assert np.abs(logits.numpy() - expected['logits']).max() < 1e-6 * scale
 
 
 def test_forms_of_a_file(xclip, tmp_path):

@@ -60,10 +60,10 @@ def follow(root, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mine(trained, tmp_path):
+def mine(three_classes, tmp_path):
     """``data/mine`` of the pages: three classes that features tell apart."""
     (tmp_path / 'data').mkdir()
-    (tmp_path / 'data/mine').symlink_to(trained.folder)
+    (tmp_path / 'data/mine').symlink_to(three_classes.folder)
 
 
 @pytest.fixture

@@ -91,7 +91,8 @@ class CLIPText(BaseModule):
         from open_clip.tokenizer import SimpleTokenizer
 
         from ...datasets.classes import read_classes
-        classes = read_classes(classes)
+        classes = read_classes(
+            classes if isinstance(classes, str) else list(classes))
         templates = self.templates if templates is None else \
             _read_templates(templates)
         length = self.tower.context_length
