@@ -1,4 +1,6 @@
 """Every command on the pages is understood; none of them is run here."""
+import __future__
+
 import argparse
 import ast
 import os
@@ -107,7 +109,8 @@ def parse_script(path, words):
                  if getattr(node, 'name', '') == 'parse_args']
     names = dict(argparse=argparse, os=os, pathlib=pathlib,
                  DictAction=DictAction, __doc__='')
-    exec(compile(tree, str(path), 'exec'), names)
+    exec(compile(tree, str(path), 'exec',
+                 __future__.annotations.compiler_flag), names)
     return parsed(names['parse_args'], argv=[str(path), *words])
 
 
