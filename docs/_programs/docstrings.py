@@ -4,8 +4,11 @@ The reST in docstrings, ``:func:`name``` and ``::`` as those of mmaction2 have
 it, becomes the Markdown that the pages are made of. The names that a package
 imports when they are asked for (``hpnet_plugin.lazy``) are its members.
 """
+from __future__ import annotations
+
 import ast
 import re
+from collections.abc import Iterator
 
 import griffe
 
@@ -17,20 +20,21 @@ TABLE = re.compile(rf'{RULE}\n(?:.*\n)+?{RULE}(?:\n(?:.*\n)+?{RULE})?',
 COLONS = re.compile(r'::[ ]*$', re.MULTILINE)
 
 
-def target_of(obj, name):
+def target_of(obj: griffe.Object, name: str) -> str | None:
     """The full path of what a name means where ``obj`` is documented."""
     head, *rest = name.removesuffix('()').split('.')
     if head == 'hpnet_plugin':
         return '.'.join([head, *rest])
     for scope in (obj, obj.parent):
         try:
-            return '.'.join([scope.resolve(head), *rest])
-        except (AttributeError, griffe.NameResolutionError):
+            if scope is not None:
+                return '.'.join([scope.resolve(head), *rest])
+        except griffe.NameResolutionError:
             continue
     return None
 
 
-def link(obj, role):
+def link(obj: griffe.Object, role: re.Match[str]) -> str:
     """A role as a link, or as code where nothing on the pages has the name.
 
     Args:
@@ -47,7 +51,7 @@ def link(obj, role):
         f'<autoref optional identifier="{path}">{code}</autoref>')
 
 
-def as_markdown(table):
+def as_markdown(table: re.Match[str]) -> str:
     """A simple table of reST as one of Markdown.
 
     Args:
@@ -55,7 +59,7 @@ def as_markdown(table):
     """
     rule, *lines = table[0].splitlines()
     starts = [mark.start() for mark in re.finditer('=+', rule)]
-    rows = []
+    rows: list[list[str]] = []
     for line in lines[:-1]:
         if line == rule:
             rows.append(['---'] * len(starts))
@@ -73,7 +77,7 @@ def as_markdown(table):
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
-def lazy_members(node, path):
+def lazy_members(node: ast.Module, path: str) -> Iterator[tuple[str, str]]:
     """The names that a package has by ``lazy_names``, and where they are.
 
     Args:
@@ -95,13 +99,14 @@ def lazy_members(node, path):
 class Docstrings(griffe.Extension):
     """Applied to each object that has been read."""
 
-    def on_module_members(self, *, node, mod, **kwargs):
+    def on_module_members(self, *, node: ast.AST | griffe.ObjectNode,
+                          mod: griffe.Module, **kwargs: object) -> None:
         if isinstance(node, ast.Module):
             for name, target in lazy_members(node, mod.path):
                 mod.set_member(name, griffe.Alias(name, target))
                 mod.imports[name] = target
 
-    def on_object(self, *, obj, **kwargs):
+    def on_object(self, *, obj: griffe.Object, **kwargs: object) -> None:
         if obj.docstring is not None and not obj.is_alias:
             text = ROLE.sub(lambda role: link(obj, role),
                             obj.docstring.value)

@@ -2,6 +2,8 @@
 
 python docs/_programs/draw_method.py
 """
+from __future__ import annotations
+
 from html import escape
 from pathlib import Path
 
@@ -62,15 +64,17 @@ ARROWS = [
 ]
 
 
-def text(x, y, words, colours, size=13, anchor='middle', weight='normal',
-         colour='ink', family='sans-serif'):
+def text(x: float, y: float, words: str, colours: dict[str, str],
+         size: float = 13, anchor: str = 'middle', weight: str = 'normal',
+         colour: str = 'ink', family: str = 'sans-serif') -> str:
     """A line of text."""
     return (f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"'
             f' font-weight="{weight}" font-family="{family}" '
             f'fill="{colours[colour]}">{escape(words)}</text>')
 
 
-def box(left, top, width, height, kind, title, about, colours):
+def box(left: int, top: int, width: int, height: int, kind: str, title: str,
+        about: str, colours: dict[str, str]) -> list[str]:
     """A box with a title and what it does."""
     x, y = left + width / 2, top + height / 2
     return [
@@ -81,7 +85,8 @@ def box(left, top, width, height, kind, title, about, colours):
         text(x, y + 15, about, colours, 11.5, colour='faint')]
 
 
-def arrow(points, label, colours):
+def arrow(points: list[tuple[int, int]], label: tuple[int, int, str, str],
+          colours: dict[str, str]) -> list[str]:
     """An arrow with what it carries: a name above, its shape below."""
     path = ' L'.join(f'{x},{y}' for x, y in points)
     lines = [f'<path d="M{path}" fill="none" stroke="{colours["line"]}" '
@@ -99,7 +104,7 @@ def arrow(points, label, colours):
     return lines
 
 
-def picture(colours):
+def picture(colours: dict[str, str]) -> str:
     """The whole picture, as SVG."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" '
