@@ -64,7 +64,7 @@ types: $(STAMP)
 # The pages of docs/ and the API, into site/; a warning is an error.
 docs: $(STAMP)
 	$(INSTALL)/docs.txt
-	$(VENV)/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # A process a core, four at most; a file's tests share what they prepare, and
 # files begin in the order of tests/conftest.py.

@@ -60,6 +60,7 @@ class Setting:
                  workers: int) -> None:
         self.name = f'{"crops" if crops else "features"}, {parts} part(s)'
         self.folder, self.parts = folder, parts
+        self.seconds = 0.  # that a part takes in peace
         self.options = [
             str(videos), '--pose', 'tiny', '--detector', 'frame',
             '--workers', str(workers), '--batch', '8',
@@ -70,7 +71,8 @@ class Setting:
         return [*self.options, '--out', str(out), *shard]
 
 
-def run(arguments: list[str], harm: Callable[[], None] | None = None) -> int:
+def run(arguments: list[str], harm: Callable[[], None] | None = None
+        ) -> int:  # pyrefly: ignore[bad-return]  os._exit ends it
     """Fork a process that extracts; its number. It never returns."""
     pid = os.fork()
     if pid:
@@ -102,14 +104,13 @@ def run(arguments: list[str], harm: Callable[[], None] | None = None) -> int:
 
 
 def extract(arguments: list[str]) -> int:
-    """What tools/extract.py does, with small shards."""
+    """What ``hpnet extract`` does, with small shards."""
     import functools
 
     import hpnet_plugin.extraction.run as extraction
-    sys.path.insert(0, str(ROOT / 'tools'))
-    from extract import main
-    extraction.StoreWriter = functools.partial(
-        extraction.StoreWriter, shard_bytes=SHARD_BYTES)
+    from hpnet_plugin.commands.extract import main
+    small = functools.partial(extraction.StoreWriter, shard_bytes=SHARD_BYTES)
+    setattr(extraction, 'StoreWriter', small)  # noqa: B010  of another type
     return main(arguments)
 
 

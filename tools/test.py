@@ -1,7 +1,6 @@
 """mmaction2's own test script, for ``mim test hpnet_plugin CONFIG``."""
-import runpy
-from importlib.util import find_spec
-from pathlib import Path
+import sys
 
-mmaction = Path(find_spec('mmaction').origin).parent
-runpy.run_path(str(mmaction / '.mim/tools/test.py'), run_name='__main__')
+from hpnet_plugin.commands.scripts import run_script
+
+sys.exit(run_script('test', sys.argv[1:]))

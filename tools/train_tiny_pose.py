@@ -1,5 +1,6 @@
 """Train the tiny pose net of the demo on people that the package draws."""
 import argparse
+from typing import Any
 
 import torch
 
@@ -27,8 +28,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
-    model = pose_training.train(args.config, args.steps, args.batch, args.lr,
-                                args.seed, args.workers)
+    model: Any = pose_training.train(
+        args.config, args.steps, args.batch, args.lr, args.seed, args.workers)
     size = tuple(model.cfg.codec.input_size)
     # people nobody has seen, cut out exactly
     held_out = pose_training.CropDataset(args.test, args.seed + 1000003, 0.,

@@ -85,8 +85,9 @@ def record_of(run: Path, data: str | None = None,
         known = json.loads((run / 'run.json').read_text(encoding='utf-8'))
     dump = run / 'scores.pkl'
     scores = read_scores(dump if dump.is_file() else run.with_suffix('.pkl'))
-    right = scores.scores.argmax(1) == scores.labels
-    found = bootstrap_gain(np.zeros_like(right), right, scores.labels)
+    labels = scores.known_labels
+    right = scores.scores.argmax(1) == labels
+    found = bootstrap_gain(np.zeros_like(right), right, labels)
     weights = run / Path((run / 'last_checkpoint').read_text().strip()).name
     train, val = read_curves(run)
     batch = config.train_dataloader.batch_size

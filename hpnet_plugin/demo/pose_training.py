@@ -170,7 +170,7 @@ def train(config: str, steps: int, batch: int, lr: float, seed: int,
         log: gets a line of text now and then.
 
     Returns:
-        nn.Module: the trained net.
+        The trained net.
     """
     from mmengine.dataset import pseudo_collate
     from mmpose.apis import init_model
