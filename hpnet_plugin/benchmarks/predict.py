@@ -178,7 +178,7 @@ def _keep_pace(task: Task, length: float) -> list[dict]:
     due: dict[int | None, float] = {}
     _pace(media, length, due)
     delays = []
-    for prediction in cast(Iterator[Prediction],
+    for prediction in cast('Iterator[Prediction]',
                            inferencer(media, stream=True)):
         # what is left at the end waits for no further frame
         if None not in due:

@@ -13,11 +13,11 @@ FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
 PHASES = ('train', 'val', 'test')
 # transforms after which the channels of pooled features are known
 KEEP_CHANNELS = {
-    'AppendKeypoint', 'CentrePooled', 'DropFrames', 'DropJoints', 'FlipJoints',
-    'FormatPooledInput', 'FormatShape', 'GenPooledStream', 'LoadPersonCrops',
-    'LoadPooledFeature', 'NormalizeKeypoint', 'PackActionInputs',
-    'RandomApply', 'RandomTemporalCrop', 'RequireJoints', 'Resize',
-    'ResizeTemporal', 'TorchVisionWrapper'}
+    'AppendKeypoint', 'CentrePooled', 'DropFrames', 'DropJoints', 'EachImage',
+    'FlipJoints', 'FormatPooledInput', 'FormatShape', 'GenPooledStream',
+    'LoadPersonCrops', 'LoadPooledFeature', 'NormalizeKeypoint',
+    'PackActionInputs', 'RandomApply', 'RandomTemporalCrop', 'RequireJoints',
+    'Resize', 'ResizeTemporal', 'TorchVisionWrapper'}
 
 
 def walk(pipeline: Iterable[Mapping]) -> Iterator[Mapping]:
