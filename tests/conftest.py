@@ -24,6 +24,10 @@ def pytest_collection_modifyitems(items):
     Each file is one process's (``--dist loadfile``), and those that start
     other programs have few tests, by whose number xdist would order them.
     """
+    import torch
+    for item in items:
+        if item.get_closest_marker('cuda') and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason='no GPU here'))
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 

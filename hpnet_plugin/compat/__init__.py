@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from . import (
     checkpoints,
+    half_precision_scores,
     localizers_drn,
     mmcv_ops,
     mmcv_version,
@@ -26,7 +27,8 @@ from . import (
 )
 
 GAPS = (localizers_drn, mmcv_ops, mmcv_version, multimodal, checkpoints,
-        numpy_names, pkg_resources_gone, xtcocotools_gone, stock_configs)
+        numpy_names, pkg_resources_gone, xtcocotools_gone, stock_configs,
+        half_precision_scores)
 
 
 def apply_compat() -> None:
