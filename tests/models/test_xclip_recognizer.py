@@ -154,6 +154,8 @@ def test_lambda_zero_trains_no_classifier(index):
     total(found).backward()
     for i, classifier in enumerate(model.cls_head.classifiers):
         assert (classifier.weight.grad is None) == (i == index)
+        # several processes wait for the gradient of each weight that learns
+        assert classifier.weight.requires_grad == (i != index)
     # its topology model learns through the fusion all the same
     assert model.topology.models[index].data_bn.weight.grad.abs().sum() > 0
 
