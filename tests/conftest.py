@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
@@ -33,10 +34,14 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def default_scope():
-    """Stock code that a test calls may not change the scope of the next."""
+def toolbox_as_new():
+    """What a test leaves in mmengine's globals does not reach the next.
+
+    The default scope, and loggers that write to what pytest has closed.
+    """
     yield
     DefaultScope._instance_dict.clear()
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')
