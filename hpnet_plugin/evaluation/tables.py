@@ -108,6 +108,8 @@ def gain_table(streams: Sequence[Mapping[str, Any]],
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """A table as aligned text; columns of numbers are aligned at the right.
 
+    Columns in which nothing stands are left out.
+
     Args:
         rows: Of text, the first row the header.
 
@@ -115,10 +117,10 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
         Lines without a line break at the end.
     """
     from tabulate import tabulate
-    header, *body = rows
+    columns = [column for column in zip(*rows) if any(column)]
+    header, *body = zip(*columns)
     return tabulate(body, header, disable_numparse=True, colalign=[
-        'right' if is_numeric(column[1:]) else 'left'
-        for column in zip(*rows)])
+        'right' if is_numeric(column[1:]) else 'left' for column in columns])
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
