@@ -136,7 +136,7 @@ class Reception:
         """Container and stream, for as long as they are there."""
         import av
         media = self.media
-        container: InputContainer = av.open(  # pyrefly: ignore
+        container: InputContainer = av.open(  # pyrefly: ignore[no-matching-overload]
             media.file, format=media.format, container_options=media.options,
             timeout=(OPENING, SILENCE), **any_metadata())
         with container:

@@ -370,7 +370,7 @@ def _refuse_addresses(upload: gr.Video) -> None:
         return await into_cache(path)
 
     # typed more narrowly than what Gradio's own subclasses do
-    upload.async_move_resource_to_block_cache = local_only  # pyrefly: ignore
+    upload.async_move_resource_to_block_cache = local_only  # pyrefly: ignore[bad-assignment]
 
 
 async def _nobody(request: Request, error: Exception) -> Response:
