@@ -99,11 +99,14 @@ def load(spec: str) -> tuple[str, Config]:
 def run(args: argparse.Namespace) -> None:
     """Count, measure, print and write."""
     import torch
+    from mmengine.logging import MMLogger
 
     from ..apis.cost import clips_per_second, model_cost
     from ..estimation.devices import device_of
     from ..evaluation.tables import format_table
     from ..files import write_whole
+    # what the toolbox says of datasets of noise
+    MMLogger.get_current_instance().setLevel('WARNING')
     costs, speeds = {}, {}
     device_of(args.device)
     for spec in args.configs:

@@ -2,10 +2,10 @@
 import json
 
 import pytest
-import torch
 from mmengine.config import Config
 
-from hpnet_plugin.apis.cost import clips_per_second, model_cost
+from hpnet_plugin.apis import cost
+from hpnet_plugin.apis.cost import model_cost
 from hpnet_plugin.commands.cost import main
 from hpnet_plugin.recipes import compose
 
@@ -14,11 +14,11 @@ SMALL = 'benchmark=nw_ucla_synthetic'
 
 def test_posec3d(root):
     """The paper's SlowOnly: 2.0 M parameters, 15.9 G at 48 x 56 x 56."""
-    cost = model_cost(Config.fromfile(
+    found = model_cost(Config.fromfile(
         root / 'configs/posec3d/posec3d_joint_slowonly_ntu120.py'))
-    assert cost.parts['backbone'].params == pytest.approx(2.0e6, rel=.01)
-    assert cost.total.macs * (56 / 64)**2 == pytest.approx(15.9e9, rel=.02)
-    assert cost.inputs == 17 * 48 * 64 * 64 * 4
+    assert found.parts['backbone'].params == pytest.approx(2.0e6, rel=.01)
+    assert found.total.macs * (56 / 64)**2 == pytest.approx(15.9e9, rel=.02)
+    assert found.inputs == 17 * 48 * 64 * 64 * 4
 
 
 def test_table(root, tmp_path, capsys):
@@ -48,9 +48,25 @@ def test_wrong_settings(capsys, spec, message):
     assert message in capsys.readouterr().err
 
 
-def test_speed_is_of_the_clip():
-    """As many clips as a stopwatch counts, roughly."""
-    torch.set_num_threads(1)
+def test_speed_is_of_the_clip(monkeypatch):
+    """Of a clock that a pass of the model moves on by a quarter second."""
+    one_clip, now, passes = cost._one_clip, [0.], []
+
+    def timed_clip(cfg):
+        model, batch = one_clip(cfg)
+        forward = model.forward
+
+        def timed(inputs, **kwargs):
+            now[0] += .25
+            passes.append(len(inputs))
+            return forward(inputs, **kwargs)
+
+        model.forward = timed
+        return model, batch
+
+    monkeypatch.setattr(cost, '_one_clip', timed_clip)
+    monkeypatch.setattr(cost.time, 'perf_counter', lambda: now[0])
     cfg = Config(compose('posec3d', net='x3dshallow',
                          benchmark='nw_ucla_synthetic'))
-    assert 1 < clips_per_second(cfg, seconds=.2) < 2000
+    assert cost.clips_per_second(cfg, seconds=1.) == 4
+    assert passes == 6 * [1]  # to begin with, to see how long one takes, four

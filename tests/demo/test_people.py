@@ -36,7 +36,7 @@ def test_a_pair_differs_in_the_thing_alone(pair, number):
 
 @pytest.mark.parametrize('label', range(len(people.ACTIONS)))
 def test_joints_lie_inside_their_box_and_the_frame(label):
-    for number in range(6):
+    for number in range(3):
         clip = people.make_clip(label, number, length=32)
         assert clip.frames.dtype == np.uint8
         height, width = clip.frames.shape[1:3]
