@@ -13,10 +13,10 @@ from mmengine.registry import DefaultScope
 import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Files that take more than a minute, longest first.
-LONGEST = ('test_main_job.py', 'test_hpnet_configs.py',
-           'test_xclip_recognizer.py', 'test_reproduce.py',
-           'test_stream_configs.py', 'test_inferencer.py', 'test_page.py')
+# Files that take longest.
+LONGEST = ('test_main_job.py', 'test_extract.py', 'test_xclip_recognizer.py',
+           'test_live.py', 'test_inferencer.py', 'test_reproduce.py',
+           'test_export.py', 'test_failures.py', 'test_page.py')
 
 
 def pytest_collection_modifyitems(items):
