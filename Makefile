@@ -66,14 +66,11 @@ docs: $(STAMP)
 	$(INSTALL)/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-# A process a core and one more, since some tests wait, four at most; a file's
-# tests share what they prepare, and files begin in the order of
-# tests/conftest.py.
-TESTERS = import os; print(min(4, 1 + (os.cpu_count() or 1)))
+# A process a core, four at most; a file's tests share what they prepare, and
+# files begin in the order of tests/conftest.py.
 test: lint types
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q \
-		-n $$($(VENV)/bin/python -c '$(TESTERS)') \
-		--dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
+		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Do the tests notice defects? Each of tests/mutations/*.toml is made in a copy.
 mutations: $(STAMP)
