@@ -179,3 +179,15 @@ def test_model_index_lists_every_config_that_trains(root):
     }
     assert listed == trains
     assert len({model['Name'] for model in models}) == len(models)
+
+
+def test_mim_finds_configs_by_name(root):
+    """mim refuses a name that two files of the package have.
+
+    Three have always been two: mim is given their path.
+    """
+    package = root / 'hpnet_plugin'
+    modules = {path.name for path in package.rglob('*.py')
+               if '.mim' not in path.parts}
+    assert modules & {path.name for path in (root / 'configs').glob('*.py')} \
+        == {'hpnet.py', 'posec3d.py', 'rgbpose.py'}

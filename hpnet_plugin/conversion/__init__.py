@@ -2,9 +2,10 @@
 
 One file a format: :mod:`~hpnet_plugin.conversion.hpnet` and
 :mod:`~hpnet_plugin.conversion.ctrgcn` (the released code),
-:mod:`~hpnet_plugin.conversion.xclip`, :mod:`~hpnet_plugin.conversion.clip`
-and :mod:`~hpnet_plugin.conversion.simcc`. Reading a file never runs code from
-it: see :func:`read_weights`.
+:mod:`~hpnet_plugin.conversion.xclip_weights`,
+:mod:`~hpnet_plugin.conversion.clip` and
+:mod:`~hpnet_plugin.conversion.simcc`. Reading a file never runs code from it:
+see :func:`read_weights`.
 """
 from ..lazy import lazy_names
 

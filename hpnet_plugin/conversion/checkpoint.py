@@ -15,14 +15,14 @@ from torch import Tensor
 from ..files import sha256_of, write_whole
 from ..version import __version__
 from ..weights import Differences, compare
-from . import clip, ctrgcn, hpnet, simcc, xclip
+from . import clip, ctrgcn, hpnet, simcc, xclip_weights
 from .kind import ConversionError, Kind
 from .reading import read_weights
 
 KINDS = {
     'hpnet': hpnet.KIND,
     'ctrgcn': ctrgcn.KIND,
-    'xclip': xclip.KIND,
+    'xclip': xclip_weights.KIND,
     'clip': clip.KIND,
     'simcc': simcc.KIND,
 }

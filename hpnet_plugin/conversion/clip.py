@@ -5,7 +5,7 @@ import difflib
 from typing import Any
 
 from .kind import LOAD_FROM, ConversionError, Kind
-from .xclip import (
+from .xclip_weights import (
     CLIP_NEEDS,
     CLIP_RULES,
     HPNET_PARTS,

@@ -8,7 +8,12 @@ from torch import Tensor
 
 from .ctrgcn import GCN_NEEDS, ctrgcn_options
 from .kind import LOAD_FROM, Kind
-from .xclip import XCLIP_NEEDS, XCLIP_RULES, build_recognizer, xclip_options
+from .xclip_weights import (
+    XCLIP_NEEDS,
+    XCLIP_RULES,
+    build_recognizer,
+    xclip_options,
+)
 
 
 def _options(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -165,13 +165,9 @@ class ExportedPoseNet(MMPoseNet):
 
     def forward(self, images: Tensor
                 ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The net alone, nothing decoded; see :meth:`MMPoseNet.forward`.
+        """The net alone, nothing decoded.
 
-        Args:
-            images: RGB crops, (N, h, w, 3) uint8, on the device.
-
-        Returns:
-            What the head gives, and tap to feature map.
+        See :meth:`MMPoseNet.forward`.
         """
         inputs = planes(images, self.to_rgb).sub_(self.mean).div_(self.std)
         outputs = self.session(self.names, inputs)

@@ -2,14 +2,14 @@
 
 Loading one never runs code from it: see ``hpnet_plugin/unpickling.py``.
 """
-from .reading import parse_spec, read_scores
-from .stream import (
+from .named_scores import (
     ScoreError,
     Scores,
     check_labels,
     listed,
     without_video_suffix,
 )
+from .reading import parse_spec, read_scores
 from .writing import write_scores
 
 __all__ = ['ScoreError', 'Scores', 'check_labels', 'listed', 'parse_spec',

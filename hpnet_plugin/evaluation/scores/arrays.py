@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .stream import ScoreError, Scores, stream_of
+from .named_scores import ScoreError, Scores, stream_of
 
 # What a rank of the released recogniser writes: 0_best_score.npy, and of its
 # auxiliary classifiers 0_best_j_score.npy, beside 0_best_name.txt.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .stream import ScoreError, Scores, listed, stream_of
+from .named_scores import ScoreError, Scores, listed, stream_of
 
 
 def from_content(content: object, stream: str | None,

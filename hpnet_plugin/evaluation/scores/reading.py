@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ...unpickling import UnsafePickleError, unpickle
 from .arrays import rank_files, read_array
 from .dumps import from_content
-from .stream import ScoreError, Scores, concatenate
+from .named_scores import ScoreError, Scores, concatenate
 
 _WEIGHT = re.compile(
     r'(?P<file>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)')

@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 
 from ...files import write_whole
-from .stream import ScoreError, Scores
+from .named_scores import ScoreError, Scores
 
 
 def write_scores(path: str | os.PathLike, scores: Scores) -> None:
