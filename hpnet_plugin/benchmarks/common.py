@@ -11,6 +11,7 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -95,6 +96,29 @@ def apart(function: Callable, *args: Any) -> Any:
     finally:
         process.join()
     return found
+
+
+def cpu_times(sides: dict[str, Callable[[], Any]],
+              repeat: int) -> dict[str, list[float]]:
+    """Let each of several do its work in this process, in turns.
+
+    Args:
+        sides: Name to what is run; each runs once before, uncounted.
+        repeat: Turns of each.
+
+    Returns:
+        Name to the CPU milliseconds of its turns, of all threads of this
+        process.
+    """
+    for side in sides.values():
+        side()  # memory is taken and kernels are chosen at the first
+    times = {name: [] for name in sides}
+    for _ in range(repeat):
+        for name, side in sides.items():
+            start = time.process_time()
+            side()
+            times[name].append(1000 * (time.process_time() - start))
+    return times
 
 
 def ratio(base: Sequence[float], other: Sequence[float]) -> dict[str, float]:
