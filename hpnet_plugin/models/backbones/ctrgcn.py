@@ -63,10 +63,11 @@ class _Weights(NamedTuple):
     Attributes:
         relate: ``conv1``, then ``conv2`` of all subsets, C to R each.
         refine: ``conv4`` times alpha, ones, its bias: (K, S, C', R + 2).
-        graph: The graph, transposed, and ones: (K, S, 2, 1, V, V).
-        feature: ``conv3``, weights (S, K, C', C) and biases (S, K, C', 1).
+        graph: The graph and ones, (K, S, 2, 1, V, V).
+        feature: ``conv3`` without its bias, (S, K, C', C).
+        feature_bias: The bias, (K, S, C', 1).
         down: Skip of the graph convolution, if it is no identity.
-        shift: Of the folded norm of the graph convolution, (S * C', 1, 1).
+        shift: Of the folded norm of the graph convolution, (S, C', 1).
         point: First convolutions of the temporal branches.
         dilated: (S * C' / 4, C' / 4, 1, 5) and biases, for each dilation.
         pooled: Scale and shift of the folded norm of the maximum,
@@ -76,7 +77,8 @@ class _Weights(NamedTuple):
     relate: _Point
     refine: Tensor
     graph: Tensor
-    feature: _Point
+    feature: Tensor
+    feature_bias: Tensor
     down: _Point | None
     shift: Tensor | None
     point: _Point
@@ -93,7 +95,7 @@ def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
     if isinstance(first, Tensor):
         return torch.cat(parts, dim)
     # subsets come before networks in what makes topologies
-    dims = [int(name in ('refine', 'graph'))
+    dims = [int(name in ('refine', 'graph', 'feature_bias'))
             for name in getattr(first, '_fields', ' ' * len(first))]
     found = [_stack(part, dim) for part, dim in zip(zip(*parts), dims)]
     return type(first)(*found) if hasattr(first, '_fields') else tuple(found)
@@ -154,76 +156,79 @@ class _UnitGCN(nn.Module):
         """Its part of the block's weights."""
         convs: list[Any] = list(self.convs)
         weight = torch.stack([conv.conv3.weight.flatten(1) for conv in convs])
-        bias = torch.stack([conv.conv3.bias[:, None] for conv in convs])
+        bias = torch.stack([conv.conv3.bias for conv in convs])[..., None]
         shift = None
         if fold:
-            # the shift is added once, after the sum over the subsets
             scale, shift = (part[:, None] for part in _affine(self.bn))
-            weight, bias, shift = scale * weight, scale * bias, shift[..., None]
+            weight, bias, shift = scale * weight, scale * bias, shift[None]
         refine = torch.stack([torch.cat([
             self.alpha * conv.conv4.weight.flatten(1),
             torch.ones_like(conv.conv4.bias)[:, None],
             (self.alpha * conv.conv4.bias)[:, None]], 1) for conv in convs])
-        graph = self.PA.transpose(1, 2)[:, None, None, None]
+        graph = self.PA[:, None, None, None]
         down: Any = self.down
         return dict(
             relate=_joined([conv.conv1 for conv in convs]
                            + [conv.conv2 for conv in convs]),
             refine=refine[:, None],
             graph=torch.cat([graph, torch.ones_like(graph)], 2),
-            feature=_Point(weight[None], bias[None]), shift=shift,
+            feature=weight[None], feature_bias=bias[:, None], shift=shift,
             down=None if isinstance(down, nn.Identity) else
             _joined(down[:1], down[1:] if fold else ()))
 
-    def topologies(self, x: Tensor, weights: _Weights) -> Tensor:
-        """Weight of joint v in joint u, of each subset and channel.
+    def relations(self, x: Tensor, weights: _Weights) -> Tensor:
+        """What is the same for all channels of a topology.
 
         Args:
             x: (1, S * C, P * V, T).
             weights: Of the block.
 
         Returns:
-            (K, S * C' * P, V, V), v before u.
+            Relation of joints u and v, the graph, and ones,
+            (K * S, R + 2, P, V, V).
         """
         subsets, streams, _, _, joints, _ = weights.graph.shape
         # conv1 and conv2 are linear: the mean over time may come before them
         p, q = weights.relate(x.mean(3, keepdim=True)).view(
             streams, 2, subsets, -1, x.shape[2] // joints, joints).permute(
             1, 2, 0, 3, 4, 5)
-        relation = torch.tanh(p.unsqueeze(-2) - q.unsqueeze(-1))
+        relation = torch.tanh(p.unsqueeze(-1) - q.unsqueeze(-2))
         graph = weights.graph.expand(-1, -1, -1, relation.shape[3], -1, -1)
-        relation = torch.cat([relation, graph], 2)
-        return torch.bmm(
-            weights.refine.flatten(0, 1),
-            relation.view(subsets * streams, relation.shape[2], -1)
-        ).view(subsets, -1, joints, joints)
+        return torch.cat([relation, graph], 2).flatten(0, 1)
 
-    def features(self, x: Tensor, weights: _Weights) -> list[Tensor]:
-        """``conv3`` of each subset, (1, S * C', P * V, T)."""
-        conv = weights.feature
-        streams = len(conv.weight)
+    def features(self, x: Tensor, weights: _Weights) -> Sequence[Tensor]:
+        """``conv3`` of each subset without its bias, (S * C' * P, V, T)."""
+        streams, subsets, _, channels = weights.feature.shape
+        joints, frames = weights.graph.shape[-1], x.shape[3]
+        x = x.view(streams, channels, -1)
         if streams == 1:  # one product
-            joined = _Point(*(part.flatten(1, 2) for part in conv))
-            return list(joined(x).chunk(conv.weight.shape[1], 1))
-        return [_Point(*parts)(x) for parts in zip(*(
-            part.unbind(1) for part in conv))]
+            return torch.bmm(weights.feature.flatten(1, 2), x).view(
+                subsets, -1, joints, frames).unbind()
+        return [torch.bmm(weight, x).view(-1, joints, frames)
+                for weight in weights.feature.unbind(1)]
 
     def forward(self, x: Tensor, weights: _Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C', P * V, T)."""
-        topologies = self.topologies(x, weights)
-        joints, frames = topologies.shape[-1], x.shape[3]
+        relations = self.relations(x, weights)
+        refine = weights.refine.flatten(0, 1)
+        joints = relations.shape[-1]
+        topologies = torch.bmm(refine, relations.flatten(2)).view(
+            len(weights.graph), -1, joints, joints)
         out = None
         for feature, topology in zip(self.features(x, weights), topologies):
-            # out[u, t] = sum over v of topology[v, u] * feature[v, t]
-            feature = feature.reshape(-1, joints, frames)
-            topology = topology.transpose(1, 2)
+            # out[u, t] = sum over v of topology[u, v] * feature[v, t]
             out = torch.bmm(topology, feature) if out is None else \
                 out.baddbmm_(topology, feature)
-        out = out.view(1, -1, *x.shape[2:])
-        skip = x if weights.down is None else weights.down(x)
+        # what the bias of conv3 adds to it is the same in every frame
+        bias = weights.feature_bias.flatten(0, 1) * refine
+        offset = torch.bmm(bias, relations.sum(4).flatten(2)).view(
+            len(weights.graph), *weights.feature.shape[:3:2], -1).sum(0)
         if weights.shift is not None:
-            out += weights.shift
-        else:
+            offset = offset + weights.shift
+        out = out.view(1, -1, *x.shape[2:])
+        out += offset.view(1, -1, x.shape[2], 1)
+        skip = x if weights.down is None else weights.down(x)
+        if weights.shift is None:
             out = self.bn(out)
             if weights.down is not None:
                 skip = self.down[1](skip)
@@ -323,12 +328,15 @@ class _MultiScaleTCN(nn.Module):
 
 
 def _maximum(x: Tensor, stride: int) -> Tensor:
-    """Of each frame and its neighbours, (..., T) -> (..., T / stride).
+    """Of each frame and its neighbours, (1, C, H, T) -> (1, C, H, T / stride).
 
     Args:
         x: At least 0, as what is beyond the ends is taken to be.
         stride: 1 or 2.
     """
+    if not x.is_cpu or x.requires_grad or torch.onnx.is_in_onnx_export():
+        return F.max_pool2d(x, (1, 3), (1, stride), (0, 1))
+    # many times faster on a CPU
     frames = x.shape[-1]
     x = F.pad(x, (1, 1))
     first, middle, last = (
