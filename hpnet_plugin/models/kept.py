@@ -12,6 +12,22 @@ from .precision import full_precision
 T = TypeVar('T')
 
 
+def every(*modules: nn.Module) -> list[nn.Module]:
+    """Modules and all that is in them, faster than ``modules()``.
+
+    Args:
+        modules: The outer ones.
+
+    Returns:
+        They, what is in them, and so on; twice what is there twice.
+    """
+    found = list(modules)
+    for module in found:
+        found.extend(part for part in module._modules.values()
+                     if part is not None)
+    return found
+
+
 class Kept(Generic[T]):
     """What is made of the weights of some modules, made once.
 
@@ -38,18 +54,18 @@ class Kept(Generic[T]):
 
         Returns:
             It. With gradients it is made anew each time, and also while
-            torch compiles and for tensors of inference mode, which do not
-            count their changes.
+            torch compiles, and for tensors of inference mode.
         """
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return make()
-        used = [tensor for part in modules for module in part.modules()
+        used = [tensor for module in every(*modules)
                 for store in (module._parameters, module._buffers)
                 for tensor in store.values() if tensor is not None]
-        if any(tensor.is_inference() for tensor in used):
+        try:
+            stamps = [(id(tensor), tensor._version, tensor.data_ptr())
+                      for tensor in used]
+        except RuntimeError:  # inference tensors do not count their changes
             return make()
-        stamps = [(id(tensor), tensor._version, tensor.data_ptr())
-                  for tensor in used]
         if self._held is None or self._held[1] != stamps:
             with torch.inference_mode(False), torch.no_grad(), \
                     full_precision(used[0].device):

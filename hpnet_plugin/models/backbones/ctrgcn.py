@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..kept import Kept
+from ..kept import Kept, every
 from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
@@ -57,7 +57,7 @@ class _Point(NamedTuple):
         return out.view(1, -1, *x.shape[2:])
 
 
-class _Weights(NamedTuple):
+class Weights(NamedTuple):
     """What a block of S networks computes with, for K subsets of the graph.
 
     Attributes:
@@ -176,7 +176,7 @@ class _UnitGCN(nn.Module):
             down=None if isinstance(down, nn.Identity) else
             _joined(down[:1], down[1:] if fold else ()))
 
-    def relations(self, x: Tensor, weights: _Weights) -> Tensor:
+    def relations(self, x: Tensor, weights: Weights) -> Tensor:
         """What is the same for all channels of a topology.
 
         Args:
@@ -196,7 +196,7 @@ class _UnitGCN(nn.Module):
         graph = weights.graph.expand(-1, -1, -1, relation.shape[3], -1, -1)
         return torch.cat([relation, graph], 2).flatten(0, 1)
 
-    def features(self, x: Tensor, weights: _Weights) -> Sequence[Tensor]:
+    def features(self, x: Tensor, weights: Weights) -> Sequence[Tensor]:
         """``conv3`` of each subset without its bias, (S * C' * P, V, T)."""
         streams, subsets, _, channels = weights.feature.shape
         joints, frames = weights.graph.shape[-1], x.shape[3]
@@ -207,7 +207,7 @@ class _UnitGCN(nn.Module):
         return [torch.bmm(weight, x).view(-1, joints, frames)
                 for weight in weights.feature.unbind(1)]
 
-    def forward(self, x: Tensor, weights: _Weights) -> Tensor:
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C', P * V, T)."""
         relations = self.relations(x, weights)
         refine = weights.refine.flatten(0, 1)
@@ -294,7 +294,7 @@ class _MultiScaleTCN(nn.Module):
             pooled=tuple(part[:, None, None] for part in
                          _affine(branches[-2][4])) if fold else None)
 
-    def forward(self, x: Tensor, weights: _Weights) -> Tensor:
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C, P * V, T / stride)."""
         streams, stride = len(weights.point.weight), self.stride
         branches: list[Any] = list(self.branches)
@@ -359,19 +359,19 @@ class _Block(nn.Module):
         else:
             self.residual = _UnitTCN(in_channels, out_channels, stride=stride)
 
-    def weights(self, fold: bool) -> _Weights:
+    def weights(self, fold: bool) -> Weights:
         """Weights for a network alone.
 
         Args:
             fold: Whether norms are folded into them.
         """
         skip = self.residual
-        return _Weights(
+        return Weights(
             **self.gcn1.weights(fold), **self.tcn1.weights(fold),
             residual=_joined([skip.conv], [skip.bn] if fold else ())
             if isinstance(skip, _UnitTCN) else None)
 
-    def forward(self, x: Tensor, weights: _Weights) -> Tensor:
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C', P * V, T / stride)."""
         out = self.tcn1(self.gcn1(x, weights), weights)
         if weights.residual is not None:
@@ -393,7 +393,7 @@ class CTRGCN(GraphBackbone):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._kept: Kept[list[_Weights]] = Kept()
+        self._kept: Kept[list[Weights]] = Kept()
 
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,
                stride: int, halvings: int, residual: bool) -> _Block:
@@ -423,7 +423,7 @@ class CTRGCN(GraphBackbone):
         Raises:
             ValueError: If M, V or C is not what the net was built for.
         """
-        if any(module.training for module in self.modules()):
+        if any(module.training for module in every(self)):
             return run_together([self], [x], block_weights([self], False))[0]
         weights = self._kept([self], lambda: block_weights([self], True))
         # a few clips at a time stay in the caches of a CPU
@@ -437,7 +437,7 @@ class CTRGCN(GraphBackbone):
         return run_together([self], [x], weights)[0]
 
 
-def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[_Weights]:
+def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[Weights]:
     """Weights of each block of networks of one shape.
 
     Args:
@@ -452,7 +452,7 @@ def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[_Weights]:
 
 
 def run_together(nets: Sequence[CTRGCN], inputs: Sequence[Tensor],
-                 weights: Sequence[_Weights]) -> list[Tensor]:
+                 weights: Sequence[Weights]) -> list[Tensor]:
     """Features of several networks of one shape, each of its own input.
 
     Args:
