@@ -43,7 +43,13 @@ def bone(x: Array, pairs: Sequence[tuple[int, int]]) -> Array:
             f'x has {x.shape[-2]} joints, each needs one pair (child, '
             f'parent); the {len(children)} pairs have children {children}: '
             'take the pairs of the layout of x')
-    return x - x[..., parents, :]  # pyrefly: ignore[bad-return]
+    if isinstance(x, np.ndarray):
+        # pyrefly: ignore[bad-return]
+        return x - x.take(parents, -2)
+    import torch
+
+    # x[..., parents, :] gathers value by value, ten times as slow
+    return x - x.index_select(-2, torch.tensor(parents, device=x.device))
 
 
 def motion(x: Array) -> Array:
