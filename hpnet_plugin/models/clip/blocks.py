@@ -18,6 +18,8 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .linear import linear
+
 __all__ = ['CrossFrameBlock', 'FrameIntegration', 'LayerNorm', 'PromptBlock',
            'QuickGELU', 'VisionTransformer']
 
@@ -49,28 +51,76 @@ class CrossFrameBlock(ResidualAttentionBlock):
         self.message_attn = nn.MultiheadAttention(
             width, heads, batch_first=True)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self._quick = isinstance(self.mlp.gelu, QuickGELU)
+        self._scale = 1.702 if self._quick else 1.
 
     # pyrefly: ignore[bad-override]  frames attend to nothing but themselves
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, tokens: int | None = None) -> Tensor:
         """Exchange messages between frames, then look at each frame.
 
         Args:
             x: (B * T, L, W), the class token first.
+            tokens: How many tokens, from the class token on, are wanted.
+                Defaults to None, all.
 
         Returns:
-            (B * T, L, W).
+            (B * T, L, W), or fewer tokens.
         """
-        message = self.message_fc(x[:, 0])
+        q, kv = self._project(x, self._messages(x[:, 0]), tokens)
+        x = x[:, :tokens]
+        x = x + self.drop_path(self._attend(q, kv))
+        out = self.drop_path(self._narrow(self._widen(x)))
+        return torch.add(x, out, alpha=1 / self._scale)
+
+    def _messages(self, classes: Tensor) -> Tensor:
+        """Class tokens (B * T, W) to messages (B * T, 1, W)."""
+        message = self.message_fc(classes)
         message = message.reshape(-1, self.frames, message.shape[-1])
         normed = self.message_ln(message)
         message = message + self.drop_path(
             self.message_attn(normed, normed, normed, need_weights=False)[0])
-        tokens = torch.cat([x, message.flatten(0, 1)[:, None]], 1)
-        normed = self.ln_1(tokens)
-        # the message is made anew in every block: nobody needs its own row
-        x = x + self.drop_path(
-            self.attn(normed[:, :-1], normed, normed, need_weights=False)[0])
-        return x + self.drop_path(self.mlp(self.ln_2(x)))
+        return message.flatten(0, 1)[:, None]
+
+    def _project(self, x: Tensor, message: Tensor, tokens: int | None
+                 ) -> tuple[Tensor, Tensor]:
+        """Queries of the tokens, keys and values of all and the message."""
+        normed = self.ln_1(torch.cat([x, message], 1))
+        weight, bias = self.attn.in_proj_weight, self.attn.in_proj_bias
+        width = self.attn.embed_dim
+        if tokens is None:
+            # the message is made anew in every block: nobody needs its row
+            q, kv = linear(normed, weight, bias).split((width, 2 * width), -1)
+            return q[:, :-1], kv
+        return (linear(normed[:, :tokens].contiguous(), weight[:width],
+                       bias[:width]),
+                linear(normed, weight[width:], bias[width:]))
+
+    def _attend(self, q: Tensor, kv: Tensor) -> Tensor:
+        # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
+        q, k, v = (part.reshape(-1, part.shape[1], self.attn.num_heads,
+                                self.attn.head_dim).transpose(1, 2)
+                   for part in (q, *kv.chunk(2, -1)))
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return linear(out.flatten(2), self.attn.out_proj.weight,
+                      self.attn.out_proj.bias)
+
+    # QuickGELU is y * sigmoid(s * y) = silu(s * y) / s. The norm multiplies
+    # by s, and what adds the output to x divides by it: the wide hidden layer
+    # goes through one activation and no products.
+
+    def _widen(self, x: Tensor) -> Tensor:
+        norm, layer, scale = self.ln_2, self.mlp.c_fc, self._scale
+        normed = F.layer_norm(x, norm.normalized_shape, norm.weight * scale,
+                              norm.bias * scale, norm.eps).to(x.dtype)
+        return linear(normed, layer.weight, layer.bias * scale)
+
+    def _narrow(self, hidden: Tensor) -> Tensor:
+        layer = self.mlp.c_proj
+        if self._quick:
+            hidden = F.silu(hidden, inplace=not torch.is_grad_enabled())
+        else:
+            hidden = self.mlp.gelu(hidden)
+        return linear(hidden, layer.weight, layer.bias * self._scale)
 
 
 class FrameIntegration(nn.Module):
