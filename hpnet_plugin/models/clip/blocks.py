@@ -5,6 +5,7 @@ trains a stream need not wait for.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from open_clip.transformer import (
 from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from .linear import linear
 
@@ -55,22 +57,28 @@ class CrossFrameBlock(ResidualAttentionBlock):
         self._scale = 1.702 if self._quick else 1.
 
     # pyrefly: ignore[bad-override]  frames attend to nothing but themselves
-    def forward(self, x: Tensor, tokens: int | None = None) -> Tensor:
+    def forward(self, x: Tensor, selective: bool = False,
+                tokens: int | None = None) -> Tensor:
         """Exchange messages between frames, then look at each frame.
 
         Args:
             x: (B * T, L, W), the class token first.
+            selective: Whether the backward pass computes norms and
+                activations again, which are cheap, so that of the forward
+                pass it needs what attention takes and gives and the MLP's
+                hidden layer before its activation. Defaults to False.
             tokens: How many tokens, from the class token on, are wanted.
                 Defaults to None, all.
 
         Returns:
             (B * T, L, W), or fewer tokens.
         """
-        q, kv = self._project(x, self._messages(x[:, 0]), tokens)
+        run = _again if selective else _once
+        q, kv = run(self._project, x, self._messages(x[:, 0]), tokens)
         x = x[:, :tokens]
         x = x + self.drop_path(self._attend(q, kv))
-        out = self.drop_path(self._narrow(self._widen(x)))
-        return torch.add(x, out, alpha=1 / self._scale)
+        out = run(self._narrow, run(self._widen, x))
+        return torch.add(x, self.drop_path(out), alpha=1 / self._scale)
 
     def _messages(self, classes: Tensor) -> Tensor:
         """Class tokens (B * T, W) to messages (B * T, 1, W)."""
@@ -80,6 +88,9 @@ class CrossFrameBlock(ResidualAttentionBlock):
         message = message + self.drop_path(
             self.message_attn(normed, normed, normed, need_weights=False)[0])
         return message.flatten(0, 1)[:, None]
+
+    # Of the next three the last step is a matrix product that saves its
+    # input and not its output: computed again, each ends before it.
 
     def _project(self, x: Tensor, message: Tensor, tokens: int | None
                  ) -> tuple[Tensor, Tensor]:
@@ -94,15 +105,6 @@ class CrossFrameBlock(ResidualAttentionBlock):
         return (linear(normed[:, :tokens].contiguous(), weight[:width],
                        bias[:width]),
                 linear(normed, weight[width:], bias[width:]))
-
-    def _attend(self, q: Tensor, kv: Tensor) -> Tensor:
-        # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
-        q, k, v = (part.reshape(-1, part.shape[1], self.attn.num_heads,
-                                self.attn.head_dim).transpose(1, 2)
-                   for part in (q, *kv.chunk(2, -1)))
-        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
-        return linear(out.flatten(2), self.attn.out_proj.weight,
-                      self.attn.out_proj.bias)
 
     # QuickGELU is y * sigmoid(s * y) = silu(s * y) / s. The norm multiplies
     # by s, and what adds the output to x divides by it: the wide hidden layer
@@ -121,6 +123,26 @@ class CrossFrameBlock(ResidualAttentionBlock):
         else:
             hidden = self.mlp.gelu(hidden)
         return linear(hidden, layer.weight, layer.bias * self._scale)
+
+    def _attend(self, q: Tensor, kv: Tensor) -> Tensor:
+        # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
+        q, k, v = (part.reshape(-1, part.shape[1], self.attn.num_heads,
+                                self.attn.head_dim).transpose(1, 2)
+                   for part in (q, *kv.chunk(2, -1)))
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return linear(out.flatten(2), self.attn.out_proj.weight,
+                      self.attn.out_proj.bias)
+
+
+def _once(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def _again(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function without random numbers, and again when its gradient is
+    needed, as far as that needs it: the arguments alone are kept."""
+    return checkpoint(function, *args, use_reentrant=False,
+                      preserve_rng_state=False)
 
 
 class FrameIntegration(nn.Module):
