@@ -166,7 +166,8 @@ def test_recipe_of_hpnet(hpnet):
     assert (colours.prob, colours.transforms[0].type) == (.8, 'EachImage')
     assert grey.p == .2
     wrapper = build_optim_wrapper(model := MODELS.build(hpnet.model), optim)
-    group = {id(one['params'][0]): one for one in wrapper.param_groups}
+    group = {id(param): one for one in wrapper.param_groups
+             for param in one['params']}
     rates = dict(visual=8e-6, message=8e-5, mit=8e-5, fast=8e-2)
     for name, param in model.named_parameters():
         if not param.requires_grad:

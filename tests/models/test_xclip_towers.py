@@ -247,17 +247,53 @@ def test_attention_is_fused(training, grad):
     assert not {'_softmax', 'bmm', 'baddbmm'} & set(calls.seen)
 
 
-def test_gradient_checkpointing():
-    imgs, grads, norms = clips(), [], []
-    for saving in (False, True):
-        vision = video(grad_checkpointing=saving).train()
-        with Calls() as calls:
-            vision(imgs).video.square().sum().backward()
-        norms.append(calls.seen['native_layer_norm'])
+@pytest.mark.parametrize('drop_path', [0., .3])
+@pytest.mark.parametrize('saving, norms', [(True, 3), ('selective', 2)])
+def test_gradient_checkpointing(saving, norms, drop_path):
+    """The same gradients, and nothing else is computed twice."""
+    grads, calls = [], []
+    for option in (False, saving):
+        vision = video(grad_checkpointing=option, drop_path=drop_path).train()
+        torch.manual_seed(2)  # of the stochastic depth
+        with Calls() as seen:
+            vision(clips()).video.square().sum().backward()
+        calls.append(seen.seen)
         grads.append({n: p.grad for n, p in vision.named_parameters()})
     for name, expected in grads[0].items():
         torch.testing.assert_close(grads[1][name], expected, msg=name)
-    assert norms[1] - norms[0] == 3 * BLOCKS  # of blocks computed twice
+    twice = calls[1] - calls[0]
+    assert twice['native_layer_norm'] == norms * BLOCKS
+    assert twice['sigmoid'] == BLOCKS
+    attention = '_scaled_dot_product_flash_attention_for_cpu'
+    assert (twice[attention] > 0) == (saving is True)
+    if saving == 'selective':
+        assert not twice['addmm'] and not twice['mm']
+
+
+def test_saved_memory():
+    """What is kept for the backward pass is under half, in bytes."""
+    kept = {}
+    for option in (False, 'selective'):
+        vision = video(grad_checkpointing=option).train()
+        own = {p.data_ptr() for p in vision.parameters()}
+        seen = {}
+
+        def keep(tensor, own=own, seen=seen):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                seen[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            vision.visual.transformer.resblocks[1](
+                torch.randn(T, 1 + SIDE**2, W), option == 'selective')
+        kept[option] = sum(seen.values())
+    assert kept['selective'] < .55 * kept[False]
+
+
+def test_unknown_checkpointing():
+    with pytest.raises(ValueError, match="'selective', True or False"):
+        video(grad_checkpointing='some')
 
 
 @torch.no_grad()

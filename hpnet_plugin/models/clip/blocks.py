@@ -5,6 +5,7 @@ trains a stream need not wait for.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from open_clip.transformer import (
 from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 __all__ = ['CrossFrameBlock', 'FrameIntegration', 'LayerNorm', 'PromptBlock',
            'QuickGELU', 'VisionTransformer']
@@ -51,26 +53,68 @@ class CrossFrameBlock(ResidualAttentionBlock):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     # pyrefly: ignore[bad-override]  frames attend to nothing but themselves
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, selective: bool = False) -> Tensor:
         """Exchange messages between frames, then look at each frame.
 
         Args:
             x: (B * T, L, W), the class token first.
+            selective: Whether the backward pass computes norms and
+                activations again, which are cheap, so that of the forward
+                pass it needs what attention takes and gives and the MLP's
+                hidden layer before its activation. Defaults to False.
 
         Returns:
             (B * T, L, W).
         """
-        message = self.message_fc(x[:, 0])
+        run = _again if selective else _once
+        qkv = run(self._project, x, self._messages(x[:, 0]))
+        x = x + self.drop_path(self._attend(qkv))
+        hidden = run(self._widen, x)
+        return x + self.drop_path(run(self._narrow, hidden))
+
+    def _messages(self, classes: Tensor) -> Tensor:
+        """Class tokens (B * T, W) to messages (B * T, 1, W)."""
+        message = self.message_fc(classes)
         message = message.reshape(-1, self.frames, message.shape[-1])
         normed = self.message_ln(message)
         message = message + self.drop_path(
             self.message_attn(normed, normed, normed, need_weights=False)[0])
-        tokens = torch.cat([x, message.flatten(0, 1)[:, None]], 1)
-        normed = self.ln_1(tokens)
-        # the message is made anew in every block: nobody needs its own row
-        x = x + self.drop_path(
-            self.attn(normed[:, :-1], normed, normed, need_weights=False)[0])
-        return x + self.drop_path(self.mlp(self.ln_2(x)))
+        return message.flatten(0, 1)[:, None]
+
+    # Of the next three the last step is a matrix product that saves its
+    # input and not its output: computed again, each ends before it.
+
+    def _project(self, x: Tensor, message: Tensor) -> Tensor:
+        """Queries, keys and values of tokens and message, side by side."""
+        tokens = self.ln_1(torch.cat([x, message], 1))
+        return F.linear(tokens, self.attn.in_proj_weight,
+                        self.attn.in_proj_bias)
+
+    def _widen(self, x: Tensor) -> Tensor:
+        return self.mlp.c_fc(self.ln_2(x))
+
+    def _narrow(self, hidden: Tensor) -> Tensor:
+        return self.mlp.c_proj(self.mlp.gelu(hidden))
+
+    def _attend(self, qkv: Tensor) -> Tensor:
+        """Each token to all and to the message, whose own row nobody needs.
+        """
+        q, k, v = (part.unflatten(-1, (self.attn.num_heads, -1)
+                                  ).transpose(1, 2)
+                   for part in qkv.chunk(3, -1))
+        out = F.scaled_dot_product_attention(q[:, :, :-1], k, v)
+        return self.attn.out_proj(out.transpose(1, 2).flatten(2))
+
+
+def _once(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    return function(*args)
+
+
+def _again(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """Call a function without random numbers, and again when its gradient is
+    needed, as far as that needs it: the arguments alone are kept."""
+    return checkpoint(function, *args, use_reentrant=False,
+                      preserve_rng_state=False)
 
 
 class FrameIntegration(nn.Module):
