@@ -138,12 +138,12 @@ def _augmentation(small: bool) -> list[dict[str, Any]]:
     if small:
         return [flip]
     jitter = dict(
-        type='TorchVisionWrapper', op='ColorJitter', brightness=0.4,
-        contrast=0.4, saturation=0.2, hue=0.1)
+        type='ClipColorJitter', brightness=0.4, contrast=0.4, saturation=0.2,
+        hue=0.1)
     return [
         flip,
         dict(type='RandomApply', prob=0.8, transforms=[jitter]),
-        dict(type='TorchVisionWrapper', op='RandomGrayscale', p=0.2)
+        dict(type='ClipGrayscale', p=0.2)
     ]
 
 

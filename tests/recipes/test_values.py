@@ -76,7 +76,7 @@ def test_hpnet():
     assert model['backbone']['num_frames'] == 8
     assert steps(config, 'train') == [
         'LoadPersonCrops', 'LoadPooledFeature', 'FlipJoints', 'RandomApply',
-        'TorchVisionWrapper', 'TorchVisionWrapper', 'Resize',
+        'ClipColorJitter', 'ClipGrayscale', 'Resize',
         'ResizeTemporal', 'FormatPooledInput', 'FormatShape',
         'PackActionInputs']
     assert 'FlipJoints' in steps(compose('hpnet', size='small'), 'train')
