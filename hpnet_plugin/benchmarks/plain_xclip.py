@@ -5,8 +5,6 @@ that it loads the weights of :class:`hpnet_plugin.models.XCLIPVision`.
 """
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor, nn
 
@@ -27,9 +25,10 @@ class Block(nn.Module):
         self.ln_1 = nn.LayerNorm(width)
         self.attn = nn.MultiheadAttention(width, heads)
         self.ln_2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(OrderedDict(
-            c_fc=nn.Linear(width, 4 * width), gelu=QuickGELU(),
-            c_proj=nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential()
+        self.mlp.add_module('c_fc', nn.Linear(width, 4 * width))
+        self.mlp.add_module('gelu', QuickGELU())
+        self.mlp.add_module('c_proj', nn.Linear(4 * width, width))
 
     def attend(self, x: Tensor) -> Tensor:
         """Self-attention of (L, N, W)."""

@@ -40,6 +40,8 @@ class CrossFrameBlock(ResidualAttentionBlock):
         **kwargs: Of open_clip's ``ResidualAttentionBlock``.
     """
 
+    mlp: Any  # open_clip's container, with names for its layers
+
     def __init__(self,
                  width: int,
                  heads: int,
