@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> Tables:
     import torch
     torch.set_num_threads(1)
     tables = {
-        'Video tower, MiB that a clip keeps for the backward pass, and CPU '
-        f'ms of a step with {BLOCKS} blocks': _towers(args.layers,
-                                                      args.repeat)}
+        'Video tower: MiB that a clip keeps for the backward pass, CPU ms '
+        f'forwards and backwards through {BLOCKS} blocks': _towers(
+            args.layers, args.repeat)}
     parts, steps = _whole(args.layers)
     tables['Parts of HP-Net, MiB that a clip keeps'] = parts
     tables[f'A step of HP-Net in bfloat16, MB; {CLIPS} clips, and the most '
@@ -116,9 +116,11 @@ def towers(layers: int, width: int, patches: bool = True,
         forward(_images(1)).square().sum().backward()
         net = plain if name == 'plain' else ours
         grads[name] = {key: value.grad for key, value
-                       in net.named_parameters()}
+                       in net.named_parameters() if value.grad is not None}
         net.zero_grad()
     for name, found in grads.items():
+        if found.keys() != grads['plain'].keys():
+            raise RuntimeError(f'other parameters have gradients: {name}')
         for key, expected in grads['plain'].items():
             error = (found[key] - expected).abs().max()
             if error > 1e-3 * expected.abs().max() + 1e-6:
@@ -143,12 +145,20 @@ def _kept(forward: Callable[[Any], Any], dtype: str) -> float:
     return (left[1] - left[0]) / 2**20
 
 
+def _times(sides: dict[Any, Callable[[Any], Any]], repeat: int
+           ) -> dict[Any, list[float]]:
+    """CPU ms forwards and backwards."""
+    imgs = _images(1)
+    # names need not be strings
+    return cpu_times({
+        name: lambda forward=forward: forward(imgs).square().sum().backward()
+        for name, forward in sides.items()}, repeat)
+
+
 def _towers(layers: int, repeat: int) -> list[dict]:
     """Rows of the video tower."""
-    imgs, found = _images(1), []
-    timed = cpu_times({name: lambda forward=forward: forward(
-        imgs).square().sum().backward() for name, forward
-        in towers(BLOCKS, 768).items()}, repeat)
+    found = []
+    timed = _times(towers(BLOCKS, 768), repeat)
     kept: dict[Any, list[float]] = {}
     for name, forward in towers(layers, 768, patches=False).items():
         print(f'  {_name(name)}', file=sys.stderr, flush=True)
@@ -157,11 +167,11 @@ def _towers(layers: int, repeat: int) -> list[dict]:
     for name, (single, half) in kept.items():
         found.append({
             'what': _name(name), 'float32': round(single),
-            'bfloat16': round(half),
-            'plain / this': round(kept['plain'][0] / single, 2),
+            'bfloat16': round(half), 'times less': [
+                round(a / b, 2) for a, b in zip(kept['plain'], kept[name])],
             'ms': spread(timed[name]),
-            'time / plain': ratio(timed[name], timed['plain']),
-            'time / nothing again': ratio(timed[name], timed[False])})
+            'of the time of plain': ratio(timed[name], timed['plain']),
+            'of that of False': ratio(timed[name], timed[False])})
     return found
 
 
@@ -314,10 +324,7 @@ def _memory_ratio() -> float:
 
 
 def _time_ratio() -> float:
-    imgs = _images(1)
-    plain, ours = cpu_times({name: lambda forward=forward: forward(
-        imgs).square().sum().backward() for name, forward
-        in _small().items()}, 3).values()
+    plain, ours = _times(_small(), 3).values()
     return ratio(plain, ours)['median']
 
 
