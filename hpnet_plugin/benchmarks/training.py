@@ -314,7 +314,7 @@ def _updates(wrapper: Any, schedule: Any) -> Step:
 
 
 def _small() -> dict[Any, Callable[[Any], Any]]:
-    return towers(BLOCKS, 384, modes=('selective', ))
+    return towers(BLOCKS, 256, modes=('selective', ))
 
 
 def _memory_ratio() -> float:

@@ -8,6 +8,7 @@
     hpnet benchmark startup
     hpnet benchmark onnx
     hpnet benchmark training
+    hpnet benchmark rgb
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
     hpnet benchmark answer
@@ -43,6 +44,7 @@ MEASUREMENTS = {
     'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
     'folder',
