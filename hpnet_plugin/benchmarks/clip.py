@@ -172,8 +172,8 @@ def _sessions(towers: Towers) -> dict[str, Callable[[], Any]]:
     """The exported tower in onnxruntime, in float32 and with int8 weights."""
     import torch
 
+    from ..apis.export_int8 import to_int8
     from ..onnx_export import to_onnx
-    from ..onnx_int8 import to_int8
     from ..onnx_session import open_session
 
     class Features(torch.nn.Module):

@@ -5,6 +5,7 @@
     hpnet benchmark store
     hpnet benchmark tracking
     hpnet benchmark memory
+    hpnet benchmark clip
     hpnet benchmark startup
     hpnet benchmark onnx
     hpnet benchmark predict
@@ -39,6 +40,8 @@ MEASUREMENTS = {
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
     'onnx': 'exported nets in onnxruntime beside torch',
+    'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
+    'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
