@@ -11,6 +11,7 @@
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
     hpnet benchmark answer
+    hpnet benchmark growth --figure growth
     hpnet benchmark ratios
 
 Without further options each takes a minute or two and needs nothing but
@@ -46,6 +47,8 @@ MEASUREMENTS = {
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
     'folder',
+    'growth': 'time and memory against frames, people, joints, clips, batch '
+    'and length of the video, beside their lower bounds',
     'ratios': 'quick ratios of all parts beside those that were reached '
     '(status 1 if one fell)',
 }

@@ -43,7 +43,7 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     model = _towers(settings, facts)
     # casts to float32 on the device
     model['data_preprocessor']['preprocessors']['pooled_feat'] = dict(
-        type='ActionDataPreprocessor')
+        type='BatchDataPreprocessor')
     net, width = graph_net(settings['net'], settings['channels'],
                            settings['people'], settings['size'])
     topology: dict[str, Any] = dict(
@@ -128,7 +128,7 @@ def _config(settings: Mapping[str, Any], facts: Facts, model: dict[str, Any],
             facts, [crops, *load, *_augmentation(small), *pack],
             [dict(crops, test_mode=True), *load, *pack],
             schedule.batch_size, 0 if small else 8, 16,
-            data_prefix=dict(video=folder)),
+            collate='stack_in_worker', data_prefix=dict(video=folder)),
         **schedule.config,
         load_from=None if small else PRETRAINED)
 
