@@ -8,6 +8,8 @@
     hpnet benchmark clip
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark training
+    hpnet benchmark rgb
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
     hpnet benchmark answer
@@ -40,10 +42,12 @@ MEASUREMENTS = {
     'store': 'the feature store beside a .npy file a clip and a JSON index',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
+    'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
     'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
     'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
     'folder',

@@ -15,6 +15,7 @@ from timm.layers import DropPath
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hpnet_plugin.benchmarks import training
 from hpnet_plugin.models import CLIPText, VideoPrompts, XCLIPVision
 from hpnet_plugin.models.clip import linear
 from hpnet_plugin.models.clip.arch import clip_arch
@@ -290,6 +291,19 @@ def test_saved_memory():
                 torch.randn(T, 1 + SIDE**2, W), option == 'selective')
         kept[option] = sum(seen.values())
     assert kept['selective'] < .6 * kept[False]
+
+
+def test_benchmark_of_memory(monkeypatch):
+    """Ours keep less; one that computes anything else is not measured."""
+    left, most = training.memory(lambda: torch.ones(256) + 1)
+    assert left == 1024 and 2048 <= most < 2100
+    monkeypatch.setattr(training, 'SIDE', 32)
+    kept = {name: training.memory(lambda run=run: run(training._images(1)))[0]
+            for name, run in training.towers(1, 128).items()}
+    assert kept['plain'] > kept[False] > kept['selective'] > kept[True]
+    monkeypatch.setattr(F, 'silu', lambda x, inplace: torch.relu(x))
+    with pytest.raises(RuntimeError, match='the gradient of .* differs'):
+        training.towers(1, 128)
 
 
 def test_unknown_checkpointing():
