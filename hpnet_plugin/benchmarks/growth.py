@@ -33,8 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--leave-out', type=int, choices=(0, 1, 2), default=0,
                         help='how many of the largest sizes of each curve to '
                         'leave out (default 0)')
-    parser.add_argument('--figure', metavar='STEM',
-                        help='also draw all curves, STEM.png and STEM.svg')
+    parser.add_argument('--figure', metavar='FILE.png', type=_picture,
+                        help='also draw all curves')
 
 
 def run(args: argparse.Namespace) -> Tables:
@@ -53,10 +53,17 @@ def run(args: argparse.Namespace) -> Tables:
     if args.figure:
         from ..visualization.growth import growth_figure
         from ..visualization.style import save_figure
-        save_figure(args.figure, growth_figure(
-            curves, [exponent(one.sizes, one.ours) for one in curves]))
+        save_figure(args.figure[:-4], growth_figure(
+            curves, [exponent(one.sizes, one.ours) for one in curves]),
+            kinds=['png'])
     return {'Growth': [summary(curve) for curve in curves],
             'All sizes': [row for curve in curves for row in _rows(curve)]}
+
+
+def _picture(path: str) -> str:
+    if not path.endswith('.png'):
+        raise argparse.ArgumentTypeError(f'{path} does not end in .png')
+    return path
 
 
 def _part(name: str) -> Callable[[str, int, int], list[Curve]]:

@@ -13,7 +13,7 @@
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
     hpnet benchmark answer
-    hpnet benchmark growth --figure growth
+    hpnet benchmark growth --figure growth.png
     hpnet benchmark ratios
 
 Without further options each takes a minute or two and needs nothing but

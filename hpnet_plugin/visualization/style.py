@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..files import write_whole
@@ -94,17 +95,21 @@ def halo(text: Text) -> None:
     text.set_path_effects([withStroke(linewidth=2.2, foreground='white')])
 
 
-def save_figure(stem: str, figure: Figure) -> None:
+def save_figure(stem: str, figure: Figure,
+                kinds: Sequence[str] = ('png', 'svg')) -> None:
     """Write a figure as ``STEM.png`` and ``STEM.svg``.
 
     Args:
         stem: Path without a suffix; each file appears whole or not at all, and
             the same figure gives the same bytes.
         figure: The figure.
+        kinds: Those of the two that are written.
     """
     from matplotlib import rc_context
     for kind, metadata in (('png', {'Software': None}), ('svg', {
             'Date': None, 'Creator': None})):
+        if kind not in kinds:
+            continue
         buffer = io.BytesIO()
         with rc_context({'svg.hashsalt': 'hpnet_plugin'}):
             figure.savefig(buffer, format=kind, metadata=metadata)

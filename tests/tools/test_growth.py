@@ -86,8 +86,8 @@ def small(monkeypatch):
 def test_all_is_measured(small, tmp_path, capsys):
     """But prediction, whose model takes long to make."""
     out = tmp_path / 'numbers.json'
-    words = ['growth', '--repeat', '1', '--figure', str(tmp_path / 'figure'),
-             '--json', str(out), '--parts']
+    words = ['growth', '--repeat', '1', '--figure',
+             str(tmp_path / 'figure.png'), '--json', str(out), '--parts']
     assert main([*words, 'network', 'loading', 'fusing', 'extraction']) == 0
     found, points = json.loads(out.read_text())['tables'].values()
     assert len(found) == 2 + 2 + 2 + 4
@@ -97,6 +97,9 @@ def test_all_is_measured(small, tmp_path, capsys):
     assert len(points) == 2 * 2 + 2 * 2 + 2 * 2 + 1 + 1 + 2 + 1
     assert all(row['ours'] >= 0 and row['bound'] > 0 for row in points)
     assert (tmp_path / 'figure.png').stat().st_size > 10_000
+    assert not (tmp_path / 'figure.svg').exists()
+    with pytest.raises(SystemExit):
+        main(['growth', '--figure', 'figure.svg'])
     assert main([*words, 'store', '--leave-out', '1']) == 0
     found, points = json.loads(out.read_text())['tables'].values()
     assert len(found) == 3
