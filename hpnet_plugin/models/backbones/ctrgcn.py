@@ -65,22 +65,21 @@ class Weights(NamedTuple):
         refine: ``conv4`` times alpha, ones, its bias: (K, S, C', R + 2).
         graph: The graph and ones, (K, S, 2, 1, V, V).
         feature: ``conv3`` without its bias, (S, K, C', C).
-        feature_bias: The bias, (K, S, C', 1).
+        offset: What the bias of ``conv3`` and, if it is folded, the norm add
+            to the sum over subsets, of the sums over v of the relations.
         down: Skip of the graph convolution, if it is no identity.
-        shift: Of the folded norm of the graph convolution, (S, C', 1).
         point: First convolutions of the temporal branches.
         dilated: (S * C' / 4, C' / 4, 1, 5) and biases, for each dilation.
-        pooled: Scale and shift of the folded norm of the maximum,
-            (S * C' / 4, 1, 1) each.
+        pooled: Scale and shift of the norm of the maximum, if norms are
+            folded, (S, C' / 4, 1, 1) each.
         residual: Skip of the block, if it is a convolution.
     """
     relate: _Point
     refine: Tensor
     graph: Tensor
     feature: Tensor
-    feature_bias: Tensor
+    offset: _Point
     down: _Point | None
-    shift: Tensor | None
     point: _Point
     dilated: tuple[tuple[Tensor, Tensor], ...]
     pooled: tuple[Tensor, Tensor] | None
@@ -95,7 +94,7 @@ def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
     if isinstance(first, Tensor):
         return torch.cat(parts, dim)
     # subsets come before networks in what makes topologies
-    dims = [int(name in ('refine', 'graph', 'feature_bias'))
+    dims = [int(name in ('refine', 'graph'))
             for name in getattr(first, '_fields', ' ' * len(first))]
     found = [_stack(part, dim) for part, dim in zip(zip(*parts), dims)]
     return type(first)(*found) if hasattr(first, '_fields') else tuple(found)
@@ -157,10 +156,10 @@ class _UnitGCN(nn.Module):
         convs: list[Any] = list(self.convs)
         weight = torch.stack([conv.conv3.weight.flatten(1) for conv in convs])
         bias = torch.stack([conv.conv3.bias for conv in convs])[..., None]
-        shift = None
+        shift = torch.zeros_like(self.bn.bias)
         if fold:
-            scale, shift = (part[:, None] for part in _affine(self.bn))
-            weight, bias, shift = scale * weight, scale * bias, shift[None]
+            scale, shift = _affine(self.bn)
+            weight, bias = scale[:, None] * weight, scale[:, None] * bias
         refine = torch.stack([torch.cat([
             self.alpha * conv.conv4.weight.flatten(1),
             torch.ones_like(conv.conv4.bias)[:, None],
@@ -171,8 +170,10 @@ class _UnitGCN(nn.Module):
             relate=_joined([conv.conv1 for conv in convs]
                            + [conv.conv2 for conv in convs]),
             refine=refine[:, None],
+            offset=_Point(torch.cat(list(bias * refine), 1)[None],
+                          shift[None, :, None]),
             graph=torch.cat([graph, torch.ones_like(graph)], 2),
-            feature=weight[None], feature_bias=bias[:, None], shift=shift,
+            feature=weight[None],
             down=None if isinstance(down, nn.Identity) else
             _joined(down[:1], down[1:] if fold else ()))
 
@@ -209,26 +210,25 @@ class _UnitGCN(nn.Module):
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C', P * V, T)."""
+        subsets, streams, _, inner = weights.refine.shape
         relations = self.relations(x, weights)
-        refine = weights.refine.flatten(0, 1)
         joints = relations.shape[-1]
-        topologies = torch.bmm(refine, relations.flatten(2)).view(
-            len(weights.graph), -1, joints, joints)
-        out = None
-        for feature, topology in zip(self.features(x, weights), topologies):
-            # out[u, t] = sum over v of topology[u, v] * feature[v, t]
-            out = torch.bmm(topology, feature) if out is None else \
-                out.baddbmm_(topology, feature)
-        # what the bias of conv3 adds to it is the same in every frame
-        bias = weights.feature_bias.flatten(0, 1) * refine
-        offset = torch.bmm(bias, relations.sum(4).flatten(2)).view(
-            len(weights.graph), *weights.feature.shape[:3:2], -1).sum(0)
-        if weights.shift is not None:
-            offset = offset + weights.shift
+        topologies = torch.bmm(
+            weights.refine.flatten(0, 1), relations.flatten(2)).view(
+            subsets, -1, joints, joints)
+        # the same in every frame
+        offset = weights.offset(
+            relations.sum(4).view(subsets, streams, inner, -1)
+            .transpose(0, 1).reshape(1, streams * subsets * inner, -1, 1)
+        ).view(-1, joints, 1)
+        # out[u, t] = sum over v of topology[u, v] * feature[v, t]
+        first, *others = zip(topologies, self.features(x, weights))
+        out = torch.baddbmm(offset, *first)
+        for topology, feature in others:
+            out.baddbmm_(topology, feature)
         out = out.view(1, -1, *x.shape[2:])
-        out += offset.view(1, -1, x.shape[2], 1)
         skip = x if weights.down is None else weights.down(x)
-        if weights.shift is None:
+        if weights.pooled is None:
             out = self.bn(out)
             if weights.down is not None:
                 skip = self.down[1](skip)
@@ -291,21 +291,21 @@ class _MultiScaleTCN(nn.Module):
                           [branch[1] for branch in branches] if fold else ()),
             dilated=tuple(branch[3].weights(fold)
                           for branch in branches[:len(DILATIONS)]),
-            pooled=tuple(part[:, None, None] for part in
+            pooled=tuple(part[None, :, None, None] for part in
                          _affine(branches[-2][4])) if fold else None)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C, P * V, T / stride)."""
         streams, stride = len(weights.point.weight), self.stride
         branches: list[Any] = list(self.branches)
-        fold = weights.pooled is not None
         x = weights.point(x).view(streams, BRANCHES, -1, *x.shape[2:])
-        if fold:
+        if weights.pooled is not None:
             x[:, :-1].relu_()
-        *parts, pooled, point = (part.reshape(1, -1, *part.shape[2:])
-                                 for part in x.unbind(1))
-        point = point[..., ::stride]
-        if not fold:
+        # a group of channels for each network
+        parts = list(x[:, :-2].transpose(0, 1).reshape(
+            len(DILATIONS), 1, -1, *x.shape[3:]).unbind())
+        pooled, point = x[:, -2], x[:, -1, :, :, ::stride]
+        if weights.pooled is None:
             *parts, pooled = (
                 branch[1](part).relu_() for branch, part in
                 zip(branches, (*parts, pooled)))
@@ -328,7 +328,7 @@ class _MultiScaleTCN(nn.Module):
 
 
 def _maximum(x: Tensor, stride: int) -> Tensor:
-    """Of each frame and its neighbours, (1, C, H, T) -> (1, C, H, T / stride).
+    """Of each frame and its neighbours, (S, C, H, T) -> (S, C, H, T / stride).
 
     Args:
         x: At least 0, as what is beyond the ends is taken to be.
@@ -376,7 +376,7 @@ class _Block(nn.Module):
         out = self.tcn1(self.gcn1(x, weights), weights)
         if weights.residual is not None:
             x = weights.residual(x[..., ::self.tcn1.stride])
-            if weights.shift is None:
+            if weights.pooled is None:
                 x = self.residual.bn(x)
         if self.residual is not None:
             out += x
