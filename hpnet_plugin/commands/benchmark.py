@@ -7,6 +7,7 @@
     hpnet benchmark memory
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark networks
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
 
@@ -36,6 +37,7 @@ MEASUREMENTS = {
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
     'onnx': 'exported nets in onnxruntime beside torch',
+    'networks': 'CTR-GCN and SMCLM beside CTR-GCN in its published form',
     'startup': 'imports, --help and mim train beside import mmaction',
     'predict': 'a long video through the inferencer: memory, speed, delay',
 }

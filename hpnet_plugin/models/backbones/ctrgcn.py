@@ -52,6 +52,9 @@ class _Point(NamedTuple):
     def __call__(self, x: Tensor) -> Tensor:
         """(1, S * C, H, T) -> (1, S * C', H, T)."""
         streams, _, channels = self.weight.shape
+        if torch.onnx.is_in_onnx_export():  # onnxruntime fuses it with a ReLU
+            return F.conv2d(x, self.weight.view(-1, channels, 1, 1),
+                            self.bias.flatten(), groups=streams)
         out = torch.baddbmm(self.bias, self.weight,
                             x.reshape(streams, channels, -1))
         return out.view(1, -1, *x.shape[2:])
@@ -92,7 +95,7 @@ def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
     if first is None or len(parts) == 1:
         return first
     if isinstance(first, Tensor):
-        return torch.cat(parts, dim)
+        return torch.cat(list(parts), dim)
     # subsets come before networks in what makes topologies
     dims = [int(name in ('refine', 'graph'))
             for name in getattr(first, '_fields', ' ' * len(first))]
@@ -230,7 +233,7 @@ class _UnitGCN(nn.Module):
         skip = x if weights.down is None else weights.down(x)
         if weights.pooled is None:
             out = self.bn(out)
-            if weights.down is not None:
+            if isinstance(self.down, nn.Sequential):
                 skip = self.down[1](skip)
         out += skip
         return out.relu_()
@@ -250,7 +253,8 @@ class _UnitTCN(nn.Module):
 
     def weights(self, fold: bool) -> tuple[Tensor, Tensor]:
         """Of the convolution, time last: (C', C, 1, kernel) and (C', )."""
-        weight, bias = self.conv.weight.transpose(2, 3), self.conv.bias
+        conv: Any = self.conv
+        weight, bias = conv.weight.transpose(2, 3), conv.bias
         if fold:
             scale, shift = _affine(self.bn)
             weight = scale[:, None, None, None] * weight
@@ -299,12 +303,13 @@ class _MultiScaleTCN(nn.Module):
         streams, stride = len(weights.point.weight), self.stride
         branches: list[Any] = list(self.branches)
         x = weights.point(x).view(streams, BRANCHES, -1, *x.shape[2:])
+        x, point = x[:, :-1], x[:, -1, :, :, ::stride]
         if weights.pooled is not None:
-            x[:, :-1].relu_()
+            x = torch.relu(x)
         # a group of channels for each network
-        parts = list(x[:, :-2].transpose(0, 1).reshape(
+        parts = list(x[:, :-1].transpose(0, 1).reshape(
             len(DILATIONS), 1, -1, *x.shape[3:]).unbind())
-        pooled, point = x[:, -2], x[:, -1, :, :, ::stride]
+        pooled = x[:, -1]
         if weights.pooled is None:
             *parts, pooled = (
                 branch[1](part).relu_() for branch, part in
@@ -376,7 +381,7 @@ class _Block(nn.Module):
         out = self.tcn1(self.gcn1(x, weights), weights)
         if weights.residual is not None:
             x = weights.residual(x[..., ::self.tcn1.stride])
-            if weights.pooled is None:
+            if weights.pooled is None and isinstance(self.residual, _UnitTCN):
                 x = self.residual.bn(x)
         if self.residual is not None:
             out += x

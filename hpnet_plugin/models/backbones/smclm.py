@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmaction.registry import MODELS
@@ -138,7 +138,7 @@ class SMCLM(BaseModule):
         inputs = [stream(x, name, self.pairs, self.parents)
                   for name in self.streams]
         if self._side_by_side(x):
-            nets = list(self.models)
+            nets: list[Any] = list(self.models)
             weights = self._kept(nets, lambda: block_weights(nets, True))
             outs = run_together(nets, inputs, weights)
         else:
