@@ -17,7 +17,7 @@ mode norms are constants, which are folded into the weights before them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..kept import Kept, every
+from .folding import Point, Weights, affine, joined, stack
 from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
@@ -37,86 +38,6 @@ def _kaiming(conv: nn.Conv2d) -> nn.Conv2d:
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
-
-
-class _Point(NamedTuple):
-    """Point convolutions of S networks.
-
-    Attributes:
-        weight: (S, C', C).
-        bias: (S, C', 1).
-    """
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(1, S * C, H, T) -> (1, S * C', H, T)."""
-        streams, _, channels = self.weight.shape
-        if torch.onnx.is_in_onnx_export():  # onnxruntime fuses it with a ReLU
-            return F.conv2d(x, self.weight.view(-1, channels, 1, 1),
-                            self.bias.flatten(), groups=streams)
-        out = torch.baddbmm(self.bias, self.weight,
-                            x.reshape(streams, channels, -1))
-        return out.view(1, -1, *x.shape[2:])
-
-
-class Weights(NamedTuple):
-    """What a block of S networks computes with, for K subsets of the graph.
-
-    Attributes:
-        relate: ``conv1``, then ``conv2`` of all subsets, C to R each.
-        refine: ``conv4`` times alpha, ones, its bias: (K, S, C', R + 2).
-        graph: The graph and ones, (K, S, 2, 1, V, V).
-        feature: ``conv3`` without its bias, (S, K, C', C).
-        offset: What the bias of ``conv3`` and, if it is folded, the norm add
-            to the sum over subsets, of the sums over v of the relations.
-        down: Skip of the graph convolution, if it is no identity.
-        point: First convolutions of the temporal branches.
-        dilated: (S * C' / 4, C' / 4, 1, 5) and biases, for each dilation.
-        pooled: Scale and shift of the norm of the maximum, if norms are
-            folded, (S, C' / 4, 1, 1) each.
-        residual: Skip of the block, if it is a convolution.
-    """
-    relate: _Point
-    refine: Tensor
-    graph: Tensor
-    feature: Tensor
-    offset: _Point
-    down: _Point | None
-    point: _Point
-    dilated: tuple[tuple[Tensor, Tensor], ...]
-    pooled: tuple[Tensor, Tensor] | None
-    residual: _Point | None
-
-
-def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
-    """Weights of S networks from those of each."""
-    first = parts[0]
-    if first is None or len(parts) == 1:
-        return first
-    if isinstance(first, Tensor):
-        return torch.cat(list(parts), dim)
-    # subsets come before networks in what makes topologies
-    dims = [int(name in ('refine', 'graph'))
-            for name in getattr(first, '_fields', ' ' * len(first))]
-    found = [_stack(part, dim) for part, dim in zip(zip(*parts), dims)]
-    return type(first)(*found) if hasattr(first, '_fields') else tuple(found)
-
-
-def _affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """Scale and shift, which are all that a norm is in eval mode."""
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
-
-
-def _joined(convs: Sequence[Any], norms: Sequence[Any] = ()) -> _Point:
-    """Parallel point convolutions as one, norms folded into them."""
-    weight = torch.cat([conv.weight.flatten(1) for conv in convs])
-    bias = torch.cat([conv.bias for conv in convs])
-    if norms:
-        scale, shift = map(torch.cat, zip(*map(_affine, norms)))
-        weight, bias = scale[:, None] * weight, scale * bias + shift
-    return _Point(weight[None], bias[None, :, None])
 
 
 class _ChannelTopology(nn.Module):
@@ -161,7 +82,7 @@ class _UnitGCN(nn.Module):
         bias = torch.stack([conv.conv3.bias for conv in convs])[..., None]
         shift = torch.zeros_like(self.bn.bias)
         if fold:
-            scale, shift = _affine(self.bn)
+            scale, shift = affine(self.bn)
             weight, bias = scale[:, None] * weight, scale[:, None] * bias
         refine = torch.stack([torch.cat([
             self.alpha * conv.conv4.weight.flatten(1),
@@ -170,15 +91,15 @@ class _UnitGCN(nn.Module):
         graph = self.PA[:, None, None, None]
         down: Any = self.down
         return dict(
-            relate=_joined([conv.conv1 for conv in convs]
+            relate=joined([conv.conv1 for conv in convs]
                            + [conv.conv2 for conv in convs]),
             refine=refine[:, None],
-            offset=_Point(torch.cat(list(bias * refine), 1)[None],
+            offset=Point(torch.cat(list(bias * refine), 1)[None],
                           shift[None, :, None]),
             graph=torch.cat([graph, torch.ones_like(graph)], 2),
             feature=weight[None],
             down=None if isinstance(down, nn.Identity) else
-            _joined(down[:1], down[1:] if fold else ()))
+            joined(down[:1], down[1:] if fold else ()))
 
     def relations(self, x: Tensor, weights: Weights) -> Tensor:
         """What is the same for all channels of a topology.
@@ -256,7 +177,7 @@ class _UnitTCN(nn.Module):
         conv: Any = self.conv
         weight, bias = conv.weight.transpose(2, 3), conv.bias
         if fold:
-            scale, shift = _affine(self.bn)
+            scale, shift = affine(self.bn)
             weight = scale[:, None, None, None] * weight
             bias = scale * bias + shift
         return weight.contiguous(), bias
@@ -291,12 +212,12 @@ class _MultiScaleTCN(nn.Module):
         """Its part of the block's weights."""
         branches: list[Any] = list(self.branches)
         return dict(
-            point=_joined([branch[0] for branch in branches],
+            point=joined([branch[0] for branch in branches],
                           [branch[1] for branch in branches] if fold else ()),
             dilated=tuple(branch[3].weights(fold)
                           for branch in branches[:len(DILATIONS)]),
             pooled=tuple(part[None, :, None, None] for part in
-                         _affine(branches[-2][4])) if fold else None)
+                         affine(branches[-2][4])) if fold else None)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C, P * V, T / stride)."""
@@ -373,7 +294,7 @@ class _Block(nn.Module):
         skip = self.residual
         return Weights(
             **self.gcn1.weights(fold), **self.tcn1.weights(fold),
-            residual=_joined([skip.conv], [skip.bn] if fold else ())
+            residual=joined([skip.conv], [skip.bn] if fold else ())
             if isinstance(skip, _UnitTCN) else None)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
@@ -452,7 +373,7 @@ def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[Weights]:
     Returns:
         For :func:`run_together`.
     """
-    return [_stack([block.weights(fold) for block in blocks])
+    return [stack([block.weights(fold) for block in blocks])
             for blocks in zip(*(net.blocks() for net in nets))]
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from ...graph import bone_pairs
 from ...streams import STREAMS, stream
 from ..kept import Kept, every
-from .ctrgcn import CTRGCN, Weights, block_weights, run_together
+from .ctrgcn import CTRGCN, block_weights, run_together
+from .folding import Weights
 
 
 class StreamFeatures(NamedTuple):
