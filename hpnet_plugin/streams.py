@@ -46,8 +46,14 @@ def bone(x: Array, pairs: Sequence[tuple[int, int]],
             f'x has {x.shape[-2]} joints, each needs one pair (child, '
             f'parent); the {len(children)} pairs have children {children}: '
             'take the pairs of the layout of x')
-    # pyrefly: ignore[bad-return]
-    return x - x[..., found if parents is None else parents, :]
+    if isinstance(x, np.ndarray):
+        # pyrefly: ignore[bad-return]
+        return x - x.take(found, -2)
+    import torch
+
+    # x[..., parents, :] gathers value by value, ten times as slow
+    return x - x.index_select(-2, torch.tensor(
+        found, device=x.device) if parents is None else parents)
 
 
 def motion(x: Array) -> Array:

@@ -8,15 +8,21 @@ numeric types only and compare every length before anything is built.
 from __future__ import annotations
 
 import collections
-import functools
-import io
+import contextlib
+import gc
 import math
+import os
 import pickle
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import IO, Any, TypeVar
 
 import numpy as np
+
+from .storages import Storage, Storages
+
+_Function = TypeVar('_Function', bound=Callable[..., Any])
+_BUFFER = 1 << 16  # bytes; pickle looks ahead as far as the file has read
 
 _CODE = re.compile(r'[<>|=]?(b1|i[1248]|u[1248]|f(2|4|8|16)|c(8|16|32)|'
                    r'[SU]\d{1,6})')
@@ -139,138 +145,136 @@ class _Array:
         self.value = plain_array(*state[1:])
 
 
-class _Storage:
-    """Stands in for a storage of tensors."""
+class _Tensor:
+    """Stands in for a tensor until the whole pickle is read."""
 
     __slots__ = ('value', )
+    __setstate__ = None
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
-    __setstate__ = None
+
+def _refuse_state(state: Any) -> None:
+    raise UnsafePickleError('refused: it changes a function')
 
 
-class _Tensor(_Storage):
-    """Stands in for a tensor until the whole pickle is read."""
-
-    __slots__ = ()
-
-
-class _Call:
+def _callable(function: _Function) -> _Function:
     """A function that a pickle may call, and do nothing else with."""
-
-    __slots__ = ('function', )
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, *args: Any) -> Any:
-        return self.function(*args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise UnsafePickleError('refused: it changes a function')
+    # pickle asks for this before it would change attributes
+    setattr(function, '__setstate__', _refuse_state)  # noqa: B010
+    return function
 
 
+@_callable
 def _reconstruct(kind: object, *_: object) -> _Array:
     if kind is not _Array:
         raise UnsafePickleError(f'refused: an array of the kind {kind!r:.40}')
     return _Array()
 
 
+@_callable
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: str) -> _Array:
     return _Array(plain_array(shape, dtype, order == 'F', data))
 
 
-@functools.lru_cache(maxsize=64)
-def _storage(content: Any) -> _Storage:
-    # Neighbouring rows of a dump repeat the storage of their whole batch.
-    import torch  # takes seconds, and most files hold no tensors
-    storage = torch.load(io.BytesIO(content), weights_only=True)
-    if not isinstance(storage, torch.storage.TypedStorage):
-        raise UnreadablePickleError('a storage that holds '
-                                    f'{type(storage).__name__}')
-    return _Storage(storage)
+def _check_view(storage: Any, offset: Any, size: Any, stride: Any) -> None:
+    """Refuse what a tensor cannot be made of."""
+    if type(storage) is not Storage:
+        raise UnreadablePickleError('a tensor without a storage')
+    numbers = (offset, *size, *stride) \
+        if type(size) is type(stride) is tuple else (-1, )
+    for number in numbers:
+        if type(number) is not int or number < 0 or len(size) != len(stride):
+            raise UnreadablePickleError(
+                f'a tensor of size {size!r:.80} and stride {stride!r:.80}')
 
 
-def _load_storage(content: Any) -> _Storage:
-    if not isinstance(content, bytes):
-        raise UnreadablePickleError('a storage that is not bytes')
-    return _storage(content)
-
-
+@_callable
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: object
             ) -> _Tensor:
-    if not isinstance(storage, _Storage) or isinstance(storage, _Tensor):
-        raise UnreadablePickleError('a tensor without a storage')
-    storage = storage.value
-    numbers = [offset, *size, *stride] \
-        if isinstance(size, tuple) and isinstance(stride, tuple) else [-1]
-    if not all(type(n) is int and n >= 0 for n in numbers) or \
-            len(size) != len(stride):
-        raise UnreadablePickleError(
-            f'a tensor of size {size!r:.80} and stride {stride!r:.80}')
-    count = storage._untyped_storage.nbytes() // storage._element_size()
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
-    if 0 not in size and last >= count:
-        raise UnreadablePickleError(
-            f'a tensor of size {size} that ends at number {last} of a '
-            f'storage of {count}')
-    if 0 in size and offset > count:
-        raise UnreadablePickleError(f'an empty tensor at number {offset} of '
-                                    f'a storage of {count}')
-    from torch._utils import _rebuild_tensor_v2
-    return _Tensor(_rebuild_tensor_v2(
-        storage, offset, size, stride, False, collections.OrderedDict()))
+    _check_view(storage, offset, size, stride)
+    return _Tensor(storage.tensor(offset, size, stride))
 
 
+@_callable
+def _tensor_as_array(storage: Any, offset: Any, size: Any, stride: Any,
+                     *_: object) -> _Tensor:
+    _check_view(storage, offset, size, stride)
+    return _Tensor(storage.array(offset, size, stride))
+
+
+@_callable
 def _encode(text: Any, encoding: Any) -> bytes:
     if encoding != 'latin1' or not isinstance(text, str):
         raise UnreadablePickleError(f'bytes kept as {encoding!r:.40}')
     return text.encode('latin1')
 
 
+@_callable
 def _no_bytes(*args: Any) -> bytes:
     if args:
         raise UnreadablePickleError('bytes made of something else')
     return b''
 
 
+@_callable
+def _scalar(dtype: Any, data: Any) -> np.generic:
+    return plain_scalar(dtype, data)
+
+
 # numpy 2 moved numpy.core; arrays of protocol 5 come by way of _frombuffer.
 _ALLOWED = {
     'collections.OrderedDict': collections.OrderedDict,
-    '_codecs.encode': _Call(_encode),
-    '__builtin__.bytes': _Call(_no_bytes),  # of protocol 2, where it is b''
-    'torch._utils._rebuild_tensor_v2': _Call(_tensor),
-    'torch.storage._load_from_bytes': _Call(_load_storage),
+    '_codecs.encode': _encode,
+    '__builtin__.bytes': _no_bytes,  # of protocol 2, where it is b''
+    'torch._utils._rebuild_tensor_v2': _tensor,
     'numpy.dtype': PlainDtype,
     'numpy.ndarray': _Array,
-    'numpy.core.multiarray._reconstruct': _Call(_reconstruct),
-    'numpy.core.numeric._frombuffer': _Call(_frombuffer),
-    'numpy.core.multiarray.scalar': _Call(plain_scalar),
+    'numpy.core.multiarray._reconstruct': _reconstruct,
+    'numpy.core.numeric._frombuffer': _frombuffer,
+    'numpy.core.multiarray.scalar': _scalar,
 }
 
 
 class _Unpickler(pickle.Unpickler):
     """Knows tensors, arrays and containers; everything else is refused."""
 
+    def __init__(self, file: IO[bytes], arrays: bool) -> None:
+        super().__init__(file)
+        read = Storages()
+
+        @_callable
+        def load_storage(content: Any) -> Storage:
+            if type(content) is not bytes:
+                raise UnreadablePickleError('a storage that is not bytes')
+            return read(content)
+
+        self._allowed = {
+            **_ALLOWED, 'torch.storage._load_from_bytes': load_storage}
+        if arrays:
+            self._allowed['torch._utils._rebuild_tensor_v2'] = \
+                _tensor_as_array
+
     def find_class(self, module: str, name: str) -> Any:
         key = f'{module.replace("numpy._core", "numpy.core")}.{name}'
-        if key not in _ALLOWED:
+        if key not in self._allowed:
             raise UnsafePickleError(
                 f'refused: it asks for {module}.{name}, and such files hold '
                 'tensors, arrays, numbers, text, lists and dicts only')
-        return _ALLOWED[key]
+        return self._allowed[key]
 
 
-def unpickle(path: str) -> Any:
+def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
     """Load a pickle of tensors, arrays and plain containers.
 
     Nothing else is looked up, so that no file can run code or reach memory
-    that is not its own; storages of tensors, pickles in themselves, are
-    loaded with ``weights_only``.
+    that is not its own.
 
     Args:
         path: The file.
+        arrays: Whether tensors become arrays of numpy that cannot be written,
+            those of bfloat16 of float32. Then torch is not imported.
 
     Returns:
         What the file holds.
@@ -280,9 +284,9 @@ def unpickle(path: str) -> Any:
         UnreadablePickleError: The file is damaged, or no pickle.
         OSError: The file cannot be opened.
     """
-    with open(path, 'rb') as file:
+    with open(path, 'rb', buffering=_BUFFER) as file, no_collection():
         try:
-            return _resolve(_Unpickler(file).load())
+            return _resolve(_Unpickler(file, arrays).load())
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
         except Exception as error:
@@ -290,6 +294,21 @@ def unpickle(path: str) -> Any:
             raise UnreadablePickleError(
                 f'{path}: not a readable pickle ({type(error).__name__}: '
                 f'{str(error)[:200]})') from error
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Let Python look for no unreachable cycles of objects meanwhile.
+
+    It would go through millions of objects, again and again.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _resolve(content: Any) -> Any:

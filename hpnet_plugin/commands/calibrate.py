@@ -245,7 +245,7 @@ def _fused(trained: Trained, models: list[Trained],
                          f'knows {len(about.classes)}')
     if about.members:
         scores = fuse_members(
-            list(joined.scores),
+            [scores.astype('f8') for scores in joined.scores],
             [model.description.output for model in models], about.members)
     else:
         scores = joined.scores[0]

@@ -21,6 +21,9 @@ from .scores import (
     read_scores,
 )
 
+# Clips whose scores are cast and summed at a time.
+_BLOCK = 1024
+
 
 @dataclass(frozen=True, eq=False)
 class Joined:
@@ -29,7 +32,8 @@ class Joined:
     Args:
         names: Clip names, in the order of the first stream.
         labels: (N,) int64.
-        scores: (S, N, K), one row a stream.
+        scores: (S, N, K), one row a stream; float32 or float64, see
+            :class:`~hpnet_plugin.evaluation.scores.Scores`.
         sources: Where each stream comes from.
     """
     names: list[str]
@@ -191,6 +195,8 @@ def join(streams: Sequence[Scores], labels: Mapping[str, int] | None = None
                 f'{other.source} has {other.num_classes} classes, '
                 f'{first.source} {first.num_classes}')
         for a, b in ((first, other), (other, first)):
+            if a.names == b.names:
+                continue
             present = set(b.names)
             missing = [n for n in a.names if n not in present]
             if missing:
@@ -217,12 +223,15 @@ def join(streams: Sequence[Scores], labels: Mapping[str, int] | None = None
                          '--classes if they begin the names of the clips')
     order = np.array([known[n] for n in first.names], dtype=np.int64)
     check_labels(first.names, order, first.num_classes, origin)
-    aligned = []
-    for stream in streams:
+    aligned = np.empty((len(streams), *first.scores.shape),
+                       np.result_type(*(s.scores for s in streams)))
+    for scores, stream in zip(aligned, streams):
+        if stream.names == first.names:
+            scores[:] = stream.scores
+            continue
         row = {n: i for i, n in enumerate(stream.names)}
-        aligned.append(stream.scores[[row[n] for n in first.names]])
-    return Joined(first.names, order, np.stack(aligned),
-                  [s.source for s in streams])
+        scores[:] = stream.scores[[row[n] for n in first.names]]
+    return Joined(first.names, order, aligned, [s.source for s in streams])
 
 
 def probabilities(scores: np.ndarray, which: Sequence[bool] | None = None
@@ -240,8 +249,11 @@ def probabilities(scores: np.ndarray, which: Sequence[bool] | None = None
         (S, N, K).
     """
     wanted = [True] * len(scores) if which is None else which
-    return np.stack([softmax(s) if turn and not is_probability(s) else s
-                     for s, turn in zip(scores, wanted)])
+    found = np.array(scores, np.float64)
+    for stream, turn in zip(found, wanted):
+        if turn and not is_probability(stream):
+            stream[:] = softmax(stream)
+    return found
 
 
 def fuse(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
@@ -254,8 +266,12 @@ def fuse(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     Returns:
         (N, K).
     """
-    return np.einsum('s,snk->nk', np.asarray(weights, dtype=np.float64),
-                     scores)
+    fusion = np.empty(scores.shape[1:])
+    for start in range(0, len(fusion), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        np.einsum('s,snk->nk', np.asarray(weights, dtype=np.float64),
+                  scores[:, block].astype(np.float64), out=fusion[block])
+    return fusion
 
 
 def fuse_members(scores: Sequence[np.ndarray], outputs: Sequence[str],

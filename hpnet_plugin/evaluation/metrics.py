@@ -26,7 +26,8 @@ def is_probability(scores: np.ndarray, tolerance: float = 5e-3) -> bool:
         True if all rows are probabilities.
     """
     return bool((scores >= 0).all()
-                and (np.abs(scores.sum(1) - 1) <= tolerance).all())
+                and (np.abs(scores.sum(1, dtype=np.float64) - 1)
+                     <= tolerance).all())
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -53,10 +54,15 @@ def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     Returns:
         A fraction.
     """
+    return float((_ranks(scores, labels) < k).mean())
+
+
+def _ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes rank before the label, (N,)."""
     own = scores[np.arange(len(labels)), labels][:, None]
     before = np.arange(scores.shape[1]) < labels[:, None]
-    rank = ((scores > own) | ((scores == own) & before)).sum(1)
-    return float((rank < k).mean())
+    return np.count_nonzero(
+        (scores > own) | ((scores == own) & before), axis=1)
 
 
 def confusion_matrix(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -160,7 +166,8 @@ def summarize(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     Returns:
         ``top1``, ``top5`` and ``mean_class_accuracy``.
     """
+    ranks = _ranks(scores, labels)
     return dict(
-        top1=100 * top_k_accuracy(scores, labels, 1),
-        top5=100 * top_k_accuracy(scores, labels, 5),
+        top1=100 * float((ranks < 1).mean()),
+        top5=100 * float((ranks < 5).mean()),
         mean_class_accuracy=100 * mean_class_accuracy(scores, labels))

@@ -85,17 +85,20 @@ def _label(sample: dict, name: str, source: str) -> int | None:
         label = label.get('item')
     if label is None:
         return None
-    label = np.asarray(label).reshape(-1)
+    if type(label) is not np.ndarray:
+        label = np.asarray(label)
     if label.size != 1:
         raise ScoreError(f'{source}: {name} has {label.size} labels, '
                          'expected one')
-    return int(label[0])
+    return int(label.item())
 
 
 def _pick(sample: dict, stream: str | None, name: str, source: str) -> Any:
     """The scores of a sample, of one stream if it has several."""
     main, prefix = 'pred_score', 'pred_score_'
     found = sample.get(main, sample.get('pred_scores'))
+    if stream is None and found is not None and not isinstance(found, dict):
+        return found
     several = {key[len(prefix):]: value for key, value in sample.items()
                if key.startswith(prefix)}
     if isinstance(found, dict):

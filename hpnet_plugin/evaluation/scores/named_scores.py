@@ -12,6 +12,9 @@ import numpy as np
 from ...files import VIDEO_SUFFIXES
 from ..metrics import is_probability
 
+# Numbers that float32 holds without loss.
+_SHORT = {np.dtype('f4'), np.dtype('f2')}
+
 
 class ScoreError(ValueError):
     """A score file that cannot be used as asked; the message says why."""
@@ -23,7 +26,8 @@ class Scores:
 
     Args:
         names: Clip names without a video's suffix, N of them, each once.
-        scores: (N, K) float64, higher is likelier.
+        scores: (N, K), higher is likelier: float32 where the file has no
+            finer numbers, else float64.
         labels: (N,) int64 in [0, K), or None where the file holds none.
         source: Where the scores come from, for messages and tables.
 
@@ -44,14 +48,14 @@ class Scores:
             raise ScoreError(
                 f'{self.source}: scores of shape {self.scores.shape} for '
                 f'{num} clip names, expected ({num}, classes)')
-        twice = [n for n, c in collections.Counter(self.names).items()
-                 if c > 1]
-        if twice:
+        if len(set(self.names)) < num:
+            twice = [n for n, c in collections.Counter(self.names).items()
+                     if c > 1]
             raise ScoreError(f'{self.source}: {listed(twice)} more than '
                              'once; every clip name must be unique')
-        broken = [n for n, ok in
-                  zip(self.names, np.isfinite(self.scores).all(1)) if not ok]
-        if broken:
+        finite = np.isfinite(self.scores).all(1)
+        if not finite.all():
+            broken = [self.names[i] for i in np.flatnonzero(~finite)]
             raise ScoreError(f'{self.source}: scores that are not finite '
                              f'for {listed(broken)}')
         if self.labels is not None:
@@ -88,9 +92,9 @@ def check_labels(names: Sequence[str], labels: np.ndarray, num_classes: int,
     Raises:
         ScoreError: Names the clips.
     """
-    bad = [f'{n} ({label})' for n, label in zip(names, labels)
-           if not 0 <= label < num_classes]
-    if bad:
+    wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if wrong.size:
+        bad = [f'{names[i]} ({labels[i]})' for i in wrong]
         raise ScoreError(f'{source}: labels out of range for {listed(bad)}; '
                          f'the scores have {num_classes} classes, so labels '
                          f'run from 0 to {num_classes - 1}')
@@ -141,16 +145,28 @@ def stream_of(names: Iterable[str], rows: Iterable[Any],
     Raises:
         ScoreError: See :class:`Scores`; or rows that are of several sizes.
     """
-    # tensors are told by what they can do: torch takes seconds to import
-    rows = [row.double().numpy() if hasattr(row, 'double')
-            else np.asarray(row, dtype=np.float64) for row in rows]
-    shapes = {row.shape for row in rows}
+    return Scores([without_video_suffix(name) for name in names],
+                  _stacked(rows, source), None if labels is None else
+                  np.asarray(labels, dtype=np.int64), source)
+
+
+def _stacked(rows: Iterable[Any], source: str) -> np.ndarray:
+    """The rows of several clips as one array."""
+    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+        return np.ascontiguousarray(rows, np.float32 if rows.dtype in _SHORT
+                                    else np.float64)
+    arrays = [row if type(row) is np.ndarray and row.dtype in _SHORT
+              else np.asarray(row, dtype=np.float64) for row in rows]
+    shapes = {row.shape for row in arrays}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         raise ScoreError(f'{source}: scores a clip of shapes '
                          f'{sorted(shapes)[:4]}, expected one (classes,)')
-    return Scores([without_video_suffix(name) for name in names],
-                  np.array(rows), None if labels is None else
-                  np.asarray(labels, dtype=np.int64), source)
+    if not arrays:
+        return np.empty((0, 0))
+    kinds = {row.dtype for row in arrays}
+    return np.concatenate(
+        arrays, dtype=np.float32 if kinds <= _SHORT else np.float64
+    ).reshape(len(arrays), -1)
 
 
 def concatenate(parts: Sequence[Scores], source: str) -> Scores:

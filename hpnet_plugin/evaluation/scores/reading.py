@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from ...unpickling import UnsafePickleError, unpickle
+from ...unpickling import UnsafePickleError, no_collection, unpickle
 from .arrays import rank_files, read_array
 from .dumps import from_content
 from .named_scores import ScoreError, Scores, concatenate
@@ -111,8 +111,9 @@ def _read_file(file: str, stream: str | None,
             with open(file, encoding='utf-8') as opened:
                 content = json.load(opened)
         else:
-            content = unpickle(file)
-        return from_content(content, stream, clips, path)
+            content = unpickle(file, arrays=True)
+        with no_collection():
+            return from_content(content, stream, clips, path)
     except ScoreError:
         raise
     except UnsafePickleError as error:
