@@ -258,7 +258,9 @@ def multiply_adds(towers: Towers) -> dict[str, int]:
     from torch.utils.flop_counter import FlopCounterMode
     found = {}
     with torch.inference_mode(False):
-        meta = Towers(*(copy.deepcopy(part).to('meta') for part in towers))
+        meta = Towers(copy.deepcopy(towers.ours).to('meta'),
+                      copy.deepcopy(towers.official).to('meta'),
+                      towers.imgs.to('meta'))
         for name, side in ((OFFICIAL, meta.run_official),
                            (OURS, meta.run_ours)):
             with FlopCounterMode(display=False) as counter:
