@@ -249,16 +249,18 @@ def test_attention_is_fused(training, grad):
     assert not {'_softmax', 'bmm', 'baddbmm'} & set(calls.seen)
 
 
-@pytest.mark.parametrize('drop_path', [0., .3])
+@pytest.mark.parametrize('drop_path, half', [(0., False), (.3, True)])
 @pytest.mark.parametrize('saving, norms', [(True, 3), ('selective', 2)])
-def test_gradient_checkpointing(saving, norms, drop_path):
+def test_gradient_checkpointing(saving, norms, drop_path, half):
     """The same gradients, and nothing else is computed twice."""
     grads, calls = [], []
     for option in (False, saving):
         vision = video(grad_checkpointing=option, drop_path=drop_path).train()
         torch.manual_seed(2)  # of the stochastic depth
         with Calls() as seen:
-            vision(clips()).video.square().sum().backward()
+            with torch.autocast('cpu', torch.bfloat16, enabled=half):
+                loss = vision(clips()).video.square().sum()
+            loss.backward()
         calls.append(seen.seen)
         grads.append({n: p.grad for n, p in vision.named_parameters()})
     for name, expected in grads[0].items():
