@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -63,7 +64,8 @@ class Storage:
     __slots__ = ('count', 'data', 'kind', 'shared', 'start')
     __setstate__ = None  # a pickle must not change one
 
-    def __init__(self, kind: str, data: bytes, start: int, count: int) -> None:
+    def __init__(self, kind: str, data: bytes | np.ndarray, start: int,
+                 count: int) -> None:
         self.kind = kind
         self.data = data
         self.start = start
@@ -152,11 +154,22 @@ class Storage:
         return torch.as_strided(self.shared, size, stride, offset)
 
 
+class _Look(NamedTuple):
+    """What storages of one length look like around their keys."""
+    kind: str
+    count: int
+    keys: tuple[slice, slice]
+    head: slice
+    middle: slice
+    tail: slice
+    parts: tuple[bytes, ...]
+
+
 class Storages:
     """Reads storages; it remembers what those of each length look like."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, ...]] = {}
+        self._known: dict[int, _Look] = {}
 
     def __call__(self, content: bytes) -> Storage:
         """The storage that torch has saved.
@@ -171,35 +184,72 @@ class Storages:
             StorageError: If it is something else.
             Exception: Whatever ``torch.load`` with ``weights_only`` raises.
         """
-        known = self._known.get(len(content))
-        if known is not None:
-            kind, count, one, two, size, middle, tail, head, start = known
-            key = content[one:one + size]
-            if content[:one] == head and content[two:two + size] == key and \
-                    content[one + size:two] == middle and \
-                    content[two + size:start] == tail and \
-                    key.isdigit():
-                return Storage(kind, content, start, count)
-        return self._parse(content)
+        look = self.look(content)
+        return _by_torch(content) if look is None else Storage(
+            look.kind, content, look.tail.stop, look.count)
 
-    def _parse(self, content: bytes) -> Storage:
-        """The storage, and what it looks like."""
+    def look(self, content: bytes) -> _Look | None:
+        """What surrounds the numbers of a storage.
+
+        Args:
+            content: See :meth:`__call__`.
+
+        Returns:
+            None if it is not exactly what torch writes.
+        """
+        look = self._known.get(len(content))
+        if look is not None:
+            one, two = look.keys
+            key = content[one]
+            if content[two] == key and key.isdigit() and \
+                    content[look.head] == look.parts[0] and \
+                    content[look.middle] == look.parts[1] and \
+                    content[look.tail] == look.parts[2]:
+                return look
         match = _SAVED.match(content)
         if match is None:
-            return _by_torch(content)
-        kind, key = match['kind'].decode(), match['key']
+            return None
+        kind, start = match['kind'].decode(), match.end()
         count = int.from_bytes(match['count'][1:], 'little')
-        start = match.end()
         if count != int.from_bytes(match['numbers'], 'little') or \
-                len(key) != match['length'][0] or \
+                len(match['key']) != match['length'][0] or \
                 len(content) - start != count * _TYPES[kind].itemsize:
-            return _by_torch(content)
-        one, size = match.start('key'), len(key)
-        two = match.start('again')
-        self._known[len(content)] = (
-            kind, count, one, two, size, content[one + size:two],
-            content[two + size:start], content[:one], start)
-        return Storage(kind, content, start, count)
+            return None
+        one, two = (slice(*match.span(name)) for name in ('key', 'again'))
+        around = slice(0, one.start), slice(one.stop, two.start), slice(
+            two.stop, start)
+        look = self._known[len(content)] = _Look(
+            kind, count, (one, two), *around,
+            tuple(content[part] for part in around))
+        return look
+
+
+def read_alike(contents: Sequence[bytes]) -> np.ndarray:
+    """Read many storages of the same kind at once.
+
+    Args:
+        contents: N, of one length, each as :class:`Storages` reads it.
+
+    Returns:
+        Numbers, (N, count), those of bfloat16 as float32.
+
+    Raises:
+        StorageError: If they are not alike, or not exactly what torch writes.
+    """
+    look = Storages().look(contents[0])
+    if look is None:
+        raise StorageError('no storage as torch saves it')
+    table = np.frombuffer(b''.join(contents), np.uint8).reshape(
+        len(contents), -1)
+    one, two = (table[:, key] for key in look.keys)
+    if any((table[:, part] != table[0, part]).any()
+           for part in (look.head, look.middle, look.tail)) or \
+            (one != two).any() or ((one < ord('0')) | (one > ord('9'))).any():
+        raise StorageError('storages that are not alike')
+    numbers = table[:, look.tail.stop:].reshape(-1)
+    size = len(table) * look.count
+    return Storage(look.kind, numbers, 0, size).array(
+        0, (size, ), (1, )).reshape(len(table), look.count)
 
 
 def _by_torch(content: bytes) -> Storage:
