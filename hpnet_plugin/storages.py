@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,15 +31,17 @@ _KINDS = {
     'ComplexDouble': ('complex128', '<c16')}
 _TYPES = {name: np.dtype(code) for name, (_, code) in _KINDS.items()}
 
-# Magic number, protocol, system; the storage; its key; length and numbers.
+# Magic number, protocol, system; then the storage.
+_HEAD = (
+    b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.'
+    b'\x80\x02}q\x00(X\x10\x00\x00\x00protocol_versionq\x01M\xe9\x03'
+    b'X\r\x00\x00\x00little_endianq\x02\x88X\n\x00\x00\x00type_sizesq\x03'
+    b'}q\x04(X\x05\x00\x00\x00shortq\x05K\x02X\x03\x00\x00\x00intq\x06'
+    b'K\x04X\x04\x00\x00\x00longq\x07K\x04uu.'
+    b'\x80\x02(X\x07\x00\x00\x00storageq\x00ctorch\n')
+# Its kind, its key and its length; the key; the length and the numbers.
 _SAVED = re.compile(
-    re.escape(
-        b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.'
-        b'\x80\x02}q\x00(X\x10\x00\x00\x00protocol_versionq\x01M\xe9\x03'
-        b'X\r\x00\x00\x00little_endianq\x02\x88X\n\x00\x00\x00type_sizesq\x03'
-        b'}q\x04(X\x05\x00\x00\x00shortq\x05K\x02X\x03\x00\x00\x00intq\x06'
-        b'K\x04X\x04\x00\x00\x00longq\x07K\x04uu.'
-        b'\x80\x02(X\x07\x00\x00\x00storageq\x00ctorch\n')
+    re.escape(_HEAD)
     + rb'(?P<kind>' + '|'.join(_KINDS).encode() + rb')Storage\nq\x01'
     + rb'X(?P<length>[\x01-\x20])\0\0\0(?P<key>[0-9]{1,32})q\x02'
     + re.escape(b'X\x03\x00\x00\x00cpuq\x03')
@@ -222,6 +225,25 @@ class Storages:
             kind, count, (one, two), *around,
             tuple(content[part] for part in around))
         return look
+
+
+def saved(array: np.ndarray) -> bytes:
+    """What ``torch.save`` would write of a storage, in its old format.
+
+    Args:
+        array: The numbers, (count,), of one of the types above.
+
+    Returns:
+        The bytes, with the key 1.
+    """
+    kind = next(kind for kind, dtype in _TYPES.items()
+                if dtype == array.dtype)
+    key = b'X\1\0\0\x001q'
+    return b''.join((
+        _HEAD, kind.encode(), b'Storage\nq\1', key,
+        b'\2X\3\0\0\0cpuq\3J', struct.pack('<i', len(array)),
+        b'Ntq\4Q.\x80\2]q\0', key, b'\1a.',
+        struct.pack('<q', len(array)), array.tobytes()))
 
 
 def read_alike(contents: Sequence[bytes]) -> np.ndarray:

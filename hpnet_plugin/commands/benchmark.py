@@ -7,6 +7,7 @@
     hpnet benchmark memory
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark scores
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
 
@@ -37,6 +38,7 @@ MEASUREMENTS = {
     'memory': 'long videos, clips that fail, frames that are too large',
     'onnx': 'exported nets in onnxruntime beside torch',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'scores': 'score files: hpnet fuse and analyze beside numpy.load',
     'predict': 'a long video through the inferencer: memory, speed, delay',
 }
 
