@@ -15,8 +15,8 @@ else
 INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
 endif
 
-.PHONY: install app browser docs test lint types mutations demo doctor \
-	lock clean
+.PHONY: install app browser docs test lint types ratios mutations demo \
+	doctor lock clean
 
 install: $(STAMP)
 
@@ -71,6 +71,10 @@ docs: $(STAMP)
 test: lint types
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto \
 		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Is everything still as many times faster than plain code as it once was?
+ratios: $(STAMP)
+	OMP_NUM_THREADS=1 $(VENV)/bin/hpnet benchmark ratios
 
 # Do the tests notice defects? Each of tests/mutations/*.toml is made in a copy.
 mutations: $(STAMP)

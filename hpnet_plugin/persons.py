@@ -52,7 +52,8 @@ def fill_people(array: np.ndarray, count: int,
     people = len(array)
     if not people:
         raise ValueError('a clip without people cannot be filled')
-    out = np.zeros((count, *array.shape[1:]), array.dtype)
-    for slot in range(count if pad == 'repeat' else min(people, count)):
-        out[slot] = array[slot % people]
+    out = np.empty((count, *array.shape[1:]), array.dtype)
+    for slot in range(count):
+        there = slot < people or pad == 'repeat'
+        out[slot] = array[slot % people] if there else 0
     return out

@@ -1,13 +1,14 @@
 """Clips of one length: which frames a resampled clip is made of, and how."""
 from __future__ import annotations
 
+import functools
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+# Values of a frame that are looked at first: most people who are there have
+# one among them that is not zero.
+GLANCE = 32
 
 
 def linear_weights(frames: int, length: int
@@ -122,19 +123,22 @@ def resize(array: np.ndarray,
         raise ValueError('a clip without frames cannot be resampled')
     if array.shape[1] == frames == length:
         return array
-    earlier, later, weight = linear_weights(frames, length)
+    earlier, later, weight = _weights(frames, length)
     if numbers is not None:
         earlier, later = _places(numbers, earlier), _places(numbers, later)
     out = np.empty((len(array), length, *array.shape[2:]), array.dtype)
     for person, blended in zip(array, out):  # what fits into a cache
-        blended[...] = _cast(
-            _blend(person, earlier, later, weight, blend_absent), array.dtype)
+        _blend(person, blended, earlier, later, weight, blend_absent)
     return out
 
 
-def _blend(person: np.ndarray, earlier: np.ndarray, later: np.ndarray,
-           weight: np.ndarray, blend_absent: bool) -> np.ndarray:
-    """A person (T, ...) at the frames wanted, float32."""
+# a dataset has few lengths; nobody writes to what is kept
+_weights = functools.lru_cache(512)(linear_weights)
+
+
+def _blend(person: np.ndarray, out: np.ndarray, earlier: np.ndarray,
+           later: np.ndarray, weight: np.ndarray, blend_absent: bool) -> None:
+    """Put a person (T, ...) at the frames wanted into ``out``."""
     before, there_before = _gather(person, earlier)
     after, there_after = _gather(person, later)
     if not blend_absent:
@@ -143,7 +147,7 @@ def _blend(person: np.ndarray, earlier: np.ndarray, later: np.ndarray,
     after -= before
     after *= weight.reshape((-1, ) + (1, ) * (person.ndim - 1))
     before += after
-    return before
+    _assign(out, before)
 
 
 def _places(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -164,15 +168,20 @@ def _gather(person: np.ndarray, frames: np.ndarray
         found = found.astype(np.float32, copy=False)
     # bits without that of the sign; comparing halves is slow
     bits = found.reshape(len(frames), -1).view(f'u{found.itemsize}')
-    return _cast(found, np.float32), np.bitwise_or.reduce(bits, 1) << 1 != 0
+    there = np.bitwise_or.reduce(bits[:, :GLANCE], 1) << 1 != 0
+    if not there.all():
+        there = np.bitwise_or.reduce(bits, 1) << 1 != 0
+    if found.dtype == np.float16:
+        halves, found = found, np.empty(found.shape, np.float32)
+        _assign(found, halves)
+    return found, there
 
 
-def _cast(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """As ``astype`` does; numpy's casts of halves are several times slower."""
-    if np.float16 not in (array.dtype, dtype) or array.dtype == dtype:
-        return array.astype(dtype, copy=False)
+def _assign(out: np.ndarray, values: np.ndarray) -> None:
+    """As ``out[...] = values``; numpy is several times slower at halves."""
     torch = sys.modules.get('torch')
-    if torch is None:  # not worth its import, and it need not be installed
-        return array.astype(dtype)
-    wanted = torch.float16 if dtype == np.float16 else torch.float32
-    return torch.from_numpy(array).to(wanted).numpy()
+    if torch is None or np.float16 not in (out.dtype, values.dtype):
+        # not worth torch's import, and it need not be installed
+        out[...] = values
+    else:
+        torch.from_numpy(out).copy_(torch.from_numpy(values))

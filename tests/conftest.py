@@ -33,6 +33,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """How many tests a run without a GPU has not run."""
+    import torch
+    skipped = sum('cuda' in report.keywords for report in
+                  terminalreporter.stats.get('skipped', ()))
+    if skipped and not torch.cuda.is_available():
+        terminalreporter.write_line(
+            f'{skipped} tests need a GPU and were skipped')
+
+
 @pytest.fixture(autouse=True)
 def toolbox_as_new():
     """What a test leaves in mmengine's globals does not reach the next.

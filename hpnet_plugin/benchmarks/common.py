@@ -98,19 +98,20 @@ def apart(function: Callable, *args: Any) -> Any:
     return found
 
 
-def cpu_times(sides: dict[str, Callable[[], Any]],
-              repeat: int) -> dict[str, list[float]]:
+def cpu_times(sides: dict[str, Callable[[], Any]], repeat: int,
+              warm: bool = True) -> dict[str, list[float]]:
     """Let each of several do its work in this process, in turns.
 
     Args:
-        sides: Name to what is run; each runs once before, uncounted.
+        sides: Name to what is run.
         repeat: Turns of each.
+        warm: Whether each runs once before, uncounted.
 
     Returns:
         Name to the CPU milliseconds of its turns, of all threads of this
         process.
     """
-    for side in sides.values():
+    for side in sides.values() if warm else ():
         side()  # memory is taken and kernels are chosen at the first
     times = {name: [] for name in sides}
     for _ in range(repeat):

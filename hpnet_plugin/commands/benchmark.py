@@ -8,8 +8,13 @@
     hpnet benchmark startup
     hpnet benchmark onnx
     hpnet benchmark scores
+    hpnet benchmark training
+    hpnet benchmark rgb
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
+    hpnet benchmark answer
+    hpnet benchmark growth --figure growth
+    hpnet benchmark ratios
 
 Without further options each takes a minute or two and needs nothing but
 this package: it draws its videos and runs the tiny pose net. It prints ratios
@@ -18,7 +23,8 @@ and the versions that were measured. Both sides of a ratio take turns, so that
 a machine that becomes slower slows down both.
 
 Exit status: 0 measured, 2 the usage is wrong or a file cannot be used, 1 the
-numbers cannot be written (the disk is full), 130 stopped.
+numbers cannot be written (the disk is full) or a ratio fell ("ratios"), 130
+stopped.
 """
 from __future__ import annotations
 
@@ -36,10 +42,18 @@ MEASUREMENTS = {
     'store': 'the feature store beside a .npy file a clip and a JSON index',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
+    'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
     'startup': 'imports, --help and mim train beside import mmaction',
     'scores': 'score files: hpnet fuse and analyze beside numpy.load',
+    'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
+    'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
+    'folder',
+    'growth': 'time and memory against frames, people, joints, clips, batch '
+    'and length of the video, beside their lower bounds',
+    'ratios': 'quick ratios of all parts beside those that were reached '
+    '(status 1 if one fell)',
 }
 
 
@@ -57,14 +71,17 @@ def _add_options(name: str, parser: argparse.ArgumentParser) -> None:
     module.add_options(parser)
     parser.add_argument('--json', metavar='FILE', type=output_file,
                         help='also write all numbers to this file')
-    parser.set_defaults(measure=module.run)
+    parser.set_defaults(measure=module.run,
+                        judge=getattr(module, 'judge', None))
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measure, print and write."""
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and write; the exit status, where a part has one."""
     from ..benchmarks.common import show
     about = shlex.join(['hpnet', 'benchmark', *args.words])
-    show(args.measure(args), about, args.json)
+    tables = args.measure(args)
+    show(tables, about, args.json)
+    return args.judge(tables) if args.judge else 0
 
 
 main = Command('benchmark', __doc__, run, add_options,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 import cv2
 import numpy as np
 
-from ..estimation.video import probe, read_frames_at
+from ..estimation.video import OpenedVideo
 from ..files import write_whole
 from .benchmarks import bare_name
 
@@ -46,9 +46,11 @@ class Crops:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._images = _find_images(path) if osp.isdir(path) else None
-        self.frames = probe(path).frames if self._images is None else \
-            len(self._images)
+        # opened once, for the number of frames and for the frames
+        self._video = None if osp.isdir(path) else OpenedVideo(path)
+        self._images = _find_images(path) if self._video is None else []
+        self.frames = len(self._images) if self._video is None else \
+            self._video.info.frames
 
     @classmethod
     def of(cls, folder: str, name: str) -> 'Crops':
@@ -81,8 +83,8 @@ class Crops:
         Returns:
             T images.
         """
-        if self._images is None:
-            return read_frames_at(self.path, np.asarray(frames).tolist())
+        if self._video is not None:
+            return self._video.read(np.asarray(frames).tolist())
         return _read_images([self._images[index] for index in frames])
 
 
@@ -120,7 +122,7 @@ def _read_images(paths: list[str]) -> list[np.ndarray]:
                 path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             if image is None:
                 raise CropsError(f'{path} is no JPEG image')
-            found[path] = np.ascontiguousarray(image[..., ::-1])
+            found[path] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             if image.shape != found[paths[0]].shape:
                 raise CropsError(
                     f'{path} has (height, width) {image.shape[:2]}, '

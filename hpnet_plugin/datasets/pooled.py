@@ -9,6 +9,7 @@ from mmaction.registry import DATASETS
 from mmengine.logging import MMLogger
 
 from ..store import FeatureStore
+from . import batches  # noqa: F401  registers stack_in_worker
 from .clip_list import OutdatedClipListError, read_clip_list
 from .transforms.clip import split_name
 from .transforms.crops import LoadPersonCrops

@@ -9,7 +9,8 @@ allows it (:mod:`hpnet_plugin.estimation.frame_decoding`).
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,13 @@ from .video_file import (
     probe,
 )
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
 __all__ = ['LIMITS', 'FrameChunk', 'Limits', 'VideoError', 'VideoInfo',
-           'VideoReader', 'probe', 'read_frames', 'read_frames_at']
+           'VideoReader', 'OpenedVideo', 'probe', 'read_frames',
+           'read_frames_at']
 
 DAMAGED = ('refuse', 'mark')
 CHUNK_BYTES = 64 << 20
@@ -228,22 +234,79 @@ def read_frames_at(path: str, indices: Sequence[int]) -> list[np.ndarray]:
     Raises:
         VideoError: If the file is no video, is damaged, or has no such frame.
     """
-    wanted = sorted({int(index) for index in indices})
-    if wanted and wanted[0] < 0:
-        raise VideoError(f'{path} has no frame {wanted[0]}: frames are '
-                         'counted from 0')
-    if not wanted:
-        return []
-    with open_video(path, LIMITS) as opened:
+    return OpenedVideo(path).read(indices)
+
+
+class Unread(NamedTuple):
+    """A file of which nothing was read.
+
+    Attributes:
+        file: Closes it.
+        container: Of the video.
+        stream: The video.
+    """
+    file: ExitStack
+    container: InputContainer
+    stream: VideoStream
+
+
+class OpenedVideo:
+    """A video that is looked at before some of its frames are read.
+
+    It stays open until its frames are read, or it is forgotten.
+
+    Args:
+        path: The video.
+
+    Attributes:
+        path: The same.
+        info: What the container says.
+
+    Raises:
+        VideoError: If the file is no video.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._unread: Unread | None = self._open()
         with named_errors(path):
-            table = table_of_index(*opened)
-            if table is None:
-                table, opened = table_of_packets(path, *opened, LIMITS), None
-        decoding = FrameDecoder(path, table, np.array(wanted, np.int64),
-                             'refuse', LIMITS, 1)
-        found = dict(decoding.frames(opened))
-    for index in wanted:
-        if index not in found:
-            raise VideoError(f'{path} has no frame {index}: it ends after '
-                             f'{decoding.count} frames')
-    return [found[int(index)] for index in indices]
+            self.info = info_of(self._unread.stream)
+
+    def _open(self) -> Unread:
+        file = ExitStack()
+        return Unread(file, *file.enter_context(open_video(self.path, LIMITS)))
+
+    def read(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Decode chosen frames; see :func:`read_frames_at`.
+
+        Args:
+            indices: Numbers of frames, in any order, also several times.
+
+        Returns:
+            RGB frames (H, W, 3) uint8 in the order asked.
+
+        Raises:
+            VideoError: If the file is damaged, or has no such frame.
+        """
+        wanted = sorted({int(index) for index in indices})
+        if wanted and wanted[0] < 0:
+            raise VideoError(f'{self.path} has no frame {wanted[0]}: frames '
+                             'are counted from 0')
+        if not wanted:
+            return []
+        unread, self._unread = self._unread or self._open(), None
+        with unread.file:
+            opened = unread.container, unread.stream
+            with named_errors(self.path):
+                table = table_of_index(*opened)
+                if table is None:
+                    table = table_of_packets(self.path, *opened, LIMITS)
+                    opened = None
+            decoding = FrameDecoder(self.path, table, np.array(
+                wanted, np.int64), 'refuse', LIMITS, 1)
+            found = dict(decoding.frames(opened))
+        for index in wanted:
+            if index not in found:
+                raise VideoError(f'{self.path} has no frame {index}: it ends '
+                                 f'after {decoding.count} frames')
+        return [found[int(index)] for index in indices]

@@ -181,8 +181,9 @@ class CutCrops:
         Returns:
             (H, W, 3) uint8, RGB, in the order asked.
         """
-        cut = {t: np.ascontiguousarray(
-            self.cutter.read(self.parts[t], self.windows[t])[..., ::-1])
+        cut = {t: cv2.cvtColor(
+            self.cutter.read(self.parts[t], self.windows[t]),
+            cv2.COLOR_BGR2RGB)
             for t in dict.fromkeys(np.asarray(frames).tolist())}
         return [cut[t] for t in np.asarray(frames).tolist()]
 

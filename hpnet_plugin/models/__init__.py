@@ -1,4 +1,5 @@
 from .backbones import CTRGCN, SMCLM, GraphBackbone, SkeletonMixFormer
+from .batch_preprocessor import BatchDataPreprocessor
 from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .fusion import TRMM, CrossAttentionFusion, FiLM
@@ -7,8 +8,8 @@ from .optim import FlatDecayFree
 from .recognizers import XCLIPRecognizer
 
 __all__ = [
-    'CLIPText', 'CTRGCN', 'CrossAttentionFusion', 'FiLM', 'FlatDecayFree',
-    'GraphBackbone', 'HPNetDataPreprocessor', 'MixupCutmix', 'SMCLM',
-    'SkeletonMixFormer', 'TRMM', 'TRMMHead', 'VideoPrompts',
-    'XCLIPRecognizer', 'XCLIPVision'
+    'BatchDataPreprocessor', 'CLIPText', 'CTRGCN', 'CrossAttentionFusion',
+    'FiLM', 'FlatDecayFree', 'GraphBackbone', 'HPNetDataPreprocessor',
+    'MixupCutmix', 'SMCLM', 'SkeletonMixFormer', 'TRMM', 'TRMMHead',
+    'VideoPrompts', 'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor
 from torch.distributions.beta import Beta
 
+from .batch_preprocessor import cast_batch
 from .labels import check_labels
 from .precision import full_precision
 
@@ -32,6 +34,17 @@ class HPNetDataPreprocessor(MultiModalDataPreprocessor):
                  blending: dict | None = None) -> None:
         super().__init__(preprocessors)
         self.blending = None if blending is None else MODELS.build(blending)
+
+    def cast_data(self, data: Any) -> Any:
+        """Move a batch to the device, inputs in one piece where they are.
+
+        Args:
+            data: ``inputs`` and ``data_samples``, or a part of them.
+
+        Returns:
+            The same there.
+        """
+        return cast_batch(data, self.device, super().cast_data)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Stack, normalise, and blend where the model is being trained.

@@ -5,11 +5,13 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.logging import MMLogger
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
+from torch.optim import Optimizer
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -21,8 +23,25 @@ class FlatDecayFree(DefaultOptimWrapperConstructor):
     they do wherever a pattern of ``custom_keys`` sets their rate.
 
     The log has one line on all parameters, where mmengine's constructor
-    writes one for each.
+    writes one for each. Parameters of the same settings share a group, as
+    optimizers and schedulers take their time by the group. A training that
+    was begun with a group for each parameter goes on so.
     """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimizer of a model.
+
+        Args:
+            model: The model.
+
+        Returns:
+            The optimizer, wrapped.
+        """
+        wrapper = super().__call__(model)
+        single = self._single
+        wrapper.optimizer.register_load_state_dict_pre_hook(
+            lambda optimizer, state: _as_it_was(optimizer, state, single))
+        return wrapper
 
     def add_params(self,
                    params: list[dict],
@@ -46,6 +65,8 @@ class FlatDecayFree(DefaultOptimWrapperConstructor):
             if group['params'][0].ndim <= 1:
                 group['weight_decay'] = 0.
         MMLogger.get_current_instance().info(self._summary(params, module))
+        self._single = [dict(group) for group in params]
+        params[:] = _together(params)
 
     def _summary(self, params: list[dict], module: nn.Module) -> str:
         """What was set, in one line."""
@@ -58,6 +79,38 @@ class FlatDecayFree(DefaultOptimWrapperConstructor):
                             for rate, number in sorted(rates.items()))
                 + f'; {free:,} of them do not decay; {frozen:,} more are '
                 'frozen')
+
+
+def _together(groups: list[dict]) -> list[dict]:
+    """Groups of the same settings as one, in the order of their first."""
+    found: dict[tuple, dict] = {}
+    for group in groups:
+        settings = {key: value for key, value in group.items()
+                    if key != 'params'}
+        one = found.setdefault(tuple(sorted(settings.items())),
+                               dict(settings, params=[]))
+        one['params'] += group['params']
+    return list(found.values())
+
+
+def _as_it_was(optimizer: Optimizer, state: dict[str, Any],
+               single: list[dict]) -> dict[str, Any]:
+    """Take the groups of an older training, one for each parameter.
+
+    Args:
+        optimizer: Its groups are split in place where the state's are.
+        state: What is about to be loaded.
+        single: The groups of single parameters.
+
+    Returns:
+        The state, with the implementation that this optimizer has.
+    """
+    own = optimizer.param_groups
+    how = {key: own[0][key] for key in ('foreach', 'fused') if key in own[0]}
+    if len(state['param_groups']) == len(single) != len(own):
+        own[:] = [dict(group) for group in single]
+    return dict(state, param_groups=[
+        {**group, **how} for group in state['param_groups']])
 
 
 @contextlib.contextmanager

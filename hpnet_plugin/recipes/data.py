@@ -16,6 +16,7 @@ def loaders(facts: Facts,
             batch_size: int,
             workers: int,
             test_batch_size: int = 64,
+            collate: str | None = None,
             **dataset: Any) -> dict[str, Any]:
     """Loaders, loops, metrics and log of a dataset folder.
 
@@ -29,6 +30,8 @@ def loaders(facts: Facts,
             process, which is best for features mapped into memory and
             light pipelines.
         test_batch_size: Clips a step otherwise. Defaults to 64.
+        collate: How clips become a batch; ``'stack_in_worker'`` for inputs of
+            one shape. Defaults to None: by ``pseudo_collate``.
         **dataset: Of the dataset; ``type`` and ``ann_file`` have defaults.
 
     Returns:
@@ -48,7 +51,8 @@ def loaders(facts: Facts,
             persistent_workers=workers > 0,
             sampler=dict(type='DefaultSampler', shuffle=part == 'train'),
             dataset=dict(dataset, split=split_of(facts, part),
-                         pipeline=pipeline, **more))
+                         pipeline=pipeline, **more),
+            **(dict(collate_fn=dict(type=collate)) if collate else {}))
 
     # top-1, top-5, and the mean accuracy of the classes that occur
     top_k: dict[str, Any] = dict(

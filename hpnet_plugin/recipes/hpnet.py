@@ -43,7 +43,7 @@ def hpnet(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     model = _towers(settings, facts)
     # casts to float32 on the device
     model['data_preprocessor']['preprocessors']['pooled_feat'] = dict(
-        type='ActionDataPreprocessor')
+        type='BatchDataPreprocessor')
     net, width = graph_net(settings['net'], settings['channels'],
                            settings['people'], settings['size'])
     topology: dict[str, Any] = dict(
@@ -128,7 +128,7 @@ def _config(settings: Mapping[str, Any], facts: Facts, model: dict[str, Any],
             facts, [crops, *load, *_augmentation(small), *pack],
             [dict(crops, test_mode=True), *load, *pack],
             schedule.batch_size, 0 if small else 8, 16,
-            data_prefix=dict(video=folder)),
+            collate='stack_in_worker', data_prefix=dict(video=folder)),
         **schedule.config,
         load_from=None if small else PRETRAINED)
 
@@ -138,12 +138,12 @@ def _augmentation(small: bool) -> list[dict[str, Any]]:
     if small:
         return [flip]
     jitter = dict(
-        type='TorchVisionWrapper', op='ColorJitter', brightness=0.4,
-        contrast=0.4, saturation=0.2, hue=0.1)
+        type='ClipColorJitter', brightness=0.4, contrast=0.4, saturation=0.2,
+        hue=0.1)
     return [
         flip,
         dict(type='RandomApply', prob=0.8, transforms=[jitter]),
-        dict(type='TorchVisionWrapper', op='RandomGrayscale', p=0.2)
+        dict(type='ClipGrayscale', p=0.2)
     ]
 
 

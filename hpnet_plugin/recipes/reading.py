@@ -13,10 +13,11 @@ FOLDER_DATASETS = ('PoseDataset', 'PooledDataset')
 PHASES = ('train', 'val', 'test')
 # transforms after which the channels of pooled features are known
 KEEP_CHANNELS = {
-    'AppendKeypoint', 'CentrePooled', 'DropFrames', 'DropJoints', 'EachImage',
-    'FlipJoints', 'FormatPooledInput', 'FormatShape', 'GenPooledStream',
-    'LoadPersonCrops', 'LoadPooledFeature', 'NormalizeKeypoint',
-    'PackActionInputs', 'RandomApply', 'RandomTemporalCrop', 'RequireJoints',
+    'AppendKeypoint', 'CentrePooled', 'ClipColorJitter', 'ClipGrayscale',
+    'DropFrames', 'DropJoints', 'EachImage', 'FlipJoints',
+    'FormatPooledInput', 'FormatShape', 'GenPooledStream', 'LoadPersonCrops',
+    'LoadPooledFeature', 'NormalizeKeypoint', 'PackActionInputs',
+    'RandomApply', 'RandomTemporalCrop', 'RequireJoints',
     'Resize', 'ResizeTemporal', 'TorchVisionWrapper'}
 
 

@@ -52,7 +52,8 @@ def released_stream(settings: Mapping[str, Any], facts: Facts
         model=graph_model(
             dict(net='ctrgcn', people=PEOPLE, size='full'), facts, channels,
             'released'),
-        **loaders(facts, pipeline, pipeline, schedule.batch_size, 4, **more),
+        **loaders(facts, pipeline, pipeline, schedule.batch_size, 4,
+                  collate='stack_in_worker', **more),
         **schedule.config)
     config['train_dataloader']['drop_last'] = True
     config['work_dir'] = _work_dir(f'{settings["stream"]}_ctrgcn', facts)

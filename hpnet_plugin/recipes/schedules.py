@@ -118,7 +118,8 @@ def _from_pretrained() -> dict[str, Any]:
             lr=8e-6,
             betas=(0.9, 0.98),
             eps=1e-3,
-            weight_decay=1e-3),
+            weight_decay=1e-3,
+            fused=True),
         paramwise_cfg=dict(
             # the pretrained towers at the base rate; what is new, faster
             custom_keys={
@@ -139,7 +140,8 @@ def _from_scratch() -> dict[str, Any]:
     return dict(
         type='OptimWrapper',
         constructor='FlatDecayFree',
-        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        optimizer=dict(
+            type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
         # what mmengine needs to look at parameters one by one
         paramwise_cfg=dict(flat_decay_mult=0.))
 

@@ -133,7 +133,8 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     return dict(
         model=graph_model(settings, facts, kind.channels, kind.joints),
         **loaders(facts, pipeline, pipeline, schedule.batch_size,
-                  WORKERS[settings['schedule']], **kind.dataset),
+                  WORKERS[settings['schedule']], collate='stack_in_worker',
+                  **kind.dataset),
         **schedule.config)
 
 
@@ -186,7 +187,7 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
         type='RecognizerGCN',
         # casts to float32 on the device: float16 features travel at half
         # the size
-        data_preprocessor=dict(type='ActionDataPreprocessor'),
+        data_preprocessor=dict(type='BatchDataPreprocessor'),
         backbone=backbone,
         # 'score': dumps hold logits, which is what streams are fused from
         cls_head=dict(

@@ -205,7 +205,7 @@ def test_testing_draws_nothing():
                                     step['type'] != 'LoadPersonCrops')
                 names = {step['type'] for step in walk(dataset['pipeline'])}
                 assert not names & {'FlipJoints', 'RandomApply',
-                                    'TorchVisionWrapper'}
+                                    'ClipGrayscale'}
 
 
 def test_released_options_by_config_alone():

@@ -1,6 +1,7 @@
 """RGB and pooled features on one timeline."""
 import json
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +12,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from hpnet_plugin.apis.synthetic import write_synthetic
-from hpnet_plugin.datasets.crops import CropsError, _find_images, import_crops
+from hpnet_plugin.datasets.crops import (
+    Crops,
+    CropsError,
+    _find_images,
+    import_crops,
+)
 from hpnet_plugin.datasets.transforms import (
     EachImage,
     FlipJoints,
@@ -321,6 +327,23 @@ def test_every_load_of_a_test_is_the_same(folder):
     first = load(clip(folder))['imgs']
     for _ in range(3):
         np.testing.assert_array_equal(load(clip(folder))['imgs'], first)
+
+
+def test_a_clip_is_opened_once(folder, monkeypatch):
+    """For its number of frames and for them; read again, it is opened again.
+    """
+    opened, real = [], av.open
+    monkeypatch.setattr(av, 'open', lambda *words, **options: opened.append(
+        words) or real(*words, **options))
+    load = LoadPersonCrops(8, test_mode=True)
+    first = load(clip(folder))['imgs']
+    assert len(opened) == 1
+    crops = Crops(str(folder / 'crops' / 'train_0.mp4'))
+    numbers = load.sample(crops.frames)
+    for _ in range(2):
+        np.testing.assert_array_equal(crops.read(numbers), first)
+    assert len(opened) == 3
+    assert crops.read([]) == []
 
 
 def test_order_of_transforms(folder):

@@ -10,6 +10,7 @@ from mmaction.registry import TRANSFORMS
 from hpnet_plugin.graph import bone_pairs
 from hpnet_plugin.resampling import linear_weights
 from hpnet_plugin.store import StoreWriter
+from hpnet_plugin.streams import stream
 
 
 def build(name, **kwargs):
@@ -183,6 +184,20 @@ class TestGenPooledStream:
             'released'))(dict(clip))['pooled_feat']
         bone = x[:, :, 9] - x[:, :, 7]
         np.testing.assert_array_equal(out[:, 2, 9], bone[:, 3] - bone[:, 2])
+
+    @pytest.mark.parametrize('name', ['b', 'jm', 'bm'])
+    def test_halves_have_the_bits_of_numpy(self, name):
+        rng = np.random.RandomState(0)
+        bits = rng.randint(0, 1 << 16, (2, 30, 17, 8)).astype(np.uint16)
+        x = bits.view(np.float16)  # of all kinds: infinite, subnormal, none
+        out = build('GenPooledStream', stream=name)(dict(pooled_feat=x))[
+            'pooled_feat']
+        with np.errstate(invalid='ignore', over='ignore'):
+            expected = stream(x, name, bone_pairs('coco'))
+        nan = np.isnan(expected)
+        np.testing.assert_array_equal(np.isnan(out), nan)
+        np.testing.assert_array_equal(out.view(np.uint16)[~nan],
+                                      expected.view(np.uint16)[~nan])
 
     def test_unknown_stream(self):
         with pytest.raises(ValueError, match="'x'"):

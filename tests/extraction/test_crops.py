@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 
+import av
 import numpy as np
 import pytest
 
@@ -50,6 +51,18 @@ def test_a_square_that_keeps_the_aspect(tmp_path):
     image = record(tmp_path, [BOX], [[0]], margin=1.25)[0]
     # the square around the box is 80, the window 100
     np.testing.assert_allclose(corners(image), [70, 30, 170, 130], atol=5)
+
+
+def test_few_frames_are_decoded_for_one(tmp_path):
+    """A key frame every 4, nothing that waits for a later frame."""
+    record(tmp_path, [BOX] * 10, [[0] * 10])
+    with av.open(str(tmp_path / 'crops' / 'clip.mp4')) as container:
+        stream = container.streams.video[0]
+        assert not stream.codec_context.has_b_frames
+        packets = [packet for packet in container.demux(stream)
+                   if packet.size]
+    assert [packet.is_keyframe for packet in packets] == [
+        t % 4 == 0 for t in range(10)]
 
 
 def test_stretched_as_the_released_code_does(tmp_path):

@@ -1,10 +1,14 @@
 """Which parameters decay, in the optimisers that the recipes build."""
+import copy
+
 import pytest
+import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import CosineAnnealingLR, build_optim_wrapper
 from mmengine.registry import DefaultScope
 
+from hpnet_plugin.models import optim
 from hpnet_plugin.recipes import compose
 
 # the real widths of what decays do not matter, only names and dimensions
@@ -59,3 +63,51 @@ def test_all_of_a_stream_decays(net):
     """SGD on all parameters, as the released trainer of streams has it."""
     found = decays('stream', stream='hp_j', net=net, benchmark='ntu120')
     assert {value for _, value in found.values()} == {4e-4}
+
+
+def training():
+    """A small net, its optimizer and its schedule."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 2))
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        wrapper = build_optim_wrapper(net, dict(
+            constructor='FlatDecayFree',
+            optimizer=dict(type='AdamW', lr=.1, weight_decay=.05, fused=True),
+            paramwise_cfg=dict(custom_keys={'2': dict(lr_mult=.1)})))
+    return net, wrapper, CosineAnnealingLR(wrapper, T_max=9)
+
+
+def steps(net, wrapper, scheduler, number):
+    for seed in range(number):
+        torch.manual_seed(seed)
+        wrapper.update_params(net(torch.randn(5, 4)).square().mean())
+        scheduler.step()
+    return torch.cat([param.detach().flatten() for param in net.parameters()])
+
+
+def test_same_settings_share_a_group():
+    _, wrapper, _ = training()
+    assert [(group['lr'], group['weight_decay'], len(group['params']))
+            for group in wrapper.optimizer.param_groups] == [
+        (.1, .05, 1), (.1, 0, 3), (pytest.approx(.01), .05, 1),
+        (pytest.approx(.01), 0, 1)]
+
+
+@pytest.mark.parametrize('fused', [True, None])
+def test_an_older_training_goes_on(monkeypatch, fused):
+    """Which had a group for each parameter, and torch's usual optimizer."""
+    with monkeypatch.context() as patch:
+        patch.setattr(optim, '_together', list)
+        older = training()
+    for group in older[1].optimizer.param_groups:
+        group['fused'] = fused
+    assert len(older[1].optimizer.param_groups) == 6
+    steps(*older, 3)
+    states = copy.deepcopy([part.state_dict() for part in older])
+    resumed = training()
+    for part, state in zip(resumed, states):
+        part.load_state_dict(state)
+    assert {group['fused']
+            for group in resumed[1].optimizer.param_groups} == {True}
+    torch.testing.assert_close(steps(*resumed, 3), steps(*older, 3))

@@ -44,7 +44,8 @@ def test_optimisers():
             for name in ('paper', 'short', 'small')] == [.1, .05, .05]
     wrapper = adamw('paper').config['optim_wrapper']
     assert wrapper['optimizer'] == dict(
-        type='AdamW', lr=8e-6, betas=(.9, .98), eps=1e-3, weight_decay=1e-3)
+        type='AdamW', lr=8e-6, betas=(.9, .98), eps=1e-3, weight_decay=1e-3,
+        fused=True)
     keys = wrapper['paramwise_cfg']['custom_keys']
     assert {key: value.get('lr_mult', 1) for key, value in keys.items()} == {
         'positional_embedding': 1, 'message_': 10, 'backbone.mit': 10,
@@ -53,7 +54,7 @@ def test_optimisers():
     assert {key for key, value in keys.items() if value.get('decay_mult') == 0
             } == {'positional_embedding', 'backbone.mit.positional_embedding'}
     assert adamw('small').config['optim_wrapper']['optimizer'] == dict(
-        type='AdamW', lr=1e-3, weight_decay=.05)
+        type='AdamW', lr=1e-3, weight_decay=.05, fused=True)
 
 
 def steps(config, phase):
@@ -75,7 +76,7 @@ def test_hpnet():
     assert model['backbone']['num_frames'] == 8
     assert steps(config, 'train') == [
         'LoadPersonCrops', 'LoadPooledFeature', 'FlipJoints', 'RandomApply',
-        'TorchVisionWrapper', 'TorchVisionWrapper', 'Resize',
+        'ClipColorJitter', 'ClipGrayscale', 'Resize',
         'ResizeTemporal', 'FormatPooledInput', 'FormatShape',
         'PackActionInputs']
     assert 'FlipJoints' in steps(compose('hpnet', size='small'), 'train')

@@ -4,6 +4,7 @@ from .augmentation import (
     FlipJoints,
     RandomTemporalCrop,
 )
+from .colors import ClipColorJitter, ClipGrayscale
 from .crops import LoadPersonCrops
 from .extraction import PooledHeatmapExtraction
 from .formatting import FormatPooledInput
@@ -17,8 +18,8 @@ from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
 
 __all__ = [
-    'AppendKeypoint', 'CentrePooled', 'DropFrames',
-    'DropJoints', 'EachImage', 'FlipJoints',
+    'AppendKeypoint', 'CentrePooled', 'ClipColorJitter', 'ClipGrayscale',
+    'DropFrames', 'DropJoints', 'EachImage', 'FlipJoints',
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -127,7 +128,7 @@ class FlipJoints(BaseTransform):
         if not self._draw():
             return results
         if 'imgs' in results and 'imgs' in self.keys:
-            results['imgs'] = [np.ascontiguousarray(image[:, ::-1])
+            results['imgs'] = [cv2.flip(image, 1)
                                for image in results['imgs']]
         arrays = clip_arrays(results) if set(CLIP_KEYS) & set(results) else {}
         for key in set(arrays) & set(self.keys):

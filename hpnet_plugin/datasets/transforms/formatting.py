@@ -68,7 +68,10 @@ class FormatPooledInput(BaseTransform):
         if frames % clips:
             raise ValueError(f'{clip_title(results)}: {frames} frames cannot '
                              f'be {clips} clips of one length')
-        filled = fill_people(array, self.num_person, self.pad)
+        # an array that nobody may write to is one of a mapped file
+        filled = array if people == self.num_person and \
+            array.flags.writeable else \
+            fill_people(array, self.num_person, self.pad)
         results[self.out] = np.ascontiguousarray(filled.reshape(
             self.num_person, clips, -1, joints, channels).swapaxes(0, 1))
         return results

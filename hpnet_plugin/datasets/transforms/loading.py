@@ -61,7 +61,14 @@ class LoadPooledFeature(BaseTransform):
         folder, name = split_name(results)
         store = _Memory(results['features']) if 'features' in results \
             else self._open(self.store or folder)
-        found = store.shape(name, self.tap)[:3]
+        frames = results.get('frame_inds')
+        if frames is None:
+            # a view: nothing is gained by asking for its shape first
+            features = store.read(name, self.tap)
+            found = features.shape[:3]
+        else:
+            features = None
+            found = store.shape(name, self.tap)[:3]
         expected = list(found)
         if 'total_frames' in results:
             expected[1] = results['total_frames']
@@ -73,10 +80,9 @@ class LoadPooledFeature(BaseTransform):
                 f'joints) {found}, the annotation {tuple(expected)}; both '
                 'must come from the same extraction, and LoadPooledFeature '
                 'before any transform that cuts frames')
-        frames = results.get('frame_inds')
-        results['pooled_feat'] = store.read(
-            name, self.tap,
-            None if frames is None else np.asarray(frames, np.int64))
+        if features is None:
+            features = store.read(name, self.tap, np.asarray(frames, np.int64))
+        results['pooled_feat'] = features
         return results
 
     def _open(self, root: str) -> FeatureStore:
