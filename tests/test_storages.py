@@ -91,9 +91,12 @@ def test_changed_bytes_are_read_as_torch_reads_them():
         changed = bytearray(contents[turn % len(contents)])
         at = rng.integers(len(changed))
         match rng.integers(3):
-            case 0: changed[at] = rng.integers(256)
-            case 1: del changed[at:at + rng.integers(1, 9)]
-            case 2: changed[at:at] = changed[at - 5:at]
+            case 0:
+                changed[at] = rng.integers(256)
+            case 1:
+                del changed[at:at + rng.integers(1, 9)]
+            case 2:
+                changed[at:at] = changed[at - 5:at]
         look = read.look(bytes(changed))
         if look is not None:
             own += 1

@@ -115,9 +115,12 @@ def test_changed_dumps_give_the_same_or_nothing(tmp_path, monkeypatch):
         data = bytearray(contents[turn % 3])
         at = rng.integers(len(data))
         match turn % 5:
-            case 0: data[at] = rng.integers(256)
-            case 1: del data[at:at + rng.integers(1, 9)]
-            case 2: data[at] ^= 1 << rng.integers(8)
+            case 0:
+                data[at] = rng.integers(256)
+            case 1:
+                del data[at:at + rng.integers(1, 9)]
+            case 2:
+                data[at] ^= 1 << rng.integers(8)
             case _:  # the place of a put, a look-up, a number
                 at = data.index((b'r', b'j', b'K')[turn % 3], at // 2) + 1
                 data[at] = (data[at] + rng.integers(1, 4)) % 256
