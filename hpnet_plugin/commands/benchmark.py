@@ -9,6 +9,7 @@
     hpnet benchmark startup
     hpnet benchmark onnx
     hpnet benchmark networks
+    hpnet benchmark scores
     hpnet benchmark training
     hpnet benchmark rgb
     hpnet benchmark predict
@@ -49,6 +50,7 @@ MEASUREMENTS = {
     'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
     'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'scores': 'score files: hpnet fuse and analyze beside numpy.load',
     'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
