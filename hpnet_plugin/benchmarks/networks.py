@@ -359,8 +359,8 @@ def _quick(make: Callable[[], dict[str, Side]], repeat: int) -> float:
 
 
 QUICK: dict[str, Callable[[], float]] = {
-    'ctrgcn inference': partial(_quick, partial(_inference, 1), 12),
-    'ctrgcn onnxruntime': partial(_quick, partial(_onnxruntime, 1), 12),
+    'ctrgcn inference': partial(_quick, partial(_inference, 1), 6),
+    'ctrgcn onnxruntime': partial(_quick, partial(_onnxruntime, 1), 5),
     'ctrgcn training': partial(_quick, partial(_training, 2), 3),
     'smclm inference': partial(_quick, partial(_smclm, 1), 4),
 }
