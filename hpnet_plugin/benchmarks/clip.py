@@ -24,6 +24,8 @@ from .common import Tables, add_repeat, cpu_times, ratio, spread
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..models import XCLIPVision
+
 FRAMES = 8
 OFFICIAL, OURS = 'official form', 'ours'
 # of the quick ratio: a matrix product is short, so the rest counts
@@ -51,7 +53,7 @@ class Towers(NamedTuple):
         official: The plain form.
         imgs: (1, T, 3, H, W).
     """
-    ours: nn.Module
+    ours: XCLIPVision
     official: nn.Module
     imgs: Tensor
 
@@ -172,8 +174,8 @@ def _sessions(towers: Towers) -> dict[str, Callable[[], Any]]:
     """The exported tower in onnxruntime, in float32 and with int8 weights."""
     import torch
 
+    from ..apis.export_int8 import to_int8
     from ..onnx_export import to_onnx
-    from ..onnx_int8 import to_int8
     from ..onnx_session import open_session
 
     class Features(torch.nn.Module):
@@ -206,7 +208,7 @@ def _rates(towers: Towers, repeat: int) -> dict[str, float]:
     from torch.nn import functional as F
 
     from ..models.clip.linear import linear
-    width, tokens = towers.ours.width, towers.ours.visual.num_tokens
+    tokens, width = towers.ours.visual.positional_embedding.shape
     large = 3072, 3072, 3072
     rows = FRAMES * tokens
     own = [(rows, width, 3 * width), (rows, width, width),
@@ -288,19 +290,16 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 def _quick() -> float:
     """Without oneDNN, whose gain is another on each CPU."""
+    from unittest.mock import patch
+
     import torch
     from torch.nn import functional as F
-
-    from ..models.clip import blocks
-    towers, fast = build(QUICK_ARCH), blocks.linear
-    try:
-        blocks.linear = F.linear
-        with torch.inference_mode():
-            check(towers)
-            times = cpu_times({OFFICIAL: towers.run_official,
-                               OURS: towers.run_ours}, 11)
-    finally:
-        blocks.linear = fast
+    towers = build(QUICK_ARCH)
+    with patch('hpnet_plugin.models.clip.blocks.linear', F.linear), \
+            torch.inference_mode():
+        check(towers)
+        times = cpu_times({OFFICIAL: towers.run_official,
+                           OURS: towers.run_ours}, 11)
     return ratio(times[OFFICIAL], times[OURS])['median']
 
 

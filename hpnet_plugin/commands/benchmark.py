@@ -5,6 +5,7 @@
     hpnet benchmark store
     hpnet benchmark tracking
     hpnet benchmark memory
+    hpnet benchmark clip
     hpnet benchmark startup
     hpnet benchmark onnx
     hpnet benchmark training
@@ -43,6 +44,8 @@ MEASUREMENTS = {
     'memory': 'long videos, clips that fail, frames that are too large',
     'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
+    'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
+    'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
     'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
