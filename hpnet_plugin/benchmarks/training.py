@@ -251,7 +251,9 @@ def _steps(model: Any, a_clip: Callable) -> list[dict]:
                  if value.requires_grad) * 4 / 1e6
     rows = []
     # all steps of an update but its first have gradients already
-    a_clip(step, 'bfloat16', 1)
+    for value in model.parameters():
+        value.grad = value.new_zeros(value.shape) if value.requires_grad \
+            else None
     for mode in MODES:
         model.backbone.grad_checkpointing = mode
         print(f'  whole step, {_name(mode)}', file=sys.stderr, flush=True)
