@@ -46,7 +46,7 @@ class XCLIPVision(BaseModule):
         grad_checkpointing: What the backward pass computes again instead of
             keeping it in memory.
 
-            - ``'selective'``: what is cheap, norms and activations. Half the
+            - ``'selective'``: what is cheap, norms and activations. Three fifths of the
               memory for a few percent of the time.
             - True: everything but the input of each block. A twentieth of
               the memory for a fifth to a third of the time.
