@@ -205,7 +205,6 @@ def _whole(layers: int) -> tuple[list[dict], list[dict]]:
         """MB of a clip, and of none."""
         found = []
         for inputs, samples in data.values():
-            model.zero_grad()
             with autocast(dtype):
                 found.append(memory(lambda inputs=inputs, samples=samples:
                                     function(inputs, samples))[which] / 1e6)
@@ -251,15 +250,19 @@ def _steps(model: Any, a_clip: Callable) -> list[dict]:
     learnt = sum(value.numel() for value in model.parameters()
                  if value.requires_grad) * 4 / 1e6
     rows = []
+    # all steps of an update but its first have gradients already
+    for value in model.parameters():
+        value.grad = value.new_zeros(value.shape) if value.requires_grad \
+            else None
     for mode in MODES:
         model.backbone.grad_checkpointing = mode
         print(f'  whole step, {_name(mode)}', file=sys.stderr, flush=True)
         clip, rest = a_clip(step, 'bfloat16', 1)
-        fixed = weights + 2 * learnt + rest
+        fixed = weights + 3 * learnt + rest
         rows.append({
             'what': _name(mode), 'weights': round(weights),
-            'AdamW': round(2 * learnt),
-            'gradients, casts': round(rest), 'a clip': round(clip),
+            'gradients': round(learnt), 'AdamW': round(2 * learnt),
+            'casts and other': round(rest), 'a clip': round(clip),
             f'{CLIPS} clips, GB': round((fixed + CLIPS * clip) / 1e3, 1),
             'clips in 24 GB': int((GPU / 1e6 - fixed) / clip)})
     return rows

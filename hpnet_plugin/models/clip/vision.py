@@ -46,10 +46,10 @@ class XCLIPVision(BaseModule):
         grad_checkpointing: What the backward pass computes again instead of
             keeping it in memory.
 
-            - ``'selective'``: what is cheap, norms and activations. Half the
-              memory for a few percent of the time.
-            - True: everything but the input of each block. A twentieth of
-              the memory for a fifth to a third of the time.
+            - ``'selective'``: what is cheap, norms and activations. Three
+              fifths of the memory for about 5 % more time.
+            - True: everything but the input of each block. A fifteenth of
+              the memory for a fifth to a third more time.
             - False: nothing.
 
             Gradients are the same. A compiled tower chooses for itself what
