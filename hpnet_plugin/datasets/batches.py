@@ -8,6 +8,8 @@ tensor of it any more.
 """
 from __future__ import annotations
 
+import ctypes
+import functools
 import io
 import math
 import multiprocessing
@@ -24,6 +26,7 @@ from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 MOST = 16  # pieces of shared memory a process keeps
 _pieces: list[Tensor] = []  # of this process, for others
 _mapped: dict[int, dict[int, Tensor]] = {}  # of other processes, in this one
@@ -45,11 +48,27 @@ def stack_in_worker(data_batch: Sequence[dict]) -> dict[str, Any]:
     """
     batch = pseudo_collate(data_batch)
     if get_worker_info() is not None:
+        _keep_memory()
         inputs = batch['inputs']
         batch['inputs'] = {key: _stack(one) for key, one in inputs.items()} \
             if isinstance(inputs, dict) else _stack(inputs)
         batch['data_samples'] = _Samples(batch['data_samples'])
     return batch
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Let this process keep what the clips of a batch leave behind.
+
+    They are all gone at the same time, and the C library would give their
+    memory back to the system, to ask for it again with the next batch.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # not glibc
+        return
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the largest
+    mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
 class _Samples(list):
