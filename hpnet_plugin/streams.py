@@ -23,13 +23,16 @@ def _copy(x: Array) -> Array:
     return x.copy() if isinstance(x, np.ndarray) else x.clone()
 
 
-def bone(x: Array, pairs: Sequence[tuple[int, int]]) -> Array:
+def bone(x: Array, pairs: Sequence[tuple[int, int]],
+         parents: Tensor | None = None) -> Array:
     """Difference of each joint and its parent (F_s of the paper).
 
     Args:
         x: (..., T, V, C).
         pairs: Child and parent, one pair a joint; of
             :func:`hpnet_plugin.graph.bone_pairs`.
+        parents: The parents of the pairs, sorted by child, on the device of
+            x. Defaults to None: they are copied there.
 
     Returns:
         The same shape; zero for a joint that is its own parent.
@@ -37,7 +40,7 @@ def bone(x: Array, pairs: Sequence[tuple[int, int]]) -> Array:
     Raises:
         ValueError: If the pairs are not one a joint.
     """
-    children, parents = zip(*sorted(pairs))
+    children, found = zip(*sorted(pairs))
     if children != tuple(range(x.shape[-2])):
         raise ValueError(
             f'x has {x.shape[-2]} joints, each needs one pair (child, '
@@ -45,11 +48,12 @@ def bone(x: Array, pairs: Sequence[tuple[int, int]]) -> Array:
             'take the pairs of the layout of x')
     if isinstance(x, np.ndarray):
         # pyrefly: ignore[bad-return]
-        return x - x.take(parents, -2)
+        return x - x.take(found, -2)
     import torch
 
     # x[..., parents, :] gathers value by value, ten times as slow
-    return x - x.index_select(-2, torch.tensor(parents, device=x.device))
+    return x - x.index_select(-2, torch.tensor(
+        found, device=x.device) if parents is None else parents)
 
 
 def motion(x: Array) -> Array:
@@ -68,7 +72,8 @@ def motion(x: Array) -> Array:
     return out
 
 
-def stream(x: Array, name: str, pairs: Sequence[tuple[int, int]]) -> Array:
+def stream(x: Array, name: str, pairs: Sequence[tuple[int, int]],
+           parents: Tensor | None = None) -> Array:
     """One of the four streams.
 
     Args:
@@ -76,6 +81,7 @@ def stream(x: Array, name: str, pairs: Sequence[tuple[int, int]]) -> Array:
         name: ``'j'`` joint, ``'b'`` bone, ``'jm'`` joint motion, or ``'bm'``
             bone motion, which is the motion of the bones.
         pairs: See :func:`bone`.
+        parents: See :func:`bone`.
 
     Returns:
         The same shape, its own memory.
@@ -85,7 +91,7 @@ def stream(x: Array, name: str, pairs: Sequence[tuple[int, int]]) -> Array:
     """
     if name not in STREAMS:
         raise ValueError(f'stream must be one of {STREAMS}, got {name!r}')
-    x = bone(x, pairs) if name.startswith('b') else x
+    x = bone(x, pairs, parents) if name.startswith('b') else x
     if name.endswith('m'):
         return motion(x)
     return _copy(x) if name == 'j' else x

@@ -1,8 +1,10 @@
 """Fixtures that all tests share, and the order of the files."""
 import functools
+import gc
 import importlib.util
 import os
 import pathlib
+import sys
 import types
 
 import numpy as np
@@ -17,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LONGEST = ('test_main_job.py', 'test_extract.py', 'test_xclip_recognizer.py',
            'test_live.py', 'test_inferencer.py', 'test_reproduce.py',
            'test_export.py', 'test_failures.py', 'test_page.py')
+IMPORTED = [0]  # modules at the last look
 
 
 def pytest_collection_modifyitems(items):
@@ -31,6 +34,28 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason='no GPU here'))
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many tests a run without a GPU has not run."""
+    import torch
+    skipped = sum('cuda' in report.keywords for report in
+                  terminalreporter.stats.get('skipped', ()))
+    if skipped and not torch.cuda.is_available():
+        terminalreporter.write_line(
+            f'{skipped} tests need a GPU and were skipped')
+
+
+def pytest_runtest_setup():
+    """What was imported is not looked through by each garbage collection.
+
+    These are some 600,000 objects, and the toolbox collects whenever it
+    builds a dataset: this was a quarter of the time of many files.
+    """
+    if len(sys.modules) > IMPORTED[0] + 100:
+        IMPORTED[0] = len(sys.modules)
+        gc.collect(1)  # not all: what was imported is there to stay
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from hpnet_plugin.demo.crops import make_crop
 from hpnet_plugin.estimation.pose import build_pose_net
 from hpnet_plugin.estimation.zoo import choose_pose
-from hpnet_plugin.models import CTRGCN, SkeletonMixFormer
+from hpnet_plugin.models import CTRGCN, SkeletonMixFormer, XCLIPVision
 from hpnet_plugin.pooling import pool_at_joints
 
 CUDA = pytest.param('cuda', marks=pytest.mark.cuda)
@@ -33,6 +33,26 @@ def test_graph_networks(kind, device):
     net, x = kind(8, base_channels=16).eval(), torch.randn(2, 2, 16, 17, 8)
     expected = net.double()(x.double())
     close(net.float().to(device)(x.to(device)), expected, 1e-4)
+
+
+@DEVICES
+@pytest.mark.parametrize('half, share', [(False, 1e-4), (True, .03)])
+@torch.no_grad()
+def test_video_tower(device, half, share):
+    torch.manual_seed(0)
+    tower = XCLIPVision(dict(
+        embed_dim=64, vision_cfg=dict(layers=2, width=128, patch_size=16,
+                                      image_size=64),
+        text_cfg=dict(context_length=8, width=64, heads=1, layers=1))).eval()
+    imgs = torch.randn(2, 8, 3, 64, 64)
+    expected = tower.double()(imgs.double())
+    dtype = torch.float16 if device == 'cuda' else torch.bfloat16
+    tower.float().to(device)
+    for patches in (True, False):
+        with torch.autocast(device, dtype, enabled=half):
+            found = tower(imgs.to(device), patches=patches)
+        close(found.video, expected.video, share)
+        close(found.frames, expected.frames, share)
 
 
 @DEVICES

@@ -12,7 +12,7 @@ import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, bmm_flop
 
 from ..estimation.devices import device_of
 from .synthetic import write_synthetic
@@ -101,7 +101,7 @@ def model_cost(cfg: Config) -> Cost:
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
-    counter = FlopCounterMode(display=False)
+    counter = flop_counter()
     with counter, torch.autograd.graph.saved_tensors_hooks(
             keep, lambda tensor: tensor):
         # held until all is counted: freed storages' places are taken again
@@ -122,6 +122,20 @@ def model_cost(cfg: Config) -> Cost:
     sizes = []
     _map(batch['inputs'], lambda clips: sizes.append(clips[0].nbytes))
     return Cost(parts, sum(kept.values()), frozen, sum(sizes))
+
+
+def flop_counter() -> FlopCounterMode:
+    """A counter of matrix products and convolutions.
+
+    Returns:
+        Torch's, which also counts products that are added in place.
+    """
+    def added(_: Tensor, *factors: Tensor, **kwargs: Any) -> int:
+        return bmm_flop(*factors, **kwargs)
+
+    added._get_raw = True  # pyrefly: ignore[missing-attribute]
+    return FlopCounterMode(display=False, custom_mapping={
+        torch.ops.aten.baddbmm_: added})
 
 
 def clips_per_second(cfg: Config, device: str = 'cpu', seconds: float = 3.

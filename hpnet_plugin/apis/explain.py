@@ -188,18 +188,11 @@ def _stream(model: RecognizerGCN, inputs: Any) -> _Parts:
 
 
 def _hpnet(model: Any, inputs: Any) -> _Parts:
-    kept: list[Tensor] = []
-    hooks = [net.register_forward_hook(
-        lambda module, args, output: kept.append(output))
-        for net in model.topology.models]
-    try:
-        feats, _ = model.extract_feat(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    feats, _ = model.extract_feat(inputs)
+    maps = model.topology.maps(inputs['pooled_feat'][:, 0])
     head = model.cls_head
     streams = {name: stream_parts(feat, linear) for name, feat, linear in
-               zip(head.streams, kept, head.classifiers)}
+               zip(head.streams, maps, head.classifiers)}
     after = head(feats).fused.mean(0)
     text = None
     if head.fusion is not None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 FREE = {FEATURES: {0: 'clips', 2: 'frames'}, IMAGES: {0: 'clips'},
         SCORES: {0: 'clips'}}
 CLIPS = 2  # of the example; the exporter takes sizes of 1 for fixed
+TOWER = '/backbone/'  # how names of nodes of the video tower begin
+INT8_TOLERANCE = .1  # on noise; on clips it is a tenth of that
 
 
 class Exported(NamedTuple):
@@ -53,8 +55,8 @@ class Exported(NamedTuple):
 def export_trained(trained: Trained, folder: str,
                    extractor: PooledExtractor | None = None,
                    detector: str | None = None,
-                   done: Callable[[Exported], object] = lambda part: None
-                   ) -> list[Exported]:
+                   done: Callable[[Exported], object] = lambda part: None,
+                   int8: bool = False) -> list[Exported]:
     """Export a trained model into a folder, whole or not at all.
 
     The folder holds ``hpnet.json``, the description; ``model.onnx``, of a
@@ -71,6 +73,8 @@ def export_trained(trained: Trained, folder: str,
             without a file (``'hog'``). By default that of the training
             features is named.
         done: Called after each file.
+        int8: Whether the video tower of HP-Net gets int8 weights, see
+            :func:`export_scores`; of a fusion, that of each HP-Net in it.
 
     Returns:
         What was written.
@@ -82,6 +86,10 @@ def export_trained(trained: Trained, folder: str,
         OSError: If it cannot be written.
     """
     folder = osp.abspath(folder)
+    if int8 and not any(_has_tower(model) for _, model in _models(trained)):
+        raise ExportError(
+            f'{trained.description.name}: int8 weights are for the video '
+            'tower of HP-Net, and this model has none')
     if osp.exists(folder) and (not osp.isdir(folder) or os.listdir(folder)):
         raise FileExistsError(f'{folder} is there already and not empty: '
                               'remove it, or name another folder')
@@ -91,7 +99,7 @@ def export_trained(trained: Trained, folder: str,
             prefix='.tmp-' + osp.basename(folder), dir=osp.dirname(folder)
             ) as partial:
         os.chmod(partial, 0o755)
-        for part in _parts(trained, partial, extractor, detector):
+        for part in _parts(trained, partial, extractor, detector, int8):
             parts.append(part)
             done(part)
         if osp.isdir(folder):
@@ -102,7 +110,7 @@ def export_trained(trained: Trained, folder: str,
 
 
 def _parts(trained: Trained, folder: str, extractor: PooledExtractor | None,
-           detector: str | None) -> Iterator[Exported]:
+           detector: str | None, int8: bool) -> Iterator[Exported]:
     """Write all files, the quick ones first, and the description last."""
     about = _portable(trained.description)
     if detector is not None:
@@ -121,16 +129,19 @@ def _parts(trained: Trained, folder: str, extractor: PooledExtractor | None,
             about.extraction, **dict(
                 record, pose=dict(pose, **record['pose']))))
     for path, model in _models(trained):
-        graph, worst = export_scores(model)
+        smaller = int8 and _has_tower(model)
+        graph, worst = export_scores(model, smaller)
         write_whole(osp.join(folder, path, MODEL), graph)
         if path:
             write_description(_portable(model.description),
                               osp.join(folder, path))
-        yield Exported(osp.join(path, MODEL), model.description.name, worst)
+        yield Exported(osp.join(path, MODEL), model.description.name
+                       + ', int8 weights' * smaller, worst)
     write_description(about, folder)
 
 
-def export_scores(trained: Trained) -> tuple[bytes, float]:
+def export_scores(trained: Trained, int8: bool = False
+                  ) -> tuple[bytes, float]:
     """The ONNX graph of one model, its description in the metadata.
 
     Clips and frames are free, people are not: a graph network has an input
@@ -138,6 +149,10 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
 
     Args:
         trained: A stream of a graph network, or HP-Net.
+        int8: Whether HP-Net's video tower gets int8 weights, see
+            :func:`~hpnet_plugin.apis.export_int8.to_int8`. The float32 graph
+            is compared with torch as always; the scores of the other may
+            differ by 10 %. Defaults to False.
 
     Returns:
         The graph, and its largest difference from torch's scores, measured
@@ -146,7 +161,8 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
         1.
 
     Raises:
-        ExportError: If it cannot be exported, or differs by more than 1e-4.
+        ExportError: If it cannot be exported, or differs by more than 1e-4,
+            with int8 weights by more than 10 %.
     """
     about, spec = trained.description, trained.description.input
     if spec is None:
@@ -160,13 +176,23 @@ def export_scores(trained: Trained) -> tuple[bytes, float]:
         shapes = _shapes(model, spec, CLIPS, spec['frames'])
         data = _exported(graph, shapes, about.name)
         worst = _compare(data, graph, model, spec, about.name)
+        if int8:
+            from .export_int8 import to_int8
+            data = to_int8(data, TOWER)
+            worst = _compare(data, graph, model, spec,
+                             about.name + ' with int8 weights',
+                             INT8_TOLERANCE)
     return onnx_export.with_metadata(data, dict(
         description_facts(_portable(about)), reads={
             name: 'float32 ' + str(tuple(
                 FREE[name].get(axis, size) for axis, size in
                 enumerate(shape)))
             for name, shape in shapes.items()},
-        difference=worst)), worst
+        weights='int8' if int8 else 'float32', difference=worst)), worst
+
+
+def _has_tower(trained: Trained) -> bool:
+    return (trained.description.input or {}).get('kind') == 'hpnet'
 
 
 def _exported(graph: nn.Module, shapes: Mapping[str, tuple[int, ...]],
@@ -181,7 +207,8 @@ def _exported(graph: nn.Module, shapes: Mapping[str, tuple[int, ...]],
 
 
 def _compare(data: bytes, graph: nn.Module, model: nn.Module,
-             spec: Mapping[str, Any], name: str) -> float:
+             spec: Mapping[str, Any], name: str,
+             tolerance: float = onnx_export.TOLERANCE) -> float:
     """Largest difference of the ONNX graph's scores from the module's."""
     session = open_session(data, f'{name}.onnx', threads=1)
     frames, worst = spec['frames'], 0.
@@ -201,11 +228,11 @@ def _compare(data: bytes, graph: nn.Module, model: nn.Module,
                               ) from None
         off = onnx_export.difference(
             list(map(np.asarray, found)), [expected], least=1.)
-        if not off <= onnx_export.TOLERANCE:
+        if not off <= tolerance:
             raise ExportError(
                 f'{where} the scores of the ONNX graph, which was exported '
                 f'with {CLIPS} of {frames}, differ from those of PyTorch by '
-                f'{off:.1e}; {onnx_export.TOLERANCE:.0e} is allowed')
+                f'{off:.1e}; {tolerance:.0e} is allowed')
         worst = max(worst, off)
     return worst
 

@@ -6,11 +6,15 @@
     hpnet benchmark loader
     hpnet benchmark tracking
     hpnet benchmark memory
+    hpnet benchmark clip
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark training
+    hpnet benchmark rgb
     hpnet benchmark predict
     hpnet benchmark predict MODEL --video VIDEO
     hpnet benchmark answer
+    hpnet benchmark growth --figure growth
     hpnet benchmark ratios
 
 Without further options each takes a minute or two and needs nothing but
@@ -40,11 +44,17 @@ MEASUREMENTS = {
     'loader': 'batches of an HP stream beside a .npy file a clip',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
+    'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
+    'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
+    'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '
     'folder',
+    'growth': 'time and memory against frames, people, joints, clips, batch '
+    'and length of the video, beside their lower bounds',
     'ratios': 'quick ratios of all parts beside those that were reached '
     '(status 1 if one fell)',
 }

@@ -17,7 +17,8 @@ def decisive(cfg: Config) -> dict[str, Any]:
         cfg: Of a training; stays as it is.
 
     Returns:
-        As JSON would give it back, without how data is read.
+        As JSON would give it back, without how data is read and what only
+        memory and time depend on.
     """
     kept = json.loads(json.dumps({key: cfg[key] for key in KEYS
                                   if key in cfg}, default=str))
@@ -30,6 +31,8 @@ def decisive(cfg: Config) -> dict[str, Any]:
             dataset = dataset['dataset']
         if dataset['type'] == 'PooledDataset':
             dataset['type'] = 'PoseDataset'  # the same clips, read otherwise
+    kept['optim_wrapper'].get('optimizer', {}).pop('fused', None)
+    kept['model'].get('backbone', {}).pop('grad_checkpointing', None)
     return kept
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -166,6 +167,24 @@ def test_without_torch(tmp_path):
     np.testing.assert_allclose(
         found[2], 2 * test_scores(stream, config) + 3 * probabilities,
         atol=1e-5)
+    check_int8(other)
+
+
+def check_int8(trained):
+    """Weights of the video tower alone, and scores that are hardly others."""
+    graph, worst = export_scores(trained, int8=True)
+    assert 1e-6 < worst < .1
+    nodes = onnx.load_from_string(graph).graph.node
+    quantized = [node.name for node in nodes
+                 if node.op_type == 'MatMulInteger']
+    assert all(name.startswith('/backbone/') for name in quantized)
+    # five of a block that computes no patches, three of its messages, the
+    # projection, four of the integration
+    assert len(quantized) == 5 + 3 + 1 + 4
+    facts = onnxruntime.InferenceSession(
+        graph).get_modelmeta().custom_metadata_map
+    assert facts['weights'] == '"int8"'
+    assert json.loads(facts['difference']) == worst
 
 
 # ST-GCN and ST-GCN++ are looked at elsewhere
@@ -207,6 +226,8 @@ def test_what_the_file_says(tmp_path):
     # neither the file nor its description names this machine
     for path in (tmp_path / 'out').iterdir():
         assert str(tmp_path).encode() not in path.read_bytes()
+    with pytest.raises(ExportError, match='hp_jm: int8 .* has none'):
+        export_trained(trained, str(tmp_path / 'int8'), int8=True)
     with pytest.raises(FileExistsError, match='not empty'):
         export_trained(trained, str(tmp_path / 'out'))
     with pytest.raises(FileNotFoundError, match='hpnet export'):

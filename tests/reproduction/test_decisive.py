@@ -35,10 +35,12 @@ def test_what_decides(stream, change, told):
 
 
 def test_what_does_not(stream):
-    """How data is read, and what only says where results go."""
+    """How data is read, where results go, and how memory is saved."""
     changed = copy.deepcopy(stream)
     for loader in (changed.train_dataloader, changed.test_dataloader):
         loader.update(num_workers=11, persistent_workers=False)
+    changed.optim_wrapper.optimizer.update(fused=True)
+    changed.model.backbone.update(grad_checkpointing=True)
     changed.update(work_dir='x', default_hooks=dict(), visualizer=None)
     assert first_difference(decisive(stream), decisive(changed)) is None
     assert json.loads(json.dumps(decisive(stream))) == decisive(stream)

@@ -176,10 +176,27 @@ def test_the_clock_of_programs():
         startup.cpu_seconds(busy)
 
 
-def test_predict(monkeypatch, tmp_path, capsys):
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    """Small, and untrained."""
+    return inputs.untrained_model(str(tmp_path_factory.mktemp('model')))
+
+
+def test_growth_of_prediction(monkeypatch, model, tmp_path):
+    """Against the length of a video, all of which is predicted."""
+    from hpnet_plugin.benchmarks.growing import videos
+    monkeypatch.setattr(videos, 'WATCHED', (2, 4))
+    monkeypatch.setattr(videos.inputs, 'untrained_model', lambda _: model)
+    time, memory = videos.prediction(str(tmp_path), 1)
+    assert time.sizes == memory.sizes == [2, 4]
+    assert min(*time.ours, *time.bound, *memory.ours) > 0
+
+
+def test_predict(monkeypatch, model, tmp_path, capsys):
     """In this process: others would import everything again."""
     from hpnet_plugin.benchmarks import predict
     monkeypatch.setattr(predict, 'apart', lambda call, *args: call(*args))
+    monkeypatch.setattr(inputs, 'untrained_model', lambda _: model)
     monkeypatch.setattr(inputs, 'ACTED', 3)
     path = tmp_path / 'numbers.json'
     assert main(['predict', '--minutes', '1', '--detector', 'frame',

@@ -1,13 +1,34 @@
-"""CTR-GCN (Chen et al., ICCV 2021), arXiv 2107.12213."""
+"""CTR-GCN (Chen et al., ICCV 2021), arXiv 2107.12213.
+
+The parameters are those of the public code and carry its names. The function
+is the same, too, but it is computed in fewer and larger steps. Features lie
+as (1, S * C, P * V, T), for S networks of one shape and P people of all clips:
+
+- A point convolution of all people is one matrix product for each network.
+  Parallel ones, those of the subsets of the graph and of the temporal
+  branches, are one product with stacked weights.
+- The topologies of all subsets, scaled and with the graph added, are one
+  product.
+- Slices of channels are contiguous, and T, the longest axis, is the innermost.
+
+While a network is trained, each batch norm is called as a module. In eval
+mode norms are constants, which are folded into the weights before them.
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..kept import Kept, every
 from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
+BRANCHES = len(DILATIONS) + 2
 
 
 def _kaiming(conv: nn.Conv2d) -> nn.Conv2d:
@@ -18,8 +39,86 @@ def _kaiming(conv: nn.Conv2d) -> nn.Conv2d:
     return conv
 
 
+class _Point(NamedTuple):
+    """Point convolutions of S networks.
+
+    Attributes:
+        weight: (S, C', C).
+        bias: (S, C', 1).
+    """
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(1, S * C, H, T) -> (1, S * C', H, T)."""
+        streams, _, channels = self.weight.shape
+        out = torch.baddbmm(self.bias, self.weight,
+                            x.reshape(streams, channels, -1))
+        return out.view(1, -1, *x.shape[2:])
+
+
+class Weights(NamedTuple):
+    """What a block of S networks computes with, for K subsets of the graph.
+
+    Attributes:
+        relate: ``conv1``, then ``conv2`` of all subsets, C to R each.
+        refine: ``conv4`` times alpha, ones, its bias: (K, S, C', R + 2).
+        graph: The graph and ones, (K, S, 2, 1, V, V).
+        feature: ``conv3`` without its bias, (S, K, C', C).
+        feature_bias: The bias, (K, S, C', 1).
+        down: Skip of the graph convolution, if it is no identity.
+        shift: Of the folded norm of the graph convolution, (S, C', 1).
+        point: First convolutions of the temporal branches.
+        dilated: (S * C' / 4, C' / 4, 1, 5) and biases, for each dilation.
+        pooled: Scale and shift of the folded norm of the maximum,
+            (S * C' / 4, 1, 1) each.
+        residual: Skip of the block, if it is a convolution.
+    """
+    relate: _Point
+    refine: Tensor
+    graph: Tensor
+    feature: Tensor
+    feature_bias: Tensor
+    down: _Point | None
+    shift: Tensor | None
+    point: _Point
+    dilated: tuple[tuple[Tensor, Tensor], ...]
+    pooled: tuple[Tensor, Tensor] | None
+    residual: _Point | None
+
+
+def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
+    """Weights of S networks from those of each."""
+    first = parts[0]
+    if first is None or len(parts) == 1:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat(parts, dim)
+    # subsets come before networks in what makes topologies
+    dims = [int(name in ('refine', 'graph', 'feature_bias'))
+            for name in getattr(first, '_fields', ' ' * len(first))]
+    found = [_stack(part, dim) for part, dim in zip(zip(*parts), dims)]
+    return type(first)(*found) if hasattr(first, '_fields') else tuple(found)
+
+
+def _affine(norm: Any) -> tuple[Tensor, Tensor]:
+    """Scale and shift, which are all that a norm is in eval mode."""
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def _joined(convs: Sequence[Any], norms: Sequence[Any] = ()) -> _Point:
+    """Parallel point convolutions as one, norms folded into them."""
+    weight = torch.cat([conv.weight.flatten(1) for conv in convs])
+    bias = torch.cat([conv.bias for conv in convs])
+    if norms:
+        scale, shift = map(torch.cat, zip(*map(_affine, norms)))
+        weight, bias = scale[:, None] * weight, scale * bias + shift
+    return _Point(weight[None], bias[None, :, None])
+
+
 class _ChannelTopology(nn.Module):
-    """Graph convolution with a topology of its own a channel (CTR-GC).
+    """Weights of a graph convolution with a topology of its own a channel.
 
     Args:
         in_channels: C.
@@ -34,21 +133,6 @@ class _ChannelTopology(nn.Module):
         self.conv2 = _kaiming(nn.Conv2d(in_channels, inner, 1))
         self.conv3 = _kaiming(nn.Conv2d(in_channels, out_channels, 1))
         self.conv4 = _kaiming(nn.Conv2d(inner, out_channels, 1))
-
-    def forward(self, x: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a subset, and what each channel adds to its graph.
-
-        Args:
-            x: (N, C, T, V).
-            mean: Its mean over time, (N, C, 1, V).
-
-        Returns:
-            (N, C', T, V) and (N, C', V, V).
-        """
-        # conv1 and conv2 are linear: the mean over time may come before them
-        p, q = self.conv1(mean), self.conv2(mean)
-        relation = torch.tanh(p.transpose(2, 3) - q)  # (N, R, V, V)
-        return self.conv3(x), self.conv4(relation)
 
 
 class _UnitGCN(nn.Module):
@@ -68,15 +152,88 @@ class _UnitGCN(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels)
         nn.init.constant_(self.bn.weight, 1e-6)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, V) -> (N, C', T, V)."""
-        mean, out = x.mean(2, keepdim=True), 0
-        for conv, graph in zip(self.convs, self.PA):
-            feature, refinement = conv(x, mean)
-            # out[n, c, t, u] = sum over v of topology[u, v] * feature[t, v]
-            topology = self.alpha * refinement + graph
-            out = out + feature @ topology.transpose(2, 3)
-        return torch.relu(self.bn(out) + self.down(x))
+    def weights(self, fold: bool) -> dict[str, Any]:
+        """Its part of the block's weights."""
+        convs: list[Any] = list(self.convs)
+        weight = torch.stack([conv.conv3.weight.flatten(1) for conv in convs])
+        bias = torch.stack([conv.conv3.bias for conv in convs])[..., None]
+        shift = None
+        if fold:
+            scale, shift = (part[:, None] for part in _affine(self.bn))
+            weight, bias, shift = scale * weight, scale * bias, shift[None]
+        refine = torch.stack([torch.cat([
+            self.alpha * conv.conv4.weight.flatten(1),
+            torch.ones_like(conv.conv4.bias)[:, None],
+            (self.alpha * conv.conv4.bias)[:, None]], 1) for conv in convs])
+        graph = self.PA[:, None, None, None]
+        down: Any = self.down
+        return dict(
+            relate=_joined([conv.conv1 for conv in convs]
+                           + [conv.conv2 for conv in convs]),
+            refine=refine[:, None],
+            graph=torch.cat([graph, torch.ones_like(graph)], 2),
+            feature=weight[None], feature_bias=bias[:, None], shift=shift,
+            down=None if isinstance(down, nn.Identity) else
+            _joined(down[:1], down[1:] if fold else ()))
+
+    def relations(self, x: Tensor, weights: Weights) -> Tensor:
+        """What is the same for all channels of a topology.
+
+        Args:
+            x: (1, S * C, P * V, T).
+            weights: Of the block.
+
+        Returns:
+            Relation of joints u and v, the graph, and ones,
+            (K * S, R + 2, P, V, V).
+        """
+        subsets, streams, _, _, joints, _ = weights.graph.shape
+        # conv1 and conv2 are linear: the mean over time may come before them
+        p, q = weights.relate(x.mean(3, keepdim=True)).view(
+            streams, 2, subsets, -1, x.shape[2] // joints, joints).permute(
+            1, 2, 0, 3, 4, 5)
+        relation = torch.tanh(p.unsqueeze(-1) - q.unsqueeze(-2))
+        graph = weights.graph.expand(-1, -1, -1, relation.shape[3], -1, -1)
+        return torch.cat([relation, graph], 2).flatten(0, 1)
+
+    def features(self, x: Tensor, weights: Weights) -> Sequence[Tensor]:
+        """``conv3`` of each subset without its bias, (S * C' * P, V, T)."""
+        streams, subsets, _, channels = weights.feature.shape
+        joints, frames = weights.graph.shape[-1], x.shape[3]
+        x = x.view(streams, channels, -1)
+        if streams == 1:  # one product
+            return torch.bmm(weights.feature.flatten(1, 2), x).view(
+                subsets, -1, joints, frames).unbind()
+        return [torch.bmm(weight, x).view(-1, joints, frames)
+                for weight in weights.feature.unbind(1)]
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        """(1, S * C, P * V, T) -> (1, S * C', P * V, T)."""
+        relations = self.relations(x, weights)
+        refine = weights.refine.flatten(0, 1)
+        joints = relations.shape[-1]
+        topologies = torch.bmm(refine, relations.flatten(2)).view(
+            len(weights.graph), -1, joints, joints)
+        out = None
+        for feature, topology in zip(self.features(x, weights), topologies):
+            # out[u, t] = sum over v of topology[u, v] * feature[v, t]
+            out = torch.bmm(topology, feature) if out is None else \
+                out.baddbmm_(topology, feature)
+        # what the bias of conv3 adds to it is the same in every frame
+        bias = weights.feature_bias.flatten(0, 1) * refine
+        offset = torch.bmm(bias, relations.sum(4).flatten(2)).view(
+            len(weights.graph), *weights.feature.shape[:3:2], -1).sum(0)
+        if weights.shift is not None:
+            offset = offset + weights.shift
+        out = out.view(1, -1, *x.shape[2:])
+        out += offset.view(1, -1, x.shape[2], 1)
+        skip = x if weights.down is None else weights.down(x)
+        if weights.shift is None:
+            out = self.bn(out)
+            if weights.down is not None:
+                skip = self.down[1](skip)
+        out += skip
+        return out.relu_()
 
 
 class _UnitTCN(nn.Module):
@@ -91,9 +248,14 @@ class _UnitTCN(nn.Module):
                       (padding, 0), (dilation, 1)))
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, V) -> (N, C', T / stride, V)."""
-        return self.bn(self.conv(x))
+    def weights(self, fold: bool) -> tuple[Tensor, Tensor]:
+        """Of the convolution, time last: (C', C, 1, kernel) and (C', )."""
+        weight, bias = self.conv.weight.transpose(2, 3), self.conv.bias
+        if fold:
+            scale, shift = _affine(self.bn)
+            weight = scale[:, None, None, None] * weight
+            bias = scale * bias + shift
+        return weight.contiguous(), bias
 
 
 class _MultiScaleTCN(nn.Module):
@@ -101,7 +263,8 @@ class _MultiScaleTCN(nn.Module):
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
-        width = channels // (len(DILATIONS) + 2)
+        self.stride = stride
+        width = channels // BRANCHES
 
         def point(stride: int = 1) -> list[nn.Module]:
             return [_kaiming(nn.Conv2d(channels, width, 1, (stride, 1))),
@@ -120,9 +283,65 @@ class _MultiScaleTCN(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1, 0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, V) -> (N, C, T / stride, V)."""
-        return torch.cat([branch(x) for branch in self.branches], 1)
+    def weights(self, fold: bool) -> dict[str, Any]:
+        """Its part of the block's weights."""
+        branches: list[Any] = list(self.branches)
+        return dict(
+            point=_joined([branch[0] for branch in branches],
+                          [branch[1] for branch in branches] if fold else ()),
+            dilated=tuple(branch[3].weights(fold)
+                          for branch in branches[:len(DILATIONS)]),
+            pooled=tuple(part[:, None, None] for part in
+                         _affine(branches[-2][4])) if fold else None)
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        """(1, S * C, P * V, T) -> (1, S * C, P * V, T / stride)."""
+        streams, stride = len(weights.point.weight), self.stride
+        branches: list[Any] = list(self.branches)
+        fold = weights.pooled is not None
+        x = weights.point(x).view(streams, BRANCHES, -1, *x.shape[2:])
+        if fold:
+            x[:, :-1].relu_()
+        *parts, pooled, point = (part.reshape(1, -1, *part.shape[2:])
+                                 for part in x.unbind(1))
+        point = point[..., ::stride]
+        if not fold:
+            *parts, pooled = (
+                branch[1](part).relu_() for branch, part in
+                zip(branches, (*parts, pooled)))
+            point = branches[-1][1](point)
+        pooled = _maximum(pooled, stride)
+        outs = [F.conv2d(part, *conv, (1, stride),
+                         (0, (KERNEL - 1) * dilation // 2), (1, dilation),
+                         streams)
+                for part, conv, dilation in
+                zip(parts, weights.dilated, DILATIONS)]
+        if weights.pooled is not None:
+            scale, shift = weights.pooled
+            pooled = torch.addcmul(shift, pooled, scale)
+        else:
+            outs = [branch[3].bn(out) for branch, out in zip(branches, outs)]
+            pooled = branches[-2][4](pooled)
+        return torch.cat([part.view(streams, -1, *part.shape[2:])
+                          for part in (*outs, pooled, point)], 1).flatten(
+            0, 1)[None]
+
+
+def _maximum(x: Tensor, stride: int) -> Tensor:
+    """Of each frame and its neighbours, (1, C, H, T) -> (1, C, H, T / stride).
+
+    Args:
+        x: At least 0, as what is beyond the ends is taken to be.
+        stride: 1 or 2.
+    """
+    if not x.is_cpu or x.requires_grad or torch.onnx.is_in_onnx_export():
+        return F.max_pool2d(x, (1, 3), (1, stride), (0, 1))
+    # many times faster on a CPU
+    frames = x.shape[-1]
+    x = F.pad(x, (1, 1))
+    first, middle, last = (
+        x[..., i:frames + i:stride] for i in range(3))
+    return torch.maximum(torch.maximum(first, middle), last)
 
 
 class _Block(nn.Module):
@@ -140,12 +359,28 @@ class _Block(nn.Module):
         else:
             self.residual = _UnitTCN(in_channels, out_channels, stride=stride)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, V) -> (N, C', T / stride, V)."""
-        out = self.tcn1(self.gcn1(x))
+    def weights(self, fold: bool) -> Weights:
+        """Weights for a network alone.
+
+        Args:
+            fold: Whether norms are folded into them.
+        """
+        skip = self.residual
+        return Weights(
+            **self.gcn1.weights(fold), **self.tcn1.weights(fold),
+            residual=_joined([skip.conv], [skip.bn] if fold else ())
+            if isinstance(skip, _UnitTCN) else None)
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        """(1, S * C, P * V, T) -> (1, S * C', P * V, T / stride)."""
+        out = self.tcn1(self.gcn1(x, weights), weights)
+        if weights.residual is not None:
+            x = weights.residual(x[..., ::self.tcn1.stride])
+            if weights.shift is None:
+                x = self.residual.bn(x)
         if self.residual is not None:
-            out = out + self.residual(x)
-        return torch.relu(out)
+            out += x
+        return out.relu_()
 
 
 @MODELS.register_module()
@@ -156,6 +391,83 @@ class CTRGCN(GraphBackbone):
     names. Arguments are those of :class:`GraphBackbone`.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: Kept[list[Weights]] = Kept()
+
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,
                stride: int, halvings: int, residual: bool) -> _Block:
         return _Block(in_channels, out_channels, graph, stride, residual)
+
+    def train(self, mode: bool = True) -> CTRGCN:
+        """Set the mode.
+
+        Args:
+            mode: Whether to train. Defaults to True.
+
+        Returns:
+            The module itself.
+        """
+        self._kept.drop()
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of each person.
+
+        Args:
+            x: (N, M, T, V, C).
+
+        Returns:
+            (N, M, out_channels, T / 4, V).
+
+        Raises:
+            ValueError: If M, V or C is not what the net was built for.
+        """
+        if any(module.training for module in every(self)):
+            return run_together([self], [x], block_weights([self], False))[0]
+        weights = self._kept([self], lambda: block_weights([self], True))
+        # a few clips at a time stay in the caches of a CPU
+        if x.is_cpu and not torch.is_grad_enabled() and \
+                not torch.compiler.is_compiling() and \
+                not torch.onnx.is_in_onnx_export():
+            parts = x.split(torch.get_num_threads())
+            if len(parts) > 1:
+                return torch.cat([run_together([self], [part], weights)[0]
+                                  for part in parts])
+        return run_together([self], [x], weights)[0]
+
+
+def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[Weights]:
+    """Weights of each block of networks of one shape.
+
+    Args:
+        nets: The networks.
+        fold: Whether norms are folded into the weights.
+
+    Returns:
+        For :func:`run_together`.
+    """
+    return [_stack([block.weights(fold) for block in blocks])
+            for blocks in zip(*(net.blocks() for net in nets))]
+
+
+def run_together(nets: Sequence[CTRGCN], inputs: Sequence[Tensor],
+                 weights: Sequence[Weights]) -> list[Tensor]:
+    """Features of several networks of one shape, each of its own input.
+
+    Args:
+        nets: The networks; more than one only with folded norms.
+        inputs: (N, M, T, V, C) each.
+        weights: Of :func:`block_weights`.
+
+    Returns:
+        (N, M, out_channels, T / 4, V) each.
+    """
+    n, m, t, v, _ = inputs[0].shape
+    x = torch.cat([
+        net.normalise(part).permute(3, 0, 1, 2, 4).reshape(1, -1, n * m * v, t)
+        for net, part in zip(nets, inputs)], 1)
+    for block, own in zip(nets[0].blocks(), weights):
+        x = block(x, own)
+    return [part.view(-1, n, m, v, part.shape[-1]).permute(1, 2, 0, 4, 3)
+            for part in x[0].chunk(len(nets))]

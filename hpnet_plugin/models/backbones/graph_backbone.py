@@ -72,6 +72,32 @@ class GraphBackbone(BaseModule):
         """Output of the net from that of each stage."""
         return stages[-1]
 
+    def blocks(self) -> list[nn.Module]:
+        """``l1`` to ``l10``."""
+        return [getattr(self, f'l{i}') for stage in STAGES for i in stage]
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """The embedded input after its norm.
+
+        Args:
+            x: (N, M, T, V, C).
+
+        Returns:
+            (N, M, V, C', T).
+
+        Raises:
+            ValueError: If M, V or C is not what the net was built for.
+        """
+        n, m, t, v, c = x.shape
+        if (m, v, c) != self.input_shape:
+            raise ValueError(
+                f'{type(self).__name__} was built for (people, joints, '
+                f'channels) {self.input_shape}, the input (N, M, T, V, C) has '
+                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
+                'tap of LoadPooledFeature')
+        x = self.embedding(x).permute(0, 1, 3, 4, 2)
+        return self.data_bn(x.reshape(n, -1, t)).view(n, m, v, -1, t)
+
     def forward(self, x: Tensor) -> Tensor:
         """Features of each person.
 
@@ -84,15 +110,8 @@ class GraphBackbone(BaseModule):
         Raises:
             ValueError: If M, V or C is not what the net was built for.
         """
-        n, m, t, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'{type(self).__name__} was built for (people, joints, '
-                f'channels) {self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
-        x = self.embedding(x).permute(0, 1, 3, 4, 2)  # (N, M, V, C', T)
-        x = self.data_bn(x.reshape(n, -1, t)).view(n * m, v, -1, t)
+        n, m = x.shape[:2]
+        x = self.normalise(x).flatten(0, 1)
         x = x.permute(0, 2, 3, 1).contiguous()
         stages = []
         for blocks in STAGES:

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ...graph import bone_pairs
 from ...streams import STREAMS, stream
+from ..kept import Kept, every
+from .ctrgcn import CTRGCN, Weights, block_weights, run_together
 
 
 class StreamFeatures(NamedTuple):
@@ -47,7 +49,9 @@ class SMCLM(BaseModule):
     """Topology models of their own for joints, bones and their motion.
 
     The streams are made on the device from the one feature that is stored,
-    and never share memory; the models share no weights.
+    and never share memory; the models share no weights. Several
+    :class:`CTRGCN` in eval mode are computed side by side where launches cost
+    more than memory: everywhere but on a CPU, and without gradients.
 
     Args:
         model: Config of a graph backbone, (N, M, T, V, C) to (N, M, D, T', V):
@@ -86,6 +90,10 @@ class SMCLM(BaseModule):
             name + (f'_{n}' if (n := self.streams[:i + 1].count(name)) > 1
                     else '') for i, name in enumerate(self.streams))
         self.pairs = bone_pairs(graph)
+        # on the device, where a CUDA graph cannot copy them
+        self.register_buffer('parents', torch.tensor(
+            [parent for _, parent in self.pairs]), persistent=False)
+        self._kept: Kept[list[Weights]] = Kept()
         self.models = ModuleList(
             MODELS.build(copy.deepcopy(model)) for _ in self.streams)
         self.feat_channels = feat_channels or getattr(
@@ -108,15 +116,57 @@ class SMCLM(BaseModule):
             ValueError: If the models give another number of channels than
                 ``feat_channels``.
         """
-        joints = []
-        for name, model in zip(self.streams, self.models):
-            out = model(stream(x, name, self.pairs))
+        # mean over people and time: (N, V, D)
+        joints = [out.mean((1, 3)).transpose(1, 2) for out in self.maps(x)]
+        features = tuple(joint.mean(1) for joint in joints)
+        return StreamFeatures(features, torch.cat(features, 1),
+                              torch.cat(joints, 2))
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Output of the model of each stream.
+
+        Args:
+            x: Pooled features, (N, M, T, V, C).
+
+        Returns:
+            (N, M, D, T', V) each.
+
+        Raises:
+            ValueError: If the models give another number of channels than
+                ``feat_channels``.
+        """
+        inputs = [stream(x, name, self.pairs, self.parents)
+                  for name in self.streams]
+        if self._side_by_side(x):
+            nets = list(self.models)
+            weights = self._kept(nets, lambda: block_weights(nets, True))
+            outs = run_together(nets, inputs, weights)
+        else:
+            outs = [model(part) for model, part in zip(self.models, inputs)]
+        for model, out in zip(self.models, outs):
             if out.shape[2] != self.feat_channels:
                 raise ValueError(
                     f'{type(model).__name__} gives {out.shape[2]} channels, '
                     f'SMCLM was told feat_channels={self.feat_channels}')
-            # people, channels and time first: (N, V, D)
-            joints.append(out.mean((1, 3)).transpose(1, 2))
-        features = tuple(joint.mean(1) for joint in joints)
-        return StreamFeatures(features, torch.cat(features, 1),
-                              torch.cat(joints, 2))
+        return outs
+
+    def _side_by_side(self, x: Tensor) -> bool:
+        """Whether the models are computed together.
+
+        On a CPU three networks do not fit into the cache that one fits into.
+        """
+        return not x.is_cpu and not torch.is_grad_enabled() and all(
+            type(model) is CTRGCN for model in self.models) and not any(
+            module.training for module in every(self.models))
+
+    def train(self, mode: bool = True) -> SMCLM:
+        """Set the mode.
+
+        Args:
+            mode: Whether to train. Defaults to True.
+
+        Returns:
+            The module itself.
+        """
+        self._kept.drop()
+        return super().train(mode)

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .linear import linear
+
 __all__ = ['CrossFrameBlock', 'FrameIntegration', 'LayerNorm', 'PromptBlock',
            'QuickGELU', 'VisionTransformer']
 
@@ -38,6 +40,8 @@ class CrossFrameBlock(ResidualAttentionBlock):
         **kwargs: Of open_clip's ``ResidualAttentionBlock``.
     """
 
+    mlp: Any  # open_clip's container, with names for its layers
+
     def __init__(self,
                  width: int,
                  heads: int,
@@ -51,9 +55,12 @@ class CrossFrameBlock(ResidualAttentionBlock):
         self.message_attn = nn.MultiheadAttention(
             width, heads, batch_first=True)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self._quick = isinstance(self.mlp.gelu, QuickGELU)
+        self._scale = 1.702 if self._quick else 1.
 
     # pyrefly: ignore[bad-override]  frames attend to nothing but themselves
-    def forward(self, x: Tensor, selective: bool = False) -> Tensor:
+    def forward(self, x: Tensor, selective: bool = False,
+                tokens: int | None = None) -> Tensor:
         """Exchange messages between frames, then look at each frame.
 
         Args:
@@ -62,15 +69,18 @@ class CrossFrameBlock(ResidualAttentionBlock):
                 activations again, which are cheap, so that of the forward
                 pass it needs what attention takes and gives and the MLP's
                 hidden layer before its activation. Defaults to False.
+            tokens: How many tokens, from the class token on, are wanted.
+                Defaults to None, all.
 
         Returns:
-            (B * T, L, W).
+            (B * T, L, W), or fewer tokens.
         """
         run = _again if selective else _once
-        qkv = run(self._project, x, self._messages(x[:, 0]))
-        x = x + self.drop_path(self._attend(qkv))
-        hidden = run(self._widen, x)
-        return x + self.drop_path(run(self._narrow, hidden))
+        q, kv = run(self._project, x, self._messages(x[:, 0]), tokens)
+        x = x[:, :tokens]
+        x = x + self.drop_path(self._attend(q, kv))
+        out = run(self._narrow, run(self._widen, x))
+        return torch.add(x, self.drop_path(out), alpha=1 / self._scale)
 
     def _messages(self, classes: Tensor) -> Tensor:
         """Class tokens (B * T, W) to messages (B * T, 1, W)."""
@@ -84,33 +94,53 @@ class CrossFrameBlock(ResidualAttentionBlock):
     # Of the next three the last step is a matrix product that saves its
     # input and not its output: computed again, each ends before it.
 
-    def _project(self, x: Tensor, message: Tensor) -> Tensor:
-        """Queries, keys and values of tokens and message, side by side."""
-        tokens = self.ln_1(torch.cat([x, message], 1))
-        return F.linear(tokens, self.attn.in_proj_weight,
-                        self.attn.in_proj_bias)
+    def _project(self, x: Tensor, message: Tensor, tokens: int | None
+                 ) -> tuple[Tensor, Tensor]:
+        """Queries of the tokens, keys and values of all and the message."""
+        normed = self.ln_1(torch.cat([x, message], 1))
+        weight, bias = self.attn.in_proj_weight, self.attn.in_proj_bias
+        width = self.attn.embed_dim
+        if tokens is None:
+            # the message is made anew in every block: nobody needs its row
+            q, kv = linear(normed, weight, bias).split((width, 2 * width), -1)
+            return q[:, :-1], kv
+        return (linear(normed[:, :tokens].contiguous(), weight[:width],
+                       bias[:width]),
+                linear(normed, weight[width:], bias[width:]))
+
+    # QuickGELU is y * sigmoid(s * y) = silu(s * y) / s. The norm multiplies
+    # by s, and what adds the output to x divides by it: the wide hidden layer
+    # goes through one activation and no products.
 
     def _widen(self, x: Tensor) -> Tensor:
-        return self.mlp.c_fc(self.ln_2(x))
+        norm, layer, scale = self.ln_2, self.mlp.c_fc, self._scale
+        normed = F.layer_norm(x, norm.normalized_shape, norm.weight * scale,
+                              norm.bias * scale, norm.eps).to(x.dtype)
+        return linear(normed, layer.weight, layer.bias * scale)
 
     def _narrow(self, hidden: Tensor) -> Tensor:
-        return self.mlp.c_proj(self.mlp.gelu(hidden))
+        layer = self.mlp.c_proj
+        if self._quick:
+            hidden = F.silu(hidden, inplace=not torch.is_grad_enabled())
+        else:
+            hidden = self.mlp.gelu(hidden)
+        return linear(hidden, layer.weight, layer.bias * self._scale)
 
-    def _attend(self, qkv: Tensor) -> Tensor:
-        """Each token to all and to the message, whose own row nobody needs.
-        """
-        q, k, v = (part.unflatten(-1, (self.attn.num_heads, -1)
-                                  ).transpose(1, 2)
-                   for part in qkv.chunk(3, -1))
-        out = F.scaled_dot_product_attention(q[:, :, :-1], k, v)
-        return self.attn.out_proj(out.transpose(1, 2).flatten(2))
+    def _attend(self, q: Tensor, kv: Tensor) -> Tensor:
+        # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
+        q, k, v = (part.reshape(-1, part.shape[1], self.attn.num_heads,
+                                self.attn.head_dim).transpose(1, 2)
+                   for part in (q, *kv.chunk(2, -1)))
+        out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return linear(out.flatten(2), self.attn.out_proj.weight,
+                      self.attn.out_proj.bias)
 
 
-def _once(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+def _once(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-def _again(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+def _again(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function without random numbers, and again when its gradient is
     needed, as far as that needs it: the arguments alone are kept."""
     return checkpoint(function, *args, use_reentrant=False,

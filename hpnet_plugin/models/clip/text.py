@@ -19,10 +19,11 @@ from .arch import clip_arch
 class CLIPText(BaseModule):
     """Text features of the class names, F_text (Eq. 6), by open_clip.
 
-    While the tower is frozen they are computed once, in the precision of its
-    weights whatever autocast says, and again when the class names, the
-    weights or the device change. Only what is written through ``.data``
-    escapes notice.
+    While the tower is frozen, or in eval mode without gradients, they are
+    computed once, in the precision of its weights whatever autocast says, and
+    again when the class names, the weights or the device change. Only what is
+    written through ``.data`` escapes notice, of a tower that is not frozen
+    until the mode is set again.
 
     Args:
         classes: Class names in label order: a list, a file with a name a line,
@@ -132,6 +133,8 @@ class CLIPText(BaseModule):
         super().train(mode)
         if self.frozen:
             self.tower.eval()
+        else:  # hooks exchange weights through .data before a validation
+            self._cache = None
         return self
 
     def forward(self) -> Tensor:
@@ -140,7 +143,8 @@ class CLIPText(BaseModule):
         Returns:
             F_text (K, E), not normalised.
         """
-        return self._cached() if self.frozen else self._encode()
+        fixed = self.frozen or not (self.training or torch.is_grad_enabled())
+        return self._cached() if fixed else self._encode()
 
     @torch.compiler.disable
     def _cached(self) -> Tensor:

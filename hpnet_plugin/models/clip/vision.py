@@ -20,11 +20,12 @@ class VideoFeatures(NamedTuple):
     Attributes:
         video: (B, E).
         frames: Of each frame, (B, T, E).
-        patches: Of each patch, before the last norm, (B, T, g * g, W).
+        patches: Of each patch, before the last norm, (B, T, g * g, W); None
+            if nobody wanted them.
     """
     video: Tensor
     frames: Tensor
-    patches: Tensor
+    patches: Tensor | None
 
 
 @MODELS.register_module()
@@ -117,11 +118,13 @@ class XCLIPVision(BaseModule):
                 nn.init.normal_(block.get_parameter(name), std=std)
             nn.init.zeros_(block.get_parameter('message_fc.bias'))
 
-    def forward(self, imgs: Tensor) -> VideoFeatures:
+    def forward(self, imgs: Tensor, patches: bool = True) -> VideoFeatures:
         """Features of clips.
 
         Args:
             imgs: (B, T, 3, H, W), normalised.
+            patches: Whether those of the patches are wanted. Without them the
+                last block computes its class tokens alone. Defaults to True.
 
         Returns:
             Of B clips.
@@ -140,18 +143,21 @@ class XCLIPVision(BaseModule):
         saving = self.training and self.grad_checkpointing
         # torch.compile computes cheap things again of its own accord
         selective = saving == 'selective' and not torch.compiler.is_compiling()
-        for block in self.visual.transformer.resblocks:
+        *blocks, last = self.visual.transformer.resblocks
+        for block, tokens in [*((block, None) for block in blocks),
+                              (last, None if patches else 1)]:
             if saving and saving != 'selective':
                 # pyrefly: ignore[bad-assignment]  torch's is not typed
-                x: Tensor = checkpoint(block, x, use_reentrant=False)
+                x: Tensor = checkpoint(block, x, False, tokens,
+                                       use_reentrant=False)
             else:
-                x = block(x, selective)
+                x = block(x, selective, tokens)
         classes = self.visual.ln_post(x[:, 0]) @ self.visual.proj
         # reshape, not unflatten: that of torch's ONNX exporter fixes the batch
         classes = classes.reshape(-1, frames, classes.shape[-1])
         return VideoFeatures(
-            self.mit(classes), classes,
-            x[:, 1:].reshape(-1, frames, x.shape[1] - 1, x.shape[2]))
+            self.mit(classes), classes, x[:, 1:].reshape(
+                -1, frames, x.shape[1] - 1, x.shape[2]) if patches else None)
 
     def _tokens(self, imgs: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 1 + g * g, W), the class token first."""

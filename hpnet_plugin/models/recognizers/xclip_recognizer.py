@@ -111,7 +111,8 @@ class XCLIPRecognizer(BaseRecognizer):
                 f'{frames} a view: num_frames of LoadPersonCrops must be '
                 'that of the backbone')
         views = imgs.shape[1] // frames
-        video = self.backbone(imgs.reshape(-1, frames, *imgs.shape[2:]))
+        video = self.backbone(imgs.reshape(-1, frames, *imgs.shape[2:]),
+                              patches=self.prompts is not None)
         text = self.text()
         if self.prompts is not None:
             text = self.prompts(text, video)

@@ -1,0 +1,1 @@
+"""What "hpnet benchmark growth" measures: each module gives some curves."""

@@ -1,0 +1,62 @@
+"""Linear layers, by the library that multiplies matrices fastest."""
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# below this number of multiply-adds, starting oneDNN costs what it saves
+LEAST = 10_000_000
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer.
+
+    Without gradients, in float32 on AMD's CPUs with AVX-512, oneDNN computes
+    it, about 1.25 times as fast as MKL, which has no kernels for them.
+
+    Args:
+        x: (..., I).
+        weight: (O, I).
+        bias: (O, ).
+
+    Returns:
+        (..., O).
+    """
+    if _by_onednn(x, weight):
+        return torch.ops.mkldnn._linear_pointwise(
+            x, weight, bias, 'none', [], '')
+    return F.linear(x, weight, bias)
+
+
+def _by_onednn(x: Tensor, weight: Tensor) -> bool:
+    # neither compilers nor tracers know the operator
+    return (x.device.type == 'cpu' and not torch.is_grad_enabled()
+            and x.dtype == weight.dtype == torch.float32
+            and x.numel() * len(weight) >= LEAST
+            and not torch.compiler.is_compiling()
+            and not torch.jit.is_tracing()
+            and not torch.is_autocast_enabled('cpu')
+            and _has_slow_mkl())
+
+
+@functools.lru_cache(None)
+def _has_slow_mkl() -> bool:
+    """Whether MKL does not use all of this CPU, and oneDNN does."""
+    if not (torch.backends.mkl.is_available()
+            and torch.backends.mkldnn.is_available()
+            and torch.backends.cpu.get_cpu_capability() == 'AVX512'):
+        return False
+    try:
+        with open('/proc/cpuinfo') as file:
+            if 'AuthenticAMD' not in file.read(4096):
+                return False
+        # not documented: another version of torch may take other arguments
+        x = torch.ones(1, 1)
+        found = torch.ops.mkldnn._linear_pointwise(
+            x, x, x[0], 'none', [], '')
+        return bool((found == 2).all())
+    except (OSError, AttributeError, RuntimeError):
+        return False
