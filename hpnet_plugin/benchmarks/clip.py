@@ -13,6 +13,7 @@ weights.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import sys
 from collections import Counter
@@ -236,9 +237,7 @@ def _shares(towers: Towers, times: dict[str, list[float]],
     peak = max(rates.values())
     rows = [dict(what=name, rate=round(rate, 1)) for name, rate in
             rates.items()]
-    for name, run_ in ((OFFICIAL, towers.run_official),
-                       (OURS, towers.run_ours)):
-        macs = multiply_adds(run_)
+    for name, macs in multiply_adds(towers).items():
         rate = macs / 1e6 / statistics.median(times[name])
         rows.append(dict(
             what=f'{name}: {macs / 1e9:.1f} billion in all',
@@ -246,27 +245,28 @@ def _shares(towers: Towers, times: dict[str, list[float]],
     return rows
 
 
-def multiply_adds(function: Callable[[], Any]) -> int:
-    """Multiply-adds of the matrix products that a call makes.
+def multiply_adds(towers: Towers) -> dict[str, int]:
+    """Multiply-adds of the matrix products, those of attention as well.
 
     Args:
-        function: What is called.
+        towers: Both; copies without data are counted.
 
     Returns:
-        Half of torch's flops.
+        Of each form.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-    fast = torch.backends.mha.get_fastpath_enabled()
-    counter = FlopCounterMode(display=False)
-    try:
-        # neither operator is known to the counter
-        torch.backends.mha.set_fastpath_enabled(False)
-        with torch.inference_mode(False), torch.enable_grad(), counter:
-            function()
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-    return counter.get_total_flops() // 2
+    found = {}
+    with torch.inference_mode(False):
+        meta = Towers(copy.deepcopy(towers.ours).to('meta'),
+                      copy.deepcopy(towers.official).to('meta'),
+                      towers.imgs.to('meta'))
+        for name, side in ((OFFICIAL, meta.run_official),
+                           (OURS, meta.run_ours)):
+            with FlopCounterMode(display=False) as counter:
+                side()
+            found[name] = counter.get_total_flops() // 2
+    return found
 
 
 def _profile(function: Callable[[], Any]) -> dict[str, float]:
