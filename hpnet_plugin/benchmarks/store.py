@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cold_reads import measure_cold
 from .common import Tables, add_repeat, apart, positive, ratio, spread
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ TAP = 'h2'
 REAL = 64  # clips, of
 FRAMES, CHANNELS = 300, 96
 LENGTH = 64  # frames of a clip in training
-COLD = 8  # frames of each clip that are read from the disk
 READS = 5000  # random reads that are timed
 OPENED = 4  # processes that open a store at a time
 
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> Tables:
         names = make(folder)
         tables = {f'Reading a clip of {FRAMES} frames x 17 x {CHANNELS}, '
                   'warm': measure_reads(folder, names, args.repeat),
-                  f'From the disk: {COLD} frames of each clip':
-                  measure_cold(folder, names)}
+                  'The same from the disk, check=False':
+                  measure_cold(folder, names, args.repeat)}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         make_many(folder, args.clips, args.shards)
         shards = sum(name.endswith('.safetensors')
@@ -177,38 +177,6 @@ def _reads(plain: str, store: FeatureStore, trusting: FeatureStore,
         f'{count} to {length} frames, float32': (resized, interpolated),
         'first read in a process, checksums compared': (first(store), load),
         'first read in a process, check=False': (first(trusting), load)}
-
-
-def measure_cold(root: str, names: list[str], wanted: int = COLD
-                 ) -> list[dict]:
-    """What reading some frames of each clip brings from the disk.
-
-    Returns:
-        Megabytes read, by /proc/self/io, and how many times the
-        frames' own bytes that is; 0 where the file system is memory.
-    """
-    from ..store import FeatureStore
-    store = FeatureStore(osp.join(root, 'store'), check=False)
-    length = store.shape(names[0], TAP)[1]
-    frames = np.linspace(0, length - 1, wanted).round().astype(int).tolist()
-    asked = sum(store.read(name, TAP, frames).nbytes for name in names)
-    rows = []
-    for what, read, own in (
-            ('store, check=False',
-             lambda name: store.read(name, TAP, frames), asked),
-            ('np.load', lambda name: np.load(osp.join(
-                root, 'plain', name + '.npy'))[:, frames], 2 * asked)):
-        store._prepare()
-        for part in ('store', 'plain'):
-            _drop(osp.join(root, part))
-        before = _read_bytes()
-        for name in names:
-            read(name)
-        found = _read_bytes() - before
-        rows.append(dict(what=what, asked_MB=round(own / 1e6, 2),
-                         read_MB=round(found / 1e6, 2),
-                         times_the_frames=round(found / own, 2)))
-    return rows
 
 
 def make_many(root: str, clips: int, shards: int) -> None:
@@ -365,16 +333,14 @@ def _row(what: str, unit: str,
                 plain_by_store=ratio(plain, ours))
 
 
-def _drop(folder: str) -> None:
-    """Put the files of a folder out of the system's cache."""
-    for name in os.listdir(folder):
-        fd = os.open(osp.join(folder, name), os.O_RDONLY)
-        os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(fd)
+def _quick(measure: Callable, row: int, column: str) -> float:
+    """The median of a ratio that a function measures of a few clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = make(folder, clips=24)
+        return measure(folder, names)[row][column]['median']
 
 
-def _read_bytes() -> int:
-    with open('/proc/self/io', encoding='ascii') as file:
-        return int(next(line for line in file
-                        if line.startswith('read_bytes')).split()[1])
+QUICK: dict[str, Callable[[], float]] = {
+    # CPU time, as the disks of CI differ
+    'cold reads': lambda: _quick(measure_cold, 2, 'plain_by_store_CPU'),
+    'warm reads': lambda: _quick(measure_reads, 1, 'plain_by_store')}

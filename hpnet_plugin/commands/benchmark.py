@@ -3,6 +3,7 @@
     hpnet benchmark extract
     hpnet benchmark extract VIDEOS --pose NET.onnx --tap TENSOR
     hpnet benchmark store
+    hpnet benchmark loader
     hpnet benchmark tracking
     hpnet benchmark memory
     hpnet benchmark clip
@@ -42,6 +43,7 @@ MEASUREMENTS = {
     'extract': 'extraction beside the released design written plainly: frame '
     'by frame, batches of 1, two decodes, maps copied out, float32 files',
     'store': 'the feature store beside a .npy file a clip and a JSON index',
+    'loader': 'batches of an HP stream beside a .npy file a clip',
     'tracking': 'identities where people cross, beside ByteTrack',
     'memory': 'long videos, clips that fail, frames that are too large',
     'training': "HP-Net's training step: memory and time beside plain code",

@@ -6,6 +6,7 @@ made by the C library here and undone when the last array that views it is
 gone.
 """
 import ctypes
+import errno
 import mmap
 import os
 import weakref
@@ -21,13 +22,15 @@ _LIBC.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int,
                        ctypes.c_int, ctypes.c_int, ctypes.c_long)
 _LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 _LIBC.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_LIBC.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 
 
 class MappedFile:
     """A file in memory, read-only, open no longer.
 
     Pages are read when they are touched, without the pages around them:
-    clips are read in random order. :meth:`will_need` reads a range at once.
+    clips are read in random order. That is slow for more than a few pages;
+    :meth:`will_need` reads a range at once.
 
     Args:
         path: The file.
@@ -41,12 +44,16 @@ class MappedFile:
             maps (vm.max_map_count).
     """
 
-    __slots__ = ('data', 'size', '_address', '_owner')
+    __slots__ = ('data', 'size', '_address', '_owner', '_tells')
 
     def __init__(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self.size = os.fstat(fd).st_size
+            status = os.fstat(fd)
+            self.size = status.st_size
+            # the system says only of one's own files what is in memory
+            self._tells = status.st_uid == os.geteuid() or os.access(
+                path, os.W_OK)
             if not self.size:
                 self.data = memoryview(b'')
                 return
@@ -75,6 +82,23 @@ class MappedFile:
         """
         start -= start % mmap.PAGESIZE
         _LIBC.madvise(self._address + start, stop - start, WILLNEED)
+
+    def in_memory(self, at: int) -> bool | None:
+        """Whether a byte can be had without reading from the disk.
+
+        Args:
+            at: Which byte.
+
+        Returns:
+            Whether its page is in memory; None where the system does not say.
+        """
+        if not self._tells:
+            return None
+        at -= at % mmap.PAGESIZE
+        page = ctypes.c_ubyte()
+        if _LIBC.mincore(self._address + at, 1, ctypes.byref(page)):
+            return None
+        return page.value != 0
 
 
 class Shards:
@@ -116,6 +140,29 @@ class Shards:
             except KeyError:  # another thread put it out meanwhile
                 pass
         return mapped
+
+
+def read_ranges(path: str, starts: np.ndarray, out: np.ndarray) -> None:
+    """Read parts of a file that are not in memory, all at the same time.
+
+    Args:
+        path: The file.
+        starts: (N,) the first byte of each.
+        out: (N, size), uint8: where they are put.
+
+    Raises:
+        OSError: If the file ends before.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+        for start in starts.tolist():
+            os.posix_fadvise(fd, start, out.shape[1], os.POSIX_FADV_WILLNEED)
+        for start, part in zip(starts.tolist(), out):
+            if os.preadv(fd, [part], start) != len(part):
+                raise OSError(errno.EIO, 'the file ends early', path)
+    finally:
+        os.close(fd)
 
 
 def read_range(path: str, start: int, size: int) -> np.ndarray:

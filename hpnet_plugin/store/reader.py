@@ -12,8 +12,11 @@ import numpy as np
 from .catalog import Catalog
 from .errors import StoreError
 from .files import POSE_KEYS, SHARD, TIMESTAMP
-from .mapping import Shards, read_range
+from .mapping import MappedFile, Shards, read_range, read_ranges
 from .table import Array, Table
+
+# Frames that are less than this part of an array are read one by one.
+SCATTERED = 4
 
 
 class FeatureStore:
@@ -117,16 +120,20 @@ class FeatureStore:
             return np.concatenate(
                 [self.read(name, one, frames) for one in key], -1)
         table, place = self._array(name, key)
-        array = self._view(name, key, table, place, frames is not None)
+        array, shard = self._view(name, key, table, place, frames is not None)
         if frames is None:
             return array
         axis = 0 if array.ndim == 1 else 1
         chosen = np.asarray(frames)
         if not chosen.size:
             chosen = chosen.astype(np.intp)
-        if chosen.dtype.kind in 'iu':
-            return array.take(chosen, axis)  # copies whole rows, not values
-        return array[(slice(None), ) * axis + (chosen, )]
+        if chosen.dtype.kind not in 'iu':
+            return array[(slice(None), ) * axis + (chosen, )]
+        if axis and shard and chosen.ndim == 1 and chosen.size:
+            found = self._from_disk(shard, place, chosen)
+            if found is not None:
+                return found
+        return array.take(chosen, axis)  # copies whole rows, not values
 
     def checksum(self, name: str, key: str) -> int:
         """Crc32 that an array of a clip had when it was written.
@@ -165,6 +172,7 @@ class FeatureStore:
 
     def _prepare(self) -> None:
         self._shards = Shards()
+        self._folder = osp.join(self.root, '')
         # An array is 1 here once it was compared with its checksum.
         self._sound = {id(table): bytearray(table.arrays)
                        for table in self._catalog.tables}
@@ -196,20 +204,52 @@ class FeatureStore:
         raise KeyError(f'{key!r} is no tap of {self.root}; there are {known}'
                        + (f'; did you mean {close[0]!r}?' if close else ''))
 
+    def _from_disk(self, shard: MappedFile, place: Array, chosen: np.ndarray
+                   ) -> np.ndarray | None:
+        """Frames of an array (M, T, ...), all asked for at the same time.
+
+        None where they are in memory, or may be, or much of the array is
+        asked for. As with a whole array, one frame stands for all: what was
+        read together is forgotten together.
+        """
+        people, frames = place.shape[:2]
+        size = place.nbytes // max(people * frames, 1)
+        # an index of an empty array, or one out of range, is numpy's to refuse
+        if not size or shard.in_memory(place.offset + size * (
+                int(chosen[len(chosen) // 2]) % frames)) is not False or \
+                not 0 <= chosen.min() <= chosen.max() < frames:
+            return None
+        if SCATTERED * len(chosen) > frames:
+            shard.will_need(place.offset, place.offset + place.nbytes)
+            return None
+        starts = size * np.add.outer(
+            frames * np.arange(people), chosen.astype(np.int64)).ravel()
+        found = np.empty((people, len(chosen), *place.shape[2:]), place.dtype)
+        try:
+            read_ranges(f'{self._folder}{place.stem}{SHARD}',
+                        place.offset + starts,
+                        found.view(np.uint8).reshape(len(starts), size))
+        except FileNotFoundError:
+            return None  # the map outlives its file
+        return found
+
     def _view(self, name: str, key: str | None, table: Table, place: Array,
-              partly: bool) -> np.ndarray:
-        path = osp.join(self.root, place.stem + SHARD)
+              partly: bool) -> tuple[np.ndarray, MappedFile | None]:
+        """An array, and the shard, if that is mapped."""
+        path = f'{self._folder}{place.stem}{SHARD}'
         sound = self._sound[id(table)]
         first = not sound[place.number]
         stop = place.offset + place.nbytes
+        shard = None
         try:
             shard = self._shards.get(path)
             if shard.size != place.size:
                 raise StoreError(f'{path}: {place.size} bytes expected, '
                                  f'{shard.size} found')
             data, start = shard.data, place.offset
-            if first and (self.check or not partly):
-                shard.will_need(start, stop)
+            if not partly or first and self.check:
+                if first or not shard.in_memory((start + stop) // 2):
+                    shard.will_need(start, stop)
         except FileNotFoundError:
             raise StoreError(f'{path} is missing') from None
         except OSError as error:
@@ -226,4 +266,4 @@ class FeatureStore:
                     'written; hpnet verify names all that is')
         if first and (self.check or not partly):
             sound[place.number] = 1
-        return array
+        return array, shard

@@ -92,10 +92,9 @@ class Table:
         """
         key = name.encode('utf-8', 'surrogatepass')
         at = self._at['starts'] + 4 * (zlib.crc32(key) & (self._buckets - 1))
-        first, stop = _PAIR.unpack(self._take(at, at + 8))
+        first, stop = self._unpack(_PAIR, at)
         for slot in range(first, stop):
-            at = self._at['slots'] + 4 * slot
-            row, = CHECKSUM.unpack(self._take(at, at + 4))
+            row, = self._unpack(CHECKSUM, self._at['slots'] + 4 * slot)
             if self._name(row) == key:
                 return row
         return -1
@@ -128,11 +127,10 @@ class Table:
         Returns:
             The clip.
         """
-        at = self._at['clips'] + row * _CLIP.size
-        (_, info, first, _, info_bytes, shard, schema, *base) = _CLIP.unpack(
-            self._take(at, at + _CLIP.size))
+        (_, info, first, _, info_bytes, shard, schema, people, frames,
+         joints) = self._unpack(_CLIP, self._at['clips'] + row * _CLIP.size)
         return ClipRow(row, (info, info_bytes), first, shard, schema,
-                    dict(zip('MTV', base)))
+                       dict(M=people, T=frames, V=joints))
 
     def info(self, clip: ClipRow) -> dict[str, Any]:
         """What was kept with a clip.
@@ -172,8 +170,8 @@ class Table:
         """
         number, dtype, dims = self.schemas[clip.schema][key]
         number += clip.first
-        at = self._at['arrays'] + number * _ARRAY.size
-        offset, crc32 = _ARRAY.unpack(self._take(at, at + _ARRAY.size))
+        offset, crc32 = self._unpack(
+            _ARRAY, self._at['arrays'] + number * _ARRAY.size)
         shape = tuple([clip.base.get(dim, dim) for dim in dims])
         nbytes = dtype.itemsize
         for length in shape:
@@ -244,11 +242,15 @@ class Table:
             start += length
 
     def _name(self, row: int) -> bytes:
-        at = self._at['clips'] + row * _CLIP.size
-        start, _, _, length, *_ = _CLIP.unpack(
-            self._take(at, at + _CLIP.size))
+        start, _, _, length, *_ = self._unpack(
+            _CLIP, self._at['clips'] + row * _CLIP.size)
         start += self._at['names']
         return bytes(self._take(start, start + length))
+
+    def _unpack(self, kind: struct.Struct, at: int) -> tuple[int, ...]:
+        """Numbers at a place of the table, see :meth:`_take`."""
+        self._check(at, at + kind.size)
+        return kind.unpack_from(self.data, at)
 
     def _bounds(self, section: str) -> tuple[int, int]:
         return (self._at[section],
@@ -259,6 +261,10 @@ class Table:
 
     def _take(self, start: int, stop: int) -> memoryview:
         """Bytes of the table, once their blocks were found right."""
+        self._check(start, stop)
+        return self.data[start:stop]
+
+    def _check(self, start: int, stop: int) -> None:
         if not HEADER_BYTES <= start <= stop <= self._end:
             raise self._damaged('an offset leads out of it')
         checked = self._checked
@@ -272,7 +278,6 @@ class Table:
                     raise self._damaged(f'the checksum of block {block} is '
                                         'not the one that was written')
                 checked[block] = 1
-        return self.data[start:stop]
 
     def _damaged(self, why: str) -> StoreError:
         return damaged(self.path, why)

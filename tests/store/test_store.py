@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from hpnet_plugin.store import FeatureStore, StoreError, StoreWriter, verify
+from hpnet_plugin.store import (
+    FeatureStore,
+    StoreError,
+    StoreWriter,
+    reader,
+    verify,
+)
+from hpnet_plugin.store.mapping import MappedFile, read_ranges
 from hpnet_plugin.store.released import TAP, read_released
 
 TAPS = dict(h2=8, h3=12)
@@ -256,6 +263,39 @@ def test_frames_are_those_numpy_would_take(root, frames):
     np.testing.assert_array_equal(store.read('c2', 'h2', frames), expected)
     with pytest.raises(IndexError):
         store.read('c2', 'h2', [12])
+
+
+@pytest.mark.parametrize('there', [True, False, None])
+@pytest.mark.parametrize('frames', [[3], [8, 0, 8], [5, -1], range(12)])
+def test_bits_do_not_depend_on_what_is_in_memory(root, monkeypatch, there,
+                                                 frames):
+    """Few frames that are not are read by themselves, much as a whole."""
+    asked, alone = [], []
+    monkeypatch.setattr(MappedFile, 'in_memory', lambda self, at: there)
+    monkeypatch.setattr(MappedFile, 'will_need', lambda self, start, stop:
+                        asked.append(stop - start))
+    monkeypatch.setattr(reader, 'read_ranges', lambda *args: (
+        alone.append(len(args[1])), read_ranges(*args)))
+    store = FeatureStore(root, check=False)
+    whole = clip(5, 2, 15)
+    for key in ('h2', 'keypoint_score'):
+        asked.clear(), alone.clear()
+        found = store.read('c5', key, frames)
+        np.testing.assert_array_equal(found, whole[key][:, frames])
+        few = len(frames) == 1 or frames == [8, 0, 8]
+        assert alone == [2 * len(frames)] * (few and there is False)
+        assert len(asked) == (len(frames) == 12 and there is False)
+    asked.clear()
+    for _ in range(2):
+        np.testing.assert_array_equal(store.read('c5', 'h3'), whole['h3'])
+    assert asked == [whole['h3'].nbytes] * (1 if there else 2)
+
+
+def test_pages_of_a_file(root):
+    mapped = MappedFile(str(next(root.glob('*.safetensors'))))
+    assert mapped.data[0] >= 0 and mapped.in_memory(0) is True
+    mapped._tells = False  # of another user's
+    assert mapped.in_memory(0) is None
 
 
 @pytest.mark.parametrize('prefix', ['a/b', '.a', 'part1', 'a\n'])
