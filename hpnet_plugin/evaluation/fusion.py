@@ -103,6 +103,7 @@ def read_streams(specs: Sequence[str], labels: str | None = None,
     elif classes is not None and all(s.labels is None for s in streams):
         known = labels_by_class(names, classes)
     joined = join(streams, known)
+    del streams  # their scores are copied
     if prob:
         joined = replace(joined, scores=probabilities(joined.scores))
     return joined, list(weights)
