@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,15 +31,17 @@ _KINDS = {
     'ComplexDouble': ('complex128', '<c16')}
 _TYPES = {name: np.dtype(code) for name, (_, code) in _KINDS.items()}
 
-# Magic number, protocol, system; the storage; its key; length and numbers.
+# Magic number, protocol, system; then the storage.
+_HEAD = (
+    b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.'
+    b'\x80\x02}q\x00(X\x10\x00\x00\x00protocol_versionq\x01M\xe9\x03'
+    b'X\r\x00\x00\x00little_endianq\x02\x88X\n\x00\x00\x00type_sizesq\x03'
+    b'}q\x04(X\x05\x00\x00\x00shortq\x05K\x02X\x03\x00\x00\x00intq\x06'
+    b'K\x04X\x04\x00\x00\x00longq\x07K\x04uu.'
+    b'\x80\x02(X\x07\x00\x00\x00storageq\x00ctorch\n')
+# Its kind, its key and its length; the key; the length and the numbers.
 _SAVED = re.compile(
-    re.escape(
-        b'\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.'
-        b'\x80\x02}q\x00(X\x10\x00\x00\x00protocol_versionq\x01M\xe9\x03'
-        b'X\r\x00\x00\x00little_endianq\x02\x88X\n\x00\x00\x00type_sizesq\x03'
-        b'}q\x04(X\x05\x00\x00\x00shortq\x05K\x02X\x03\x00\x00\x00intq\x06'
-        b'K\x04X\x04\x00\x00\x00longq\x07K\x04uu.'
-        b'\x80\x02(X\x07\x00\x00\x00storageq\x00ctorch\n')
+    re.escape(_HEAD)
     + rb'(?P<kind>' + '|'.join(_KINDS).encode() + rb')Storage\nq\x01'
     + rb'X(?P<length>[\x01-\x20])\0\0\0(?P<key>[0-9]{1,32})q\x02'
     + re.escape(b'X\x03\x00\x00\x00cpuq\x03')
@@ -63,7 +67,8 @@ class Storage:
     __slots__ = ('count', 'data', 'kind', 'shared', 'start')
     __setstate__ = None  # a pickle must not change one
 
-    def __init__(self, kind: str, data: bytes, start: int, count: int) -> None:
+    def __init__(self, kind: str, data: bytes | np.ndarray, start: int,
+                 count: int) -> None:
         self.kind = kind
         self.data = data
         self.start = start
@@ -152,11 +157,22 @@ class Storage:
         return torch.as_strided(self.shared, size, stride, offset)
 
 
+class _Look(NamedTuple):
+    """What storages of one length look like around their keys."""
+    kind: str
+    count: int
+    keys: tuple[slice, slice]
+    head: slice
+    middle: slice
+    tail: slice
+    parts: tuple[bytes, ...]
+
+
 class Storages:
     """Reads storages; it remembers what those of each length look like."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, ...]] = {}
+        self._known: dict[int, _Look] = {}
 
     def __call__(self, content: bytes) -> Storage:
         """The storage that torch has saved.
@@ -171,35 +187,91 @@ class Storages:
             StorageError: If it is something else.
             Exception: Whatever ``torch.load`` with ``weights_only`` raises.
         """
-        known = self._known.get(len(content))
-        if known is not None:
-            kind, count, one, two, size, middle, tail, head, start = known
-            key = content[one:one + size]
-            if content[:one] == head and content[two:two + size] == key and \
-                    content[one + size:two] == middle and \
-                    content[two + size:start] == tail and \
-                    key.isdigit():
-                return Storage(kind, content, start, count)
-        return self._parse(content)
+        look = self.look(content)
+        return _by_torch(content) if look is None else Storage(
+            look.kind, content, look.tail.stop, look.count)
 
-    def _parse(self, content: bytes) -> Storage:
-        """The storage, and what it looks like."""
+    def look(self, content: bytes) -> _Look | None:
+        """What surrounds the numbers of a storage.
+
+        Args:
+            content: See :meth:`__call__`.
+
+        Returns:
+            None if it is not exactly what torch writes.
+        """
+        look = self._known.get(len(content))
+        if look is not None:
+            one, two = look.keys
+            key = content[one]
+            if content[two] == key and key.isdigit() and \
+                    content[look.head] == look.parts[0] and \
+                    content[look.middle] == look.parts[1] and \
+                    content[look.tail] == look.parts[2]:
+                return look
         match = _SAVED.match(content)
         if match is None:
-            return _by_torch(content)
-        kind, key = match['kind'].decode(), match['key']
+            return None
+        kind, start = match['kind'].decode(), match.end()
         count = int.from_bytes(match['count'][1:], 'little')
-        start = match.end()
         if count != int.from_bytes(match['numbers'], 'little') or \
-                len(key) != match['length'][0] or \
+                len(match['key']) != match['length'][0] or \
                 len(content) - start != count * _TYPES[kind].itemsize:
-            return _by_torch(content)
-        one, size = match.start('key'), len(key)
-        two = match.start('again')
-        self._known[len(content)] = (
-            kind, count, one, two, size, content[one + size:two],
-            content[two + size:start], content[:one], start)
-        return Storage(kind, content, start, count)
+            return None
+        one, two = (slice(*match.span(name)) for name in ('key', 'again'))
+        around = slice(0, one.start), slice(one.stop, two.start), slice(
+            two.stop, start)
+        look = self._known[len(content)] = _Look(
+            kind, count, (one, two), *around,
+            tuple(content[part] for part in around))
+        return look
+
+
+def saved(array: np.ndarray) -> bytes:
+    """What ``torch.save`` would write of a storage, in its old format.
+
+    Args:
+        array: The numbers, (count,), of one of the types above.
+
+    Returns:
+        The bytes, with the key 1.
+    """
+    kind = next(kind for kind, dtype in _TYPES.items()
+                if dtype == array.dtype)
+    key = b'X\1\0\0\x001q'
+    return b''.join((
+        _HEAD, kind.encode(), b'Storage\nq\1', key,
+        b'\2X\3\0\0\0cpuq\3J', struct.pack('<i', len(array)),
+        b'Ntq\4Q.\x80\2]q\0', key, b'\1a.',
+        struct.pack('<q', len(array)), array.tobytes()))
+
+
+def read_alike(contents: Sequence[bytes]) -> np.ndarray:
+    """Read many storages of the same kind at once.
+
+    Args:
+        contents: N, of one length, each as :class:`Storages` reads it.
+
+    Returns:
+        Numbers, (N, count), those of bfloat16 as float32.
+
+    Raises:
+        StorageError: If they are not alike, or not exactly what torch writes.
+    """
+    look = Storages().look(contents[0])
+    if look is None:
+        raise StorageError('no storage as torch saves it')
+    table = np.frombuffer(b''.join(contents), np.uint8).reshape(
+        len(contents), -1)
+    one, two = (table[:, key] for key in look.keys)
+    if any((table[:, part] != table[0, part]).any()
+           for part in (look.head, look.middle, look.tail)) or \
+            (one != two).any() or ((one < ord('0')) | (one > ord('9'))).any():
+        raise StorageError('storages that are not alike')
+    numbers = table[:, look.tail.stop:].reshape(-1)
+    size = len(table) * look.count
+    return Storage(look.kind, numbers, 0, size).array(
+        0, (size, ), (1, )).reshape(len(table), look.count)
 
 
 def _by_torch(content: bytes) -> Storage:

@@ -18,7 +18,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Files that take longest.
 LONGEST = ('test_main_job.py', 'test_extract.py', 'test_xclip_recognizer.py',
            'test_live.py', 'test_inferencer.py', 'test_reproduce.py',
-           'test_export.py', 'test_failures.py', 'test_page.py')
+           'test_export.py', 'test_failures.py', 'test_page.py',
+           'test_analyze.py', 'test_lazy_imports.py', 'test_benchmark.py',
+           'test_stock.py')
 IMPORTED = [0]  # modules at the last look
 
 

@@ -8,6 +8,8 @@
     hpnet benchmark clip
     hpnet benchmark startup
     hpnet benchmark onnx
+    hpnet benchmark networks
+    hpnet benchmark scores
     hpnet benchmark training
     hpnet benchmark rgb
     hpnet benchmark predict
@@ -44,9 +46,11 @@ MEASUREMENTS = {
     'memory': 'long videos, clips that fail, frames that are too large',
     'training': "HP-Net's training step: memory and time beside plain code",
     'onnx': 'exported nets in onnxruntime beside torch',
+    'networks': 'CTR-GCN and SMCLM beside CTR-GCN in its published form',
     'clip': "X-CLIP's video tower beside the official form, and on a CPU in "
     'bfloat16 and int8',
     'startup': 'imports, --help and mim train beside import mmaction',
+    'scores': 'score files: hpnet fuse and analyze beside numpy.load',
     'rgb': "HP-Net's images beside PyAV and torchvision",
     'predict': 'a long video through the inferencer: memory, speed, delay',
     'answer': 'from a stored clip to its scores, beside PoseC3D on the same '

@@ -34,7 +34,7 @@ def search(joined: Joined, weights: Sequence[float], metric: str = 'top1'
         The weights found.
     """
     labels, count = joined.labels, len(joined.labels)
-    scores = joined.scores.astype(np.float32)
+    scores = joined.scores.astype(np.float32, copy=False)
     worth = np.full(count, 1 / count)
     if metric == 'mean_class_accuracy':
         # Each class that occurs counts alike, whatever its clips.

@@ -17,6 +17,7 @@ from hpnet_plugin.evaluation.scores import (
     read_scores,
     write_scores,
 )
+from hpnet_plugin.evaluation.scores.regular import read_regular
 from hpnet_plugin.unpickling import unpickle
 
 
@@ -39,6 +40,7 @@ def dump(path, meta_keys=('frame_dir', 'img_shape'), clips=6, labels=True):
 
 def test_reads_the_toolbox_dump(tmp_path):
     expected = dump(tmp_path / 'x.pkl')
+    assert read_regular(tmp_path / 'x.pkl', None) is not None
     scores = read_scores(tmp_path / 'x.pkl')
     assert scores.names == [f'clip{i}' for i in range(6)]
     np.testing.assert_array_equal(scores.scores, expected)
@@ -50,6 +52,7 @@ def test_written_scores_are_read_by_stock_torch_and_again(tmp_path):
                     np.array([1, 1]), 'fusion')
     path = tmp_path / 'new' / 'y.pkl'
     write_scores(path, scores)
+    assert read_regular(path, None) is not None
     again = read_scores(path)
     assert again.names == ['a', 'b']
     np.testing.assert_array_equal(again.scores, scores.scores)

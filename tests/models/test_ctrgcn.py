@@ -6,7 +6,9 @@ from mmaction.models import GCNHead
 
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.apis.cost import flop_counter
+from hpnet_plugin.benchmarks.published import PublishedCTRGCN
 from hpnet_plugin.models import CTRGCN
+from hpnet_plugin.models.backbones import graph_backbone
 
 
 def test_golden(golden):
@@ -77,3 +79,78 @@ def test_initialisation():
                        if isinstance(module, torch.nn.BatchNorm2d)])
     assert norms.mean().item() == pytest.approx(1, abs=2e-3)
     assert norms.std().item() == pytest.approx(.02, rel=.05)
+
+
+@pytest.fixture
+def pair(randomised):
+    """A network and its published form, of the same weights, in float64."""
+    torch.manual_seed(0)
+    net = randomised(CTRGCN(16, base_channels=16)).double()
+    published = PublishedCTRGCN(16, width=16).double()
+    published.load_state_dict(net.state_dict())
+    return net, published
+
+
+def close(found, expected):
+    assert (found - expected).abs().max() < 1e-12 * expected.abs().max()
+
+
+@torch.no_grad()
+def test_folded_norms_are_the_published_form(pair):
+    """Several clips at once, clip by clip, and with gradients."""
+    net, published = (module.eval() for module in pair)
+    x = torch.randn(2, 2, 14, 17, 16).double()
+    expected = published(x)
+    close(net(x), expected)
+    with torch.enable_grad():
+        close(net(x), expected)
+    close(torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)(x), expected)
+
+
+def test_training_is_that_of_the_published_form(pair):
+    """Output, gradients and running statistics."""
+    net, published = pair
+    x = torch.randn(2, 2, 14, 17, 16).double()
+    found, expected = net(x), published(x)
+    close(found, expected)
+    weight = torch.randn_like(expected)
+    for out in (found, expected):
+        (out * weight).sum().backward()
+    largest = max(p.grad.abs().max() for p in published.parameters())
+    for name, ours in net.named_parameters():
+        theirs = published.get_parameter(name)
+        assert (ours.grad - theirs.grad).abs().max() < 1e-12 * largest, name
+    for name, ours in net.named_buffers():
+        torch.testing.assert_close(ours, published.get_buffer(name),
+                                   rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+def test_folded_weights_follow_the_weights():
+    """Written to, written past autograd, or a norm that is in training."""
+    torch.manual_seed(0)
+    net = CTRGCN(4, base_channels=8).eval()
+    x = torch.randn(1, 2, 8, 17, 4)
+    before = net(x)
+    assert torch.equal(net(x), before)
+    norm = net.l10.tcn1.branches[3][1]
+    norm.bias += 1
+    assert not torch.equal(net(x), before)
+    norm.bias -= 1
+    torch.testing.assert_close(net(x), before)
+    norm.running_mean.data += 1
+    assert not torch.equal(net.eval()(x), before)
+    norm.running_mean.data -= 1
+    norm.train()
+    assert not torch.equal(net(x), before)
+
+
+def test_compiled_without_graph_breaks(monkeypatch):
+    """A block with all kinds of parts stands for all."""
+    monkeypatch.setattr(graph_backbone, 'STAGES', ((), range(5, 6)))
+    net, x = CTRGCN(4, base_channels=8), torch.randn(2, 2, 8, 17, 4)
+    compiled = torch.compile(net, fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(x), net(x))
+    net.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), net(x))

@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from hpnet_plugin.benchmarks.networks import launches
 from hpnet_plugin.graph import bone_pairs
 from hpnet_plugin.models import SMCLM
 
@@ -91,3 +92,26 @@ def test_checkpoint_of_another_size():
     state = SMCLM(SMALL).state_dict()
     with pytest.raises(ValueError, match='another CTRGCN.*channels of the'):
         SMCLM(dict(SMALL, in_channels=5)).load_state_dict(state)
+
+
+@torch.no_grad()
+def test_streams_side_by_side(clips, randomised, monkeypatch):
+    """As on a GPU: the numbers of one network after the other."""
+    smclm = randomised(SMCLM(SMALL)).double().eval()
+    apart = smclm(clips.double())
+    monkeypatch.setattr(SMCLM, '_side_by_side', lambda self, x: True)
+    for _ in range(2):  # folded, and kept
+        together = smclm(clips.double())
+        for found, expected in zip(together.streams, apart.streams):
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    smclm.models[1].l3.gcn1.alpha += .1
+    changed = smclm(clips.double())
+    torch.testing.assert_close(changed.streams[0], apart.streams[0])
+    assert (changed.streams[1] - apart.streams[1]).abs().max() > 1e-6
+
+
+def test_few_launches(clips):
+    """On any device but a CPU; three networks have 900 and more."""
+    smclm = SMCLM(SMALL).to('meta').eval()
+    assert launches(smclm, clips.to('meta')) < 300
+    assert launches(smclm.models[0], clips.to('meta')) < 250

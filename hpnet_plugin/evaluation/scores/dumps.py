@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .named_scores import ScoreError, Scores, listed, stream_of
+from .regular import Regular
 
 
 def from_content(content: object, stream: str | None,
@@ -46,6 +47,23 @@ def from_content(content: object, stream: str | None,
             'them; name the annotation file and the split that was tested '
             'by --annotations and --split')
     return _nameless(content, None, clips or {}, source)
+
+
+def from_regular(found: Regular, source: str) -> Scores:
+    """Scores of a dump whose samples look alike.
+
+    Args:
+        found: What it holds.
+        source: Path of the file, for messages.
+
+    Returns:
+        With labels unless all are -1, which stands for none.
+
+    Raises:
+        ScoreError: See :class:`Scores`.
+    """
+    labels = None if (found.labels == -1).all() else found.labels
+    return stream_of(found.names, found.scores, labels, source)
 
 
 def _from_samples(samples: Sequence[dict], stream: str | None,

@@ -130,7 +130,8 @@ def without_video_suffix(name: str) -> str:
 
 
 def stream_of(names: Iterable[str], rows: Iterable[Any],
-              labels: Sequence[int] | None, source: str) -> Scores:
+              labels: Sequence[int] | np.ndarray | None,
+              source: str) -> Scores:
     """Scores of what a file holds.
 
     Args:

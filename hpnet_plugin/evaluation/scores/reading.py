@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from ...unpickling import UnsafePickleError, no_collection, unpickle
 from .arrays import rank_files, read_array
-from .dumps import from_content
+from .dumps import from_content, from_regular
 from .named_scores import ScoreError, Scores, concatenate
+from .regular import read_regular
 
 _WEIGHT = re.compile(
     r'(?P<file>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)')
@@ -111,6 +112,9 @@ def _read_file(file: str, stream: str | None,
             with open(file, encoding='utf-8') as opened:
                 content = json.load(opened)
         else:
+            regular = read_regular(file, stream)
+            if regular is not None:
+                return from_regular(regular, path)
             content = unpickle(file, arrays=True)
         with no_collection():
             return from_content(content, stream, clips, path)

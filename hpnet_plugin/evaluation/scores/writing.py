@@ -1,11 +1,16 @@
 """Scores written as a dump like that of ``mim test … --dump``."""
 from __future__ import annotations
 
+import collections
 import os
 import pickle
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...files import write_whole
+from ...storages import saved
 from .named_scores import ScoreError, Scores
 
 
@@ -23,15 +28,38 @@ def write_scores(path: str | os.PathLike, scores: Scores) -> None:
     path = Path(path)
     if path.suffix.lower() != '.pkl':
         raise ScoreError(f'{path}: score dumps are .pkl files')
-    import torch  # here: reading arrays needs none
-    top, labels = scores.scores.argmax(1), scores.known_labels
-    # Each tensor owns its storage: a row view would carry the whole array.
+    labels = scores.known_labels
+    rows = scores.scores.astype(np.float32)
+    top = scores.scores.argmax(1)
     samples = [
         dict(frame_dir=name,
              num_classes=scores.num_classes,
-             pred_label=torch.tensor([int(top[i])]),
-             gt_label=torch.tensor([int(labels[i])]),
-             pred_score=torch.tensor(scores.scores[i], dtype=torch.float32))
+             pred_label=_Tensor(top[i:i + 1]),
+             gt_label=_Tensor(labels[i:i + 1]),
+             pred_score=_Tensor(rows[i]))
         for i, name in enumerate(scores.names)
     ]
     write_whole(path, pickle.dumps(samples, protocol=2))
+
+
+class _Tensor:
+    """Is pickled as a tensor with a storage of its own."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from torch._utils import _rebuild_tensor_v2
+        array = self.array
+        return _rebuild_tensor_v2, (
+            _Storage(array), 0, array.shape,
+            (array.strides[0] // array.itemsize, ), False,
+            collections.OrderedDict())
+
+
+class _Storage(_Tensor):
+    """Is pickled as its storage."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from torch.storage import _load_from_bytes
+        return _load_from_bytes, (saved(self.array), )

@@ -17,7 +17,7 @@ mode norms are constants, which are folded into the weights before them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..kept import Kept, every
+from .folding import Point, Weights, affine, joined, stack
 from .graph_backbone import GraphBackbone
 
 KERNEL, DILATIONS = 5, (1, 2)
@@ -37,84 +38,6 @@ def _kaiming(conv: nn.Conv2d) -> nn.Conv2d:
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
-
-
-class _Point(NamedTuple):
-    """Point convolutions of S networks.
-
-    Attributes:
-        weight: (S, C', C).
-        bias: (S, C', 1).
-    """
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(1, S * C, H, T) -> (1, S * C', H, T)."""
-        streams, _, channels = self.weight.shape
-        out = torch.baddbmm(self.bias, self.weight,
-                            x.reshape(streams, channels, -1))
-        return out.view(1, -1, *x.shape[2:])
-
-
-class Weights(NamedTuple):
-    """What a block of S networks computes with, for K subsets of the graph.
-
-    Attributes:
-        relate: ``conv1``, then ``conv2`` of all subsets, C to R each.
-        refine: ``conv4`` times alpha, ones, its bias: (K, S, C', R + 2).
-        graph: The graph and ones, (K, S, 2, 1, V, V).
-        feature: ``conv3`` without its bias, (S, K, C', C).
-        feature_bias: The bias, (K, S, C', 1).
-        down: Skip of the graph convolution, if it is no identity.
-        shift: Of the folded norm of the graph convolution, (S, C', 1).
-        point: First convolutions of the temporal branches.
-        dilated: (S * C' / 4, C' / 4, 1, 5) and biases, for each dilation.
-        pooled: Scale and shift of the folded norm of the maximum,
-            (S * C' / 4, 1, 1) each.
-        residual: Skip of the block, if it is a convolution.
-    """
-    relate: _Point
-    refine: Tensor
-    graph: Tensor
-    feature: Tensor
-    feature_bias: Tensor
-    down: _Point | None
-    shift: Tensor | None
-    point: _Point
-    dilated: tuple[tuple[Tensor, Tensor], ...]
-    pooled: tuple[Tensor, Tensor] | None
-    residual: _Point | None
-
-
-def _stack(parts: Sequence[Any], dim: int = 0) -> Any:
-    """Weights of S networks from those of each."""
-    first = parts[0]
-    if first is None or len(parts) == 1:
-        return first
-    if isinstance(first, Tensor):
-        return torch.cat(parts, dim)
-    # subsets come before networks in what makes topologies
-    dims = [int(name in ('refine', 'graph', 'feature_bias'))
-            for name in getattr(first, '_fields', ' ' * len(first))]
-    found = [_stack(part, dim) for part, dim in zip(zip(*parts), dims)]
-    return type(first)(*found) if hasattr(first, '_fields') else tuple(found)
-
-
-def _affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """Scale and shift, which are all that a norm is in eval mode."""
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
-
-
-def _joined(convs: Sequence[Any], norms: Sequence[Any] = ()) -> _Point:
-    """Parallel point convolutions as one, norms folded into them."""
-    weight = torch.cat([conv.weight.flatten(1) for conv in convs])
-    bias = torch.cat([conv.bias for conv in convs])
-    if norms:
-        scale, shift = map(torch.cat, zip(*map(_affine, norms)))
-        weight, bias = scale[:, None] * weight, scale * bias + shift
-    return _Point(weight[None], bias[None, :, None])
 
 
 class _ChannelTopology(nn.Module):
@@ -157,10 +80,10 @@ class _UnitGCN(nn.Module):
         convs: list[Any] = list(self.convs)
         weight = torch.stack([conv.conv3.weight.flatten(1) for conv in convs])
         bias = torch.stack([conv.conv3.bias for conv in convs])[..., None]
-        shift = None
+        shift = torch.zeros_like(self.bn.bias)
         if fold:
-            scale, shift = (part[:, None] for part in _affine(self.bn))
-            weight, bias, shift = scale * weight, scale * bias, shift[None]
+            scale, shift = affine(self.bn)
+            weight, bias = scale[:, None] * weight, scale[:, None] * bias
         refine = torch.stack([torch.cat([
             self.alpha * conv.conv4.weight.flatten(1),
             torch.ones_like(conv.conv4.bias)[:, None],
@@ -168,13 +91,15 @@ class _UnitGCN(nn.Module):
         graph = self.PA[:, None, None, None]
         down: Any = self.down
         return dict(
-            relate=_joined([conv.conv1 for conv in convs]
+            relate=joined([conv.conv1 for conv in convs]
                            + [conv.conv2 for conv in convs]),
             refine=refine[:, None],
+            offset=Point(torch.cat(list(bias * refine), 1)[None],
+                          shift[None, :, None]),
             graph=torch.cat([graph, torch.ones_like(graph)], 2),
-            feature=weight[None], feature_bias=bias[:, None], shift=shift,
+            feature=weight[None],
             down=None if isinstance(down, nn.Identity) else
-            _joined(down[:1], down[1:] if fold else ()))
+            joined(down[:1], down[1:] if fold else ()))
 
     def relations(self, x: Tensor, weights: Weights) -> Tensor:
         """What is the same for all channels of a topology.
@@ -209,28 +134,27 @@ class _UnitGCN(nn.Module):
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C', P * V, T)."""
+        subsets, streams, _, inner = weights.refine.shape
         relations = self.relations(x, weights)
-        refine = weights.refine.flatten(0, 1)
         joints = relations.shape[-1]
-        topologies = torch.bmm(refine, relations.flatten(2)).view(
-            len(weights.graph), -1, joints, joints)
-        out = None
-        for feature, topology in zip(self.features(x, weights), topologies):
-            # out[u, t] = sum over v of topology[u, v] * feature[v, t]
-            out = torch.bmm(topology, feature) if out is None else \
-                out.baddbmm_(topology, feature)
-        # what the bias of conv3 adds to it is the same in every frame
-        bias = weights.feature_bias.flatten(0, 1) * refine
-        offset = torch.bmm(bias, relations.sum(4).flatten(2)).view(
-            len(weights.graph), *weights.feature.shape[:3:2], -1).sum(0)
-        if weights.shift is not None:
-            offset = offset + weights.shift
+        topologies = torch.bmm(
+            weights.refine.flatten(0, 1), relations.flatten(2)).view(
+            subsets, -1, joints, joints)
+        # the same in every frame
+        offset = weights.offset(
+            relations.sum(4).view(subsets, streams, inner, -1)
+            .transpose(0, 1).reshape(1, streams * subsets * inner, -1, 1)
+        ).view(-1, joints, 1)
+        # out[u, t] = sum over v of topology[u, v] * feature[v, t]
+        first, *others = zip(topologies, self.features(x, weights))
+        out = torch.baddbmm(offset, *first)
+        for topology, feature in others:
+            out.baddbmm_(topology, feature)
         out = out.view(1, -1, *x.shape[2:])
-        out += offset.view(1, -1, x.shape[2], 1)
         skip = x if weights.down is None else weights.down(x)
-        if weights.shift is None:
+        if weights.pooled is None:
             out = self.bn(out)
-            if weights.down is not None:
+            if isinstance(self.down, nn.Sequential):
                 skip = self.down[1](skip)
         out += skip
         return out.relu_()
@@ -250,9 +174,10 @@ class _UnitTCN(nn.Module):
 
     def weights(self, fold: bool) -> tuple[Tensor, Tensor]:
         """Of the convolution, time last: (C', C, 1, kernel) and (C', )."""
-        weight, bias = self.conv.weight.transpose(2, 3), self.conv.bias
+        conv: Any = self.conv
+        weight, bias = conv.weight.transpose(2, 3), conv.bias
         if fold:
-            scale, shift = _affine(self.bn)
+            scale, shift = affine(self.bn)
             weight = scale[:, None, None, None] * weight
             bias = scale * bias + shift
         return weight.contiguous(), bias
@@ -287,25 +212,26 @@ class _MultiScaleTCN(nn.Module):
         """Its part of the block's weights."""
         branches: list[Any] = list(self.branches)
         return dict(
-            point=_joined([branch[0] for branch in branches],
+            point=joined([branch[0] for branch in branches],
                           [branch[1] for branch in branches] if fold else ()),
             dilated=tuple(branch[3].weights(fold)
                           for branch in branches[:len(DILATIONS)]),
-            pooled=tuple(part[:, None, None] for part in
-                         _affine(branches[-2][4])) if fold else None)
+            pooled=tuple(part[None, :, None, None] for part in
+                         affine(branches[-2][4])) if fold else None)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
         """(1, S * C, P * V, T) -> (1, S * C, P * V, T / stride)."""
         streams, stride = len(weights.point.weight), self.stride
         branches: list[Any] = list(self.branches)
-        fold = weights.pooled is not None
         x = weights.point(x).view(streams, BRANCHES, -1, *x.shape[2:])
-        if fold:
-            x[:, :-1].relu_()
-        *parts, pooled, point = (part.reshape(1, -1, *part.shape[2:])
-                                 for part in x.unbind(1))
-        point = point[..., ::stride]
-        if not fold:
+        x, point = x[:, :-1], x[:, -1, :, :, ::stride]
+        if weights.pooled is not None:
+            x = torch.relu(x)
+        # a group of channels for each network
+        parts = list(x[:, :-1].transpose(0, 1).reshape(
+            len(DILATIONS), 1, -1, *x.shape[3:]).unbind())
+        pooled = x[:, -1]
+        if weights.pooled is None:
             *parts, pooled = (
                 branch[1](part).relu_() for branch, part in
                 zip(branches, (*parts, pooled)))
@@ -328,7 +254,7 @@ class _MultiScaleTCN(nn.Module):
 
 
 def _maximum(x: Tensor, stride: int) -> Tensor:
-    """Of each frame and its neighbours, (1, C, H, T) -> (1, C, H, T / stride).
+    """Of each frame and its neighbours, (S, C, H, T) -> (S, C, H, T / stride).
 
     Args:
         x: At least 0, as what is beyond the ends is taken to be.
@@ -368,7 +294,7 @@ class _Block(nn.Module):
         skip = self.residual
         return Weights(
             **self.gcn1.weights(fold), **self.tcn1.weights(fold),
-            residual=_joined([skip.conv], [skip.bn] if fold else ())
+            residual=joined([skip.conv], [skip.bn] if fold else ())
             if isinstance(skip, _UnitTCN) else None)
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
@@ -376,7 +302,7 @@ class _Block(nn.Module):
         out = self.tcn1(self.gcn1(x, weights), weights)
         if weights.residual is not None:
             x = weights.residual(x[..., ::self.tcn1.stride])
-            if weights.shift is None:
+            if weights.pooled is None and isinstance(self.residual, _UnitTCN):
                 x = self.residual.bn(x)
         if self.residual is not None:
             out += x
@@ -447,7 +373,7 @@ def block_weights(nets: Sequence[CTRGCN], fold: bool) -> list[Weights]:
     Returns:
         For :func:`run_together`.
     """
-    return [_stack([block.weights(fold) for block in blocks])
+    return [stack([block.weights(fold) for block in blocks])
             for blocks in zip(*(net.blocks() for net in nets))]
 
 

@@ -73,7 +73,11 @@ class GraphBackbone(BaseModule):
         return stages[-1]
 
     def blocks(self) -> list[nn.Module]:
-        """``l1`` to ``l10``."""
+        """``l1`` to ``l10``.
+
+        Returns:
+            The blocks in their order.
+        """
         return [getattr(self, f'l{i}') for stage in STAGES for i in stage]
 
     def normalise(self, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmaction.registry import MODELS
@@ -13,7 +13,8 @@ from torch import Tensor
 from ...graph import bone_pairs
 from ...streams import STREAMS, stream
 from ..kept import Kept, every
-from .ctrgcn import CTRGCN, Weights, block_weights, run_together
+from .ctrgcn import CTRGCN, block_weights, run_together
+from .folding import Weights
 
 
 class StreamFeatures(NamedTuple):
@@ -138,7 +139,7 @@ class SMCLM(BaseModule):
         inputs = [stream(x, name, self.pairs, self.parents)
                   for name in self.streams]
         if self._side_by_side(x):
-            nets = list(self.models)
+            nets: list[Any] = list(self.models)
             weights = self._kept(nets, lambda: block_weights(nets, True))
             outs = run_together(nets, inputs, weights)
         else:
