@@ -94,13 +94,15 @@ class Clips:
         for i, name in enumerate(self.names):
             clip = people.make_clip(i % len(people.ACTIONS), i, 0, frames)
             boxes = [np.append(box, 1)[None] for box in clip.boxes[0]]
+            _, height, width, _ = clip.frames.shape
             windows = cutter.windows(boxes, np.zeros((1, frames), int),
-                                     clip.frames.shape[1:3])
+                                     (height, width))
             images = [cutter.cut(image, window)
                       for image, window in zip(clip.frames, windows)]
             for earlier, codec in ((False, CODEC), (True, EARLIER)):
                 write_video(self.path(name, earlier), images, rate=RATE,
-                            options={**codec})
+                            options={key: str(value)
+                                     for key, value in codec.items()})
 
     def path(self, name: str, earlier: bool) -> str:
         """File of a clip."""
