@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.benchmarks import published_clips
 from .common import (
     Tables,
     add_repeat,
@@ -41,9 +42,10 @@ LOAD = 'import sys, numpy; [numpy.load(file) for file in sys.argv[1:]]'
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``hpnet benchmark scores``."""
-    parser.add_argument('--clips', type=positive, default=50_919,
-                        help='clips of a dump (default 50919: the test clips '
-                        'of NTU RGB+D 120, cross-subject)')
+    clips = published_clips('ntu120', 'xsub_test') or 1
+    parser.add_argument('--clips', type=positive, default=clips,
+                        help=f'clips of a dump (default {clips}: the test '
+                        'clips of NTU RGB+D 120, cross-subject)')
     parser.add_argument('--streams', type=positive, default=5,
                         help='number of dumps (default 5)')
     add_repeat(parser)

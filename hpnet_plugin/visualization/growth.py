@@ -58,7 +58,7 @@ def growth_figure(curves: Sequence[Growth], exponents: Sequence[float]
         _panel(axis, curve, exponent)
     figure.supxlabel(
         'solid: measured; dashed: its lower bound, which is named below the '
-        'title; n^x: how the measured value grows with the size n',
+        'title; $n^x$: how the measured value grows with the size n',
         fontsize=9, color=MUTED)
     return figure
 
@@ -81,8 +81,8 @@ def _panel(axis: Axes, curve: Growth, exponent: float) -> None:
     axis.set_title(curve.what, loc='left', pad=4 + 11 * len(lines))
     axis.text(0, 1.02, '\n'.join(lines), transform=axis.transAxes,
               fontsize=8, color=MUTED, va='bottom')
-    axis.set_title(f'n^{max(exponent, 0):.2f}', loc='right', color=color,
-                   fontsize=9.5, pad=4 + 11 * len(lines))
+    axis.text(.03, .95, f'$n^{{{max(exponent, 0):.2f}}}$', color=color,
+              transform=axis.transAxes, fontsize=11, va='top')
     add_grid(axis)
 
 

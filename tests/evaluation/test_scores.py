@@ -48,15 +48,16 @@ def test_reads_the_toolbox_dump(tmp_path):
 
 
 def test_written_scores_are_read_by_stock_torch_and_again(tmp_path):
-    scores = Scores(['a', 'b'], np.array([[.5, 2], [3, -1]]),
-                    np.array([1, 1]), 'fusion')
+    # views whose strides are not those of what is written
+    scores = Scores(['a', 'b'], np.array([[.5, 3], [2, -1]]).T,
+                    np.array([0, 1])[::-1], 'fusion')
     path = tmp_path / 'new' / 'y.pkl'
     write_scores(path, scores)
     assert read_regular(path, None) is not None
     again = read_scores(path)
     assert again.names == ['a', 'b']
     np.testing.assert_array_equal(again.scores, scores.scores)
-    np.testing.assert_array_equal(again.labels, [1, 1])
+    np.testing.assert_array_equal(again.labels, [1, 0])
     stock = pickle.loads(path.read_bytes())
     assert stock[0]['pred_label'].tolist() == [1]
     assert stock[1]['pred_score'].tolist() == [3, -1]

@@ -108,7 +108,7 @@ def test_stream_kind(follow, mine):
     inputs = item['inputs']
     assert inputs.shape == (1, 1, 8, 17, 4)
     assert (inputs[..., 3] == 1).all()  # the scores
-    assert accuracy('sure_j.pkl') > .5
+    assert accuracy('sure_j.pkl') >= .5  # of three classes
 
 
 def test_benchmark(follow, tmp_path):

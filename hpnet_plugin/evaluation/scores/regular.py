@@ -1,6 +1,6 @@
 """Dumps whose samples look alike, read without making the samples.
 
-``mim test --dump`` writes a list of one dict a clip. To unpickle 50,919 of
+``mim test --dump`` writes a list of one dict a clip. To unpickle 50,000 of
 them makes millions of objects. Here the bytes of one sample are compared
 with the :class:`~.forms.Form` of an earlier one; what differs is names,
 numbers and places in pickle's memo. These are collected and looked at

@@ -43,17 +43,18 @@ def write_scores(path: str | os.PathLike, scores: Scores) -> None:
 
 
 class _Tensor:
-    """Is pickled as a tensor with a storage of its own."""
+    """A row of numbers, pickled as a tensor with a storage of its own."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
 
     def __reduce__(self) -> tuple[Any, ...]:
         from torch._utils import _rebuild_tensor_v2
-        array = self.array
+        # pickle writes a tuple that it has met otherwise than a new one, and
+        # torch's are new
+        stride = tuple([1])  # noqa: C409
         return _rebuild_tensor_v2, (
-            _Storage(array), 0, array.shape,
-            (array.strides[0] // array.itemsize, ), False,
+            _Storage(self.array), 0, self.array.shape, stride, False,
             collections.OrderedDict())
 
 
