@@ -128,14 +128,20 @@ def flop_counter() -> FlopCounterMode:
     """A counter of matrix products and convolutions.
 
     Returns:
-        Torch's, which also counts products that are added in place.
+        Torch's, which also counts products that are added in place, and those
+        of oneDNN (:mod:`hpnet_plugin.models.linear`).
     """
     def added(_: Tensor, *factors: Tensor, **kwargs: Any) -> int:
         return bmm_flop(*factors, **kwargs)
 
-    added._get_raw = True  # pyrefly: ignore[missing-attribute]
+    def linear(x: Tensor, weight: Tensor, *_: Any, **kwargs: Any) -> int:
+        return 2 * x.numel() * len(weight)
+
+    for count in (added, linear):
+        count._get_raw = True  # pyrefly: ignore[missing-attribute]
     return FlopCounterMode(display=False, custom_mapping={
-        torch.ops.aten.baddbmm_: added})
+        torch.ops.aten.baddbmm_: added,
+        torch.ops.mkldnn._linear_pointwise: linear})
 
 
 def clips_per_second(cfg: Config, device: str = 'cpu', seconds: float = 3.

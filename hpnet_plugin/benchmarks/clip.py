@@ -208,7 +208,7 @@ def _rates(towers: Towers, repeat: int) -> dict[str, float]:
     import torch
     from torch.nn import functional as F
 
-    from ..models.clip.linear import linear
+    from ..models.linear import linear
     tokens, width = towers.ours.visual.positional_embedding.shape
     large = 3072, 3072, 3072
     rows = FRAMES * tokens

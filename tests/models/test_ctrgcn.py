@@ -7,7 +7,7 @@ from mmaction.models import GCNHead
 import hpnet_plugin  # noqa: F401
 from hpnet_plugin.apis.cost import flop_counter
 from hpnet_plugin.benchmarks.published import PublishedCTRGCN
-from hpnet_plugin.models import CTRGCN
+from hpnet_plugin.models import CTRGCN, linear
 from hpnet_plugin.models.backbones import graph_backbone
 
 
@@ -154,3 +154,18 @@ def test_compiled_without_graph_breaks(monkeypatch):
     net.eval()
     with torch.no_grad():
         torch.testing.assert_close(compiled(x), net(x))
+
+
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('networks', [1, 2])
+def test_products(monkeypatch, networks, bias):
+    """By each library, and of neighbours that lie apart."""
+    monkeypatch.setattr(linear, 'LEAST', 1)
+    weight, x = torch.randn(networks, 5, 7), torch.randn(networks, 7, 8)
+    add = torch.randn(networks, 5, 1) if bias else None
+    for part in (x, x[..., ::2]):
+        expected = torch.einsum('soi,sin->son', weight, part)
+        with torch.inference_mode():
+            found = linear.products(weight, part, add)
+        torch.testing.assert_close(
+            found, expected if add is None else expected + add)

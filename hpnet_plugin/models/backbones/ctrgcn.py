@@ -25,6 +25,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..kept import Kept, every
+from ..linear import products
 from .folding import Point, Weights, affine, joined, stack
 from .graph_backbone import GraphBackbone
 
@@ -127,7 +128,7 @@ class _UnitGCN(nn.Module):
         joints, frames = weights.graph.shape[-1], x.shape[3]
         x = x.view(streams, channels, -1)
         if streams == 1:  # one product
-            return torch.bmm(weights.feature.flatten(1, 2), x).view(
+            return products(weights.feature.flatten(1, 2), x).view(
                 subsets, -1, joints, frames).unbind()
         return [torch.bmm(weight, x).view(-1, joints, frames)
                 for weight in weights.feature.unbind(1)]

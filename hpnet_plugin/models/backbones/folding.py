@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..linear import products
+
 
 class Point(NamedTuple):
     """Point convolutions of S networks.
@@ -32,8 +34,8 @@ class Point(NamedTuple):
         if torch.onnx.is_in_onnx_export():  # onnxruntime fuses it with a ReLU
             return F.conv2d(x, self.weight.view(-1, channels, 1, 1),
                             self.bias.flatten(), groups=streams)
-        out = torch.baddbmm(self.bias, self.weight,
-                            x.reshape(streams, channels, -1))
+        out = products(self.weight, x.reshape(streams, channels, -1),
+                       self.bias)
         return out.view(1, -1, *x.shape[2:])
 
 
