@@ -128,5 +128,5 @@ def test_figure():
     assert (ours.get_ydata() == np.array(shown[0].lines[1].get_xdata())**2
             ).all()
     assert bound.get_linestyle() == '--'
-    assert [text.get_text() for text in shown[1].texts] == ['numpy.load']
-    assert shown[1].get_title('right') == 'n^2.00'
+    assert [text.get_text() for text in shown[1].texts] == [
+        'numpy.load', '$n^{2.00}$']
