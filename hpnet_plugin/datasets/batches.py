@@ -38,8 +38,8 @@ def stack_in_worker(data_batch: Sequence[dict]) -> dict[str, Any]:
 
     In a loader process the inputs, or each of several, are stacked if they
     are of one shape and type; what arrives is the list of them, which lie one
-    after the other. Without loader processes it is ``pseudo_collate``. A
-    loader process keeps up to 256 MiB of memory that it does not use.
+    after the other. Without loader processes it is ``pseudo_collate``. The
+    process that loads keeps up to 256 MiB of memory that it does not use.
 
     Args:
         data_batch: What ``PackActionInputs`` made of each clip.
@@ -48,8 +48,8 @@ def stack_in_worker(data_batch: Sequence[dict]) -> dict[str, Any]:
         ``inputs`` and ``data_samples``.
     """
     batch = pseudo_collate(data_batch)
+    _keep_memory()
     if get_worker_info() is not None:
-        _keep_memory()
         inputs = batch['inputs']
         batch['inputs'] = {key: _stack(one) for key, one in inputs.items()} \
             if isinstance(inputs, dict) else _stack(inputs)
@@ -59,7 +59,7 @@ def stack_in_worker(data_batch: Sequence[dict]) -> dict[str, Any]:
 
 @functools.cache
 def _keep_memory() -> None:
-    """Let a loader process keep what the clips of a batch leave behind.
+    """Let this process keep what the clips of a batch leave behind.
 
     They are all gone at the same time, and the C library would give their
     memory back to the system, to ask for it again with the next batch.
