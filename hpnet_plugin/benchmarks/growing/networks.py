@@ -71,9 +71,10 @@ def _forward(name: str, size: int) -> tuple[Any, Callable[[], Any]]:
 
 def _point(name: str, size: int) -> Point:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
+
+    from ...apis.cost import flop_counter
     _, run = _forward(name, size)
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         run()
     a, b = torch.randn(2, PEAK, PEAK)
     out = torch.empty(PEAK, PEAK)
