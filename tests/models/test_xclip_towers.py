@@ -16,8 +16,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnet_plugin.benchmarks import training
-from hpnet_plugin.models import CLIPText, VideoPrompts, XCLIPVision
-from hpnet_plugin.models.clip import linear
+from hpnet_plugin.models import CLIPText, VideoPrompts, XCLIPVision, linear
 from hpnet_plugin.models.clip.arch import clip_arch
 
 E, W, L, T, SIDE, BLOCKS = 128, 128, 12, 4, 4, 2
