@@ -1,6 +1,7 @@
 """What the pages say of the code is so: links, Python, options, messages."""
 import ast
 import functools
+import posixpath
 import re
 import runpy
 from importlib import import_module
@@ -38,6 +39,21 @@ def test_links(page):
         if anchor:
             there = file.resolve().relative_to(ROOT).as_posix()
             assert anchor in anchors(there), f'{page}: {target}'
+
+
+@pytest.mark.parametrize(
+    'page', [page for page in pages() if '/' in page])
+def test_links_on_the_site(page):
+    """A page of configs/ is read as docs/configs/ there, nothing above it."""
+    read_as = page if page.startswith('docs/') else f'docs/{page}'
+    for target in links(page):
+        path, _, _ = target.partition('#')
+        if not path or '://' in path:
+            continue
+        there = posixpath.normpath(
+            posixpath.join(posixpath.dirname(read_as), path))
+        assert there.startswith('docs/'), f'{page}: {target}'
+        assert (ROOT / there).exists(), f'{page}: {target}'
 
 
 @pytest.mark.parametrize('block', blocks('python'), ids=str)
