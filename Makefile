@@ -15,8 +15,8 @@ else
 INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
 endif
 
-.PHONY: install app browser docs test lint types ratios mutations demo \
-	doctor lock clean
+.PHONY: install app browser cluster checks docs test lint types ratios \
+	mutations demo doctor lock clean
 
 install: $(STAMP)
 
@@ -46,6 +46,14 @@ app: $(STAMP)
 browser: app
 	$(INSTALL)/browser.txt
 
+# Ray, object stores and metrics, for work on many machines.
+cluster: $(STAMP)
+	$(INSTALL)/cluster.txt
+
+# An S3 server, a fuzzer, the bill of materials: for the checks alone.
+checks: cluster
+	$(INSTALL)/checks.txt
+
 # The locks anew, of the pins in lock.in; needs uv.
 COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-annotate \
 	--no-header --python-version 3.11
@@ -54,6 +62,8 @@ lock:
 	$(COMPILE) requirements/app.in -o requirements/app.txt
 	$(COMPILE) requirements/browser.in -o requirements/browser.txt
 	$(COMPILE) requirements/docs.in -o requirements/docs.txt
+	$(COMPILE) requirements/cluster.in -o requirements/cluster.txt
+	$(COMPILE) requirements/checks.in -o requirements/checks.txt
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

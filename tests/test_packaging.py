@@ -12,7 +12,7 @@ import yaml
 from hpnet_plugin.compat.doctor import in_range
 from hpnet_plugin.compat.packages import OPENMMLAB, OPTIONAL, OWN
 
-BESIDE = ('app', 'browser')  # what is installed after the lock
+BESIDE = ('app', 'browser', 'cluster', 'checks')  # what is installed after the lock
 
 
 @pytest.fixture(scope='module')

@@ -55,6 +55,7 @@ OWN = (
     Package('jinja2', ('jinja2', ), '3.1'),
     Package('tabulate', ('tabulate', ), '0.9'),
     Package('tqdm', ('tqdm', ), '4.70'),
+    Package('fsspec', ('fsspec', ), '2026.2'),
     Package('open_clip', ('open_clip_torch', ), '3.3'),
     # mmengine asks for the first of these.
     Package('cv2', ('opencv-python', 'opencv-python-headless',
@@ -93,4 +94,10 @@ OPTIONAL = (
     # 6.7 no longer serves files beside its own.
     Package('gradio', ('gradio', ), '6.7', '7', 'the page of "hpnet app"',
             'app'),
+    Package('ray', ('ray', ), '2.50', '3',
+            '"hpnet extract --launcher ray"', 'ray'),
+    Package('s3fs', ('s3fs', ), '2026.2', '', 's3:// object stores', 's3'),
+    Package('aiohttp', ('aiohttp', ), '3.11', '', 'http:// sources', 's3'),
+    Package('prometheus_client', ('prometheus-client', ), '0.23', '1',
+            '"hpnet extract --metrics"', 'metrics'),
 )

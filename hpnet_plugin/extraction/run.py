@@ -6,7 +6,7 @@ import os
 import os.path as osp
 import sys
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +19,15 @@ from ..estimation.video import probe
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, ExtractedClip, Settings
 from .failures import FailureLog
-from .worker_process import Failure, Report, Work
-from .workers import Workers, cores, run_here
+from .watch import Launcher, Pool, Watch, Watches
+from .worker_process import Failure, Work
+from .workers import Here, Workers, cores
 
 PROBED = 64  # videos whose headers give the estimate of the whole
 PROBE_TIMEOUT = 20.  # seconds for the header of a video
 SYNCED = 60.  # seconds after which what is done survives a power cut
 
 Build = Callable[[str], tuple[PersonSource, Extractor]]
-Run = Callable[[Iterable[Any], Report], Iterator[tuple[Any, Any]]]
 
 
 class Estimate(NamedTuple):
@@ -65,6 +65,7 @@ class Extraction:
             it, and a crash ends the run. Defaults to 1.
         timeout: Seconds without a frame or a batch after which a clip has
             failed. Defaults to 300.
+        launch: Starts the workers. Defaults to processes of this computer.
 
     Attributes:
         record: What makes the features, once the nets are loaded.
@@ -75,10 +76,12 @@ class Extraction:
                  settings: Settings,
                  devices: Sequence[str] = ('cpu', ),
                  workers: int = 1,
-                 timeout: float = 300.) -> None:
+                 timeout: float = 300.,
+                 launch: Launcher | None = None) -> None:
         self._build, self.settings = build, settings
         self._devices, self._workers = list(devices), workers
         self._timeout = timeout
+        self._launch = launch or (Workers if workers else Here)
         self.record: dict[str, Any] = {}
 
     def __call__(self,
@@ -87,8 +90,8 @@ class Extraction:
                  prefix: str = '',
                  retry: bool = False,
                  progress: bool = True,
-                 on_start: Callable[[Estimate], None] | None = None
-                 ) -> dict[str, str]:
+                 on_start: Callable[[Estimate], None] | None = None,
+                 watches: Sequence[Watch] = ()) -> dict[str, str]:
         """Extract clips that the store does not have yet.
 
         Args:
@@ -100,6 +103,7 @@ class Extraction:
                 Defaults to False.
             progress: Whether to show frames/s and time left.
             on_start: Is told what is ahead.
+            watches: Are told how it goes.
 
         Returns:
             Clips that failed, now or before, and why.
@@ -113,7 +117,8 @@ class Extraction:
         # before the threads that a progress bar may start
         tqdm.monitor_interval = 0
         with contextlib.ExitStack() as stack:
-            run = self._start(stack, len(clips), out)
+            pool = stack.enter_context(self._start(len(clips), out))
+            self.record = pool.told
             os.makedirs(out, exist_ok=True)
             writer = stack.enter_context(StoreWriter(
                 osp.join(out, 'features'), self.record, prefix=prefix))
@@ -128,7 +133,8 @@ class Extraction:
                 on_start(estimate)
             bar = stack.enter_context(
                 _bar(estimate.frames, progress and bool(todo)))
-            for (clip, _), result in run(todo, _Progress(bar, writer)):
+            watch = Watches([_Progress(bar, writer), *watches])
+            for (clip, _), result in pool.run(todo, watch):
                 failed.pop(clip.name, None)
                 reason = _add(writer, clip.name, result)
                 if reason is None:
@@ -140,24 +146,21 @@ class Extraction:
             bar.total = bar.n
         return failed
 
-    def _start(self, stack: contextlib.ExitStack, clips: int, out: str) -> Run:
-        """What runs a list of clips; the record is known then."""
+    def _start(self, clips: int, out: str) -> Pool:
+        """What runs a list of clips."""
         count = min(self._workers, max(1, clips))
         threads = max(1, cores() // max(1, count))
+        source_and_net, devices = self._build, self._devices
+        settings = self.settings
 
         def build(number: int) -> tuple[Work, dict[str, Any]]:
-            device = self._devices[number % len(self._devices)]
-            work = ClipExtraction(*self._build(device), self.settings, out,
+            device = devices[number % len(devices)]
+            work = ClipExtraction(*source_and_net(device), settings, out,
                                   threads)
             return lambda item, report: work(item[0], report,
                                              item[1]), work.record
 
-        if not count:
-            work, self.record = build(0)
-            return lambda items, report: run_here(work, items, report)
-        pool = stack.enter_context(Workers(build, count, self._timeout))
-        self.record = pool.told
-        return pool.run
+        return self._launch(build, count, self._timeout)
 
     def _todo(self, clips: Sequence[SourceClip], out: str,
               done: Container[str], failed: Container[str]
@@ -183,7 +186,7 @@ class Extraction:
                     lambda number: (lambda path, report: probe(
                         path, limits=limits).frames, None), 1,
                     PROBE_TIMEOUT) as pool:
-                frames = [found for _, found in pool.run(some, lambda n: None)
+                frames = [found for _, found in pool.run(some, Watch())
                           if not isinstance(found, Failure) and found]
         one = np.mean([min(n, most or n) for n in frames]) if frames else 0
         total = int(one * len(clips))
@@ -215,14 +218,14 @@ def _add(writer: StoreWriter, name: str, result: ExtractedClip | Failure
     return None
 
 
-class _Progress:
+class _Progress(Watch):
     """Moves the bar, and makes what is done survive a power cut."""
 
     def __init__(self, bar: tqdm, writer: StoreWriter) -> None:
         self.bar, self.writer, self.last = bar, writer, time.monotonic()
 
-    def __call__(self, frames: int) -> None:
-        self.bar.update(frames)
+    def progress(self, worker: str, count: int) -> None:
+        self.bar.update(count)
         now = time.monotonic()
         if now - self.last >= SYNCED:
             self.writer.sync()

@@ -15,11 +15,10 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import connection, get_context
 from typing import Any
 
+from .watch import Watch
 from .worker_process import (
     Build,
     Failure,
-    Report,
-    Work,
     WorkerProcess,
     is_fatal,
     reason,
@@ -47,29 +46,53 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def run_here(work: Work, items: Iterable[Any], progress: Report
-            ) -> Iterator[tuple[Any, Any]]:
-    """Do the items one after the other in this process.
+class Here:
+    """Do the items one after the other in this process: see :class:`.Pool`.
 
     Args:
-        work: What is done with an item.
-        items: The items.
-        progress: Is told of all progress.
+        build: See :class:`Workers`.
+        count: Not used.
+        timeout: Not used.
 
-    Yields:
-        An item, and its result or :class:`Failure`.
-
-    Raises:
-        OSError: If the disk is full: no item is to blame for that.
+    Attributes:
+        told: What ``build`` told.
     """
-    for item in items:
-        try:
-            result = work(item, progress)
-        except Exception as error:
-            if is_fatal(error):
-                raise
-            result = Failure(reason(error))
-        yield item, result
+
+    def __init__(self, build: Build, count: int = 0,
+                 timeout: float = 0.) -> None:
+        self._work, self.told = build(0)
+
+    def run(self, items: Iterable[Any], watch: Watch
+            ) -> Iterator[tuple[Any, Any]]:
+        """Do the items.
+
+        Args:
+            items: The items.
+            watch: Is told how it goes.
+
+        Yields:
+            An item, and its result or :class:`Failure`.
+
+        Raises:
+            OSError: If the disk is full: no item is to blame for that.
+        """
+        for item in items:
+            watch.began('0', item)
+            try:
+                result = self._work(
+                    item, lambda count: watch.progress('0', count))
+            except Exception as error:
+                if is_fatal(error):
+                    raise
+                result = Failure(reason(error))
+            watch.ended('0', item, isinstance(result, Failure))
+            yield item, result
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
 
 
 class Workers:
@@ -114,13 +137,13 @@ class Workers:
             self.close()
             raise
 
-    def run(self, items: Iterable[Any], progress: Report
+    def run(self, items: Iterable[Any], watch: Watch
             ) -> Iterator[tuple[Any, Any]]:
         """Do the items, several at a time; results come in their order.
 
         Args:
             items: The items, of any picklable kind.
-            progress: Is told of all progress.
+            watch: Is told how it goes.
 
         Yields:
             An item, and its result or :class:`Failure`.
@@ -150,27 +173,31 @@ class Workers:
                 else:
                     continue
                 attempts[at] = attempts.get(at, 0) + 1
+                watch.began(str(one.number), given[at])
                 one.give(at, given[at])
             if exhausted and not given:
                 return
             for one, kind, value in self._listen(self._patience()):
-                at = one.at
-                if kind == 'progress':
-                    progress(value)
-                elif kind == 'fatal':
+                at, worker = one.at, str(one.number)
+                if kind == 'fatal':
                     raise OSError(*value)
-                elif at is None:  # died between two items
+                if kind == 'progress':
+                    watch.progress(worker, value)
                     continue
-                elif kind == 'died' and attempts[at] < ATTEMPTS:
+                if one.gone:
+                    watch.lost(worker, value.reason if kind == 'done'
+                               else value)
+                one.at = None
+                if at is None:  # died between two items
+                    continue
+                if kind == 'died' and attempts[at] < ATTEMPTS:
                     again.append(at)
-                elif kind == 'died':
-                    results[at] = Failure(
-                        f'the process that worked on it {value}, '
-                        f'{ATTEMPTS} times in a row')
-                else:
-                    results[at] = value
-                if kind in ('done', 'died'):
-                    one.at = None
+                    continue
+                results[at] = value if kind == 'done' else Failure(
+                    f'the process that worked on it {value}, '
+                    f'{ATTEMPTS} times in a row')
+                watch.ended(worker, given[at],
+                            isinstance(results[at], Failure))
 
     def close(self) -> None:
         """End all processes at once."""

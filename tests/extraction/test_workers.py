@@ -10,17 +10,36 @@ import time
 
 import pytest
 
+from hpnet_plugin.extraction.watch import Watch, Watches
 from hpnet_plugin.extraction.workers import (
     ATTEMPTS,
     Failure,
+    Here,
     SetupError,
     Workers,
-    run_here,
 )
 
 
-def nothing(n):
-    """Progress that nobody asks for."""
+class Noted(Watch):
+    """Notes what it is told: (what, worker, value)."""
+
+    def __init__(self):
+        self.told = []
+
+    def began(self, worker, item):
+        self.told.append(('began', worker, item))
+
+    def progress(self, worker, count):
+        self.told.append(('progress', worker, count))
+
+    def ended(self, worker, item, failed):
+        self.told.append(('ended', worker, (item, failed)))
+
+    def lost(self, worker, how):
+        self.told.append(('lost', worker, how))
+
+    def of(self, kind):
+        return [value for what, _, value in self.told if what == kind]
 
 
 def crash():
@@ -33,9 +52,15 @@ def doing(work):
     return lambda number: (work, f'ready {number}')
 
 
-def run(work, items, count=2, timeout=60, progress=nothing):
+def run(work, items, count=2, timeout=60, watch=None):
     with Workers(doing(work), count, timeout) as workers:
-        return list(workers.run(items, progress))
+        return list(workers.run(items, watch or Watch()))
+
+
+def run_here(work, items, watch=None):
+    with Here(doing(work)) as here:
+        assert here.told == 'ready 0'
+        return list(here.run(items, watch or Watch()))
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -44,12 +69,13 @@ def test_results_come_in_the_order_of_the_items():
         report(item)
         return item * 10, os.getpid()
 
-    told = []
-    found = run(slow_first, range(20), progress=told.append)
+    noted = Noted()
+    found = run(slow_first, range(20), watch=Watches([noted]))
     assert [(item, value[0]) for item, value in found] == [
         (i, 10 * i) for i in range(20)]
     assert len({pid for _, (_, pid) in found}) == 2
-    assert sorted(told) == list(range(20))
+    assert sorted(noted.of('progress')) == list(range(20))
+    assert {worker for _, worker, _ in noted.told} == {'0', '1'}
 
 
 def test_what_is_ahead_of_a_slow_item_is_bounded(tmp_path):
@@ -76,10 +102,15 @@ def test_an_item_that_raises_fails_alone():
             raise ZeroDivisionError
         return item
 
-    found = dict(run(work, range(6)))
-    assert found == {0: 0, 1: 1, 2: 2, 3: Failure('three is bad'),
-                     4: Failure('ZeroDivisionError'), 5: 5}
-    assert dict(run_here(work, range(6), nothing)) == found
+    for do in run, run_here:
+        noted = Noted()
+        assert dict(do(work, range(6), watch=noted)) == {
+            0: 0, 1: 1, 2: 2, 3: Failure('three is bad'),
+            4: Failure('ZeroDivisionError'), 5: 5}
+        assert sorted(noted.of('began')) == list(range(6))
+        assert sorted(noted.of('ended')) == [(i, i in (3, 4))
+                                             for i in range(6)]
+        assert not noted.of('lost')
 
 
 def test_an_item_that_kills_its_process_fails_alone(tmp_path):
@@ -109,7 +140,11 @@ def test_a_process_killed_from_outside_costs_nothing(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         return item
 
-    assert run(work, range(12)) == [(i, i) for i in range(12)]
+    noted = Noted()
+    assert run(work, range(12), watch=noted) == [(i, i) for i in range(12)]
+    assert noted.of('lost') == ['was ended by SIGKILL'] * 4
+    assert len(noted.of('began')) == 16
+    assert len(noted.of('ended')) == 12
 
 
 def test_an_item_that_hangs_fails_alone():
@@ -163,7 +198,7 @@ def test_a_full_disk_ends_all():
         raise OSError(errno.ENOSPC, 'no space for it')
 
     for runner in (lambda: run(work, range(4)),
-                   lambda: list(run_here(work, range(4), nothing))):
+                   lambda: run_here(work, range(4))):
         with pytest.raises(OSError, match='no space for it') as raised:
             runner()
         assert raised.value.errno == errno.ENOSPC
@@ -173,13 +208,14 @@ def test_processes_end_with_the_main_one(tmp_path):
     """SIGKILL leaves it no time to end them."""
     code = textwrap.dedent("""
         import os, sys, time
+        from hpnet_plugin.extraction.watch import Watch
         from hpnet_plugin.extraction.workers import Workers
         def build(number):
             open(os.path.join(sys.argv[1], str(os.getpid())), 'w').close()
             return lambda item, report: time.sleep(.05), None
         with Workers(build, 3) as workers:
             print('ready', flush=True)
-            for _ in workers.run(iter(int, 1), lambda n: None):
+            for _ in workers.run(iter(int, 1), Watch()):
                 pass
         """)
     process = subprocess.Popen([sys.executable, '-c', code, str(tmp_path)],
