@@ -1,6 +1,7 @@
 """Extract heatmap pooled features: from videos to a dataset folder.
 
     hpnet extract VIDEOS --out data/mine
+    hpnet extract s3://bucket/videos --out s3://bucket/data/mine
 
 Each video is read once: people are detected and tracked, their poses are
 estimated, the feature maps are pooled at the joints, and the results are
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..extraction.run import Estimate
+    from ..extraction.upload import Upload
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.list_models:
         return list_models()
+    upload = open_upload(args)
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
@@ -80,17 +83,35 @@ def run(args: argparse.Namespace) -> int:
         source.clips[part - 1::parts], args.out,
         prefix=f'{part}of{parts}-' if parts > 1 else '',
         retry=args.retry,
-        on_start=begin)
+        on_start=begin,
+        upload=upload)
     record: dict[str, Any] = dict(extraction.record or {},
                                   crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
     for key, name in names.items():
         record[key] = dict(record[key], zoo=name)
-    content = write_dataset(
-        args.out, source.clips, source.labels,
-        None if source.classes is None else list(source.classes),
-        source.splits, failures, record, source.rule, source.facts)
+
+    def write() -> dict[str, Any]:
+        return write_dataset(
+            args.out, source.clips, source.labels,
+            None if source.classes is None else list(source.classes),
+            source.splits, failures, record, source.rule, source.facts)
+
+    content = upload.finish(write) if upload else write()
     return say_result(args, content, failures, time.time() - start)
+
+
+def open_upload(args: argparse.Namespace) -> Upload | None:
+    """The upload of an extraction to a URL, which then works in a folder of
+    this computer; None of one into a folder."""
+    from ..remote import is_url, shown
+    args.place = args.out
+    if not is_url(args.out):
+        return None
+    from ..extraction.upload import Upload
+    upload = Upload(args.out)
+    args.place, args.out = shown(args.out), upload.folder
+    return upload
 
 
 def list_models() -> int:
@@ -283,8 +304,12 @@ def say_choice(what: str, choice: Choice) -> None:
 def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
     """What is ahead."""
     if not estimate.clips:
-        print(f'nothing to extract: {args.out} holds every clip except those '
-              'that failed', flush=True)
+        print(f'nothing to extract: {args.place} holds every clip except '
+              'those that failed', flush=True)
+        return
+    if not estimate.frames:  # of videos at URLs no header was read
+        print(f'{count(estimate.clips, "clip")}, into {args.place}',
+              flush=True)
         return
     sizes = f'{megabytes(estimate.bytes)} MB'
     if args.people > 1:
@@ -294,7 +319,7 @@ def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
                   f'{args.people}')
     print(f'{count(estimate.clips, "clip")}, about '
           f'{count(estimate.frames, "frame")}; the features will take about '
-          f'{sizes}, in {args.out}', flush=True)
+          f'{sizes}, in {args.place}', flush=True)
 
 
 def megabytes(number: float) -> str:
@@ -310,7 +335,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
           f'{count(content["frames"], "frame")}, '
           f'{count(content["people"], "person", "people")}, in '
-          f'{osp.abspath(args.out)} ({seconds:.0f} s)')
+          f'{where(args)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'in {counts["nobody"]} of them no person was found; they are '
               f'stored (--nobody {args.nobody}) and count in tests')
@@ -324,8 +349,13 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:
         print(f'  and {len(failures) - SHOWN} more, in '
-              f'{osp.join(args.out, "extraction.json")}')
+              f'{where(args)}/extraction.json')
     return 3
+
+
+def where(args: argparse.Namespace) -> str:
+    """The dataset folder, or its URL."""
+    return osp.abspath(args.out) if args.place == args.out else args.place
 
 
 # a preset has to know which options are named
