@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..files import write_whole
+from ..store.fingerprint import clip_checksums
 from ..unpickling import unpickle
 from .clip_list import (
     ClipList,
@@ -61,7 +62,8 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         nobody=frozenset(i for i, info in enumerate(infos)
                          if info.get('nobody')),
         splits={split: sorted({places[name] for name in members})
-                for split, members in splits.items()})
+                for split, members in splits.items()},
+        checksums=[*clip_checksums(store).values()])
     annotations = (_with_joints(store, info) for info in clips.infos())
     write_whole(path, pickled(splits, annotations))
     write_clip_list(clips, path)
