@@ -122,7 +122,8 @@ def _write_facts(store: FeatureStore, out: str, classes: list[str] | None,
         named['fps'] = times['fps']
     write_facts(out, facts, split_rule=rule, clips=counts, **named,
                 settings={key: value for key, value in record.items()
-                          if key not in (*named, 'taps')})
+                          if key not in (*named, 'taps', 'versions',
+                                         'sources', 'made_by')})
 
 
 def _write_json(path: str, content: object) -> None:
