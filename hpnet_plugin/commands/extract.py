@@ -24,7 +24,10 @@ with the reason), 2 the usage is wrong, 1 anything else (such as a full disk),
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import os.path as osp
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
+    from ..extraction.progress import Display
     from ..extraction.run import Estimate
+    from ..extraction.tally import Tally
+    from ..extraction.watch import Watch
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
@@ -48,14 +54,29 @@ SHOWN = 20  # failed or skipped files that are listed in full
 
 def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
+    if args.list_models:
+        return list_models()
+    from ..extraction.tally import Tally
+    part, parts = args.part
+    tally = Tally(f'{part} of {parts}' if parts > 1 else '')
+    with contextlib.ExitStack() as stack:
+        watches: list[Watch] = []
+        if args.metrics:
+            from ..extraction.metrics import published
+            watches = stack.enter_context(published(
+                args.metrics, tally, lambda text: print(text, flush=True)))
+        return extract(args, tally, watches)
+
+
+def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
+            ) -> int:
+    """Extract, and tell how it goes; the exit status."""
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
     from ..extraction.run import Extraction
     from ..extraction.workers import cores
 
-    if args.list_models:
-        return list_models()
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
@@ -80,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
         source.clips[part - 1::parts], args.out,
         prefix=f'{part}of{parts}-' if parts > 1 else '',
         retry=args.retry,
-        on_start=begin)
+        progress=display_of(args, tally),
+        on_start=begin,
+        watches=watches,
+        tally=tally)
     record: dict[str, Any] = dict(extraction.record or {},
                                   crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
@@ -91,6 +115,18 @@ def run(args: argparse.Namespace) -> int:
         None if source.classes is None else list(source.classes),
         source.splits, failures, record, source.rule, source.facts)
     return say_result(args, content, failures, time.time() - start)
+
+
+def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
+    """What shows a tally; True: what suits standard error."""
+    if not args.dashboard:
+        return True
+    if not sys.stderr.isatty() or os.environ.get('TERM') == 'dumb':
+        print('--dashboard is left out: standard error is no terminal that '
+              'can draw it', file=sys.stderr, flush=True)
+        return True
+    from ..extraction.dashboard import Dashboard
+    return Dashboard(tally)
 
 
 def list_models() -> int:

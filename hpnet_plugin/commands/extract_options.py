@@ -2,14 +2,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from .options import output_folder, positive, whole_number
+
+if TYPE_CHECKING:
+    from ..extraction.metrics import Target
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options, in groups."""
     for add in (_add_source, _add_labels, _add_features, _add_people,
-                _add_videos, _add_crops, _add_machine):
+                _add_videos, _add_crops, _add_machine, _add_shown):
         add(parser)
 
 
@@ -174,6 +178,26 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     add('--precision', default='fp32',
         choices=('fp32', 'tf32', 'fp16', 'bf16'),
         help='number format in which an mmpose net computes (default fp32)')
+
+
+def _add_shown(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('progress').add_argument
+    add('--dashboard', action='store_true',
+        help='on a terminal, show a line for each worker below the bar: its '
+        'clip, frames, frames/s, seconds at this clip, clips done and failed, '
+        'restarts')
+    add('--metrics', metavar='[HOST:]PORT|FILE.prom', type=_target,
+        help="serve metrics of the run in Prometheus' text form (HOST: "
+        '127.0.0.1; port 0 takes one that is free and prints it), or write '
+        "them to a file for node_exporter's textfile collector")
+
+
+def _target(text: str) -> Target:
+    from ..extraction.metrics import MetricsError, parse_target
+    try:
+        return parse_target(text)
+    except MetricsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def check(parser: argparse.ArgumentParser,

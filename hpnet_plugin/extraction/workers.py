@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import connection, get_context
 from typing import Any
 
-from .watch import Watch
+from .watch import TICK, Watch
 from .worker_process import (
     Build,
     Failure,
@@ -177,7 +177,7 @@ class Workers:
                 one.give(at, given[at])
             if exhausted and not given:
                 return
-            for one, kind, value in self._listen(self._patience()):
+            for one, kind, value in self._listen(self._patience(), watch):
                 at, worker = one.at, str(one.number)
                 if kind == 'fatal':
                     raise OSError(*value)
@@ -222,11 +222,23 @@ class Workers:
         return max(0., min(times) + self._timeout - time.monotonic()) \
             if times else self._timeout
 
-    def _listen(self, patience: float | None
+    def _wait(self, patience: float | None, watch: Watch) -> list[Any]:
+        """Pipes of processes that say something; none after so long."""
+        pipes = [one.pipe for one in self._all]
+        end = time.monotonic() + (float('inf') if patience is None
+                                  else patience)
+        while True:
+            left = end - time.monotonic()
+            heard = connection.wait(pipes, max(0., min(TICK, left)))
+            watch.passing()
+            if heard or left <= TICK:
+                return heard
+
+    def _listen(self, patience: float | None, watch: Watch | None = None
                 ) -> list[tuple[WorkerProcess, str, Any]]:
         """What the processes say: (process, kind, value) each."""
         said = []
-        heard = connection.wait([one.pipe for one in self._all], patience)
+        heard = self._wait(patience, watch or Watch())
         now = time.monotonic()
         if now - self._looked > (patience or 0) + PAUSE:
             # all of us were stopped, by Ctrl-Z for one: nobody hangs
