@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import argparse
 import collections
-import json
+import itertools
 import os
 import random
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from typing import Any
 import numpy as np
 
 TAPS = dict(h2=2)
-PASSED_OVER = ('.lock', '.log')  # files that say nothing
 Damage = tuple[str, str, Callable[[Path], Any]]  # kind, what, how
 
 
@@ -90,7 +90,7 @@ def draw_crops(recorder: Any, name: str, frames: int) -> None:
 def files_of(folder: Path) -> list[Path]:
     """Files that say something, relative to the folder."""
     return sorted(path.relative_to(folder) for path in folder.rglob('*')
-                  if path.is_file() and path.suffix not in PASSED_OVER)
+                  if path.is_file() and path.suffix != '.lock')
 
 
 def flips(folder: Path, rng: random.Random) -> Iterator[Damage]:
@@ -194,16 +194,16 @@ def rebuilt(folder: Path) -> Iterator[Damage]:
         consolidate(out / 'features')
 
     yield 'rebuilt', 'meta.json', meta
-    for change in (renamed, swapped, other_info, other_values, one_less,
-                   fewer_frames):
+    for change in ('renamed', 'swapped', 'other info', 'other values',
+                   'one less', 'fewer frames'):
         for also in ('index', 'index and consolidated index',
                      'index, consolidated index and shard'):
-            def edit(out: Path, change: Callable = change, also: str = also
+            def edit(out: Path, change: str = change, also: str = also
                      ) -> None:
                 rebuild(out / 'features', change, 'shard' in also)
                 if 'consolidated' in also:
                     table(out)
-            yield 'rebuilt', f'{change.__name__}: {also}', edit
+            yield 'rebuilt', f'{change}: {also}', edit
     for name, old, new in (
             ('annotations.clips.json', '"labels":[0,', '"labels":[1,'),
             ('annotations.clips.json', '"frames":[3,', '"frames":[4,'),
@@ -224,9 +224,8 @@ def rebuilt(folder: Path) -> Iterator[Damage]:
         yield 'text', f'{name}: {new!r}', replace
 
 
-def rebuild(root: Path, change: Callable, shard_too: bool) -> None:
-    """Write the index of the first shard anew, changed, and perhaps the
-    shard."""
+def rebuild(root: Path, change: str, shard_too: bool) -> None:
+    """Write the index of the first shard anew, and perhaps the shard."""
     from hpnet_plugin.store.building import build, part_of
     from hpnet_plugin.store.catalog import read_part
     from hpnet_plugin.store.files import dims_of, read_meta
@@ -234,7 +233,7 @@ def rebuild(root: Path, change: Callable, shard_too: bool) -> None:
     from hpnet_plugin.store.shard import layout
     part = read_part(str(root), '00000', '.index', read_meta(str(root)))
     data = (root / '00000.safetensors').read_bytes()
-    clips = []
+    clips: list[list[Any]] = []
     for row, name in enumerate(part.names):
         start = int(part.clips[row]['info'])
         found = places(part, row, TAPS)
@@ -243,11 +242,10 @@ def rebuild(root: Path, change: Callable, shard_too: bool) -> None:
                 key: np.frombuffer(data, place.dtype, int(np.prod(
                     place.shape)), place.offset).reshape(place.shape)
                 for key, place in found.items()}])
-    change(clips)
+    changed(clips, change)
     place = layout({f'{name}/{key}': (array.dtype.str, array.shape)
                     for name, _, found in clips
                     for key, array in found.items()})
-    import zlib
     new = part_of('00000', place.size, [
         (name, info, found['keypoint'].shape[:3],
          [[key, *dims_of(key, TAPS)] for key in found],
@@ -263,32 +261,23 @@ def rebuild(root: Path, change: Callable, shard_too: bool) -> None:
             where[name] for name in place.offsets))
 
 
-def renamed(clips: list) -> None:
-    clips[0][0] = 'x00'
-
-
-def swapped(clips: list) -> None:
-    clips[0][0], clips[1][0] = clips[1][0], clips[0][0]
-
-
-def other_info(clips: list) -> None:
-    clips[0][1] = json.dumps(dict(json.loads(clips[0][1]), fps=20.),
-                             separators=(',', ':')).encode()
-
-
-def other_values(clips: list) -> None:
-    clips[0][2]['h2'] = clips[0][2]['h2'] + np.float16(1)
-
-
-def one_less(clips: list) -> None:
-    del clips[0]
-
-
-def fewer_frames(clips: list) -> None:
-    found = clips[0][2]
-    clips[0][2] = {key: np.ascontiguousarray(
-        array[:-1] if array.ndim == 1 else array[:, :-1])
-        for key, array in found.items()}
+def changed(clips: list, what: str) -> None:
+    """Change the first clip: its name, info or arrays."""
+    name, info, found = clips[0]
+    if what == 'renamed':
+        clips[0][0] = 'x00'
+    elif what == 'swapped':
+        clips[0][0], clips[1][0] = clips[1][0], name
+    elif what == 'other info':
+        clips[0][1] = info.replace(b'10.0', b'20.0')
+    elif what == 'other values':
+        found['h2'] = found['h2'] + np.float16(1)
+    elif what == 'one less':
+        del clips[0]
+    else:  # fewer frames
+        clips[0][2] = {key: np.ascontiguousarray(
+            array[:-1] if array.ndim == 1 else array[:, :-1])
+            for key, array in found.items()}
 
 
 def contents(folder: Path) -> dict[str, tuple]:
@@ -348,8 +337,7 @@ def mended(good: Path, folder: Path, before: dict[str, tuple], what: str
         [f'{what}: lost: {sorted(lost)}'] * bool(lost)
 
 
-def study(folder: Path, damages: Iterator[Damage], every: int,
-          say: Callable[[str], None] = print
+def study(folder: Path, damages: Iterator[Damage], every: int
           ) -> tuple[collections.Counter, collections.Counter, list[str]]:
     """Do all damage, one at a time; counts by kind, and what went wrong."""
     from hpnet_plugin.extraction.checking import check_folder
@@ -377,17 +365,8 @@ def study(folder: Path, damages: Iterator[Damage], every: int,
                 wrong.append(f'{kind}: {what}: repair: '
                              f'{type(error).__name__}: {error}')
         if number % 2000 == 1999:
-            say(f'{number + 1} done, {len(wrong)} wrong')
+            print(f'{number + 1} done, {len(wrong)} wrong', flush=True)
     return done, missed, wrong
-
-
-def all_damage(folder: Path, others: dict[str, Path], rng: random.Random
-               ) -> Iterator[Damage]:
-    """Every kind of damage, the few before the many."""
-    yield from rebuilt(folder)
-    yield from exchanges(folder, others)
-    yield from sizes(folder, rng)
-    yield from flips(folder, rng)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -398,19 +377,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--repair', type=int, default=10, metavar='N',
                         help='repair every N-th (default 10; 0: none)')
-    parser.add_argument('--limit', type=int, default=None,
-                        help='so many only, of the whole list')
     args = parser.parse_args(argv)
     rng = random.Random(args.seed)
     place = Path(tempfile.mkdtemp(prefix='damage-'))
     folder = make(place / 'mine')
     others = {'another net': make(place / 'net', net='b'),
               'another dataset': make(place / 'other', range(20, 25))}
-    damages = list(all_damage(folder, others, rng))
-    if args.limit:
-        damages = rng.sample(damages, args.limit)
-    done, missed, wrong = study(folder, iter(damages), args.repair,
-                                lambda text: print(text, flush=True))
+    done, missed, wrong = study(folder, itertools.chain(
+        rebuilt(folder), exchanges(folder, others), sizes(folder, rng),
+        flips(folder, rng)), args.repair)
     for kind, count in sorted(done.items()):
         print(f'{kind:40}  {count:6} done, {missed[kind]} not noticed')
     print(*wrong[:60], sep='\n')

@@ -181,7 +181,8 @@ def _annotation_problems(folder: str, store: FeatureStore, about: Noted
     """Compare the annotations with the clip list and with the store."""
     path = osp.join(folder, ANNOTATIONS)
     if not osp.isfile(path):
-        if about.checksums is None and about.clips is None:
+        if about.checksums is None and about.clips is None and any(
+                osp.isfile(osp.join(folder, name)) for name in FILES):
             yield f'{path} is missing; the extraction writes it'
         return
     known = about.checksums
@@ -227,8 +228,7 @@ def _clip_problems(path: str, clip: dict[str, Any], store: FeatureStore,
             yield f'{path}: {name!r}, {key} is not that of the features'
     if listed is not None:
         for key, value in listed.get(name, {}).items():
-            if clip.get(key) != value and \
-                    list(np.ravel(clip.get(key))) != list(np.ravel(value)):
+            if not np.array_equal(clip.get(key, ()), value):
                 yield (f'{path}: {name!r}, {key} is {clip.get(key)!r}, in '
                        f'{CLIPS} {value!r}')
 

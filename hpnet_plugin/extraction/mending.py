@@ -174,7 +174,14 @@ def rewrite(folder: str, store: FeatureStore, lists: Lists) -> None:
 
 
 def folder_names(folder: str) -> tuple[str, ...] | None:
-    """Names in classes.txt of a folder; None without any."""
+    """Names in classes.txt of a folder.
+
+    Args:
+        folder: The dataset folder.
+
+    Returns:
+        In label order; None without any.
+    """
     try:
         with open(osp.join(folder, 'classes.txt'), encoding='utf-8') as file:
             return tuple(file.read().splitlines()) or None

@@ -44,7 +44,7 @@ def fingerprint(store: FeatureStore | str | os.PathLike[str]) -> str:
     digest = hashlib.sha256(json.dumps(
         meta, sort_keys=True, separators=(',', ':')).encode())
     digest.update(b'\0' + b'\0'.join(names) + b'\0')
-    digest.update(rows)
+    digest.update(rows.tobytes())
     return digest.hexdigest()[:DIGITS]
 
 
@@ -90,7 +90,7 @@ def _catalog(store: FeatureStore | str | os.PathLike[str]) -> Catalog:
 
 def _numbers(names: list[bytes], rows: np.ndarray) -> dict[str, int]:
     # each row is hashed with its name, so that exchanged names are noticed
-    return {name.decode(): zlib.crc32(row, zlib.crc32(name))
+    return {name.decode(): zlib.crc32(row.tobytes(), zlib.crc32(name))
             for name, row in zip(names, rows)}
 
 

@@ -58,7 +58,11 @@ class Shard:
     sound: list[int] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """All that is wrong, a line each."""
+        """All that is wrong.
+
+        Yields:
+            A line each.
+        """
         yield from self.problems
         for problems in self.clips.values():
             yield from problems

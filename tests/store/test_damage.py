@@ -243,3 +243,27 @@ def test_refusals(folder):
     with pytest.raises(StoreError, match='nothing can be kept'):
         repair(folder / 'features', say=lambda text: None)
     assert main(['verify', '--repair', str(folder)]) == 0  # from its copy
+
+
+def test_padding_and_spelling_count(folder):
+    """What has no checksum is what its own content is written as."""
+    root = folder / 'features'
+    shard = bytearray((root / '00000.safetensors').read_bytes())
+    text = (root / 'meta.json').read_bytes()
+    length = int.from_bytes(shard[:8], 'little')
+    header = shard[8:8 + length].rstrip()
+    assert len(header) < length, 'no padding to change'
+    for change in (
+            lambda: shard.__setitem__(8 + length - 1, ord('\t')),
+            lambda: (root / 'meta.json').write_bytes(
+                text.replace(b':', b': ', 1))):
+        before = bytes(shard)
+        change()
+        (root / '00000.safetensors').write_bytes(shard)
+        problem, = verify(root)
+        assert 'is not what its own content is written as' in problem
+        assert len(FeatureStore(root)) == 5
+        shard[:] = before
+        (root / '00000.safetensors').write_bytes(shard)
+        (root / 'meta.json').write_bytes(text)
+        assert verify(root) == []
