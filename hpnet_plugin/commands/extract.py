@@ -74,23 +74,22 @@ def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
+    from ..extraction.launchers import RAY, ray_launcher
     from ..extraction.run import Extraction
-    from ..extraction.workers import cores
 
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
     if recorder:  # refuses options that cannot be
         recorder.prepare()
-    devices = args.device.split(',')
-    workers = args.workers
-    if workers is None:
-        workers = cores()
-        if devices != ['cpu']:  # each holds its nets in a GPU's memory
-            workers = min(workers, 4 * len(devices))
-    build, names = builder(args, source.joints)
-    extraction = Extraction(build, settings, devices, workers, args.timeout)
+    devices, workers = where(args)
     part, parts = args.part
+    build, names = builder(args, source.joints)
+    extraction = Extraction(
+        build, settings, devices, workers, args.timeout,
+        ray_launcher(args.address, args.gpus_per_worker or 0.,
+                     demand=args.workers is not None)
+        if args.launcher == RAY else None)
     start = time.time()
 
     def begin(estimate: Estimate) -> None:
@@ -127,6 +126,23 @@ def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
         return True
     from ..extraction.dashboard import Dashboard
     return Dashboard(tally)
+
+
+def where(args: argparse.Namespace) -> tuple[list[str], int]:
+    """The devices, and the number of workers."""
+    from ..extraction.launchers import RAY
+    from ..extraction.workers import cores
+    devices = args.device.split(',')
+    if args.rank:
+        devices = [args.rank.device(devices)]
+    if args.workers is not None:
+        return devices, args.workers
+    if args.launcher == RAY:  # the cluster sets the bound
+        return devices, sys.maxsize
+    workers = cores()
+    if devices != ['cpu']:  # each holds its nets in a GPU's memory
+        workers = min(workers, 4 * len(devices))
+    return devices, workers
 
 
 def list_models() -> int:
