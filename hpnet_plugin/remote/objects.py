@@ -193,8 +193,8 @@ class Objects:
         """
         url = self.url_of(name)
         if not self.lists:
-            raise RefusedError(f'{shown(self.url)}: web servers are only read; '
-                               'write to a folder, or to s3://')
+            raise RefusedError(f'{shown(self.url)}: web servers are only '
+                               'read; write to a folder, or to s3://')
 
         def call() -> None:
             system, remote = _system(url)
