@@ -127,7 +127,7 @@ def _serve(port: int, log: str) -> None:
         with lock:
             record(*args)
 
-    recorder._record_request = one_by_one
+    setattr(recorder, record.__name__, one_by_one)
     ThreadedMotoServer('127.0.0.1', port, verbose=False).start()
     print('ready', flush=True)
     threading.Event().wait()
