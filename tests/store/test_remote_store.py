@@ -225,6 +225,28 @@ def test_forked_readers_fetch_a_shard_once(url, server, elsewhere):
     assert len(shards) == len(set(shards)) == 3
 
 
+def test_joints_are_fetched_without_features(url, server, elsewhere):
+    """What training on poses, and the files of a dataset, need of a shard."""
+    fill_there(url)
+    elsewhere()
+    folder = local_folder(url) + '/features'
+    store, before = FeatureStore(folder), len(server.requests())
+    for name in NAMES:
+        for key in ('keypoint', 'keypoint_score'):
+            assert (store.read(name, key) == clip(name)[key]).all()
+        assert (store.read(name, 'keypoint', [3, 1])
+                == clip(name)['keypoint'][:, [3, 1]]).all()
+    assert not [name for name in os.listdir(folder)
+                if name.endswith('.safetensors')]
+    asked = [line for line in server.requests()[before:]
+             if '.safetensors' in line]
+    assert len(asked) == 3
+    size = sum(os.path.getsize(f'{folder}/{name}')
+               for name in os.listdir(folder) if name.endswith('.head'))
+    assert 0 < size < sum(store._catalog.tables[0].sizes)
+    assert (store.read('c1', 'tap') == clip('c1')['tap']).all()
+
+
 def test_damaged_there(url, elsewhere, capsys):
     """What comes is compared with its index, and not kept."""
     import fsspec
