@@ -155,16 +155,23 @@ def test_another_computer_went_on_meanwhile(url, expected, elsewhere,
 
 def test_several_ranks(url, elsewhere):
     """Whoever ends has all; one that began with nothing there, too."""
+    seen = []
+
     def write():
+        if not seen:  # another ends while the first writes
+            elsewhere()
+            fill_there(url, NAMES[3:4], prefix='3of3-')
         store = FeatureStore(late.store)
+        seen.append(len(store))
         assert all(store.read(name, 'tap').size for name in store.names)
         return len(store)
 
     late = Upload(url)
-    fill(late.store, NAMES[::2], prefix='1of2-', on_commit=late.commit)
+    fill(late.store, NAMES[::2], prefix='1of3-', on_commit=late.commit)
     elsewhere()
-    fill_there(url, NAMES[1::2], prefix='2of2-')
+    fill_there(url, NAMES[1::4], prefix='2of3-')
     assert late.finish(write) == len(NAMES)
+    assert seen == [len(NAMES) - 1, len(NAMES)]
     elsewhere()
     store = FeatureStore(local_folder(url) + '/features')
     assert store.names == NAMES
