@@ -34,7 +34,8 @@ class FailureLog:
                     try:
                         entry = json.loads(line)
                         found[str(entry['clip'])] = str(entry['why'])
-                    except (ValueError, TypeError, KeyError):
+                    except (ValueError, TypeError, KeyError,
+                            RecursionError):
                         continue
         return found
 
