@@ -10,8 +10,8 @@ import collections
 # their folder.
 ORDER = (
     # what needs nothing of the package
-    'version', 'versions', 'places', 'lazy', 'files', 'storages', 'unpickling',
-    'weights',
+    'version', 'versions', 'places', 'lazy', 'files', 'npy_files', 'storages',
+    'pickle_limits', 'unpickling', 'weights',
     'benchmark_files', 'own_files', 'compat.hooks', 'compat.packages',
     'config_text', 'onnx_session', 'onnx_export',
     # pure functions of arrays

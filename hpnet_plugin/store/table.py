@@ -132,6 +132,9 @@ class Table:
 
         Returns:
             The clip.
+
+        Raises:
+            StoreError: If its shard or its arrays are not there.
         """
         (_, info, first, _, info_bytes, shard, schema, people, frames,
          joints) = self._unpack(_CLIP, self._at['clips'] + row * _CLIP.size)

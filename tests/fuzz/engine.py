@@ -55,6 +55,7 @@ class Reader:
             the place of the seed in it.
         named: What an error must name; defaults to the changed file.
         memory: MiB that reading may take more than before.
+        address: MiB that it may ask for, used or not. Defaults to ``memory``.
         seconds: Of processor time for one file.
     """
     seeds: Callable[[Path], list[Path]]
@@ -67,6 +68,7 @@ class Reader:
     beside: bool = False
     named: Callable[[Path], str] | None = None
     memory: int = 512
+    address: int | None = None
     seconds: float = 10.
 
 
@@ -213,7 +215,8 @@ class Fuzzer:
 
     def _work(self, batch: list[int], at: mmap.mmap, told: int) -> None:
         warnings.simplefilter('ignore')
-        limit = _status('VmSize') + (self.reader.memory << 20)
+        limit = _status('VmSize') + (
+            (self.reader.address or self.reader.memory) << 20)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for number in batch:

@@ -6,8 +6,8 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-from fuzz.engine import Reader
 
+from fuzz.engine import Reader
 from hpnet_plugin.datasets.annotations import (
     AnnotationsError,
     read_annotations,

@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
 from fuzz.changes import EXTREMES
 from fuzz.engine import Reader
-
 from hpnet_plugin.store import FeatureStore, StoreError, StoreWriter
 from hpnet_plugin.store.index import (
     BLOCK,
