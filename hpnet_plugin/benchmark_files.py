@@ -78,7 +78,7 @@ _KINDS_OF_NAMES = dict(
     subject=(str, ), missing=(str, type(None)), recorded=(dict, type(None)))
 _RECORDED = dict(name=(str, ), of_each=(list, ), all=(dict, ),
                  actions=(list, ))
-LONGEST_RANGE = 100_000
+LONGEST_RANGE = 10_000
 _NEEDED = ('title', 'folder', 'classes', 'people', 'frames', 'by')
 
 
@@ -128,7 +128,10 @@ def read_benchmark(name: str) -> dict:
         FactsError: If there is no such file, or something in it is not as it
             should be.
     """
-    name = benchmark_key(name)
+    return _read(benchmark_key(name), ())
+
+
+def _read(name: str, above: tuple[str, ...]) -> dict:
     if name.endswith('.json'):
         path = Path(name)
     else:
@@ -141,31 +144,25 @@ def read_benchmark(name: str) -> dict:
         raise FactsError(f'{path}: names: expected an object, found '
                          f'{content["names"]!r}')
     if 'base' in content:
-        base = _base(content['base'], path)
+        key = benchmark_key(str(content['base']))
+        if key in (name, *above):
+            raise FactsError(f'{path}: base = {key!r:.80} leads back here')
+        try:
+            base = _read(key, (name, *above))
+        except FactsError as error:
+            raise FactsError(f'{path}: base: {error}') from None
         content = {**base, **content, 'names': {
             **base['names'], **content.get('names', {})}}
     content = dict(content, key=path.stem, file=str(path))
     try:
         _check(content)
     except (KeyError, TypeError, AttributeError, ValueError, re.error,
-            OverflowError) as error:
+            OverflowError, RecursionError) as error:
         raise FactsError(
             f'{path}: {error if error.args else type(error).__name__}; what '
             'a benchmark needs stands at the top of '
             'hpnet_plugin/benchmark_files.py') from None
     return content
-
-
-def _base(name: Any, path: Path) -> dict:
-    if not isinstance(name, str):
-        raise FactsError(f'{path}: base = {name!r:.80}: expected a name')
-    try:
-        return read_benchmark(name)
-    except FactsError as error:
-        raise FactsError(f'{path}: base: {error}') from None
-    except RecursionError:
-        raise FactsError(f'{path}: base = {name!r:.80} leads back to this '
-                         'file') from None
 
 
 def read_json(path: str | Path) -> dict:
@@ -325,7 +322,7 @@ def codes(values: Iterable) -> tuple[str, ...]:
         All of them, in order.
 
     Raises:
-        ValueError: If a range has more than 100,000 numbers.
+        ValueError: If a range has more than 10,000 numbers.
     """
     found = []
     for value in map(str, values):

@@ -33,7 +33,7 @@ _LINES = {ord(code): lines for code, lines in (
 _FRAME, _STOP, _PUT, _LONG_PUT = 0x95, ord('.'), ord('p'), ord('r')
 _TUPLES = (b't', b'\x85', b'\x86', b'\x87')
 _DIGITS = 12  # of a place in the table of earlier values, as text
-MOST, _DEEP = 10_000_000, 32
+MOST, _DEEP = 1_000_000, 32
 SHALLOW = 20_000  # tuples in each other, which any stack has room for
 _FRAME_BYTES = 256  # of the stack, for each of more
 

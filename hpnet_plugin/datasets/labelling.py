@@ -28,13 +28,14 @@ def read_labels(path: str) -> dict[str, str]:
         name, _, label = line.partition(' ')
         if not label:
             raise SourceError(f'{path}, line {number}: expected "clip label", '
-                              f'found {line!r}')
+                              f'found {line!r:.80}')
         if name.lower().endswith(VIDEO_SUFFIXES):
             name = osp.splitext(name)[0]
         label = label.strip()
         if labels.setdefault(name, label) != label:
-            raise SourceError(f'{path}, line {number}: {name!r} is labelled '
-                              f'{label!r} here and {labels[name]!r} before')
+            raise SourceError(
+                f'{path}, line {number}: {name!r:.80} is labelled '
+                f'{label!r:.80} here and {labels[name]!r:.80} before')
     return labels
 
 

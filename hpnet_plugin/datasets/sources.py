@@ -190,7 +190,7 @@ def read_list(path: str) -> Iterator[SourceClip]:
         video, label = _split(line)
         if not video.lower().endswith(VIDEO_SUFFIXES):
             raise SourceError(
-                f'{path}, line {number}: {line!r} is neither "video" nor '
+                f'{path}, line {number}: {line!r:.80} is neither "video" nor '
                 f'"video label"; a video ends in {", ".join(VIDEO_SUFFIXES)}')
         yield _clip(osp.join(osp.dirname(path), video), label)
 

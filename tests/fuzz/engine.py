@@ -57,6 +57,7 @@ class Reader:
         memory: MiB that reading may take more than before.
         address: MiB that it may ask for, used or not. Defaults to ``memory``.
         seconds: Of processor time for one file.
+        guided: Whether a search that is guided by coverage pays.
     """
     seeds: Callable[[Path], list[Path]]
     read: Callable[[Path], object]
@@ -70,6 +71,7 @@ class Reader:
     memory: int = 512
     address: int | None = None
     seconds: float = 10.
+    guided: bool = True
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Fuzzer:
         """A changed file: the seed that it comes from, and its bytes."""
         rng = random.Random(f'{self.seed}/{self.name}/{index}')
         chosen = rng.randrange(len(self.seeds))
-        form = self.reader.form or _form(self.seeds[chosen].suffix)
+        form = self.reader.form or form_of(self.seeds[chosen].suffix)
         data = self.contents[chosen]
         if self.reader.change and rng.random() < .5:
             data = self.reader.change(data, rng)
@@ -231,7 +233,7 @@ class Fuzzer:
         signal.setitimer(signal.ITIMER_PROF, self.reader.seconds)
         signal.setitimer(signal.ITIMER_REAL, 12 * self.reader.seconds)
         try:
-            outcome, what = self._outcome(path)
+            outcome, what = self.outcome(path)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -240,7 +242,8 @@ class Fuzzer:
             return MEMORY, 'resident memory'
         return outcome, what
 
-    def _outcome(self, path: Path) -> tuple[str, str]:
+    def outcome(self, path: Path) -> tuple[str, str]:
+        """Read a file without limits; its outcome, and what happened."""
         try:
             self.reader.read(path)
         except BaseException as error:
@@ -279,7 +282,8 @@ def _die_quietly(work: Callable, batch: list[int], at: mmap.mmap, told,
         os._exit(code)
 
 
-def _form(suffix: str) -> str:
+def form_of(suffix: str) -> str:
+    """How files are changed, by their suffix."""
     return {'.json': 'json', '.pkl': 'pickle', '.pickle': 'pickle',
             '.txt': 'text', '.jsonl': 'text'}.get(suffix, 'bytes')
 

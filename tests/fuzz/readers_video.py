@@ -163,14 +163,14 @@ def _windows(path: Path) -> None:
 
 # FFmpeg asks for what a header says, up to 2 GiB at once, but uses no more
 # than it then reads
-_VIDEO = dict(address=6 << 10)
+_VIDEO = dict(address=6 << 10, guided=False)
 READERS = {
     'crop-video': Reader(_commented, _windows, (ValueError, ),
                          change=comment_changed, **_VIDEO),
     'video': Reader(_videos, _video, (VideoError, ), change=video_changed,
                     form='bytes', **_VIDEO),
     'crop-images': Reader(_crop_folder, _images, (CropsError, ),
-                          beside=True),
+                          beside=True, guided=False),
     'crop-jsons': Reader(_crop_jsons, _timelines, (CropsError, ),
                          beside=True),
 }

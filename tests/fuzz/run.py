@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.guided:
         from fuzz.guided import search
         for name in args.readers or readers:
-            good &= search(name, args.mutations, args.seed, args.keep)
+            if readers[name].guided:
+                good &= search(name, args.mutations, args.seed, args.keep)
     return 0 if good else 1
 
 
