@@ -19,6 +19,7 @@ import numpy as np
 from ..benchmark_files import FactsError, read_json
 from ..estimation.video import LIMITS, OpenedVideo
 from ..files import write_whole
+from ..store.fetching import fetch_file
 from .benchmarks import bare_name
 
 TIMELINES = 'frames.json'
@@ -69,9 +70,12 @@ class Crops:
         Raises:
             FileNotFoundError: If the clip has none.
         """
-        for path in (osp.join(folder, name + '.mp4'), osp.join(folder, name)):
+        video = osp.join(folder, name + '.mp4')
+        for path in (video, osp.join(folder, name)):
             if osp.exists(path):
                 return cls(path)
+        if fetch_file(video):
+            return cls(video)
         raise FileNotFoundError(
             f'{folder} has neither {name}.mp4 nor a folder {name} of images: '
             'run hpnet extract as for the features, with --crops, or '
