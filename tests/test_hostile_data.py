@@ -269,7 +269,8 @@ RECORDED = dict(name='P{subject:02d}A{action:02d}', of_each=['subject'],
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(base='x.json'), 'leads back'), (dict(base=5), "unknown benchmark '5'"),
+    (dict(base='x.json'), 'leads back'),
+    (dict(base=5), "unknown benchmark '5'"),
     (dict(title=5), 'title = 5'), (dict(protocols=[]), 'protocols'),
     (dict(protocols=dict(a=dict(by='subject', test=['1-99999999999']))),
      'the range 1-99999999999'),
