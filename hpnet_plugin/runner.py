@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import os.path as osp
 import sys
 import traceback
@@ -12,20 +13,31 @@ from typing import Any, cast
 import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
-from mmengine.dist import master_only
+from mmengine.device import get_device
+from mmengine.dist import is_distributed, master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
 
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
+from .launching import (
+    join_on_cpu,
+    last_checkpoint,
+    on_cpu,
+    refuse_too_few_gpus,
+)
+from .models.sync_norm import synchronise
 from .recipes import SettingError
 from .recipes.checks import ConfigError, refuse_disagreements
+from .recipes.compose import as_composed
 from .recipes.current import current_config
 from .recipes.inputs import (
     MissingInputError,
     refuse_missing,
     refuse_missing_in_any_case,
 )
+from .recipes.processes import first_of_machine, processes, shared
 from .recipes.reading import innermost
 from .run_summary import RunSummaryHook, quieten
 from .weights import CheckpointError, problem
@@ -45,7 +57,8 @@ class Refused(SystemExit):
         super().__init__(2)
         self.text = f'\nERROR: {text}'
         sys.stdout.flush()
-        print(self.text, file=sys.stderr, flush=True)
+        if first_of_machine():
+            print(self.text, file=sys.stderr, flush=True)
 
     def __str__(self) -> str:
         return self.text
@@ -118,6 +131,92 @@ class CheckedRunner(Runner):
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
 
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the other processes; without a GPU by gloo.
+
+        Args:
+            env_cfg: See mmengine's ``Runner``.
+        """
+        if self.distributed and not is_distributed():
+            with _last_words():
+                if get_device() == 'cpu':
+                    join_on_cpu(self.launcher, env_cfg.get('dist_cfg') or {})
+                else:
+                    refuse_too_few_gpus(self.launcher)
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None,
+                   model: torch.nn.Module) -> torch.nn.Module:
+        """Wrap the model; without a GPU, too, and so its ``sync_bn``.
+
+        Args:
+            model_wrapper_cfg: See mmengine's ``Runner``.
+            model: Likewise.
+
+        Returns:
+            The model.
+        """
+        if not self.distributed or get_device() != 'cpu':
+            return super().wrap_model(model_wrapper_cfg, model)
+        norms = self.cfg.get('sync_bn')
+        if norms is not None:
+            synchronise(model)
+        try:
+            self.cfg.sync_bn = None  # torch's refuses a CPU
+            return super().wrap_model(
+                on_cpu(model_wrapper_cfg,
+                       self.cfg.get('find_unused_parameters', False)), model)
+        finally:
+            self.cfg.sync_bn = norms
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict,
+                         seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """Build a loader; ``ClipSampler`` is told the batch size.
+
+        Args:
+            dataloader: See mmengine's ``Runner``.
+            seed: Likewise.
+            diff_rank_seed: Likewise.
+
+        Returns:
+            The loader.
+        """
+        sampler = dataloader.get('sampler') if isinstance(
+            dataloader, dict) else None
+        if isinstance(sampler, dict) and sampler['type'] == 'ClipSampler' \
+                and 'batch_size' in dataloader:
+            dataloader = dict(dataloader, sampler=dict(
+                sampler, batch_size=dataloader['batch_size']))
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def load_or_resume(self) -> None:
+        """See mmengine's ``Runner``; a killed training is resumed, too."""
+        if not self._has_loaded and self._resume and self._load_from is None:
+            self._load_from = last_checkpoint(self.work_dir)
+            self._resume = self._load_from is not None
+            if not self._resume:  # it was ended in its first epoch
+                self._load_from = (as_composed(self.cfg) or {}).get(
+                    'load_from')
+                self.logger.info('There is no checkpoint to resume from: the '
+                                 'training begins')
+        super().load_or_resume()
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Resume; the order of the clips goes on as it began.
+
+        Args:
+            *args: See mmengine's ``Runner``.
+            **kwargs: Likewise.
+        """
+        super().resume(*args, **kwargs)
+        sampler = getattr(self.train_dataloader, 'sampler', None)
+        if hasattr(sampler, 'seed') and not self._randomness_cfg.get(
+                'diff_rank_seed'):
+            # it was built before the checkpoint told the seed
+            sampler.seed = self.seed
+
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu',
                         strict: bool = False, revise_keys: list = REVISED
                         ) -> dict:
@@ -159,20 +258,28 @@ class CheckedRunner(Runner):
         super().call_hook(fn_name, **kwargs)
 
     @master_only
-    def save_checkpoint(self, *args: Any, meta: dict | None = None,
-                        **kwargs: Any) -> None:
-        """Save a checkpoint that describes its model.
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any,
+                        meta: dict | None = None, **kwargs: Any) -> None:
+        """Save a checkpoint that describes its model, whole or not at all.
 
         ``meta['hpnet']`` is the description
         (:mod:`hpnet_plugin.apis.description`), as JSON data.
 
         Args:
-            *args: See mmengine's ``Runner.save_checkpoint``.
+            out_dir: See mmengine's ``Runner.save_checkpoint``.
+            filename: Likewise.
+            *args: Likewise.
             meta: Likewise.
             **kwargs: Likewise.
         """
-        super().save_checkpoint(
-            *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
+        meta = dict(meta or {}, hpnet=self._described())
+        part = filename
+        if '://' not in out_dir:
+            part += '.part'
+        super().save_checkpoint(out_dir, part, *args, meta=meta, **kwargs)
+        if part != filename:
+            # a training that is killed now leaves the old one, or this
+            os.replace(osp.join(out_dir, part), osp.join(out_dir, filename))
 
     def _described(self) -> dict[str, Any] | None:
         """What a checkpoint says of its model; a training goes on without.
@@ -269,7 +376,8 @@ def checked_config(cfg: dict | Config) -> Config:
         cfg: A config, with whatever was changed in it.
 
     Returns:
-        The same, composed anew if settings were changed.
+        The same, composed anew if settings were changed, and shared among
+        the processes of its launcher.
 
     Raises:
         SettingError: If a setting does not exist or cannot be.
@@ -280,6 +388,7 @@ def checked_config(cfg: dict | Config) -> Config:
     cfg = current_config(cfg)
     refuse_disagreements(cfg)
     refuse_missing_in_any_case(cfg)
+    cfg.merge_from_dict(shared(cfg, processes(cfg.get('launcher'))))
     return cfg
 
 
