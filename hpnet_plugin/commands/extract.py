@@ -24,7 +24,10 @@ with the reason), 2 the usage is wrong, 1 anything else (such as a full disk),
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import os.path as osp
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
+    from ..extraction.progress import Display
     from ..extraction.run import Estimate
+    from ..extraction.tally import Tally
+    from ..extraction.watch import Watch
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
@@ -48,28 +54,42 @@ SHOWN = 20  # failed or skipped files that are listed in full
 
 def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
+    if args.list_models:
+        return list_models()
+    from ..extraction.tally import Tally
+    part, parts = args.part
+    tally = Tally(f'{part} of {parts}' if parts > 1 else '')
+    with contextlib.ExitStack() as stack:
+        watches: list[Watch] = []
+        if args.metrics:
+            from ..extraction.metrics import published
+            watches = stack.enter_context(published(
+                args.metrics, tally, lambda text: print(text, flush=True)))
+        return extract(args, tally, watches)
+
+
+def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
+            ) -> int:
+    """Extract, and tell how it goes; the exit status."""
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
+    from ..extraction.launchers import RAY, ray_launcher
     from ..extraction.run import Extraction
-    from ..extraction.workers import cores
 
-    if args.list_models:
-        return list_models()
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
     if recorder:  # refuses options that cannot be
         recorder.prepare()
-    devices = args.device.split(',')
-    workers = args.workers
-    if workers is None:
-        workers = cores()
-        if devices != ['cpu']:  # each holds its nets in a GPU's memory
-            workers = min(workers, 4 * len(devices))
-    build, names = builder(args, source.joints)
-    extraction = Extraction(build, settings, devices, workers, args.timeout)
+    devices, workers = where(args)
     part, parts = args.part
+    build, names = builder(args, source.joints)
+    extraction = Extraction(
+        build, settings, devices, workers, args.timeout,
+        ray_launcher(args.address, args.gpus_per_worker or 0.,
+                     demand=args.workers is not None)
+        if args.launcher == RAY else None)
     start = time.time()
 
     def begin(estimate: Estimate) -> None:
@@ -80,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
         source.clips[part - 1::parts], args.out,
         prefix=f'{part}of{parts}-' if parts > 1 else '',
         retry=args.retry,
-        on_start=begin)
+        progress=display_of(args, tally),
+        on_start=begin,
+        watches=watches,
+        tally=tally)
     record: dict[str, Any] = dict(extraction.record or {},
                                   crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
@@ -91,6 +114,35 @@ def run(args: argparse.Namespace) -> int:
         None if source.classes is None else list(source.classes),
         source.splits, failures, record, source.rule, source.facts)
     return say_result(args, content, failures, time.time() - start)
+
+
+def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
+    """What shows a tally; True: what suits standard error."""
+    if not args.dashboard:
+        return True
+    if not sys.stderr.isatty() or os.environ.get('TERM') == 'dumb':
+        print('--dashboard is left out: standard error is no terminal that '
+              'can draw it', file=sys.stderr, flush=True)
+        return True
+    from ..extraction.dashboard import Dashboard
+    return Dashboard(tally)
+
+
+def where(args: argparse.Namespace) -> tuple[list[str], int]:
+    """The devices, and the number of workers."""
+    from ..extraction.launchers import RAY
+    from ..extraction.workers import cores
+    devices = args.device.split(',')
+    if args.rank:
+        devices = [args.rank.device(devices)]
+    if args.workers is not None:
+        return devices, args.workers
+    if args.launcher == RAY:  # the cluster sets the bound
+        return devices, sys.maxsize
+    workers = cores()
+    if devices != ['cpu']:  # each holds its nets in a GPU's memory
+        workers = min(workers, 4 * len(devices))
+    return devices, workers
 
 
 def list_models() -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 import contextlib
 import os
 import os.path as osp
-import sys
 import time
 from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..datasets.sources import SourceClip, printable
 from ..estimation.interfaces import Extractor
@@ -19,7 +17,9 @@ from ..estimation.video import probe
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, ExtractedClip, Settings
 from .failures import FailureLog
-from .watch import Launcher, Pool, Watch, Watches
+from .progress import Display, display
+from .tally import Tally
+from .watch import Launcher, Outcome, Pool, Watch, Watches
 from .worker_process import Failure, Work
 from .workers import Here, Workers, cores
 
@@ -38,11 +38,15 @@ class Estimate(NamedTuple):
         frames: Their frames; 0 if no header says.
         bytes: Of their features with one person a clip.
         record: What makes the features.
+        found: All clips, those of earlier runs and that failed among them.
+        stored: Of these, the store has so many.
     """
     clips: int
     frames: int
     bytes: int
     record: dict[str, Any]
+    found: int = 0
+    stored: int = 0
 
 
 class Extraction:
@@ -89,9 +93,10 @@ class Extraction:
                  out: str,
                  prefix: str = '',
                  retry: bool = False,
-                 progress: bool = True,
+                 progress: bool | Display = True,
                  on_start: Callable[[Estimate], None] | None = None,
-                 watches: Sequence[Watch] = ()) -> dict[str, str]:
+                 watches: Sequence[Watch] = (),
+                 tally: Tally | None = None) -> dict[str, str]:
         """Extract clips that the store does not have yet.
 
         Args:
@@ -101,9 +106,11 @@ class Extraction:
                 Defaults to ''.
             retry: Whether to try those again that failed in an earlier run.
                 Defaults to False.
-            progress: Whether to show frames/s and time left.
+            progress: Whether to show how it goes, and time left; or what
+                shows it, of the same tally.
             on_start: Is told what is ahead.
             watches: Are told how it goes.
+            tally: Counts it. Defaults to one that nobody else sees.
 
         Returns:
             Clips that failed, now or before, and why.
@@ -114,8 +121,7 @@ class Extraction:
                 another process writes it.
             OSError: If it cannot be written.
         """
-        # before the threads that a progress bar may start
-        tqdm.monitor_interval = 0
+        tally = tally or Tally()
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(self._start(len(clips), out))
             self.record = pool.told
@@ -128,22 +134,25 @@ class Extraction:
             failed = {name: why for name, why in log.read().items()
                       if name in names and name not in done}
             todo = self._todo(clips, out, done, {} if retry else failed)
-            estimate = self._estimate([clip for clip, _ in todo])
+            estimate = self._estimate([clip for clip, _ in todo])._replace(
+                found=len(clips), stored=len(names & done) - sum(
+                    stored for _, stored in todo))
             if on_start:
                 on_start(estimate)
-            bar = stack.enter_context(
-                _bar(estimate.frames, progress and bool(todo)))
-            watch = Watches([_Progress(bar, writer), *watches])
+            shown = progress if isinstance(progress, Display) else \
+                display(tally) if progress and todo else Display(tally)
+            stack.enter_context(shown)
+            watch = Watches([tally, _Syncing(writer), shown, *watches])
+            watch.opened(estimate)
             for (clip, _), result in pool.run(todo, watch):
                 failed.pop(clip.name, None)
-                reason = _add(writer, clip.name, result)
-                if reason is None:
-                    continue
-                failed[clip.name] = reason
-                log.add(clip.name, reason)
-                bar.write(f'failed: {printable(clip.name)}: '
-                          f'{printable(reason)}', file=sys.stderr)
-            bar.total = bar.n
+                outcome, nbytes, reason = _add(writer, clip.name, result)
+                if reason is not None:
+                    failed[clip.name] = reason
+                    log.add(clip.name, reason)
+                    shown.write(f'failed: {printable(clip.name)}: '
+                                f'{printable(reason)}')
+                watch.settled(clip.name, outcome, nbytes)
         return failed
 
     def _start(self, clips: int, out: str) -> Pool:
@@ -195,38 +204,33 @@ class Extraction:
         return Estimate(len(clips), total, total * 17 * joint, self.record)
 
 
-def _bar(frames: int, shown: bool) -> tqdm:
-    return tqdm(
-        total=frames or None,
-        unit='frame',
-        disable=not shown,
-        mininterval=0.2 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True)
-
-
 def _add(writer: StoreWriter, name: str, result: ExtractedClip | Failure
-         ) -> str | None:
-    """Add a clip to the store; why it failed, None if it did not."""
+         ) -> tuple[Outcome, int, str | None]:
+    """Add a clip to the store: what became of it, bytes, why it failed."""
     if isinstance(result, Failure):
-        return result.reason
+        return 'failed', 0, result.reason
     if result.arrays is None:  # its crops alone were missing
-        return None
+        return 'crops', 0, None
     try:
         writer.add(name, result.arrays, result.info)
     except StoreError as error:
-        return str(error)
-    return None
+        return 'failed', 0, str(error)
+    outcome = 'damaged' if 'damage' in result.info else \
+        'nobody' if result.info.get('nobody') else 'stored'
+    return outcome, sum(one.nbytes for one in result.arrays.values()), None
 
 
-class _Progress(Watch):
-    """Moves the bar, and makes what is done survive a power cut."""
+class _Syncing(Watch):
+    """Makes what is done survive a power cut, now and then."""
 
-    def __init__(self, bar: tqdm, writer: StoreWriter) -> None:
-        self.bar, self.writer, self.last = bar, writer, time.monotonic()
+    def __init__(self, writer: StoreWriter) -> None:
+        self.writer, self.last = writer, time.monotonic()
 
-    def progress(self, worker: str, count: int) -> None:
-        self.bar.update(count)
+    def passing(self) -> None:
         now = time.monotonic()
         if now - self.last >= SYNCED:
             self.writer.sync()
             self.last = now
+
+    def progress(self, worker: str, count: int) -> None:
+        self.passing()

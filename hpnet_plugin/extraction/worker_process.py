@@ -69,7 +69,7 @@ class WorkerProcess:
 
     def __init__(self, context: ForkContext, build: Build, number: int,
                  others: Sequence[Connection], start: int) -> None:
-        self.number, self.start = number, start
+        self.number, self.name, self.start = number, str(number), start
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
             target=_main,
@@ -122,10 +122,10 @@ def _main(build: Build, number: int, pipe: Connection,
     # nor may it clear up what the main process left: a decoder of videos,
     # for one, would wait for threads that are not here
     gc.freeze()
-    _one_thread()
+    one_thread()
     try:
         work, told = build(number)
-        _one_thread()
+        one_thread()
     except Exception as error:
         _send(pipe, 'broken', reason(error))
         return
@@ -146,7 +146,7 @@ def _main(build: Build, number: int, pipe: Connection,
         _send(pipe, 'done', result)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """One thread of computing: the processes are what uses the cores.
 
     A fork also takes over pools of threads whose threads it does not have;
