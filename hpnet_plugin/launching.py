@@ -10,10 +10,17 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from mmengine.device import get_device
+from mmengine.dist import is_distributed
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
+from torch.utils.data import DataLoader
 
+from .models.sync_norm import synchronise
 from .recipes.checks import ConfigError
+from .recipes.compose import as_composed
 from .recipes.processes import VARIABLES
+from .refusal import last_words
 
 PORT = '29500'  # torch's own
 
@@ -42,10 +49,10 @@ def join_on_cpu(launcher: str, settings: Mapping[str, Any]) -> None:
         environment['MASTER_ADDR'] = subprocess.run(
             ['scontrol', 'show', 'hostnames', environment['SLURM_NODELIST']],
             check=True, text=True, capture_output=True).stdout.split()[0]
-    more = {}
-    if 'timeout' in settings:
-        more['timeout'] = datetime.timedelta(seconds=settings['timeout'])
-    dist.init_process_group('gloo', **more)
+    timeout = settings.get('timeout')
+    dist.init_process_group(
+        'gloo', timeout=datetime.timedelta(seconds=timeout)
+        if timeout else None)
 
 
 def refuse_too_few_gpus(launcher: str) -> None:
@@ -103,3 +110,93 @@ def last_checkpoint(folder: str) -> str | None:
                 for path in Path(folder).glob('epoch_*.pth')
                 if path.stem.rpartition('_')[2].isdigit()}
     return str(numbered[max(numbered)]) if numbered else None
+
+
+class LaunchedRunner(Runner):
+    """A Runner that is one of several, on GPUs or without any."""
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Join the other processes; without a GPU by gloo.
+
+        Args:
+            env_cfg: See mmengine's ``Runner``.
+        """
+        if self.distributed and not is_distributed():
+            with last_words():
+                if get_device() == 'cpu':
+                    join_on_cpu(self.launcher, env_cfg.get('dist_cfg') or {})
+                else:
+                    refuse_too_few_gpus(self.launcher)
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None,
+                   model: torch.nn.Module) -> torch.nn.Module:
+        """Wrap the model; without a GPU, too, and so its ``sync_bn``.
+
+        Args:
+            model_wrapper_cfg: See mmengine's ``Runner``.
+            model: Likewise.
+
+        Returns:
+            The model.
+        """
+        if not self.distributed or get_device() != 'cpu':
+            return super().wrap_model(model_wrapper_cfg, model)
+        norms = self.cfg.get('sync_bn')
+        if norms is not None:
+            synchronise(model)
+        try:
+            self.cfg.sync_bn = None  # torch's refuses a CPU
+            return super().wrap_model(
+                on_cpu(model_wrapper_cfg,
+                       self.cfg.get('find_unused_parameters', False)), model)
+        finally:
+            self.cfg.sync_bn = norms
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict,
+                         seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """Build a loader; ``ClipSampler`` is told the batch size.
+
+        Args:
+            dataloader: See mmengine's ``Runner``.
+            seed: Likewise.
+            diff_rank_seed: Likewise.
+
+        Returns:
+            The loader.
+        """
+        if isinstance(dataloader, dict) and 'batch_size' in dataloader:
+            sampler = dataloader.get('sampler')
+            if isinstance(sampler, dict) and \
+                    sampler.get('type') == 'ClipSampler':
+                dataloader = dict(dataloader, sampler=dict(
+                    sampler, batch_size=dataloader['batch_size']))
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+
+    def load_or_resume(self) -> None:
+        """See mmengine's ``Runner``; a killed training is resumed, too."""
+        if not self._has_loaded and self._resume and self._load_from is None:
+            self._load_from = last_checkpoint(self.work_dir)
+            self._resume = self._load_from is not None
+            if not self._resume:  # it was ended in its first epoch
+                self._load_from = (as_composed(self.cfg) or {}).get(
+                    'load_from')
+                self.logger.info('There is no checkpoint to resume from: the '
+                                 'training begins')
+        super().load_or_resume()
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Resume; the order of the clips goes on as it began.
+
+        Args:
+            *args: See mmengine's ``Runner``.
+            **kwargs: Likewise.
+        """
+        super().resume(*args, **kwargs)
+        sampler: Any = getattr(self.train_dataloader, 'sampler', None)
+        if hasattr(sampler, 'seed') and not self._randomness_cfg.get(
+                'diff_rank_seed'):
+            # it was built before the checkpoint told the seed
+            sampler.seed = self.seed

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import os.path as osp
-import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any, cast
@@ -13,59 +12,29 @@ from typing import Any, cast
 import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.dist import is_distributed, master_only
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
-from torch.utils.data import DataLoader
 
 from .datasets.benchmarks import compare_counts, published_clips
-from .facts import FactsError
-from .launching import (
-    join_on_cpu,
-    last_checkpoint,
-    on_cpu,
-    refuse_too_few_gpus,
-)
-from .models.sync_norm import synchronise
-from .recipes import SettingError
+from .launching import LaunchedRunner
 from .recipes.checks import ConfigError, refuse_disagreements
-from .recipes.compose import as_composed
 from .recipes.current import current_config
 from .recipes.inputs import (
-    MissingInputError,
     refuse_missing,
     refuse_missing_in_any_case,
 )
-from .recipes.processes import first_of_machine, processes, shared
+from .recipes.processes import processes, shared
 from .recipes.reading import innermost
+from .refusal import Refused, last_words
 from .run_summary import RunSummaryHook, quieten
 from .weights import CheckpointError, problem
 
 REVISED = [(r'^module\.', '')]  # as mmengine has it
 
 
-class Refused(SystemExit):
-    """The end of a program whose user has to mend something: status 2.
-
-    Args:
-        text: What, and how. It is written to standard error, where it
-            is the last word.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(2)
-        self.text = f'\nERROR: {text}'
-        sys.stdout.flush()
-        if first_of_machine():
-            print(self.text, file=sys.stderr, flush=True)
-
-    def __str__(self) -> str:
-        return self.text
-
-
 @RUNNERS.register_module()
-class CheckedRunner(Runner):
+class CheckedRunner(LaunchedRunner):
     """The Runner, once its config is seen to fit its data.
 
     Settings that were changed since the config was composed take effect
@@ -90,7 +59,7 @@ class CheckedRunner(Runner):
         Returns:
             The Runner.
         """
-        with _last_words():
+        with last_words():
             cfg = checked_config(cfg)
         with _set_up():
             return super().from_cfg(cfg)
@@ -131,92 +100,6 @@ class CheckedRunner(Runner):
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
 
-    def setup_env(self, env_cfg: dict) -> None:
-        """Join the other processes; without a GPU by gloo.
-
-        Args:
-            env_cfg: See mmengine's ``Runner``.
-        """
-        if self.distributed and not is_distributed():
-            with _last_words():
-                if get_device() == 'cpu':
-                    join_on_cpu(self.launcher, env_cfg.get('dist_cfg') or {})
-                else:
-                    refuse_too_few_gpus(self.launcher)
-        super().setup_env(env_cfg)
-
-    def wrap_model(self, model_wrapper_cfg: dict | None,
-                   model: torch.nn.Module) -> torch.nn.Module:
-        """Wrap the model; without a GPU, too, and so its ``sync_bn``.
-
-        Args:
-            model_wrapper_cfg: See mmengine's ``Runner``.
-            model: Likewise.
-
-        Returns:
-            The model.
-        """
-        if not self.distributed or get_device() != 'cpu':
-            return super().wrap_model(model_wrapper_cfg, model)
-        norms = self.cfg.get('sync_bn')
-        if norms is not None:
-            synchronise(model)
-        try:
-            self.cfg.sync_bn = None  # torch's refuses a CPU
-            return super().wrap_model(
-                on_cpu(model_wrapper_cfg,
-                       self.cfg.get('find_unused_parameters', False)), model)
-        finally:
-            self.cfg.sync_bn = norms
-
-    @staticmethod
-    def build_dataloader(dataloader: DataLoader | dict,
-                         seed: int | None = None,
-                         diff_rank_seed: bool = False) -> DataLoader:
-        """Build a loader; ``ClipSampler`` is told the batch size.
-
-        Args:
-            dataloader: See mmengine's ``Runner``.
-            seed: Likewise.
-            diff_rank_seed: Likewise.
-
-        Returns:
-            The loader.
-        """
-        sampler = dataloader.get('sampler') if isinstance(
-            dataloader, dict) else None
-        if isinstance(sampler, dict) and sampler['type'] == 'ClipSampler' \
-                and 'batch_size' in dataloader:
-            dataloader = dict(dataloader, sampler=dict(
-                sampler, batch_size=dataloader['batch_size']))
-        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
-
-    def load_or_resume(self) -> None:
-        """See mmengine's ``Runner``; a killed training is resumed, too."""
-        if not self._has_loaded and self._resume and self._load_from is None:
-            self._load_from = last_checkpoint(self.work_dir)
-            self._resume = self._load_from is not None
-            if not self._resume:  # it was ended in its first epoch
-                self._load_from = (as_composed(self.cfg) or {}).get(
-                    'load_from')
-                self.logger.info('There is no checkpoint to resume from: the '
-                                 'training begins')
-        super().load_or_resume()
-
-    def resume(self, *args: Any, **kwargs: Any) -> None:
-        """Resume; the order of the clips goes on as it began.
-
-        Args:
-            *args: See mmengine's ``Runner``.
-            **kwargs: Likewise.
-        """
-        super().resume(*args, **kwargs)
-        sampler = getattr(self.train_dataloader, 'sampler', None)
-        if hasattr(sampler, 'seed') and not self._randomness_cfg.get(
-                'diff_rank_seed'):
-            # it was built before the checkpoint told the seed
-            sampler.seed = self.seed
-
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu',
                         strict: bool = False, revise_keys: list = REVISED
                         ) -> dict:
@@ -234,7 +117,7 @@ class CheckedRunner(Runner):
         Raises:
             CheckpointError: Ends the program, as all that a user can mend.
         """
-        with _last_words():
+        with last_words():
             try:
                 return super().load_checkpoint(
                     filename, map_location, strict or self._testing,
@@ -310,7 +193,7 @@ class CheckedRunner(Runner):
         Returns:
             The model.
         """
-        with _last_words():
+        with last_words():
             refuse_missing(self.cfg, ('train', 'val'))
             _refuse_amp_without_gpu(self.cfg)
         with _set_up(self.summary):
@@ -322,7 +205,7 @@ class CheckedRunner(Runner):
         Returns:
             Name of a metric to its value.
         """
-        with _last_words():
+        with last_words():
             refuse_missing(self.cfg, ('test', ))
         self._testing = True
         metrics = super().test()
@@ -390,16 +273,6 @@ def checked_config(cfg: dict | Config) -> Config:
     refuse_missing_in_any_case(cfg)
     cfg.merge_from_dict(shared(cfg, processes(cfg.get('launcher'))))
     return cfg
-
-
-@contextlib.contextmanager
-def _last_words() -> Iterator[None]:
-    """Errors that a user can mend end the program with their message."""
-    try:
-        yield
-    except (SettingError, FactsError, ConfigError, CheckpointError,
-            MissingInputError) as error:
-        raise Refused(str(error)) from None
 
 
 def count_note(dataset: dict, tested: int,

@@ -14,8 +14,6 @@ import traceback
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
@@ -250,11 +248,10 @@ def train_until(folder, resume, epoch, step):
         torch.set_num_threads(1)
         gc.freeze()
         cfg = JOBS['stream'](folder)
-        cfg.merge_from_dict(dict(
-            work_dir=str(folder / 'run'), resume=resume,
-            default_hooks=dict(checkpoint=CHECKPOINT),
-            # a new one each time, but for what the checkpoint says
-            randomness=dict(seed=None if resume else 3)))
+        cfg.update(work_dir=str(folder / 'run'), resume=resume)
+        cfg.default_hooks.checkpoint = CHECKPOINT
+        if resume:  # the checkpoint knows the seed
+            cfg.pop('randomness')
         torch.manual_seed(0)  # of the weights
         runner = Exact.from_cfg(cfg)
         runner.register_hook(Kill())
