@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from .pickle_scan import HarmfulError, scan_file
 from .storages import Storage, Storages
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -286,9 +287,12 @@ def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
     """
     with open(path, 'rb', buffering=_BUFFER) as file, no_collection():
         try:
+            scan_file(file)
             return _resolve(_Unpickler(file, arrays).load())
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
+        except HarmfulError as error:
+            raise UnsafePickleError(f'{path}: {error}') from None
         except Exception as error:
             # a broken pickle may raise nearly anything
             raise UnreadablePickleError(
