@@ -16,6 +16,7 @@ from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
 
+from .checkpoint_files import check_checkpoint
 from .datasets.benchmarks import compare_counts, published_clips
 from .facts import FactsError
 from .recipes import SettingError
@@ -137,6 +138,8 @@ class CheckedRunner(Runner):
         """
         with _last_words():
             try:
+                if osp.isfile(filename):
+                    check_checkpoint(filename)
                 return super().load_checkpoint(
                     filename, map_location, strict or self._testing,
                     revise_keys)

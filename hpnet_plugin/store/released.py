@@ -59,10 +59,14 @@ def read_released(path: str, pose_path: str | None = None
 def _load(path: str | os.PathLike[str], what: str) -> np.ndarray:
     """(T, M, V, C) of floats."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # mapped, so that no memory is taken that the file has not
+        array = np.load(path, 'r', allow_pickle=False)
+    except Exception as error:  # of a broken header numpy raises anything
         raise StoreError(f'{path} is no released {what} file: '
                          f'{error}') from None
+    if not isinstance(array, np.ndarray):
+        raise StoreError(f'{path} is no released {what} file but an archive '
+                         'of several arrays')
     if array.ndim != 4 or not 1 <= array.shape[1] <= 2 or \
             array.dtype.kind != 'f' or not array.size:
         raise StoreError(
