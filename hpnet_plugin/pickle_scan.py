@@ -13,6 +13,7 @@ import mmap
 from typing import IO, Any
 
 DEEPEST = 10_000  # tuples in tuples; a hundred thousand overflow 8 MB
+NAME = 1000  # letters of the name of a module or of what is in it
 AHEAD = 256  # numbers of the memo that may be left out
 
 (_UNKNOWN, _PUSH, _SHORT, _LONG, _LONGER, _LINE, _PUT, _GET, _TUPLE, _MARK,
@@ -133,7 +134,7 @@ def _scan(data: Any, at: int) -> int:
                 pop()
         elif kind == _LINE:
             for _ in range(size):
-                at = _line(data, at)
+                at = _line(data, at, NAME if op == 99 else None)
             push(0)
         elif op == 46:  # STOP
             return at
@@ -203,16 +204,19 @@ def _to_mark(data: Any, op: int, at: int, stack: list[int],
     elif op in b'dloi':
         stack.append(max(inside, default=0) if op in b'oi' else 0)
         if op == 105:  # INST
-            at = _line(data, _line(data, at))
+            at = _line(data, _line(data, at, NAME), NAME)
     elif not stack:
         raise IndexError
     return at
 
 
-def _line(data: Any, at: int) -> int:
+def _line(data: Any, at: int, most: int | None = None) -> int:
     end = data.find(b'\n', at)
     if end < 0:
         raise IndexError
+    if most is not None and end - at > most:
+        raise HarmfulError(f'refused: it asks for a name of {end - at} '
+                           'letters, over which torch takes minutes')
     return end + 1
 
 

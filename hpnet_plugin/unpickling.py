@@ -262,7 +262,7 @@ class _Unpickler(pickle.Unpickler):
         key = f'{module.replace("numpy._core", "numpy.core")}.{name}'
         if key not in self._allowed:
             raise UnsafePickleError(
-                f'refused: it asks for {module}.{name}, and such files hold '
+                f'refused: it asks for {key:.200}, and such files hold '
                 'tensors, arrays, numbers, text, lists and dicts only')
         return self._allowed[key]
 

@@ -110,7 +110,7 @@ class Trained:
                 config.get('default_scope') or 'mmaction'), \
                 building(name), offline(name):
             model = MODELS.build(Config(dict(model=without_initial_weights(
-                self.description.config['model']))).model)
+                config.model))).model)
         state = self.state()
         try:
             keys = model.load_state_dict(state, strict=False)
