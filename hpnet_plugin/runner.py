@@ -119,13 +119,29 @@ class CheckedRunner(LaunchedRunner):
         """
         with last_words():
             try:
-                return super().load_checkpoint(
+                found = super().load_checkpoint(
                     filename, map_location, strict or self._testing,
                     revise_keys)
             except Exception as error:
                 name = self.cfg.filename or self.experiment_name
                 raise CheckpointError(problem(
                     filename, error, name, self.model)) from None
+            self._compare_data(found.get('meta') or {}, filename)
+            return found
+
+    def _compare_data(self, meta: dict, file: str) -> None:
+        """Compare the data with those that a checkpoint was trained on."""
+        from .apis.read_data import other_data, refuse_other_net
+        try:
+            refuse_other_net(self.cfg, meta, file)
+        except ConfigError as error:
+            if self._testing or self._resume:
+                raise
+            self.logger.warning(str(error))  # a start from other weights
+        if self._resume and not self._testing:
+            changed = other_data(self.cfg, meta)
+            if changed:
+                self.logger.warning(f'{file} goes on with {changed}')
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call the hooks; results of validations are kept, too.
@@ -171,11 +187,13 @@ class CheckedRunner(LaunchedRunner):
             if self._description is None:
                 # when it is first needed: a start need not wait for it
                 from .apis.describing import describe, run_name
+                from .apis.read_data import data_read
                 from .versions import TRAINING, versions
                 self._description = describe(
                     self.cfg.to_dict(), run_name(self.work_dir),
                     dict(epochs=self.max_epochs, seed=self.seed,
-                         versions=versions(TRAINING))).to_json()
+                         versions=versions(TRAINING),
+                         data=data_read(self.cfg))).to_json()
             training = self._description['training']
             results = [dict(part='val', split=training['splits'].get('val'),
                             **self._validated)] if self._validated else []
@@ -196,8 +214,14 @@ class CheckedRunner(LaunchedRunner):
         with last_words():
             refuse_missing(self.cfg, ('train', 'val'))
             _refuse_amp_without_gpu(self.cfg)
+        self._say_what_is_read()
         with _set_up(self.summary):
             return super().train()
+
+    @master_only
+    def _say_what_is_read(self) -> None:
+        from .apis.read_data import data_note
+        self.logger.info(data_note(self.cfg))
 
     def test(self) -> dict:
         """Test, and say how many of the published clips were tested.
@@ -208,6 +232,7 @@ class CheckedRunner(LaunchedRunner):
         with last_words():
             refuse_missing(self.cfg, ('test', ))
         self._testing = True
+        self._say_what_is_read()
         metrics = super().test()
         dataset: Any = cast(BaseLoop, self.test_loop).dataloader.dataset
         text, as_published = count_note(

@@ -97,4 +97,5 @@ def run(args: argparse.Namespace) -> int:
     return run_script('test', words, args.launcher, args.gpus)
 
 
-main = Command('test', __doc__, run, add_options, check, refused=REFUSALS)
+main = Command('test', __doc__, run, add_options, check, refused=REFUSALS,
+               folders=('data', ))
