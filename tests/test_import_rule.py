@@ -22,8 +22,8 @@ ORDER = (
     # config -> model -> scores
     'recipes', 'models', 'evaluation',
     # a trained model and what is shown of it
-    'apis', 'conversion', 'run_summary', 'runner', 'reproduction',
-    'visualization', 'demo', 'app',
+    'apis', 'conversion', 'refusal', 'launching', 'run_summary', 'runner',
+    'reproduction', 'visualization', 'demo', 'app',
     # what a user types, and what measures it
     'cli', 'commands', 'benchmarks',
     # the start: fills gaps, registers names

@@ -25,7 +25,8 @@ from ..recipes.settings import read_folder
 from .description import DescriptionError, ModelDescription
 
 # of what made the features, what is of the folder and not of a new video
-COUNTS = ('versions', 'clips', 'frames', 'people', 'splits', 'failures')
+COUNTS = ('versions', 'clips', 'frames', 'people', 'splits', 'failures',
+          'sources', 'made_by')
 # What stands in pipelines that are described: transform to the settings that
 # may differ. Anything else is another pipeline.
 _GRAPH_STEPS = dict(

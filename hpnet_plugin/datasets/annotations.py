@@ -6,11 +6,12 @@ import os
 import pickle
 import reprlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..files import write_whole
+from ..store import FeatureStore, clip_checksums
 from ..unpickling import unpickle
 from .clip_list import (
     ClipList,
@@ -18,9 +19,6 @@ from .clip_list import (
     read_clip_list,
     write_clip_list,
 )
-
-if TYPE_CHECKING:
-    from ..store import FeatureStore
 
 # bytes are plain from 3 on; 4 would put the items into frames
 PROTOCOL = 3
@@ -62,7 +60,9 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         nobody=frozenset(i for i, info in enumerate(infos)
                          if info.get('nobody')),
         splits={split: sorted({places[name] for name in members})
-                for split, members in splits.items()})
+                for split, members in splits.items()},
+        checksums=[*clip_checksums(store).values()]
+        if isinstance(store, FeatureStore) else None)
     annotations = (_with_joints(store, info) for info in clips.infos())
     write_whole(path, pickled(splits, annotations))
     write_clip_list(clips, path)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..files import write_whole
+from .crop_checksums import note_checksum
 from .crop_cutting import CropCutter, CropPart
 
 FPS = 15  # nominal: readers go by frame number
@@ -163,3 +164,4 @@ class CropRecorder(CropCutter):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         write_whole(self.path(name), data.getvalue())
+        note_checksum(self.folder, name, data.getbuffer())

@@ -86,6 +86,7 @@ class Table:
             raise self._damaged(str(error)) from None
         self.stems, self.sizes, self.marks = (
             shards['stems'], shards['sizes'], shards['marks'])
+        self.metas = shards.get('metas') or [None] * len(self.stems)
 
     def find(self, name: str) -> int:
         """Row of a clip, -1 if it is not there.
@@ -232,16 +233,25 @@ class Table:
         if len(self.stems) != 1:
             raise self._damaged(f'it lists {len(self.stems)} shards, '
                                 'expected 1')
-        clips = np.frombuffer(self._take(*self._bounds('clips')), CLIP)
-        arrays = np.frombuffer(self._take(*self._bounds('arrays')), ARRAY)
+        clips, arrays, infos = self.columns()
         schemas = self._json(*self._bounds('schemas'))
         start, stop = self._bounds('infos')
         wrong = check_columns(clips, len(arrays), stop - start, self.schemas)
         if wrong:
             raise self._damaged(wrong)
         return Part(self.stems[0], self.sizes[0], list(self._all_names()),
-                    bytes(self._take(*self._bounds('infos'))), clips, arrays,
-                    schemas, self.mark)
+                    bytes(infos), clips, arrays, schemas, self.mark,
+                    self.metas[0])
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, memoryview]:
+        """What is known of all clips, as it stands in the file.
+
+        Returns:
+            (N,) CLIP, (A,) ARRAY, and the infos one after the other.
+        """
+        return (np.frombuffer(self._take(*self._bounds('clips')), CLIP),
+                np.frombuffer(self._take(*self._bounds('arrays')), ARRAY),
+                self._take(*self._bounds('infos')))
 
     def check(self) -> None:
         """Check all of it.

@@ -24,7 +24,7 @@ def dataset_section(folder: str | PathLike) -> Section:
     Raises:
         ValueError: A store without clips.
     """
-    from ...store import FeatureStore
+    from ...store import FeatureStore, fingerprint
     store = FeatureStore(Path(folder) / 'features')
     if not len(store):
         raise ValueError(f'{folder}: its feature store holds no clip')
@@ -34,6 +34,7 @@ def dataset_section(folder: str | PathLike) -> Section:
     rows: list[tuple[str, object]] = [
         ('what', 'value'),
         ('clips', len(shapes)),
+        ('fingerprint', fingerprint(store)),
         ('people, on average', f'{np.mean([s[0] for s in shapes]):.2f}'),
         ('frames', sum(s[1] for s in shapes)),
         ('size of the features', f'{stored / 2**20:.1f} MiB'),
