@@ -127,6 +127,7 @@ class Mirror:
                                f'{readable}-{digest}')
         self.folder = osp.join(self.parent, name)
         self._sent: dict[str, str] = {}  # tags of what was put there
+        self._crops = False  # whether there were any at the last look
 
     def path(self, name: str) -> str:
         """A file of the folder.
@@ -212,7 +213,9 @@ class Mirror:
         for inner in ('', STORE):
             listing = self.objects.listing(inner)
             before = f'{inner}/' if inner else ''
-            if not inner and CROPS in listing:
+            if not inner:
+                self._crops = CROPS in listing
+            if not inner and self._crops:
                 # its many files are not listed for two
                 files.update(self._entries(OF_CROPS))
             files.update((before + name, entry) for name, entry
@@ -312,15 +315,18 @@ class Mirror:
             ), indent=0).encode())
 
     def crops_there(self) -> list[str]:
-        """Crops at the URL.
+        """Crops at the URL, as of :meth:`refresh`.
 
         Returns:
-            Their paths, a video a clip, or an image a frame.
+            Their paths, a video a clip, or an image a frame; none of a web
+            server, which lists nothing.
 
         Raises:
             RemoteError: If they cannot be listed.
         """
         found = []
+        if not self._crops:
+            return found
         for name, entry in self.objects.listing(CROPS).items():
             inner = f'{CROPS}/{name}'
             images = self.objects.listing(inner) if entry.folder else {}
