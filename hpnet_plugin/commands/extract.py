@@ -26,9 +26,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import os.path as osp
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -37,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..datasets.clips import count
 from .command import Command
 from .extract_options import add_options, check
+from .extract_places import display_of, workers_of
 from .extract_upload import open_upload, shown_place
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
-    from ..extraction.progress import Display
     from ..extraction.run import Estimate
     from ..extraction.tally import Tally
     from ..extraction.watch import Watch
@@ -85,7 +83,7 @@ def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
     recorder = settings.recorder(args.out)
     if recorder:  # refuses options that cannot be
         recorder.prepare()
-    devices, workers = where(args)
+    devices, workers = workers_of(args)
     part, parts = args.part
     build, names = builder(args, source.joints)
     extraction = Extraction(
@@ -122,35 +120,6 @@ def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
 
     content = upload.finish(write) if upload else write()
     return say_result(args, content, failures, time.time() - start)
-
-
-def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
-    """What shows a tally; True: what suits standard error."""
-    if not args.dashboard:
-        return True
-    if not sys.stderr.isatty() or os.environ.get('TERM') == 'dumb':
-        print('--dashboard is left out: standard error is no terminal that '
-              'can draw it', file=sys.stderr, flush=True)
-        return True
-    from ..extraction.dashboard import Dashboard
-    return Dashboard(tally)
-
-
-def where(args: argparse.Namespace) -> tuple[list[str], int]:
-    """The devices, and the number of workers."""
-    from ..extraction.launchers import RAY
-    from ..extraction.workers import cores
-    devices = args.device.split(',')
-    if args.rank:
-        devices = [args.rank.device(devices)]
-    if args.workers is not None:
-        return devices, args.workers
-    if args.launcher == RAY:  # the cluster sets the bound
-        return devices, sys.maxsize
-    workers = cores()
-    if devices != ['cpu']:  # each holds its nets in a GPU's memory
-        workers = min(workers, 4 * len(devices))
-    return devices, workers
 
 
 def list_models() -> int:

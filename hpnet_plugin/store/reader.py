@@ -180,9 +180,14 @@ class FeatureStore:
     def _find(self, name: str) -> tuple[Table, int]:
         found = self._catalog.find(name)
         if found is None:
+            close = self._catalog.close_to(name)
+            if name in close:
+                raise StoreError(
+                    f'{self.root}: its index is damaged: it lists clip '
+                    f'{name!r} where nobody finds it; hpnet verify names '
+                    'what is')
             raise KeyError(f'clip {name!r} is not in {self.root}, which has '
-                           f'{len(self)} clips; closest: '
-                           f'{self._catalog.close_to(name)}')
+                           f'{len(self)} clips; closest: {close}')
         return found
 
     def _array(self, name: str, key: str | None) -> tuple[Table, Array]:
