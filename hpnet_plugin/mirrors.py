@@ -40,9 +40,11 @@ STORE, CROPS = 'features', 'crops'
 # what a web server is asked for, which lists nothing
 NAMES = ('dataset.json', 'annotations.pkl', 'annotations.clips.json',
          'annotations_3d.pkl', 'classes.txt', 'extraction.json',
-         'splits.json', 'names.json', f'{STORE}/{META}', f'{STORE}/{TABLE}',
+         'splits.json', 'names.json', 'failures.jsonl', 'checksums.json',
+         f'{STORE}/{META}', f'{STORE}/{TABLE}',
          META, TABLE)
-OF_CROPS = f'{CROPS}/crops.json', f'{CROPS}/frames.json'
+OF_CROPS = tuple(f'{CROPS}/{name}' for name in (
+    'crops.json', 'frames.json', 'checksums.jsonl'))
 THREADS = 8
 TRIES = 3  # of looking at what somebody changes meanwhile
 
