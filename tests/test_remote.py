@@ -253,7 +253,7 @@ def test_names_in_an_index_are_no_paths(web):
     write_store(folder)
     (folder / 'consolidated.index').write_bytes(
         b''.join(build([part_of('../00000', 100, [])])))
-    with pytest.raises(StoreError, match='shards that are none'):
+    with pytest.raises(StoreError, match='shards'):
         Mirror(web['url'] + '/mine').refresh()
 
 
