@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ..extraction.launchers import LAUNCHERS, RAY, LauncherError, Rank
 from .options import output_folder, positive, whole_number
+
+if TYPE_CHECKING:
+    from ..extraction.metrics import Target
 
 GPU_SHARE = .25  # of a worker on Ray; as many share one without Ray
 
@@ -12,7 +16,8 @@ GPU_SHARE = .25  # of a worker on Ray; as many share one without Ray
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options, in groups."""
     for add in (_add_source, _add_labels, _add_features, _add_people,
-                _add_videos, _add_crops, _add_machine, _add_machines):
+                _add_videos, _add_crops, _add_machine, _add_machines,
+                _add_shown):
         add(parser)
 
 
@@ -21,9 +26,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='SOURCE', nargs='?',
         help='a video; a folder of videos, directly or in one subfolder for '
         'each class; a text file with "video" or "video label" in each line; '
+        'a URL of one of these (s3://, https://, …); '
         'or a folder that hpnet prepare wrote, with its labels and splits')
-    add('--out', metavar='DIR', type=output_folder,
-        help='dataset folder to write or to resume')
+    add('--out', metavar='DIR',
+        type=lambda text: text if '://' in text else output_folder(text),
+        help='dataset folder to write or to resume; it may be at a URL '
+        '(s3://…)')
     add('--preset', choices=('released', ),
         help="do what the authors' pipeline did, in all options that are not "
         'given on the command line')
@@ -177,6 +185,26 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     add('--precision', default='fp32',
         choices=('fp32', 'tf32', 'fp16', 'bf16'),
         help='number format in which an mmpose net computes (default fp32)')
+
+
+def _add_shown(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('progress').add_argument
+    add('--dashboard', action='store_true',
+        help='on a terminal, show a line for each worker below the bar: its '
+        'clip, frames, frames/s, seconds at this clip, clips done and failed, '
+        'restarts')
+    add('--metrics', metavar='[HOST:]PORT|FILE.prom', type=_target,
+        help="serve metrics of the run in Prometheus' text form (HOST: "
+        '127.0.0.1; port 0 takes one that is free and prints it), or write '
+        "them to a file for node_exporter's textfile collector")
+
+
+def _target(text: str) -> Target:
+    from ..extraction.metrics import MetricsError, parse_target
+    try:
+        return parse_target(text)
+    except MetricsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_machines(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import connection, get_context
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from .watch import Watch
+from .watch import TICK, Watch
 from .worker_process import (
     Build,
     Failure,
@@ -197,7 +197,9 @@ class Crew(abc.ABC, Generic[W]):
                 one.give(at, given[at])
             if exhausted and not given:
                 return
-            for one, kind, value in self._listen(self._patience()):
+            watch.passing()
+            for one, kind, value in self._listen(
+                    min(TICK, self._patience())):
                 at, worker = one.at, one.name
                 if kind == 'fatal':
                     raise OSError(*value)
