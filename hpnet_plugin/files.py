@@ -101,10 +101,11 @@ def open_whole(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
-    # /dev/stdout may be a file; those in /dev/shm are files like any others
+    name = os.fspath(path)
+    # /dev/shm holds ordinary files, in memory
     return osp.exists(path) and (
-        not osp.isfile(path) or os.fspath(path).startswith('/dev/')
-        and not os.fspath(path).startswith('/dev/shm/'))
+        not osp.isfile(path) or
+        name.startswith('/dev/') and not name.startswith('/dev/shm/'))
 
 
 def no_space(path: str | os.PathLike[str], size: int,

@@ -26,9 +26,11 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='SOURCE', nargs='?',
         help='a video; a folder of videos, directly or in one subfolder for '
         'each class; a text file with "video" or "video label" in each line; '
+        'a URL of one of these (s3://, https://, …); '
         'or a folder that hpnet prepare wrote, with its labels and splits')
     add('--out', metavar='DIR', type=output_folder,
-        help='dataset folder to write or to resume')
+        help='dataset folder to write or to resume; it may be at a URL '
+        '(s3://…)')
     add('--preset', choices=('released', ),
         help="do what the authors' pipeline did, in all options that are not "
         'given on the command line')

@@ -2,6 +2,7 @@
 
     hpnet verify data/ntu120
     hpnet verify data/ntu120 --upgrade
+    hpnet verify s3://bucket/data/mine
     hpnet verify data/ntu120 --repair
 
 Each array is compared with its checksum, the indices with the shards, and the
@@ -19,6 +20,9 @@ again.
 processes can open at once without parsing them. The shards do not change; the
 conversion may be interrupted at any time and run again. In a store of format
 2 it rewrites consolidated.index if that is missing or out of date.
+
+Of a dataset folder at a URL all shards are fetched that are not in the local
+copy yet, or are damaged there.
 
 Exit status: 0 everything is intact, 3 something is damaged (each damaged part
 is named), 2 the usage is wrong, 1 nothing can be written.
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add its options."""
     parser.add_argument('folders', nargs='+', metavar='DIR',
-                        help='a dataset folder, or its features/')
+                        help='a dataset folder, its features/, or a URL')
     parser.add_argument('--upgrade', action='store_true',
                         help='convert indices of format 1 to format 2 first')
     parser.add_argument('--repair', action='store_true',
@@ -65,10 +69,11 @@ def check(folder: str, upgrading: bool, repairing: bool = False) -> int:
         FileNotFoundError: If there is no such folder.
     """
     from ..store import FeatureStore, StoreError, upgrade
+    shown, folder = folder, fetched(folder, upgrading or repairing)
     inner = osp.join(folder, 'features')
     root = inner if osp.isdir(inner) else folder
     if not osp.isdir(root):
-        raise FileNotFoundError(f'{folder}: no such folder')
+        raise FileNotFoundError(f'{shown}: no such folder')
     problems = []
     if upgrading:
         try:
@@ -85,6 +90,21 @@ def check(folder: str, upgrading: bool, repairing: bool = False) -> int:
         return 3
     say_what_it_is(root, FeatureStore(root))
     return 0
+
+
+def fetched(folder: str, changing: bool) -> str:
+    """The folder; of a URL the local copy, with all its shards."""
+    from ..remote import is_url
+    if not is_url(folder):
+        return folder
+    from ..mirrors import Mirror
+    if changing:
+        raise ValueError(f'{folder}: --upgrade and --repair change files: '
+                         'download the folder, change that, and upload it')
+    mirror = Mirror(folder)
+    mirror.refresh()
+    mirror.fetch_all()
+    return mirror.folder
 
 
 def look(folder: str, root: str) -> list[str]:
@@ -124,4 +144,4 @@ def say_what_it_is(root: str, store: FeatureStore) -> None:
           f'{taps}; fingerprint {fingerprint(store)}')
 
 
-main = Command('verify', __doc__, run, add_options, refused=())
+main = Command('verify', __doc__, run, add_options)

@@ -13,7 +13,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
 from typing import Any, NamedTuple
 
-FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# the last is that of UnreachableError: an object store that is gone
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS,
+         errno.EHOSTUNREACH)
 
 
 class Failure(NamedTuple):
@@ -45,7 +47,7 @@ def reason(error: BaseException) -> str:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an error will meet every other item too: a full disk.
+    """Whether an error will meet every other item too, as a full disk does.
 
     Args:
         error: Any.
