@@ -138,13 +138,9 @@ class CheckedRunner(Runner):
         """
         with _last_words():
             try:
-<<<<<<< HEAD
                 if osp.isfile(filename):
                     check_checkpoint(filename)
-                return super().load_checkpoint(
-=======
                 found = super().load_checkpoint(
->>>>>>> main
                     filename, map_location, strict or self._testing,
                     revise_keys)
             except Exception as error:
