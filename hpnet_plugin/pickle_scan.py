@@ -1,16 +1,16 @@
-"""What a pickle would do to memory, told from its opcodes before it is read.
+"""What a checkpoint's pickle would do to torch, told before it is read.
 
-Two harmless-looking opcodes end a process that reads them, whatever classes
-are allowed: a number in Python's memo that is far above those before it
-takes as much memory, and a tuple that is nested a hundred thousand deep
-overflows the stack of the machine when it becomes the key of a dict.
-Python's own pickler writes neither, and torch's reader of weights looks for
-neither.
+torch reads it by an unpickler of its own, on the stack of whoever asks, so
+that it is gone through more closely than other pickles are
+(:mod:`hpnet_plugin.pickle_limits`). Two opcodes end a process that reads them,
+whatever classes are allowed: a number in the memo that is far above those
+before it takes as much memory, and a tuple that is nested a hundred thousand
+deep overflows the stack when it becomes the key of a dict. Python's own
+pickler writes neither, and torch looks for neither.
 """
 from __future__ import annotations
 
-import mmap
-from typing import IO, Any
+from typing import Any
 
 DEEPEST = 10_000  # tuples in tuples; a hundred thousand overflow 8 MB
 NAME = 1000  # letters of the name of a module or of what is in it
@@ -69,25 +69,6 @@ def scan(data: Any, start: int = 0) -> int:
             raise
         raise ScanError('pickle data was truncated, or takes more than it '
                         'has put down') from None
-
-
-def scan_file(file: IO[bytes]) -> None:
-    """:func:`scan` of the pickle that a file holds.
-
-    Args:
-        file: Open for reading; it is where it was afterwards.
-
-    Raises:
-        ScanError: See there.
-    """
-    start = file.tell()
-    try:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # it is empty, or no file on a disk
-        data = file.read()
-        file.seek(start)
-        start = 0
-    scan(data, start)
 
 
 def _scan(data: Any, at: int) -> int:

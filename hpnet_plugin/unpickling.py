@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from .pickle_scan import HarmfulError, scan_file
+from .pickle_limits import ClaimError, check_file, with_stack
 from .storages import Storage, Storages
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -294,12 +294,13 @@ def unpickle(path: str | os.PathLike, arrays: bool = False,
             return unpickle(path, arrays, opened, **options)
     with no_collection():
         try:
-            scan_file(file)
-            return _resolve(_Unpickler(file, arrays, **options).load())
+            tuples = check_file(file)
+            read = _Unpickler(file, arrays, **options).load
+            return with_stack(tuples, lambda: _resolve(read()))
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
-        except HarmfulError as error:
-            raise UnsafePickleError(f'{path}: {error}') from None
+        except ClaimError as error:
+            raise UnreadablePickleError(f'{path}: {error}') from None
         except Exception as error:
             # a broken pickle may raise nearly anything
             raise UnreadablePickleError(
@@ -331,7 +332,12 @@ def _resolve(content: Any) -> Any:
         items = box.items() if isinstance(box, dict) else enumerate(box)
         changed = []
         for key, value in items:
+            if type(key) is tuple and any(type(k) is tuple for k in key):
+                raise UnreadablePickleError(
+                    'tuples in each other as the key of a dict')
             kind = type(value)
+            if kind in _SETS and any(type(v) is tuple for v in value):
+                raise UnreadablePickleError('a set of tuples')
             if kind in _PLAIN:
                 continue
             new = _final(value, done, todo)
@@ -344,6 +350,7 @@ def _resolve(content: Any) -> Any:
 
 _PLAIN = frozenset((str, int, float, bool, bytes, bytearray, type(None),
                     complex, set, frozenset))
+_SETS = (set, frozenset)
 
 
 def _final(value: Any, done: dict[int, Any], todo: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import reprlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -161,17 +162,21 @@ def read_annotations(path: str | os.PathLike[str],
     if isinstance(content, dict) and 'annotations' in content:
         splits, content = content.get('split') or {}, content['annotations']
     if not isinstance(content, list) or not content or not all(
-            isinstance(clip, dict) and {'frame_dir', 'filename'} & set(clip)
+            isinstance(clip, dict) and isinstance(
+                clip.get('frame_dir', clip.get('filename')), str) and
+            isinstance(clip.get('filename', ''), str)
             for clip in content):
         raise AnnotationsError(
             f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or a "
             'list of annotations, each with frame_dir or filename')
     if not isinstance(splits, dict) or not all(
-            isinstance(names, (list, tuple, np.ndarray)) and all(
-                isinstance(name, str) for name in names)
-            for names in splits.values()):
+            isinstance(split, str) and
+            isinstance(names, (list, tuple, np.ndarray)) and
+            np.ndim(names if isinstance(names, np.ndarray) else ()) == 1 and
+            all(isinstance(name, str) for name in names)
+            for split, names in splits.items()):
         raise AnnotationsError(f'{path}: expected the split {{name: [clip, '
-                               f'…]}}, found {splits!r:.60}')
+                               f'…]}}, found {reprlib.repr(splits)}')
     return Annotations(path, content, {
         split: list(names) for split, names in splits.items()})
 

@@ -34,12 +34,12 @@ def crop_settings(out: str) -> dict[str, Any] | None:
     Returns:
         ``size``, ``margin``, ``fit`` and perhaps ``length``; None without
         crops.
+
+    Raises:
+        CropsError: If the file is damaged.
     """
-    path = osp.join(out, 'crops', SETTINGS)
-    if not osp.isfile(path):
-        return None
-    with open(path, encoding='utf-8') as file:
-        return json.load(file)
+    from ..datasets.crops import read_settings
+    return read_settings(out)
 
 
 class CropRecorder(CropCutter):

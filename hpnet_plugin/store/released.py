@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 
+from ..npy_files import read_npy
 from ..resampling import resize
 from .errors import StoreError
 
@@ -59,14 +60,10 @@ def read_released(path: str, pose_path: str | None = None
 def _load(path: str | os.PathLike[str], what: str) -> np.ndarray:
     """(T, M, V, C) of floats."""
     try:
-        # mapped, so that no memory is taken that the file has not
-        array = np.load(path, 'r', allow_pickle=False)
-    except Exception as error:  # of a broken header numpy raises anything
+        array = read_npy(path)
+    except (OSError, ValueError) as error:
         raise StoreError(f'{path} is no released {what} file: '
                          f'{error}') from None
-    if not isinstance(array, np.ndarray):
-        raise StoreError(f'{path} is no released {what} file but an archive '
-                         'of several arrays')
     if array.ndim != 4 or not 1 <= array.shape[1] <= 2 or \
             array.dtype.kind != 'f' or not array.size:
         raise StoreError(

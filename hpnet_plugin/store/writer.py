@@ -245,6 +245,7 @@ class StoreWriter:
                          if self._is_mine(stem)}
         self._flushed = set()
         self._journal = Journal(osp.join(self.root, self.prefix + 'journal'))
+        self._journal.check(self.meta['taps'])
         self._journal.forget({name for name in self._journal.records
                               if self._catalog.find(name)})
         self._keys = {f'{name}/{key}'

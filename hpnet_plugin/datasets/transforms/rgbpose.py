@@ -6,7 +6,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...estimation.video_file import open_video
+from ...estimation.video_file import named_errors, open_video
 from .clip import split_name
 from .crops import check_length, find_crops
 
@@ -80,12 +80,12 @@ def _crop_windows(path: str) -> np.ndarray:
     """
     frames, comment = 0, '[]'
     if osp.isfile(path):  # a folder of images says nothing
-        with open_video(path) as (container, stream):
+        with open_video(path) as (container, stream), named_errors(path):
             frames = stream.frames
             comment = container.metadata.get('comment', comment)
     try:
         windows = np.array(json.loads(comment), np.float32)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, RecursionError):
         windows = np.empty(0)
     if windows.shape != (frames, 4):
         raise ValueError(
