@@ -3,7 +3,8 @@
 An extraction of the given videos with one worker and with all; the decoder
 alone, the pose net alone; a writer that stores clips of noise; the index of
 many clips; annotations.pkl of clips that lie on the disk only. Seconds are
-those of a wall clock: keep the machine quiet.
+those of a wall clock: keep the machine quiet. On a busy machine without a GPU
+CPU time tells more: what a free core would do that waits for no disk.
 """
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,24 +40,30 @@ BATCHES = 6  # of the pose net alone
 WRITTEN = 1 << 30  # bytes of noise that are stored
 INDEXED = 100_000  # clips of the index that is made
 TAP = 'noise'
+Clock = Callable[[], float]
 
 
 class _Times(Watch):
-    """When the first clip began and the last one ended."""
+    """When the first clip began and the last one ended.
 
-    def __init__(self) -> None:
-        self.first = self.last = 0.
+    Args:
+        clock: Tells the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.first, self.last = clock, 0., 0.
 
     def began(self, worker: str, item: Any) -> None:
-        self.first = self.first or time.perf_counter()
+        self.first = self.first or self.clock()
 
     def ended(self, worker: str, item: Any, failed: bool) -> None:
-        self.last = time.perf_counter()
+        self.last = self.clock()
 
 
 def measure(videos: Sequence[str], words: Sequence[str], job: Job,
             folder: str | None = None, written: int = WRITTEN,
-            indexed: int = INDEXED) -> tuple[Rates, dict[str, Any]]:
+            indexed: int = INDEXED, cpu: bool = False
+            ) -> tuple[Rates, dict[str, Any]]:
     """Measure all rates.
 
     Args:
@@ -67,6 +74,8 @@ def measure(videos: Sequence[str], words: Sequence[str], job: Job,
             temporary files.
         written: Bytes that are stored.
         indexed: Clips of the index.
+        cpu: Whether to count CPU time. One worker is measured then, and so
+            many times its rate taken as there are workers.
 
     Returns:
         The rates, and what was measured where, as JSON.
@@ -74,22 +83,26 @@ def measure(videos: Sequence[str], words: Sequence[str], job: Job,
     Raises:
         ValueError: If a clip fails, or options do not fit.
     """
+    clock = time.process_time if cpu else time.perf_counter
     with tempfile.TemporaryDirectory(dir=folder) as place:
         args = _arguments(videos, words, place)
-        found = _extraction(args, place)
-        _say(f'{found["workers"]} workers: {found["frames"]:.1f} frames/s')
-        found.update(apart(_parts, args))
+        # first: it is slower in a process that is forked off later
+        found: dict[str, Any] = apart(_parts, args, clock)
         _say(f'decoding: {1e3 * found["decode_seconds"]:.2f} ms a frame; '
              f'pose net: {1e3 * found["crop_seconds"]:.2f} ms a crop')
+        found.update(_extraction(args, place, cpu))
+        _say(f'{found["workers"]} workers: {found["frames"]:.1f} frames/s')
         store = osp.join(place, 'noise')
-        found['write'] = write_rate(store, job, written)
+        found['write'] = write_rate(store, job, written, clock)
         _say(f'writing: {found["write"] / 1e6:.0f} MB/s')
-        found['annotate'] = annotation_rate(store)
+        found['annotate'] = annotation_rate(store, clock)
         _say(f'annotations.pkl: {found["annotate"] / 1e6:.0f} MB/s')
         clips = max(1, round((64 << 20) / feature_bytes(job)))
-        found.update(index_rate(osp.join(place, 'index'), indexed, clips))
+        found.update(index_rate(osp.join(place, 'index'), indexed, clips,
+                                clock))
         _say(f'index: {found["consolidate"]:,.0f} clips/s')
-    about = dict(machine=machine(), videos=len(videos), options=list(words),
+    about = dict(machine=machine(), options=list(words),
+                 seconds='CPU time' if cpu else 'wall clock',
                  written_bytes=written, indexed_clips=indexed,
                  clip=job._asdict())
     return Rates(**found), about
@@ -117,7 +130,8 @@ def _arguments(videos: Sequence[str], words: Sequence[str], place: str
     return args
 
 
-def _extraction(args: argparse.Namespace, place: str) -> dict[str, Any]:
+def _extraction(args: argparse.Namespace, place: str, cpu: bool
+                ) -> dict[str, Any]:
     """Extract with one worker and with all."""
     from ..commands import extract
     from ..extraction.workers import cores
@@ -129,24 +143,26 @@ def _extraction(args: argparse.Namespace, place: str) -> dict[str, Any]:
     devices = args.device.split(',')
     most = args.workers or (cores() if devices == ['cpu'] else
                             min(cores(), 4 * len(devices)))
-    rates = {}
-    for workers in sorted({1, most}):
+    rates, clips, out = {}, [], ''
+    for workers in (1, ) if cpu else sorted({1, most}):
         out = osp.join(place, f'out{workers}')
         clips = repeated(source.clips, ROUNDS * workers)
-        rates[workers] = _timed(build, settings, devices, workers, clips, out,
-                                args.timeout)
-    store = FeatureStore(osp.join(place, f'out{most}', 'features'))
+        rates[workers] = _timed(
+            build, settings, devices, workers, clips, out, args.timeout,
+            _Times(_cpu_of_workers if cpu else time.perf_counter))
+    if cpu:
+        rates[most] = most * rates[1]
+    store = FeatureStore(osp.join(out, 'features'))
     infos = [store.info(name) for name in store.names]
     frames = sum(info['num_frames'] for info in infos)
     posed = sum(int((store.read(name, 'keypoint_score') > 0).any(-1).sum())
                 for name in store.names)
-    size = sum(osp.getsize(clip.path)
-               for clip in repeated(source.clips, ROUNDS * most))
+    size = sum(osp.getsize(clip.path) for clip in clips)
     found = dict(workers=most, frames=rates[most],
                  frame_seconds=1 / rates[1], crops=posed / frames,
                  frame_bytes=size / frames)
     if args.crops:
-        folder = osp.join(place, f'out{most}', 'crops')
+        folder = osp.join(out, 'crops')
         stored = sum(store.shape(name, 'keypoint')[1] for name in store.names)
         found['crop_bytes'] = sum(
             osp.getsize(osp.join(here, name)) for here, _, names
@@ -154,12 +170,24 @@ def _extraction(args: argparse.Namespace, place: str) -> dict[str, Any]:
     return found
 
 
+def _cpu_of_workers() -> float:
+    """CPU seconds of the processes that this one has forked."""
+    with open(f'/proc/self/task/{os.getpid()}/children') as file:
+        pids = file.read().split()
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f'/proc/{pid}/stat') as file:
+            fields = file.read().rpartition(')')[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf('SC_CLK_TCK')
+
+
 def _timed(build: Any, settings: Any, devices: list[str], workers: int,
-           clips: list[SourceClip], out: str, timeout: float) -> float:
+           clips: list[SourceClip], out: str, timeout: float, times: _Times
+           ) -> float:
     """Frames a second from the first clip begun to the last one ended."""
     from ..extraction.run import Extraction
     from ..store import FeatureStore
-    times = _Times()
     failures = Extraction(build, settings, devices, workers, timeout)(
         clips, out, progress=False, watches=[times])
     if failures:
@@ -189,7 +217,7 @@ def repeated(clips: Sequence[SourceClip], least: int) -> list[SourceClip]:
             for turn in range(-(-least // len(clips))) for clip in clips]
 
 
-def _parts(args: argparse.Namespace) -> dict[str, float]:
+def _parts(args: argparse.Namespace, clock: Clock) -> dict[str, float]:
     """Seconds of decoding a frame, and of the pose net a crop."""
     from ..commands import extract
     from ..estimation.video import VideoReader
@@ -199,7 +227,7 @@ def _parts(args: argparse.Namespace) -> dict[str, float]:
     settings = extract.settings_of(args)
     import torch
     torch.set_num_threads(1)
-    frames, begin = 0, time.perf_counter()
+    frames, begin = 0, clock()
     for clip in clips:
         with VideoReader(clip.path, max_frames=settings.max_frames,
                          length=settings.length, damaged=settings.damaged,
@@ -207,27 +235,29 @@ def _parts(args: argparse.Namespace) -> dict[str, float]:
             for _ in reader.chunks():
                 pass
             frames += reader.count
-    decode = (time.perf_counter() - begin) / frames
+    decode = (clock() - begin) / frames
     _, extractor = build(args.device.split(',')[0])
     width, height = extractor.net.size
     crops = np.random.default_rng(0).integers(
         0, 256, (settings.batch, height, width, 3), np.uint8)
     matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(crops), 1, 1))
     extractor(crops, matrices)  # kernels are chosen
-    begin = time.perf_counter()
+    begin = clock()
     for _ in range(BATCHES):
         extractor(crops, matrices)
-    seconds = (time.perf_counter() - begin) / BATCHES / len(crops)
+    seconds = (clock() - begin) / BATCHES / len(crops)
     return dict(decode_seconds=decode, crop_seconds=seconds)
 
 
-def write_rate(root: str, job: Job, written: int) -> float:
+def write_rate(root: str, job: Job, written: int,
+               clock: Clock = time.perf_counter) -> float:
     """Bytes a second of a writer: journal, shards, and their index.
 
     Args:
         root: A store to write.
         job: Its clips are written, of noise and whole people.
         written: Bytes at least.
+        clock: Tells the time.
 
     Returns:
         The rate, until everything is on the disk.
@@ -244,20 +274,21 @@ def write_rate(root: str, job: Job, written: int) -> float:
         TAP: rng.random((*shape, job.channels), np.float32).astype('f2')}
     size = sum(array.nbytes for array in arrays.values())
     count = -(-written // size)
-    begin = time.perf_counter()
+    begin = clock()
     with StoreWriter(root, dict(taps={TAP: job.channels})) as writer:
         for i in range(count):
             writer.add(f'clip{i:08d}', arrays, dict(
                 img_shape=[1080, 1920], fps=job.fps, num_frames=length,
                 source=f'clip{i:08d}.mp4'))
-    return count * size / (time.perf_counter() - begin)
+    return count * size / (clock() - begin)
 
 
-def annotation_rate(root: str) -> float:
+def annotation_rate(root: str, clock: Clock = time.perf_counter) -> float:
     """Bytes a second of annotations.pkl, of clips that are not in memory.
 
     Args:
         root: A store.
+        clock: Tells the time.
 
     Returns:
         The rate.
@@ -266,12 +297,13 @@ def annotation_rate(root: str) -> float:
     from ..store import FeatureStore
     drop(root)
     path = osp.join(osp.dirname(root), 'annotations.pkl')
-    begin = time.perf_counter()
+    begin = clock()
     write_annotations(FeatureStore(root), path, {}, {})
-    return osp.getsize(path) / (time.perf_counter() - begin)
+    return osp.getsize(path) / (clock() - begin)
 
 
-def index_rate(root: str, clips: int, of_shard: int) -> dict[str, float]:
+def index_rate(root: str, clips: int, of_shard: int,
+               clock: Clock = time.perf_counter) -> dict[str, float]:
     """Make the consolidated index of many clips.
 
     The indices of the shards are real; the shards are holes in files, and
@@ -281,6 +313,7 @@ def index_rate(root: str, clips: int, of_shard: int) -> dict[str, float]:
         root: A store to write.
         clips: How many.
         of_shard: Of them in a shard.
+        clock: Tells the time.
 
     Returns:
         ``consolidate``, clips a second, and ``index_bytes`` a clip.
@@ -308,8 +341,8 @@ def index_rate(root: str, clips: int, of_shard: int) -> dict[str, float]:
             file.truncate(size)
         with open(osp.join(root, stem + INDEX), 'wb') as file:
             file.writelines(build([part]))
-    begin = time.perf_counter()
+    begin = clock()
     consolidate(root)
-    seconds = time.perf_counter() - begin
+    seconds = clock() - begin
     return dict(consolidate=clips / seconds,
                 index_bytes=osp.getsize(osp.join(root, TABLE)) / clips)

@@ -43,6 +43,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='options of hpnet extract for --measure')
     add('--save', metavar='FILE', type=output_file,
         help='write the rates that were measured to this file')
+    add('--cpu-time', action='store_true',
+        help='count CPU time: for a busy machine without a GPU. One worker is '
+        'measured, and the others taken to be as fast; waiting for a disk is '
+        'not counted, so give --storage')
     add('--folder', metavar='DIR', help='where --measure writes, on the disk '
         'that will hold the features (default: that of temporary files)')
     add('--written', type=positive, default=1000, metavar='MB',
@@ -100,8 +104,8 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.options and not args.measure:
         parser.error(f'{args.options[0]}: options of hpnet extract go with '
                      '--measure')
-    if args.rates and args.save:
-        parser.error('--save goes with --measure')
+    if args.rates and (args.save or args.cpu_time):
+        parser.error('--save and --cpu-time go with --measure')
     if args.rates and not args.clips:
         parser.error('--clips is needed for a plan')
 
@@ -136,7 +140,8 @@ def _measured(args: argparse.Namespace, job: Job) -> Rates:
     from ..benchmarks.extraction_rates import measure
     from ..files import write_whole
     rates, about = measure(args.measure, args.options, job, args.folder,
-                           int(args.written * MB), args.indexed)
+                           int(args.written * MB), args.indexed,
+                           args.cpu_time)
     if args.save:
         content = dict(rates=rates._asdict(), measured=about)
         write_whole(args.save, (json.dumps(content, indent=1) + '\n').encode())

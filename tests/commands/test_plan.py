@@ -160,7 +160,7 @@ class TestCommand:
     @pytest.mark.parametrize('words, why', [
         (['--rates', 'x'], '--clips is needed'),
         (['--clips', '3'], 'one of the arguments --measure --rates'),
-        (['--rates', 'x', '--clips', '3', '--save', 'y'], 'goes with'),
+        (['--rates', 'x', '--clips', '3', '--save', 'y'], 'go with'),
         (['--rates', 'x', '--clips', '3', '--', '--pose'], 'go with')])
     def test_options_that_do_not_fit(self, words, why, capsys):
         with pytest.raises(SystemExit):
