@@ -26,6 +26,8 @@ GROUPS = {
                             "make a dataset folder from the authors' files"),
         'import-poses': ('commands.import_poses',
                          'convert 2D or 3D poses of other tools'),
+        'fetch': ('commands.fetch',
+                  'copy a dataset folder that is at a URL'),
         'verify': ('commands.verify', 'check every array of a dataset folder'),
     },
     'Training and results': {

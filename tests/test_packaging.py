@@ -12,7 +12,8 @@ import yaml
 from hpnet_plugin.compat.doctor import in_range
 from hpnet_plugin.compat.packages import OPENMMLAB, OPTIONAL, OWN
 
-BESIDE = ('app', 'browser', 'cluster', 'checks')  # what is installed after the lock
+# what is installed after the lock
+BESIDE = ('app', 'browser', 'cluster', 'checks')
 
 
 @pytest.fixture(scope='module')

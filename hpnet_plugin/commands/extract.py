@@ -1,6 +1,7 @@
 """Extract heatmap pooled features: from videos to a dataset folder.
 
     hpnet extract VIDEOS --out data/mine
+    hpnet extract s3://bucket/videos --out s3://bucket/data/mine
 
 Each video is read once: people are detected and tracked, their poses are
 estimated, the feature maps are pooled at the joints, and the results are
@@ -25,9 +26,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import os.path as osp
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..datasets.clips import count
 from .command import Command
 from .extract_options import add_options, check
+from .extract_places import destination, display_of, open_upload, workers_of
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from ..estimation.extractor import PooledExtractor
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
-    from ..extraction.progress import Display
     from ..extraction.run import Estimate
     from ..extraction.tally import Tally
     from ..extraction.watch import Watch
@@ -74,23 +73,23 @@ def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
+    from ..extraction.launchers import RAY, ray_launcher
     from ..extraction.run import Extraction
-    from ..extraction.workers import cores
 
+    upload = open_upload(args)
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
     if recorder:  # refuses options that cannot be
         recorder.prepare()
-    devices = args.device.split(',')
-    workers = args.workers
-    if workers is None:
-        workers = cores()
-        if devices != ['cpu']:  # each holds its nets in a GPU's memory
-            workers = min(workers, 4 * len(devices))
-    build, names = builder(args, source.joints)
-    extraction = Extraction(build, settings, devices, workers, args.timeout)
+    devices, workers = workers_of(args)
     part, parts = args.part
+    build, names = builder(args, source.joints)
+    extraction = Extraction(
+        build, settings, devices, workers, args.timeout,
+        ray_launcher(args.address, args.gpus_per_worker or 0.,
+                     demand=args.workers is not None)
+        if args.launcher == RAY else None)
     start = time.time()
 
     def begin(estimate: Estimate) -> None:
@@ -104,29 +103,22 @@ def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
         progress=display_of(args, tally),
         on_start=begin,
         watches=watches,
-        tally=tally)
+        tally=tally,
+        upload=upload)
     record: dict[str, Any] = dict(extraction.record or {},
                                   crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
     for key, name in names.items():
         record[key] = dict(record[key], zoo=name)
-    content = write_dataset(
-        args.out, source.clips, source.labels,
-        None if source.classes is None else list(source.classes),
-        source.splits, failures, record, source.rule, source.facts)
+
+    def write() -> dict[str, Any]:
+        return write_dataset(
+            args.out, source.clips, source.labels,
+            None if source.classes is None else list(source.classes),
+            source.splits, failures, record, source.rule, source.facts)
+
+    content = upload.finish(write) if upload else write()
     return say_result(args, content, failures, time.time() - start)
-
-
-def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
-    """What shows a tally; True: what suits standard error."""
-    if not args.dashboard:
-        return True
-    if not sys.stderr.isatty() or os.environ.get('TERM') == 'dumb':
-        print('--dashboard is left out: standard error is no terminal that '
-              'can draw it', file=sys.stderr, flush=True)
-        return True
-    from ..extraction.dashboard import Dashboard
-    return Dashboard(tally)
 
 
 def list_models() -> int:
@@ -319,8 +311,12 @@ def say_choice(what: str, choice: Choice) -> None:
 def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
     """What is ahead."""
     if not estimate.clips:
-        print(f'nothing to extract: {args.out} holds every clip except those '
-              'that failed', flush=True)
+        print(f'nothing to extract: {args.place} holds every clip except '
+              'those that failed', flush=True)
+        return
+    if not estimate.frames:  # of videos at URLs no header was read
+        print(f'{count(estimate.clips, "clip")}, into {args.place}',
+              flush=True)
         return
     sizes = f'{megabytes(estimate.bytes)} MB'
     if args.people > 1:
@@ -330,7 +326,7 @@ def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
                   f'{args.people}')
     print(f'{count(estimate.clips, "clip")}, about '
           f'{count(estimate.frames, "frame")}; the features will take about '
-          f'{sizes}, in {args.out}', flush=True)
+          f'{sizes}, in {args.place}', flush=True)
 
 
 def megabytes(number: float) -> str:
@@ -346,7 +342,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
           f'{count(content["frames"], "frame")}, '
           f'{count(content["people"], "person", "people")}, in '
-          f'{osp.abspath(args.out)} ({seconds:.0f} s)')
+          f'{destination(args)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'in {counts["nobody"]} of them no person was found; they are '
               f'stored (--nobody {args.nobody}) and count in tests')
@@ -360,7 +356,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:
         print(f'  and {len(failures) - SHOWN} more, in '
-              f'{osp.join(args.out, "extraction.json")}')
+              f'{destination(args)}/extraction.json')
     return 3
 
 

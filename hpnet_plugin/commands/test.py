@@ -98,4 +98,5 @@ def run(args: argparse.Namespace) -> int:
     return run_script('test', words)
 
 
-main = Command('test', __doc__, run, add_options, check, refused=REFUSALS)
+main = Command('test', __doc__, run, add_options, check, refused=REFUSALS,
+               folders=('data', ))

@@ -80,7 +80,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     """Options that say what is trained on what."""
     add = parser.add_argument_group('model and data').add_argument
     add('--data', metavar='FOLDER',
-        help='dataset folder that hpnet extract wrote')
+        help='dataset folder that hpnet extract wrote, or its URL (s3://…)')
     add('--benchmark', metavar='NAME',
         help='benchmark whose folder, classes and splits are used: ntu120 '
         '(default), ntu120_xset, ntu60_xsub, … or a benchmark file of your '
@@ -128,4 +128,4 @@ def run(args: argparse.Namespace) -> int:
 
 
 main = Command('train', __doc__, run, add_options, refuse_launcher,
-               refused=REFUSALS)
+               refused=REFUSALS, folders=('data', ))

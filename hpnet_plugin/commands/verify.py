@@ -2,11 +2,15 @@
 
     hpnet verify data/ntu120
     hpnet verify data/ntu120 --upgrade
+    hpnet verify s3://bucket/data/mine
 
 --upgrade first converts indices of format 1 (JSON) to format 2, which many
 processes can open at once without parsing them. The shards do not change; the
 conversion may be interrupted at any time and run again. In a store of format
 2 it rewrites consolidated.index if that is missing or out of date.
+
+Of a dataset folder at a URL all shards are fetched that are not in the local
+copy yet, or are damaged there.
 
 Exit status: 0 everything is intact, 3 something is damaged (each damaged part
 is named), 2 the usage is wrong, 1 nothing can be written.
@@ -23,7 +27,7 @@ from .command import Command
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add its options."""
     parser.add_argument('folders', nargs='+', metavar='DIR',
-                        help='a dataset folder, or its features/')
+                        help='a dataset folder, its features/, or a URL')
     parser.add_argument('--upgrade', action='store_true',
                         help='convert indices of format 1 to format 2 first')
 
@@ -46,10 +50,11 @@ def check(folder: str, upgrading: bool) -> int:
     from tqdm import tqdm
 
     from ..store import FeatureStore, StoreError, upgrade, verify
+    shown, folder = folder, fetched(folder, upgrading)
     inner = osp.join(folder, 'features')
     root = inner if osp.isdir(inner) else folder
     if not osp.isdir(root):
-        raise FileNotFoundError(f'{folder}: no such folder')
+        raise FileNotFoundError(f'{shown}: no such folder')
     problems = []
     if upgrading:
         try:
@@ -72,4 +77,19 @@ def check(folder: str, upgrading: bool) -> int:
     return 0
 
 
-main = Command('verify', __doc__, run, add_options, refused=())
+def fetched(folder: str, upgrading: bool) -> str:
+    """The folder; of a URL the local copy, with all its shards."""
+    from ..remote import is_url
+    if not is_url(folder):
+        return folder
+    from ..mirrors import Mirror
+    if upgrading:
+        raise ValueError(f'{folder}: --upgrade changes files; fetch the '
+                         'folder, and upgrade that')
+    mirror = Mirror(folder)
+    mirror.refresh()
+    mirror.fetch_all()
+    return mirror.folder
+
+
+main = Command('verify', __doc__, run, add_options)

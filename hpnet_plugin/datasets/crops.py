@@ -17,6 +17,7 @@ import numpy as np
 
 from ..estimation.video import OpenedVideo
 from ..files import write_whole
+from ..store.fetching import fetch_file
 from .benchmarks import bare_name
 
 TIMELINES = 'frames.json'
@@ -66,9 +67,12 @@ class Crops:
         Raises:
             FileNotFoundError: If the clip has none.
         """
-        for path in (osp.join(folder, name + '.mp4'), osp.join(folder, name)):
+        video = osp.join(folder, name + '.mp4')
+        for path in (video, osp.join(folder, name)):
             if osp.exists(path):
                 return cls(path)
+        if fetch_file(video):
+            return cls(video)
         raise FileNotFoundError(
             f'{folder} has neither {name}.mp4 nor a folder {name} of images: '
             'run hpnet extract as for the features, with --crops, or '

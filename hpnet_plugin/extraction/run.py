@@ -6,7 +6,7 @@ import os
 import os.path as osp
 import time
 from collections.abc import Callable, Container, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..datasets.sources import SourceClip, printable
 from ..estimation.interfaces import Extractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
+from ..remote import is_url
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, ExtractedClip, Settings
 from .failures import FailureLog
@@ -22,6 +23,9 @@ from .tally import Tally
 from .watch import Launcher, Outcome, Pool, Watch, Watches
 from .worker_process import Failure, Work
 from .workers import Here, Workers, cores
+
+if TYPE_CHECKING:
+    from .upload import Upload
 
 PROBED = 64  # videos whose headers give the estimate of the whole
 PROBE_TIMEOUT = 20.  # seconds for the header of a video
@@ -96,7 +100,8 @@ class Extraction:
                  progress: bool | Display = True,
                  on_start: Callable[[Estimate], None] | None = None,
                  watches: Sequence[Watch] = (),
-                 tally: Tally | None = None) -> dict[str, str]:
+                 tally: Tally | None = None,
+                 upload: Upload | None = None) -> dict[str, str]:
         """Extract clips that the store does not have yet.
 
         Args:
@@ -111,6 +116,7 @@ class Extraction:
             on_start: Is told what is ahead.
             watches: Are told how it goes.
             tally: Counts it. Defaults to one that nobody else sees.
+            upload: Where ``out`` mirrors a URL, to which shards go.
 
         Returns:
             Clips that failed, now or before, and why.
@@ -127,13 +133,15 @@ class Extraction:
             self.record = pool.told
             os.makedirs(out, exist_ok=True)
             writer = stack.enter_context(StoreWriter(
-                osp.join(out, 'features'), self.record, prefix=prefix))
+                osp.join(out, 'features'), self.record, prefix=prefix,
+                on_commit=upload.commit if upload else None))
             log = FailureLog(out)
             names = {clip.name for clip in clips}
             done = writer.names
             failed = {name: why for name, why in log.read().items()
                       if name in names and name not in done}
-            todo = self._todo(clips, out, done, {} if retry else failed)
+            todo = self._todo(clips, out, done, {} if retry else failed,
+                              upload.crops if upload else ())
             estimate = self._estimate([clip for clip, _ in todo])._replace(
                 found=len(clips), stored=len(names & done) - sum(
                     stored for _, stored in todo))
@@ -172,8 +180,8 @@ class Extraction:
         return self._launch(build, count, self._timeout)
 
     def _todo(self, clips: Sequence[SourceClip], out: str,
-              done: Container[str], failed: Container[str]
-              ) -> list[tuple[SourceClip, bool]]:
+              done: Container[str], failed: Container[str],
+              crops: Container[str] = ()) -> list[tuple[SourceClip, bool]]:
         """Clips that are missing, and whether only their crops are."""
         recorder = self.settings.recorder(out)
         if recorder:
@@ -181,6 +189,7 @@ class Extraction:
         return [(clip, clip.name in done) for clip in clips
                 if clip.name not in failed and (
                     clip.name not in done or recorder
+                    and clip.name not in crops
                     and not osp.isfile(recorder.path(clip.name)))]
 
     def _estimate(self, clips: list[SourceClip]) -> Estimate:
@@ -189,8 +198,10 @@ class Extraction:
         limits = self.settings.limits
         # in a process of its own: a header may be made to harm
         frames = []
-        if clips:
-            some = [clip.path for clip in clips[::-(-len(clips) // PROBED)]]
+        # those of a URL would have to be fetched for it
+        here = [clip.path for clip in clips if not is_url(clip.path)]
+        if here:
+            some = here[::-(-len(here) // PROBED)]
             with Workers(
                     lambda number: (lambda path, report: probe(
                         path, limits=limits).frames, None), 1,

@@ -200,13 +200,23 @@ def check_sizes(root: str, sizes: dict[str, int]) -> None:
         try:
             size = os.stat(prefix + stem + SHARD).st_size
         except FileNotFoundError:
-            size = None
+            size = _size_there(root, stem, expected)
         if size != expected:
             found = 'it is missing' if size is None else f'{size} found'
             raise StoreError(
                 f'{prefix}{stem}{SHARD}: {expected} bytes expected, {found}; '
                 f'remove its index ({stem}{INDEX} or {stem}{INDEX_1}), and '
                 'the extraction makes its clips again')
+
+
+def _size_there(root: str, stem: str, expected: int) -> int | None:
+    """Bytes of a shard that is not here but where the store mirrors."""
+    from .fetching import remote_sizes
+    sizes = remote_sizes(root)
+    if sizes is None or stem not in sizes:
+        return None
+    size = sizes[stem]
+    return expected if size is None else size
 
 
 def parts_of(root: str) -> Iterator[Part]:

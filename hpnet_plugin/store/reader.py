@@ -233,6 +233,16 @@ class FeatureStore:
             return None  # the map outlives its file
         return found
 
+    def _shard(self, path: str, stem: str) -> MappedFile:
+        """The map of a shard, which is fetched if the store mirrors one."""
+        try:
+            return self._shards.get(path)
+        except FileNotFoundError:
+            from .fetching import fetch_shard
+            if not fetch_shard(self.root, stem):
+                raise
+            return self._shards.get(path)
+
     def _view(self, name: str, key: str | None, table: Table, place: Array,
               partly: bool) -> tuple[np.ndarray, MappedFile | None]:
         """An array, and the shard, if that is mapped."""
@@ -242,7 +252,7 @@ class FeatureStore:
         stop = place.offset + place.nbytes
         shard = None
         try:
-            shard = self._shards.get(path)
+            shard = self._shard(path, place.stem)
             if shard.size != place.size:
                 raise StoreError(f'{path}: {place.size} bytes expected, '
                                  f'{shard.size} found')

@@ -196,10 +196,9 @@ def _undecodable(text: str, rng: random.Random) -> str:
 
 def _encoded(text: str, rng: random.Random) -> str:
     data = text.encode('utf-8', 'surrogateescape')
-    text = data.decode('latin1').encode(rng.choice((
+    return data.decode('latin1').encode(rng.choice((
         'utf-16', 'utf-32', 'utf-8-sig'))).decode(
             'utf-8', 'surrogateescape')
-    return text
 
 
 _TEXT: list[Callable[[str, random.Random], str]] = [

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 from fuzz.engine import Reader
-
 from hpnet_plugin.benchmark_files import (
     FactsError,
     read_benchmark,
