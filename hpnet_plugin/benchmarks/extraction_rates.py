@@ -124,6 +124,9 @@ def _arguments(videos: Sequence[str], words: Sequence[str], place: str
             file.writelines(f'"{osp.abspath(one)}"\n' for one in paths)
     args = extract.main.parse([source, '--out', osp.join(place, 'out'),
                                *words])
+    if args.launcher:
+        raise ValueError('--measure measures one machine: leave --launcher '
+                         'out')
     if args.joints or (args.detector or '').startswith('boxes:'):
         raise ValueError('--measure repeats the videos under other names: '
                          'neither --joints nor boxes:FILE knows these')
@@ -134,15 +137,14 @@ def _extraction(args: argparse.Namespace, place: str, cpu: bool
                 ) -> dict[str, Any]:
     """Extract with one worker and with all."""
     from ..commands import extract
-    from ..extraction.workers import cores
+    from ..commands.extract_places import workers_of
     from ..store import FeatureStore
     with contextlib.redirect_stdout(io.StringIO()):
         source = extract.read_source(args)
         build, _ = extract.builder(args, None)
     settings = extract.settings_of(args)
-    devices = args.device.split(',')
-    most = args.workers or (cores() if devices == ['cpu'] else
-                            min(cores(), 4 * len(devices)))
+    devices, most = workers_of(args)
+    most = max(1, most)
     rates, clips, out = {}, [], ''
     for workers in (1, ) if cpu else sorted({1, most}):
         out = osp.join(place, f'out{workers}')
