@@ -24,7 +24,12 @@ GROUPS = {
                             "make a dataset folder from the authors' files"),
         'import-poses': ('commands.import_poses',
                          'convert 2D or 3D poses of other tools'),
-        'verify': ('commands.verify', 'check every array of a dataset folder'),
+        'fetch': ('commands.fetch',
+                  'copy a dataset folder that is at a URL'),
+        'verify': ('commands.verify',
+                   'check every byte of a dataset folder, and repair it'),
+        'store': ('commands.store',
+                  'merge and split dataset folders, pack them anew'),
     },
     'Training and results': {
         'train': ('commands.train', 'train a model by its name or config'),

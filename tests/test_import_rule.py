@@ -10,19 +10,20 @@ import collections
 # their folder.
 ORDER = (
     # what needs nothing of the package
-    'version', 'versions', 'places', 'lazy', 'files', 'storages', 'unpickling',
-    'weights',
+    'version', 'versions', 'places', 'lazy', 'files', 'remote', 'npy_files',
+    'storages', 'pickle_limits', 'unpickling', 'weights',
     'benchmark_files', 'own_files', 'compat.hooks', 'compat.packages',
     'config_text', 'onnx_session', 'onnx_export',
     # pure functions of arrays
     'pooling', 'graph', 'streams', 'persons', 'resampling',
     # videos -> features -> dataset folder
-    'store', 'estimation', 'facts', 'datasets', 'extraction', 'stock',
+    'store', 'mirrors', 'estimation', 'facts', 'datasets', 'extraction',
+    'stock',
     # config -> model -> scores
     'recipes', 'models', 'evaluation',
     # a trained model and what is shown of it
-    'apis', 'conversion', 'run_summary', 'runner', 'reproduction',
-    'visualization', 'demo', 'app',
+    'apis', 'conversion', 'refusal', 'launching', 'run_summary', 'runner',
+    'reproduction', 'visualization', 'demo', 'app',
     # what a user types, and what measures it
     'cli', 'commands', 'benchmarks',
     # the start: fills gaps, registers names

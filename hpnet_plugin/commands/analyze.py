@@ -141,4 +141,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 main = Command('analyze', __doc__, run, add_options, check,
-               refused=(ValueError, KeyError))
+               refused=(ValueError, KeyError), folders=('folders', ))

@@ -252,4 +252,5 @@ def _fused(trained: Trained, models: list[Trained],
     return as_logits(scores, about.output), joined.labels
 
 
-main = Command('calibrate', __doc__, run, add_options, check)
+main = Command('calibrate', __doc__, run, add_options, check,
+               folders=('data', ))

@@ -37,6 +37,7 @@ class Command:
         signals: Whether SIGTERM and SIGHUP stop it as Ctrl-C does, but for
             the exit status 143.
         abbreviations: Whether options may be abbreviated.
+        folders: Options that are dataset folders, which may be at a URL.
     """
     name: str
     about: str | None
@@ -49,6 +50,7 @@ class Command:
     stopped: str = 'stopped'
     signals: bool = False
     abbreviations: bool = True
+    folders: tuple[str, ...] = ()
 
     def parse(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
         """The options of a command line, and itself in ``words``."""
@@ -72,6 +74,7 @@ class Command:
         try:
             if self.signals:
                 _obey_signals()
+            _fetch_folders(args, self.folders)
             return self.run(args) or 0
         except KeyboardInterrupt as stop:
             print(f'\nhpnet {self.name}: {self.stopped}', file=sys.stderr)
@@ -122,6 +125,19 @@ def add_subcommands(parser: argparse.ArgumentParser, dest: str,
     for name, (about, add_options) in commands.items():
         add_options(several.add_parser(
             name, help=about, description=about))
+
+
+def _fetch_folders(args: argparse.Namespace, names: Sequence[str]) -> None:
+    """Put the local copies of dataset folders in the place of their URLs."""
+    if not any('://' in word for word in args.words):
+        return
+    from ..mirrors import local_folder
+    for name in names:
+        value = getattr(args, name, None)
+        if isinstance(value, str):
+            setattr(args, name, local_folder(value))
+        elif isinstance(value, list):
+            setattr(args, name, [local_folder(one) for one in value])
 
 
 def _obey_signals() -> None:

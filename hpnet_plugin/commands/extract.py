@@ -1,6 +1,7 @@
 """Extract heatmap pooled features: from videos to a dataset folder.
 
     hpnet extract VIDEOS --out data/mine
+    hpnet extract s3://bucket/videos --out s3://bucket/data/mine
 
 Each video is read once: people are detected and tracked, their poses are
 estimated, the feature maps are pooled at the joints, and the results are
@@ -24,6 +25,7 @@ with the reason), 2 the usage is wrong, 1 anything else (such as a full disk),
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os.path as osp
 import time
 import warnings
@@ -33,6 +35,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..datasets.clips import count
 from .command import Command
 from .extract_options import add_options, check
+from .extract_places import display_of, workers_of
+from .extract_upload import open_upload, shown_place
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
     from ..estimation.zoo import Choice
     from ..extraction.clips import Settings
     from ..extraction.run import Estimate
+    from ..extraction.tally import Tally
+    from ..extraction.watch import Watch
     from ..facts import Facts
 
 SHOWN = 20  # failed or skipped files that are listed in full
@@ -48,28 +54,43 @@ SHOWN = 20  # failed or skipped files that are listed in full
 
 def run(args: argparse.Namespace) -> int:
     """Extract as the options say; the exit status."""
+    if args.list_models:
+        return list_models()
+    from ..extraction.tally import Tally
+    part, parts = args.part
+    tally = Tally(f'{part} of {parts}' if parts > 1 else '')
+    with contextlib.ExitStack() as stack:
+        watches: list[Watch] = []
+        if args.metrics:
+            from ..extraction.metrics import published
+            watches = stack.enter_context(published(
+                args.metrics, tally, lambda text: print(text, flush=True)))
+        return extract(args, tally, watches)
+
+
+def extract(args: argparse.Namespace, tally: Tally, watches: list[Watch]
+            ) -> int:
+    """Extract, and tell how it goes; the exit status."""
     from ..datasets.names import write_names
     from ..extraction.crops import crop_settings
     from ..extraction.dataset import write_dataset
+    from ..extraction.launchers import RAY, ray_launcher
     from ..extraction.run import Extraction
-    from ..extraction.workers import cores
 
-    if args.list_models:
-        return list_models()
+    upload = open_upload(args)
     source = read_source(args)
     settings = settings_of(args)
     recorder = settings.recorder(args.out)
     if recorder:  # refuses options that cannot be
         recorder.prepare()
-    devices = args.device.split(',')
-    workers = args.workers
-    if workers is None:
-        workers = cores()
-        if devices != ['cpu']:  # each holds its nets in a GPU's memory
-            workers = min(workers, 4 * len(devices))
-    build, names = builder(args, source.joints)
-    extraction = Extraction(build, settings, devices, workers, args.timeout)
+    devices, workers = workers_of(args)
     part, parts = args.part
+    build, names = builder(args, source.joints)
+    extraction = Extraction(
+        build, settings, devices, workers, args.timeout,
+        ray_launcher(args.address, args.gpus_per_worker or 0.,
+                     demand=args.workers is not None)
+        if args.launcher == RAY else None)
     start = time.time()
 
     def begin(estimate: Estimate) -> None:
@@ -80,16 +101,24 @@ def run(args: argparse.Namespace) -> int:
         source.clips[part - 1::parts], args.out,
         prefix=f'{part}of{parts}-' if parts > 1 else '',
         retry=args.retry,
-        on_start=begin)
+        progress=display_of(args, tally),
+        on_start=begin,
+        watches=watches,
+        tally=tally,
+        upload=upload)
     record: dict[str, Any] = dict(extraction.record or {},
                                   crops=crop_settings(args.out))
     # the store itself does without: it can be resumed by a file as well
     for key, name in names.items():
         record[key] = dict(record[key], zoo=name)
-    content = write_dataset(
-        args.out, source.clips, source.labels,
-        None if source.classes is None else list(source.classes),
-        source.splits, failures, record, source.rule, source.facts)
+
+    def write() -> dict[str, Any]:
+        return write_dataset(
+            args.out, source.clips, source.labels,
+            None if source.classes is None else list(source.classes),
+            source.splits, failures, record, source.rule, source.facts)
+
+    content = upload.finish(write) if upload else write()
     return say_result(args, content, failures, time.time() - start)
 
 
@@ -283,8 +312,12 @@ def say_choice(what: str, choice: Choice) -> None:
 def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
     """What is ahead."""
     if not estimate.clips:
-        print(f'nothing to extract: {args.out} holds every clip except those '
-              'that failed', flush=True)
+        print(f'nothing to extract: {args.place} holds every clip except '
+              'those that failed', flush=True)
+        return
+    if not estimate.frames:  # of videos at URLs no header was read
+        print(f'{count(estimate.clips, "clip")}, into {args.place}',
+              flush=True)
         return
     sizes = f'{megabytes(estimate.bytes)} MB'
     if args.people > 1:
@@ -294,7 +327,7 @@ def say_estimate(estimate: Estimate, args: argparse.Namespace) -> None:
                   f'{args.people}')
     print(f'{count(estimate.clips, "clip")}, about '
           f'{count(estimate.frames, "frame")}; the features will take about '
-          f'{sizes}, in {args.out}', flush=True)
+          f'{sizes}, in {args.place}', flush=True)
 
 
 def megabytes(number: float) -> str:
@@ -310,7 +343,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
           f'{count(content["frames"], "frame")}, '
           f'{count(content["people"], "person", "people")}, in '
-          f'{osp.abspath(args.out)} ({seconds:.0f} s)')
+          f'{shown_place(args)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'in {counts["nobody"]} of them no person was found; they are '
               f'stored (--nobody {args.nobody}) and count in tests')
@@ -324,7 +357,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:
         print(f'  and {len(failures) - SHOWN} more, in '
-              f'{osp.join(args.out, "extraction.json")}')
+              f'{shown_place(args)}/extraction.json')
     return 3
 
 

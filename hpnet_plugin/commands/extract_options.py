@@ -2,14 +2,22 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
+from ..extraction.launchers import LAUNCHERS, RAY, LauncherError, Rank
 from .options import output_folder, positive, whole_number
+
+if TYPE_CHECKING:
+    from ..extraction.metrics import Target
+
+GPU_SHARE = .25  # of a worker on Ray; as many share one without Ray
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add all options, in groups."""
     for add in (_add_source, _add_labels, _add_features, _add_people,
-                _add_videos, _add_crops, _add_machine):
+                _add_videos, _add_crops, _add_machine, _add_machines,
+                _add_shown):
         add(parser)
 
 
@@ -18,9 +26,11 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='SOURCE', nargs='?',
         help='a video; a folder of videos, directly or in one subfolder for '
         'each class; a text file with "video" or "video label" in each line; '
+        'a URL of one of these (s3://, https://, …); '
         'or a folder that hpnet prepare wrote, with its labels and splits')
     add('--out', metavar='DIR', type=output_folder,
-        help='dataset folder to write or to resume')
+        help='dataset folder to write or to resume; it may be at a URL '
+        '(s3://…)')
     add('--preset', choices=('released', ),
         help="do what the authors' pipeline did, in all options that are not "
         'given on the command line')
@@ -176,11 +186,54 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         help='number format in which an mmpose net computes (default fp32)')
 
 
+def _add_shown(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('progress').add_argument
+    add('--dashboard', action='store_true',
+        help='on a terminal, show a line for each worker below the bar: its '
+        'clip, frames, frames/s, seconds at this clip, clips done and failed, '
+        'restarts')
+    add('--metrics', metavar='[HOST:]PORT|FILE.prom', type=_target,
+        help="serve metrics of the run in Prometheus' text form (HOST: "
+        '127.0.0.1; port 0 takes one that is free and prints it), or write '
+        "them to a file for node_exporter's textfile collector")
+
+
+def _target(text: str) -> Target:
+    from ..extraction.metrics import MetricsError, parse_target
+    try:
+        return parse_target(text)
+    except MetricsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_machines(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group('several machines').add_argument
+    add('--launcher', choices=LAUNCHERS,
+        help='ray starts the workers on Ray, here or on a cluster; slurm and '
+        'pytorch: each of the processes that srun or torchrun has started '
+        'extracts its part, as --shard (default: processes of this computer)')
+    add('--address', metavar='HOST:PORT|auto',
+        help='Ray cluster to join; auto is the one that this computer is part '
+        'of (default: Ray is started on this computer for this run)')
+    add('--gpus-per-worker', type=positive_share, metavar='G',
+        help='GPUs of each worker on Ray, such as 0.25 (default: 0.25 with '
+        '--device cuda, otherwise 0)')
+
+
+def positive_share(text: str) -> float:
+    """A number of GPUs of a command line: a part of one, or whole ones."""
+    number = float(text)
+    if not 0 < number < float('inf') or number > 1 and number % 1:
+        raise argparse.ArgumentTypeError(
+            f'{text}: expected a part of one, such as 0.25, or 1, 2, ...')
+    return number
+
+
 def check(parser: argparse.ArgumentParser,
           args: argparse.Namespace) -> None:
     """End the program where options do not fit together.
 
-    Sets those that a preset sets, and ``part``.
+    Sets those that a preset sets, ``part``, and ``rank`` of a launcher.
     """
     if args.preset:
         _apply_preset(parser, args)
@@ -188,7 +241,8 @@ def check(parser: argparse.ArgumentParser,
         return
     if not (args.source and args.out):
         parser.error('SOURCE and --out are needed')
-    args.part = (1, 1)
+    args.part, args.rank = (1, 1), None
+    _check_launcher(parser, args)
     if args.shard:
         try:
             args.part = tuple(int(n) for n in args.shard.split('/'))
@@ -198,6 +252,39 @@ def check(parser: argparse.ArgumentParser,
         if not good:
             parser.error(f'--shard {args.shard}: expected i/n with i from 1 '
                          'to n, such as 2/4')
+
+
+def _check_launcher(parser: argparse.ArgumentParser,
+                    args: argparse.Namespace) -> None:
+    """Set what a launcher implies; end the program where it cannot be."""
+    if args.launcher != RAY:
+        for option in ('address', 'gpus_per_worker'):
+            if getattr(args, option) is not None:
+                parser.error(f'--{option.replace("_", "-")} is for --launcher '
+                             'ray')
+        if args.launcher and args.shard:
+            parser.error(f'--shard and --launcher {args.launcher} both say '
+                         'which part is to be extracted; name one of them')
+        if args.launcher:
+            try:
+                args.rank = Rank.read(args.launcher)
+            except LauncherError as error:
+                parser.error(str(error))
+            args.part = args.rank.rank + 1, args.rank.world
+        return
+    if args.workers == 0:
+        parser.error('--workers 0 works in the main process; --launcher ray '
+                     'needs 1 worker or more')
+    if args.address and '://' in args.address:
+        parser.error(f'--address {args.address}: expected HOST:PORT or auto; '
+                     'run the command on a computer of the cluster')
+    if args.gpus_per_worker and args.device == 'cpu':
+        args.device = 'cuda'
+    if args.device not in ('cpu', 'cuda'):
+        parser.error(f'--device {args.device}: Ray chooses the GPUs of a '
+                     'worker; name cuda')
+    if args.device == 'cuda' and args.gpus_per_worker is None:
+        args.gpus_per_worker = GPU_SHARE
 
 
 def _apply_preset(parser: argparse.ArgumentParser,

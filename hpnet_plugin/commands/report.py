@@ -149,4 +149,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 main = Command('report', __doc__, run, add_options, check,
-               refused=(ValueError, KeyError))
+               refused=(ValueError, KeyError), folders=('data', ))

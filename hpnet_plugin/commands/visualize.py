@@ -298,4 +298,4 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 
 
 main = Command('visualize', __doc__, run, add_options, check,
-               refused=(ValueError, KeyError))
+               refused=(ValueError, KeyError), folders=('data', ))

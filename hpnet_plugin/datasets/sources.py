@@ -6,10 +6,12 @@ import os
 import os.path as osp
 import re
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..files import VIDEO_SUFFIXES
+from ..remote import Objects, is_url, is_video, name_of
 from .benchmarks import bare_name
 from .clips import SourceClip, SourceError, numbered_lines, printable
 from .names import name_clips, read_names
@@ -77,6 +79,8 @@ def list_clips(source: str,
 
     Quotes are needed only where a path ends in a space or begins with ``#``.
 
+    Each of these may be at a URL, and a list file may hold URLs.
+
     Args:
         source: A video; a folder of videos; a folder with one subfolder of
             videos a class; or a list file, UTF-8.
@@ -90,9 +94,13 @@ def list_clips(source: str,
 
     Raises:
         SourceError: If there is no video, or two have one name.
+        RemoteError: If a URL cannot be listed.
     """
     skipped = {}
-    if osp.isdir(source):
+    if is_url(source):
+        source = source.rstrip('/')
+        clips = list(_remote(source, skipped))
+    elif osp.isdir(source):
         clips = list(_walk(source, skipped))
     elif _is_video(source):
         clips = [_clip(source)]
@@ -110,12 +118,24 @@ def list_clips(source: str,
     return Listing(name_clips(clips, source, known), skipped)
 
 
+def _remote(url: str, skipped: dict[str, str]) -> Iterator[SourceClip]:
+    """Videos at a URL; a text file is a list of them."""
+    from .remote_sources import find_videos, is_list
+    if not is_list(url):
+        yield from (_clip(*found) for found in find_videos(url, skipped))
+        return
+    with tempfile.TemporaryDirectory(prefix='hpnet-') as folder:
+        path = osp.join(folder, 'list.txt')
+        Objects(url).get('', path)
+        yield from read_list(path, url.rpartition('/')[0])
+
+
 def _is_video(path: str) -> bool:
     return osp.isfile(path) and path.lower().endswith(VIDEO_SUFFIXES)
 
 
 def _clip(path: str, label: str | None = None) -> SourceClip:
-    return SourceClip(osp.splitext(osp.basename(path))[0], path, label)
+    return SourceClip(osp.splitext(name_of(path))[0], path, label)
 
 
 def _walk(folder: str, skipped: dict[str, str]) -> Iterator[SourceClip]:
@@ -171,15 +191,16 @@ def _is_clip(path: str, skipped: dict[str, str]) -> bool:
     return False
 
 
-def read_list(path: str) -> Iterator[SourceClip]:
+def read_list(path: str, folder: str | None = None) -> Iterator[SourceClip]:
     """Videos of a list file, in its order; see :func:`list_clips`.
 
     Args:
         path: The list file.
+        folder: What relative paths have before them. Defaults to the folder
+            of the list file.
 
     Yields:
-        A video, whether it exists or not; relative paths have the folder of
-        the list file before them.
+        A video, whether it exists or not.
 
     Raises:
         SourceError: If a line names no video, or the file is no text.
@@ -188,15 +209,21 @@ def read_list(path: str) -> Iterator[SourceClip]:
         if line.startswith('#'):
             continue
         video, label = _split(line)
-        if not video.lower().endswith(VIDEO_SUFFIXES):
+        if not is_video(video):
             raise SourceError(
-                f'{path}, line {number}: {line!r} is neither "video" nor '
+                f'{path}, line {number}: {line!r:.80} is neither "video" nor '
                 f'"video label"; a video ends in {", ".join(VIDEO_SUFFIXES)}')
-        yield _clip(osp.join(osp.dirname(path), video), label)
+        if not is_url(video):
+            video = osp.join(osp.dirname(path) if folder is None else folder,
+                             video)
+        yield _clip(video, label)
 
 
 def _split(line: str) -> tuple[str, str | None]:
     """Video and label of a line; the video is empty if there is none."""
+    web = re.fullmatch(r'(https?://\S+)(?:\s+(.+))?', line, re.I)
+    if web:  # it may be signed: what follows the name is no label
+        return web[1], web[2]
     quoted = re.fullmatch(r"""(["'])(.+)\1(?:\s+(.+))?""", line)
     if quoted:
         return quoted[2], quoted[3]

@@ -1,8 +1,8 @@
 """What is done with one clip: from a video to the arrays of the store."""
 from __future__ import annotations
 
-import os.path as osp
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from ..datasets.clips import SourceClip, name_problem
 from ..estimation.assembly import AssembledClip, ClipAssembler
-from ..estimation.video import Limits, VideoReader
+from ..estimation.video import Limits, VideoError, VideoReader
+from ..remote import name_of, shown, video_file
 from ..resampling import linear_weights, resize
 from .crops import CropRecorder
 
@@ -172,13 +173,7 @@ class ClipExtraction:
             raise ValueError(f'{ascii(clip.path)}: {problem}')
         settings = self.settings
         recorder = settings.recorder(self.out)
-        with VideoReader(
-                clip.path,
-                max_frames=settings.max_frames,
-                length=settings.length,
-                damaged=settings.damaged,
-                limits=settings.limits,
-                threads=self.threads) as reader:
+        with self._opened(clip.path, report) as reader:
             seen = self.see(clip.name, reader, report,
                             on_frame=recorder.add if recorder else None,
                             pose=not stored)
@@ -193,12 +188,30 @@ class ClipExtraction:
             img_shape=list(seen.found.shape),
             fps=reader.info.fps,
             num_frames=seen.count,
-            source=osp.basename(clip.path))
+            source=name_of(clip.path))
         if seen.found.nobody:
             info['nobody'] = True
         if reader.damage:
             info['damage'] = reader.damage
         return ExtractedClip(seen.arrays, info)
+
+    @contextmanager
+    def _opened(self, path: str, report: Report) -> Iterator[VideoReader]:
+        """The frames of a video; one at a URL is fetched for as long."""
+        settings, file = self.settings, path
+        try:
+            with video_file(path, lambda: report(0)) as file, VideoReader(
+                    file,
+                    max_frames=settings.max_frames,
+                    length=settings.length,
+                    damaged=settings.damaged,
+                    limits=settings.limits,
+                    threads=self.threads) as reader:
+                yield reader
+        except VideoError as error:
+            if file == path:
+                raise
+            raise VideoError(str(error).replace(file, shown(path))) from None
 
     def see(self,
             name: str,

@@ -4,24 +4,28 @@ from __future__ import annotations
 import contextlib
 import os
 import os.path as osp
-import sys
 import time
 from collections.abc import Callable, Container, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..datasets.sources import SourceClip, printable
 from ..estimation.interfaces import Extractor
 from ..estimation.people import PersonSource
 from ..estimation.video import probe
+from ..remote import is_url
 from ..store import StoreError, StoreWriter
 from .clips import ClipExtraction, ExtractedClip, Settings
 from .failures import FailureLog
-from .watch import Launcher, Pool, Watch, Watches
+from .progress import Display, display
+from .tally import Tally
+from .watch import Launcher, Outcome, Pool, Watch, Watches
 from .worker_process import Failure, Work
 from .workers import Here, Workers, cores
+
+if TYPE_CHECKING:
+    from .upload import Upload
 
 PROBED = 64  # videos whose headers give the estimate of the whole
 PROBE_TIMEOUT = 20.  # seconds for the header of a video
@@ -38,11 +42,15 @@ class Estimate(NamedTuple):
         frames: Their frames; 0 if no header says.
         bytes: Of their features with one person a clip.
         record: What makes the features.
+        found: All clips, those of earlier runs and that failed among them.
+        stored: Of these, the store has so many.
     """
     clips: int
     frames: int
     bytes: int
     record: dict[str, Any]
+    found: int = 0
+    stored: int = 0
 
 
 class Extraction:
@@ -89,9 +97,11 @@ class Extraction:
                  out: str,
                  prefix: str = '',
                  retry: bool = False,
-                 progress: bool = True,
+                 progress: bool | Display = True,
                  on_start: Callable[[Estimate], None] | None = None,
-                 watches: Sequence[Watch] = ()) -> dict[str, str]:
+                 watches: Sequence[Watch] = (),
+                 tally: Tally | None = None,
+                 upload: Upload | None = None) -> dict[str, str]:
         """Extract clips that the store does not have yet.
 
         Args:
@@ -101,9 +111,12 @@ class Extraction:
                 Defaults to ''.
             retry: Whether to try those again that failed in an earlier run.
                 Defaults to False.
-            progress: Whether to show frames/s and time left.
+            progress: Whether to show how it goes, and time left; or what
+                shows it, of the same tally.
             on_start: Is told what is ahead.
             watches: Are told how it goes.
+            tally: Counts it. Defaults to one that nobody else sees.
+            upload: Where ``out`` mirrors a URL, to which shards go.
 
         Returns:
             Clips that failed, now or before, and why.
@@ -114,36 +127,40 @@ class Extraction:
                 another process writes it.
             OSError: If it cannot be written.
         """
-        # before the threads that a progress bar may start
-        tqdm.monitor_interval = 0
+        tally = tally or Tally()
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(self._start(len(clips), out))
             self.record = pool.told
             os.makedirs(out, exist_ok=True)
             writer = stack.enter_context(StoreWriter(
-                osp.join(out, 'features'), self.record, prefix=prefix))
+                osp.join(out, 'features'), self.record, prefix=prefix,
+                on_commit=upload.commit if upload else None))
             log = FailureLog(out)
             names = {clip.name for clip in clips}
             done = writer.names
             failed = {name: why for name, why in log.read().items()
                       if name in names and name not in done}
-            todo = self._todo(clips, out, done, {} if retry else failed)
-            estimate = self._estimate([clip for clip, _ in todo])
+            todo = self._todo(clips, out, done, {} if retry else failed,
+                              upload.crops if upload else ())
+            estimate = self._estimate([clip for clip, _ in todo])._replace(
+                found=len(clips), stored=len(names & done) - sum(
+                    stored for _, stored in todo))
             if on_start:
                 on_start(estimate)
-            bar = stack.enter_context(
-                _bar(estimate.frames, progress and bool(todo)))
-            watch = Watches([_Progress(bar, writer), *watches])
+            shown = progress if isinstance(progress, Display) else \
+                display(tally) if progress and todo else Display(tally)
+            stack.enter_context(shown)
+            watch = Watches([tally, _Syncing(writer), shown, *watches])
+            watch.opened(estimate)
             for (clip, _), result in pool.run(todo, watch):
                 failed.pop(clip.name, None)
-                reason = _add(writer, clip.name, result)
-                if reason is None:
-                    continue
-                failed[clip.name] = reason
-                log.add(clip.name, reason)
-                bar.write(f'failed: {printable(clip.name)}: '
-                          f'{printable(reason)}', file=sys.stderr)
-            bar.total = bar.n
+                outcome, nbytes, reason = _add(writer, clip.name, result)
+                if reason is not None:
+                    failed[clip.name] = reason
+                    log.add(clip.name, reason)
+                    shown.write(f'failed: {printable(clip.name)}: '
+                                f'{printable(reason)}')
+                watch.settled(clip.name, outcome, nbytes)
         return failed
 
     def _start(self, clips: int, out: str) -> Pool:
@@ -163,8 +180,8 @@ class Extraction:
         return self._launch(build, count, self._timeout)
 
     def _todo(self, clips: Sequence[SourceClip], out: str,
-              done: Container[str], failed: Container[str]
-              ) -> list[tuple[SourceClip, bool]]:
+              done: Container[str], failed: Container[str],
+              crops: Container[str] = ()) -> list[tuple[SourceClip, bool]]:
         """Clips that are missing, and whether only their crops are."""
         recorder = self.settings.recorder(out)
         if recorder:
@@ -172,6 +189,7 @@ class Extraction:
         return [(clip, clip.name in done) for clip in clips
                 if clip.name not in failed and (
                     clip.name not in done or recorder
+                    and clip.name not in crops
                     and not osp.isfile(recorder.path(clip.name)))]
 
     def _estimate(self, clips: list[SourceClip]) -> Estimate:
@@ -180,8 +198,10 @@ class Extraction:
         limits = self.settings.limits
         # in a process of its own: a header may be made to harm
         frames = []
-        if clips:
-            some = [clip.path for clip in clips[::-(-len(clips) // PROBED)]]
+        # those of a URL would have to be fetched for it
+        here = [clip.path for clip in clips if not is_url(clip.path)]
+        if here:
+            some = here[::-(-len(here) // PROBED)]
             with Workers(
                     lambda number: (lambda path, report: probe(
                         path, limits=limits).frames, None), 1,
@@ -195,38 +215,33 @@ class Extraction:
         return Estimate(len(clips), total, total * 17 * joint, self.record)
 
 
-def _bar(frames: int, shown: bool) -> tqdm:
-    return tqdm(
-        total=frames or None,
-        unit='frame',
-        disable=not shown,
-        mininterval=0.2 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True)
-
-
 def _add(writer: StoreWriter, name: str, result: ExtractedClip | Failure
-         ) -> str | None:
-    """Add a clip to the store; why it failed, None if it did not."""
+         ) -> tuple[Outcome, int, str | None]:
+    """Add a clip to the store: what became of it, bytes, why it failed."""
     if isinstance(result, Failure):
-        return result.reason
+        return 'failed', 0, result.reason
     if result.arrays is None:  # its crops alone were missing
-        return None
+        return 'crops', 0, None
     try:
         writer.add(name, result.arrays, result.info)
     except StoreError as error:
-        return str(error)
-    return None
+        return 'failed', 0, str(error)
+    outcome = 'damaged' if 'damage' in result.info else \
+        'nobody' if result.info.get('nobody') else 'stored'
+    return outcome, sum(one.nbytes for one in result.arrays.values()), None
 
 
-class _Progress(Watch):
-    """Moves the bar, and makes what is done survive a power cut."""
+class _Syncing(Watch):
+    """Makes what is done survive a power cut, now and then."""
 
-    def __init__(self, bar: tqdm, writer: StoreWriter) -> None:
-        self.bar, self.writer, self.last = bar, writer, time.monotonic()
+    def __init__(self, writer: StoreWriter) -> None:
+        self.writer, self.last = writer, time.monotonic()
 
-    def progress(self, worker: str, count: int) -> None:
-        self.bar.update(count)
+    def passing(self) -> None:
         now = time.monotonic()
         if now - self.last >= SYNCED:
             self.writer.sync()
             self.last = now
+
+    def progress(self, worker: str, count: int) -> None:
+        self.passing()

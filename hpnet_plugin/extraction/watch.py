@@ -2,9 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from .worker_process import Build
+
+if TYPE_CHECKING:
+    from .run import Estimate
+
+# What becomes of a clip: it is stored with people, or without, or as far as a
+# damaged video goes; its crops are added to features that were stored before;
+# or it has failed.
+Outcome = Literal['stored', 'nobody', 'damaged', 'crops', 'failed']
+TICK = 1.  # seconds after which a pool that waits says that time passes
 
 
 class Watch:
@@ -46,6 +55,25 @@ class Watch:
             worker: Which.
             how: In words, ``'was ended by SIGKILL'`` for one.
         """
+
+    def opened(self, ahead: Estimate) -> None:
+        """The work begins.
+
+        Args:
+            ahead: What there is to do.
+        """
+
+    def settled(self, clip: str, outcome: Outcome, nbytes: int = 0) -> None:
+        """A clip was written to the store, or noted as failed.
+
+        Args:
+            clip: Its name.
+            outcome: What became of it.
+            nbytes: Of its arrays.
+        """
+
+    def passing(self) -> None:
+        """Time passes; a pool that waits says so, about once a second."""
 
 
 class Watches(Watch):
@@ -99,6 +127,31 @@ class Watches(Watch):
         for one in self._all:
             one.lost(worker, how)
 
+    def opened(self, ahead: Estimate) -> None:
+        """See :class:`Watch`.
+
+        Args:
+            ahead: Likewise.
+        """
+        for one in self._all:
+            one.opened(ahead)
+
+    def settled(self, clip: str, outcome: Outcome, nbytes: int = 0) -> None:
+        """See :class:`Watch`.
+
+        Args:
+            clip: Likewise.
+            outcome: Likewise.
+            nbytes: Likewise.
+        """
+        for one in self._all:
+            one.settled(clip, outcome, nbytes)
+
+    def passing(self) -> None:
+        """See :class:`Watch`."""
+        for one in self._all:
+            one.passing()
+
 
 class Pool(Protocol):
     """Workers, wherever they are; see :class:`.workers.Workers`.
@@ -114,7 +167,7 @@ class Pool(Protocol):
 
         Args:
             items: The items.
-            watch: Is told how it goes.
+            watch: Is told how it goes, and that time passes.
 
         Yields:
             An item and its result or ``Failure``, in the order of the items.

@@ -13,7 +13,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext
 from typing import Any, NamedTuple
 
-FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# the last is that of UnreachableError: an object store that is gone
+FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS,
+         errno.EHOSTUNREACH)
 
 
 class Failure(NamedTuple):
@@ -45,7 +47,7 @@ def reason(error: BaseException) -> str:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an error will meet every other item too: a full disk.
+    """Whether an error will meet every other item too, as a full disk does.
 
     Args:
         error: Any.
@@ -69,7 +71,7 @@ class WorkerProcess:
 
     def __init__(self, context: ForkContext, build: Build, number: int,
                  others: Sequence[Connection], start: int) -> None:
-        self.number, self.start = number, start
+        self.number, self.name, self.start = number, str(number), start
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
             target=_main,
@@ -122,10 +124,10 @@ def _main(build: Build, number: int, pipe: Connection,
     # nor may it clear up what the main process left: a decoder of videos,
     # for one, would wait for threads that are not here
     gc.freeze()
-    _one_thread()
+    one_thread()
     try:
         work, told = build(number)
-        _one_thread()
+        one_thread()
     except Exception as error:
         _send(pipe, 'broken', reason(error))
         return
@@ -146,7 +148,7 @@ def _main(build: Build, number: int, pipe: Connection,
         _send(pipe, 'done', result)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """One thread of computing: the processes are what uses the cores.
 
     A fork also takes over pools of threads whose threads it does not have;

@@ -8,14 +8,15 @@ holds the queue's lock. Here each process has a pipe of its own.
 """
 from __future__ import annotations
 
+import abc
 import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from multiprocessing import connection, get_context
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from .watch import Watch
+from .watch import TICK, Watch
 from .worker_process import (
     Build,
     Failure,
@@ -95,7 +96,163 @@ class Here:
         """Nothing to end."""
 
 
-class Workers:
+class Worker(Protocol):
+    """One of a crew, as the main process sees it.
+
+    Attributes:
+        name: Of it, for those who watch.
+        ready: Whether it takes items.
+        gone: Whether it is no more.
+        at: Number of the item that it works on.
+        heard: When it was last known to get on.
+    """
+    name: str
+    ready: bool
+    gone: bool
+    at: int | None
+    heard: float
+
+    def give(self, at: int, item: object) -> None:
+        """Hand over an item.
+
+        Args:
+            at: Its number.
+            item: It.
+        """
+
+    def kill(self) -> str:
+        """End it at once.
+
+        Returns:
+            How it ended, in words.
+        """
+        ...
+
+
+W = TypeVar('W', bound=Worker)
+
+
+class Crew(abc.ABC, Generic[W]):
+    """Workers that may die, and take an item each; see :class:`.Pool`.
+
+    An item whose worker dies is tried again; if ``ATTEMPTS`` of them die, it
+    has failed.
+
+    Args:
+        timeout: Seconds without any progress after which an item has failed.
+
+    Attributes:
+        told: What ``build`` of the first worker that was ready told.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._looked = time.monotonic()
+        self._all: list[W] = []
+        self.told: Any = None
+
+    @abc.abstractmethod
+    def _listen(self, patience: float | None
+                ) -> list[tuple[W, str, Any]]:
+        """What the workers say: (worker, kind, value) each."""
+
+    def run(self, items: Iterable[Any], watch: Watch
+            ) -> Iterator[tuple[Any, Any]]:
+        """Do the items, several at a time; results come in their order.
+
+        Args:
+            items: The items, of any picklable kind.
+            watch: Is told how it goes.
+
+        Yields:
+            An item, and its result or :class:`Failure`.
+
+        Raises:
+            OSError: If a process meets a full disk.
+        """
+        rest, again = iter(enumerate(items)), deque()
+        given, results, attempts, first = {}, {}, {}, 0
+        exhausted = False
+        while True:
+            while first in results:
+                yield given.pop(first), results.pop(first)
+                attempts.pop(first, None)
+                first += 1
+            most = WINDOW * sum(one.ready for one in self._all)
+            for one in self._all:
+                if one.at is not None or not one.ready:
+                    continue
+                if again:
+                    at = again.popleft()
+                elif not exhausted and len(given) < most:
+                    at, item = next(rest, (None, None))
+                    if at is None:
+                        exhausted = True
+                        continue
+                    given[at] = item
+                else:
+                    continue
+                attempts[at] = attempts.get(at, 0) + 1
+                watch.began(one.name, given[at])
+                one.give(at, given[at])
+            if exhausted and not given:
+                return
+            watch.passing()
+            for one, kind, value in self._listen(
+                    min(TICK, self._patience())):
+                at, worker = one.at, one.name
+                if kind == 'fatal':
+                    raise OSError(*value)
+                if kind == 'progress':
+                    watch.progress(worker, value)
+                    continue
+                if one.gone:
+                    watch.lost(worker, value.reason if kind == 'done'
+                               else value)
+                one.at = None
+                if at is None:  # died between two items
+                    continue
+                if kind == 'died' and attempts[at] < ATTEMPTS:
+                    again.append(at)
+                    continue
+                results[at] = value if kind == 'done' else Failure(
+                    f'the process that worked on it {value}, '
+                    f'{ATTEMPTS} times in a row')
+                watch.ended(worker, given[at],
+                            isinstance(results[at], Failure))
+
+    def close(self) -> None:
+        """End all workers at once."""
+        for one in self._all:
+            one.kill()
+        self._all = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _patience(self) -> float:
+        """Seconds until the first of the busy processes is given up."""
+        times = [one.heard for one in self._all if one.at is not None]
+        return max(0., min(times) + self._timeout - time.monotonic()) \
+            if times else self._timeout
+
+    def _awake(self, patience: float | None) -> float:
+        """The time; who was stopped with all of us has not hung.
+
+        Ctrl-Z stops all, and whoever takes the results may take long.
+        """
+        now = time.monotonic()
+        if now - self._looked > (patience or 0) + PAUSE:
+            for one in self._all:
+                one.heard = now
+        self._looked = now
+        return now
+
+
+class Workers(Crew[WorkerProcess]):
     """Processes, each with what it needs to do items of one kind.
 
     They are forked, so ``build`` may be any function, and what this process
@@ -123,11 +280,9 @@ class Workers:
                  build: Build,
                  count: int,
                  timeout: float = 300.) -> None:
-        self._build, self._timeout = build, timeout
+        super().__init__(timeout)
+        self._build = build
         self._context = get_context('fork')
-        self._all: list[WorkerProcess] = []
-        self._looked = time.monotonic()
-        self.told: Any = None
         try:
             for number in range(count):
                 self._all.append(self._start(number))
@@ -137,102 +292,17 @@ class Workers:
             self.close()
             raise
 
-    def run(self, items: Iterable[Any], watch: Watch
-            ) -> Iterator[tuple[Any, Any]]:
-        """Do the items, several at a time; results come in their order.
-
-        Args:
-            items: The items, of any picklable kind.
-            watch: Is told how it goes.
-
-        Yields:
-            An item, and its result or :class:`Failure`.
-
-        Raises:
-            OSError: If a process meets a full disk.
-        """
-        rest, again = iter(enumerate(items)), deque()
-        given, results, attempts, first = {}, {}, {}, 0
-        exhausted = False
-        while True:
-            while first in results:
-                yield given.pop(first), results.pop(first)
-                attempts.pop(first, None)
-                first += 1
-            for one in self._all:
-                if one.at is not None or not one.ready:
-                    continue
-                if again:
-                    at = again.popleft()
-                elif not exhausted and len(given) < WINDOW * len(self._all):
-                    at, item = next(rest, (None, None))
-                    if at is None:
-                        exhausted = True
-                        continue
-                    given[at] = item
-                else:
-                    continue
-                attempts[at] = attempts.get(at, 0) + 1
-                watch.began(str(one.number), given[at])
-                one.give(at, given[at])
-            if exhausted and not given:
-                return
-            for one, kind, value in self._listen(self._patience()):
-                at, worker = one.at, str(one.number)
-                if kind == 'fatal':
-                    raise OSError(*value)
-                if kind == 'progress':
-                    watch.progress(worker, value)
-                    continue
-                if one.gone:
-                    watch.lost(worker, value.reason if kind == 'done'
-                               else value)
-                one.at = None
-                if at is None:  # died between two items
-                    continue
-                if kind == 'died' and attempts[at] < ATTEMPTS:
-                    again.append(at)
-                    continue
-                results[at] = value if kind == 'done' else Failure(
-                    f'the process that worked on it {value}, '
-                    f'{ATTEMPTS} times in a row')
-                watch.ended(worker, given[at],
-                            isinstance(results[at], Failure))
-
-    def close(self) -> None:
-        """End all processes at once."""
-        for one in self._all:
-            one.kill()
-        self._all = []
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def _start(self, number: int, start: int = 1) -> WorkerProcess:
         return WorkerProcess(
             self._context, self._build, number,
             [one.pipe for one in self._all if not one.gone], start)
-
-    def _patience(self) -> float:
-        """Seconds until the first of the busy processes is given up."""
-        times = [one.heard for one in self._all if one.at is not None]
-        return max(0., min(times) + self._timeout - time.monotonic()) \
-            if times else self._timeout
 
     def _listen(self, patience: float | None
                 ) -> list[tuple[WorkerProcess, str, Any]]:
         """What the processes say: (process, kind, value) each."""
         said = []
         heard = connection.wait([one.pipe for one in self._all], patience)
-        now = time.monotonic()
-        if now - self._looked > (patience or 0) + PAUSE:
-            # all of us were stopped, by Ctrl-Z for one: nobody hangs
-            for one in self._all:
-                one.heard = now
-        self._looked = now
+        now = self._awake(patience)
         for place, one in enumerate(self._all):
             if one.pipe in heard:
                 try:

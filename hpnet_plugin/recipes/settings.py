@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..benchmark_files import benchmark_key, closest
 from ..facts import FILE, Facts, FactsError, benchmark_facts, read_facts
 from ..own_files import is_own_name
+from ..remote import is_url
 from .schedules import SCHEDULES
 
 SIZES = ('full', 'small')
@@ -157,6 +158,7 @@ def find_facts(settings: Mapping[str, Any],
         SettingError: If neither a benchmark nor a folder is given, or there
             is no such benchmark.
         FactsError: If the folder's facts are damaged.
+        RemoteError: If the folder is at a URL and cannot be fetched.
     """
     name, root = settings.get('benchmark'), settings.get('data_root')
     try:
@@ -169,6 +171,9 @@ def find_facts(settings: Mapping[str, Any],
             raise SettingError('give data_root=FOLDER, a dataset folder of '
                                'hpnet extract, or benchmark=NAME')
         return Source(benchmark, False, name)
+    if is_url(root):
+        from ..mirrors import local_folder
+        root = local_folder(root)
     try:
         facts = replace(read_folder(root), folder=root)
     except FileNotFoundError as error:

@@ -2,7 +2,7 @@
 import json
 import os
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from .files import (
     VERSION,
     check_taps,
     dims_of,
+    mark_of_meta,
     stems_of,
     write_meta,
 )
@@ -35,6 +36,7 @@ from .journal import Journal
 from .shard import Layout, layout
 
 SHARD_BYTES = 64 << 20
+OnCommit = Callable[[str, Collection[str]], None]
 
 
 class StoreWriter:
@@ -59,6 +61,7 @@ class StoreWriter:
             store. Each prefix has one writer at a time. It must not end in a
             digit. Defaults to ''.
         shard_bytes: Size at which a shard is closed. Defaults to 64 MiB.
+        on_commit: Told each shard that was committed, and its clips.
 
     Raises:
         StoreError: If the folder holds a store that was made otherwise (the
@@ -71,9 +74,10 @@ class StoreWriter:
                  root: str | os.PathLike[str],
                  meta: dict[str, Any],
                  prefix: str = '',
-                 shard_bytes: int = SHARD_BYTES) -> None:
+                 shard_bytes: int = SHARD_BYTES,
+                 on_commit: OnCommit | None = None) -> None:
         self.root, self.prefix = os.fspath(root), prefix
-        self.shard_bytes = shard_bytes
+        self.shard_bytes, self._on_commit = shard_bytes, on_commit
         if prefix != osp.basename(prefix) or prefix.startswith('.') or \
                 not (prefix + 'x').isprintable() or prefix[-1:].isdigit():
             raise StoreError(f'{prefix!r} is no prefix of shards: it must be '
@@ -177,11 +181,14 @@ class StoreWriter:
         # exist, and the journal has its clips until both are there.
         write_whole(path + SHARD, self._content(place))
         write_whole(path + INDEX, build([part_of(
-            stem, place.size, self._clips(place))]))
+            stem, place.size, self._clips(place))._replace(
+                meta=mark_of_meta(self.meta))]))
         self._numbers.add(number)
         self._flushed.update(records)
         self._journal.clear()
         self._keys = set()
+        if self._on_commit:
+            self._on_commit(stem, [*records])
 
     def close(self) -> None:
         """Write what is left, and the consolidated index; then let go.
@@ -238,6 +245,7 @@ class StoreWriter:
                          if self._is_mine(stem)}
         self._flushed = set()
         self._journal = Journal(osp.join(self.root, self.prefix + 'journal'))
+        self._journal.check(self.meta['taps'])
         self._journal.forget({name for name in self._journal.records
                               if self._catalog.find(name)})
         self._keys = {f'{name}/{key}'

@@ -195,7 +195,7 @@ def test_what_the_store_refuses_is_a_failure():
             raise StoreError(f'{name} is there')
 
     def add(result):
-        return run._add(Refusing(), 'a', result)
+        return run._add(Refusing(), 'a', result)[2]
 
     assert add(ExtractedClip({}, {})) == 'a is there'
     assert add(Failure('no video')) == 'no video'

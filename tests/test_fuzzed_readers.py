@@ -1,0 +1,68 @@
+"""Broken and hostile files: some of each kind, as tests/fuzz has them."""
+import ctypes
+import itertools
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from fuzz.engine import Fuzzer, Reader  # noqa: E402
+from fuzz.run import all_readers, fuzz  # noqa: E402
+
+MUTATIONS = 40
+
+
+@pytest.mark.parametrize('name', all_readers())
+def test_broken_files_are_refused_by_name(name, tmp_path):
+    counts = fuzz(name, all_readers()[name], MUTATIONS, 0, tmp_path)
+    assert counts.good, counts.examples
+    assert counts.counts.total() == MUTATIONS
+
+
+def _one_seed(folder):
+    (folder / 'a.txt').write_text('0')
+    return [folder / 'a.txt']
+
+
+def _refuse(path):
+    raise OSError(f'{path} is broken')
+
+
+def _refuse_unnamed(path):
+    raise OSError('broken')
+
+
+def _swallow_memory(path):
+    try:
+        bytearray(1 << 30)
+    except MemoryError:
+        raise OSError(f'{path} is broken') from None
+
+
+def _fill_memory(path):
+    return bytearray(b'x' * (100 << 20))
+
+
+def _crash(path):
+    ctypes.string_at(0)
+
+
+def _hang(path):
+    sum(itertools.repeat(0))
+
+
+@pytest.mark.parametrize('read, outcome', [
+    (lambda path: None, 'read'), (_refuse, 'refused'),
+    (_refuse_unnamed, 'foreign'), (lambda path: {}['a'], 'foreign'),
+    (_swallow_memory, 'memory'), (_fill_memory, 'memory'),
+    (_crash, 'crash'), (_hang, 'hang')])
+def test_what_happens_to_a_file_is_seen(tmp_path, read, outcome):
+    reader = Reader(_one_seed, read, (OSError, ), memory=64, seconds=.05)
+    fuzzer = Fuzzer('x', reader, tmp_path / 'work', tmp_path / 'kept')
+    counts = fuzzer.run(iter(range(2)))
+    assert counts.counts == {outcome: 2}
+    kept = list((tmp_path / 'kept').glob('*'))
+    assert len(kept) == (outcome not in ('read', 'refused'))
+    assert counts.good == (not kept)
