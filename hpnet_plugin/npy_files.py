@@ -1,9 +1,10 @@
-"""Arrays of numbers in ``.npy`` files, which may be broken."""
+"""Arrays of numbers, of ``.npy`` files and lists, which may be broken."""
 from __future__ import annotations
 
 import io
 import math
 import os
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ _LONGEST = 1 << 16  # bytes of a header; numpy takes 10,000
 # 3.0 has names of fields in UTF-8, and fields are refused
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0}
+MOST, _DEEP = 1_000_000, 32  # numbers in lists, lists in each other
 
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -57,3 +59,36 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
                 f'{expected} bytes; {size - head.tell()} are there')
         array = np.fromfile(file, dtype, math.prod(shape))
     return array.reshape(shape, order='F' if fortran else 'C')
+
+
+def numbers(value: Any, most: int = MOST) -> np.ndarray:
+    """The array that a value of a pickle is, or may be made.
+
+    A list may hold another one many times, and that one another: of forty
+    such lists numpy would make as many numbers as no memory holds.
+
+    Args:
+        value: An array, a number, or lists of lists of numbers.
+        most: So many numbers are allowed in lists.
+
+    Returns:
+        An array of real numbers.
+
+    Raises:
+        ValueError: If it holds anything else, or too much.
+    """
+    if isinstance(value, (list, tuple)):
+        boxes, found = [(value, 1)], 0
+        while boxes:
+            box, depth = boxes.pop()
+            found += len(box)
+            if found > most or depth > _DEEP:
+                raise ValueError(f'lists of more than {most} numbers, or '
+                                 f'more than {_DEEP} deep')
+            boxes += [(item, depth + 1) for item in box
+                      if isinstance(item, (list, tuple))]
+    array = np.asarray(value)
+    if array.dtype.kind not in 'fiu':
+        raise ValueError(f'expected numbers, found {array.dtype} in a '
+                         f'{type(value).__name__}')
+    return array
