@@ -1,16 +1,20 @@
-"""What a checkpoint's pickle would do to torch, told before it is read.
+"""What a pickle would do to memory, told from its opcodes before it is read.
 
-torch reads it by an unpickler of its own, on the stack of whoever asks, so
-that it is gone through more closely than other pickles are
-(:mod:`hpnet_plugin.pickle_limits`). Two opcodes end a process that reads them,
-whatever classes are allowed: a number in the memo that is far above those
-before it takes as much memory, and a tuple that is nested a hundred thousand
-deep overflows the stack when it becomes the key of a dict. Python's own
-pickler writes neither, and torch looks for neither.
+Harmless-looking opcodes end a process that reads them, whatever classes are
+allowed. Python allocates the length that a text or a frame is said to have
+before it looks whether the file is that long: sixteen bytes can ask for a
+terabyte. A number in Python's memo that is far above those before it takes as
+much memory. A tuple that is nested a hundred thousand deep overflows the stack
+of the machine when it becomes the key of a dict. Python's own pickler writes
+none of these, and torch's reader of weights looks for none.
 """
 from __future__ import annotations
 
-from typing import Any
+import io
+import mmap
+import os
+import stat
+from typing import IO, Any
 
 DEEPEST = 10_000  # tuples in tuples; a hundred thousand overflow 8 MB
 NAME = 1000  # letters of the name of a module or of what is in it
@@ -71,6 +75,31 @@ def scan(data: Any, start: int = 0) -> int:
                         'has put down') from None
 
 
+def scan_file(file: IO[bytes]) -> None:
+    """:func:`scan` of the pickle that a file holds.
+
+    Args:
+        file: Open for reading; it is where it was afterwards.
+
+    Raises:
+        ScanError: See there.
+    """
+    start = file.tell()
+    try:
+        number = file.fileno()
+    except io.UnsupportedOperation:  # it is in memory
+        data = file.read()
+        file.seek(start)
+        scan(data)
+        return
+    status = os.fstat(number)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        raise ScanError('not a readable pickle: an empty file, or no ordinary '
+                        'one')
+    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as data:
+        scan(data, start)
+
+
 def _scan(data: Any, at: int) -> int:
     """See :func:`scan`; one number, how deep its tuples are, an object."""
     kinds, sizes, end = bytes(_KINDS), bytes(_SIZES), len(data)
@@ -92,7 +121,7 @@ def _scan(data: Any, at: int) -> int:
             at += 1 + data[at]
             push(0)
         elif kind == _LONG or kind == _LONGER:
-            at += size + int.from_bytes(data[at:at + size], 'little')
+            at = _claimed(data, at, size, end)
             push(0)
         elif kind == _PUT or kind == _GET:
             at = memo.use(data, op, size, at, stack)
@@ -121,6 +150,9 @@ def _scan(data: Any, at: int) -> int:
             return at
         elif kind == _UNKNOWN:
             raise ScanError(f'invalid load key, {chr(op)!r}')
+        elif op == 0x95:  # FRAME
+            _claimed(data, at, size, end)
+            at += size
         else:
             at += size
             _other(op, stack, marks)
@@ -163,6 +195,16 @@ class _Memo:
         if stack[-1]:
             self.deep[number] = stack[-1]
         return at
+
+
+def _claimed(data: Any, at: int, size: int, end: int) -> int:
+    """Where the bytes end whose number is given in so many bytes."""
+    length = int.from_bytes(data[at:at + size], 'little')
+    at += size
+    if at + length > end:
+        raise ScanError(f'it claims {length} bytes after byte {at}, where '
+                        f'{max(0, end - at)} are')
+    return at + length
 
 
 def _deeper(depth: int) -> int:

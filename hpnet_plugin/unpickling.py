@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from .pickle_limits import ClaimError, check_file, with_stack
+from .pickle_scan import HarmfulError, ScanError, scan_file
 from .storages import Storage, Storages
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -294,12 +294,13 @@ def unpickle(path: str | os.PathLike, arrays: bool = False,
             return unpickle(path, arrays, opened, **options)
     with no_collection():
         try:
-            tuples = check_file(file)
-            read = _Unpickler(file, arrays, **options).load
-            return with_stack(tuples, lambda: _resolve(read()))
+            scan_file(file)
+            return _resolve(_Unpickler(file, arrays, **options).load())
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
-        except ClaimError as error:
+        except HarmfulError as error:
+            raise UnsafePickleError(f'{path}: {error}') from None
+        except ScanError as error:
             raise UnreadablePickleError(f'{path}: {error}') from None
         except Exception as error:
             # a broken pickle may raise nearly anything

@@ -247,7 +247,7 @@ def test_what_nests_is_counted_exactly():
         data = pickle.dumps(many, protocol)
         assert scan(data) == len(data)
         assert scan(b'xyz' + data, 3) == len(data) + 3
-        with pytest.raises(ValueError, match='truncated'):
+        with pytest.raises(ValueError, match='truncated|claims'):
             scan(data[:-1])
 
 
@@ -395,7 +395,7 @@ def test_arrays_that_hold_objects(tmp_path):
         read_released(path)
     np.savez(tmp_path / 'x.npz', evil)
     os.replace(tmp_path / 'x.npz', path)
-    with pytest.raises(StoreError, match=r'x\.npy'):
+    with pytest.raises(StoreError, match='no header of a'):
         read_released(path)
     np.save(path, np.zeros((2, 1, 3, 4), np.float32))
     data = path.read_bytes()

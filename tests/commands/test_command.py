@@ -2,6 +2,7 @@
 import errno
 import os
 import signal
+import tempfile
 
 import pytest
 
@@ -36,6 +37,19 @@ def run(error, *refused, **options):
 def test_status(error, status, text, capsys):
     assert run(error, ValueError, KeyError) == status
     assert capsys.readouterr().err.strip() == f'hpnet try: {text}'
+
+
+def test_ctrl_c_while_a_class_is_made(capsys):
+    """In an import, for one: Python 3.11 makes another error of it."""
+    class Slow:
+        def __set_name__(self, owner, name):
+            raise KeyboardInterrupt
+
+    def work(args):
+        type('Made', (), dict(slow=Slow()))
+
+    assert Command('try', None, work)([]) == 130
+    assert capsys.readouterr().err.strip() == 'hpnet try: stopped'
 
 
 def test_work_that_failed(capsys):
@@ -121,6 +135,16 @@ def test_pipes_are_written_to_not_replaced():
     finally:
         os.close(out)
         os.close(into)
+
+
+@pytest.mark.skipif(not os.path.isdir('/dev/shm'), reason='Linux has it')
+def test_files_in_memory_are_replaced():
+    """A dataset folder may lie in /dev/shm."""
+    with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
+        for text in (b'one', b'two'):
+            write_whole(f'{folder}/file', text)
+        with open(f'{folder}/file', 'rb') as file:
+            assert file.read() == b'two'
 
 
 def test_a_file_is_not_written_over_a_folder(tmp_path):
