@@ -116,8 +116,8 @@ def read_lists(folder: str, about: Noted) -> Lists | None:
             return None
     divided = osp.join(folder, SPLITS)
     known = about.checksums
-    if _is_divided(folder) and osp.isfile(divided) and (known is None or known.files.get(
-            SPLITS) == digits_of(divided)):
+    if _is_divided(folder) and osp.isfile(divided) and (
+            known is None or known.files.get(SPLITS) == digits_of(divided)):
         try:
             with open(divided, encoding='utf-8') as file:
                 splits = {str(split): [str(name) for name in members]
