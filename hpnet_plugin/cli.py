@@ -18,6 +18,8 @@ GROUPS = {
                     "check a benchmark's download; write labels and splits"),
         'extract': ('commands.extract',
                     'extract pooled features from videos'),
+        'plan': ('commands.plan',
+                 'plan a large extraction: machines, hours, bytes, cost'),
         'taps': ('commands.taps',
                  'list the feature maps of a pose net that can be pooled'),
         'import-released': ('commands.import_released',

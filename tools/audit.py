@@ -58,10 +58,10 @@ def ask(lock: str, service: str, timeout: int) -> tuple[Dependencies, str]:
         The packages as pip-audit's JSON has them; the last line of its error
         where it has written none.
     """
-    command = [sys.executable, '-m', 'pip_audit', '--require-hashes',
+    command = [sys.executable, '-m', 'pip_audit', '-r',
+               str(FOLDER / f'{lock}.txt'), '--require-hashes',
                '--disable-pip', '--progress-spinner', 'off', '--timeout', '5',
-               '--service', service, '--format', 'json', '--requirement',
-               str(FOLDER / f'{lock}.txt')]
+               '-s', service, '-f', 'json']
     try:
         done = subprocess.run(command, capture_output=True, text=True,
                               timeout=timeout)
@@ -71,6 +71,9 @@ def ask(lock: str, service: str, timeout: int) -> tuple[Dependencies, str]:
         return json.loads(done.stdout)['dependencies'], ''
     except (ValueError, KeyError):
         lines = done.stderr.strip().splitlines() or ['no message']
+        if done.returncode == 2:  # it was called in a way that it refuses
+            print(lines[-1], file=sys.stderr)
+            raise SystemExit(2) from None
         return [], lines[-1]
 
 

@@ -249,6 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hpnet_plugin.demo import people
 
     rng = random.Random(args.seed)
+    import mmpose.apis  # noqa: F401  it needs hpnet_plugin on newer Pythons
     folder = Path(args.folder or tempfile.mkdtemp(prefix='soak-'))
     folder.mkdir(parents=True, exist_ok=True)
     videos = folder / 'videos'

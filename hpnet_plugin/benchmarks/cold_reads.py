@@ -68,7 +68,7 @@ def _time_cold(root: str, names: Iterable[str], read: Callable
                ) -> tuple[float, float, float]:
     """Milliseconds of wall and CPU time, and MB read, a clip."""
     for part in ('store', 'plain'):
-        _drop(osp.join(root, part))
+        drop(osp.join(root, part))
     count, before = 0, _read_bytes()
     wall, cpu = time.perf_counter(), time.process_time()
     for name in names:
@@ -79,7 +79,7 @@ def _time_cold(root: str, names: Iterable[str], read: Callable
             (_read_bytes() - before) / count / 1e6)
 
 
-def _drop(folder: str) -> None:
+def drop(folder: str) -> None:
     """Put the files of a folder out of the system's cache."""
     for name in os.listdir(folder):
         fd = os.open(osp.join(folder, name), os.O_RDONLY)

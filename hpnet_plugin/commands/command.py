@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -74,8 +75,9 @@ class Command:
         try:
             if self.signals:
                 _obey_signals()
-            _fetch_folders(args, self.folders)
-            return self.run(args) or 0
+            with _unwrapped():
+                _fetch_folders(args, self.folders)
+                return self.run(args) or 0
         except KeyboardInterrupt as stop:
             print(f'\nhpnet {self.name}: {self.stopped}', file=sys.stderr)
             return TERMINATED if isinstance(stop, Terminated) else STOPPED
@@ -84,6 +86,21 @@ class Command:
             usage = (*self.refused, *WRONG_PATH)
             return WRONG_USAGE if isinstance(error, usage) and \
                 not isinstance(error, self.failed) else FAILED
+
+
+@contextlib.contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Ctrl-C while a module is imported is Ctrl-C.
+
+    Python 3.11 raises a RuntimeError for whatever ends ``__set_name__``,
+    which imports call.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
 
 
 def message_of(error: BaseException) -> str:

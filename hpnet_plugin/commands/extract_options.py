@@ -28,7 +28,8 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         'each class; a text file with "video" or "video label" in each line; '
         'a URL of one of these (s3://, https://, …); '
         'or a folder that hpnet prepare wrote, with its labels and splits')
-    add('--out', metavar='DIR', type=output_folder,
+    add('--out', metavar='DIR',
+        type=lambda text: text if '://' in text else output_folder(text),
         help='dataset folder to write or to resume; it may be at a URL '
         '(s3://…)')
     add('--preset', choices=('released', ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import os
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..files import sha256_of
+from ..onnx_check import check_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -40,12 +41,12 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     """
     import onnx
     try:
-        model = onnx.load(str(path), load_external_data=False)
-        tensors = list(_tensors(model))
+        with open(path, 'rb') as file:
+            content = file.read()
+        places = set(check_onnx(content, linked=True).places)
+        model = onnx.load_from_string(content)
     except Exception as error:
         raise ValueError(f'{path} is no ONNX file: {error}') from None
-    places = {entry.value for tensor in tensors
-              for entry in tensor.external_data if entry.key == 'location'}
     folder = osp.realpath(osp.dirname(str(path)))
     for place in sorted(places):
         file = osp.join(folder, place)
@@ -62,6 +63,7 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     if places:
         try:
             onnx.load_external_data_for_model(model, folder)
+            check_onnx(model.SerializeToString())
         except Exception as error:
             raise ValueError(f'{path}: its weights in {sorted(places)} '
                              f'cannot be read: {error}') from None
@@ -69,19 +71,6 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
                             for place in sorted(places)]
         sha256 = hashlib.sha256(''.join(whole).encode()).hexdigest()
     return model, sha256
-
-
-def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
-    """All tensors of a model: weights, constants, those of subgraphs."""
-    import onnx
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for item in value if hasattr(value, '__len__') else (value, ):
-            if isinstance(item, onnx.TensorProto):
-                yield item
-            else:
-                yield from _tensors(item)
 
 
 class OnnxSession:

@@ -290,7 +290,8 @@ class _Collector:
             yield family
         lost = CounterMetricFamily(
             NAME + 'worker_restarts', 'Workers that were lost and replaced, '
-            'by what ended them: a signal, timeout, exit or other.',
+            'by what ended them: a signal, timeout, exit, memory, machine '
+            'or other.',
             labels=['worker', 'reason'])
         for one in workers:
             for reason, number in list(one.lost.items()):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RECENT = 60.  # seconds over which a rate is taken
 SAMPLED = 1.  # seconds between its samples
+LOSSES = {'no progress': 'timeout', 'ended with status': 'exit',
+          'memory ran out': 'memory', 'with its machine': 'machine'}
 
 
 class Worker:
@@ -222,11 +224,11 @@ def kind_of_loss(how: str) -> str:
 
     Returns:
         A signal, ``'timeout'``, ``'exit'`` of a process that ended by itself,
-        or ``'other'``.
+        ``'memory'`` or ``'machine'`` of one that Ray ended or lost, or
+        ``'other'``.
     """
     signal = re.search(r'\bSIG[A-Z0-9]+', how)
     if signal:
         return signal[0]
-    if 'no progress' in how:
-        return 'timeout'
-    return 'exit' if 'ended with status' in how else 'other'
+    return next((kind for words, kind in LOSSES.items() if words in how),
+                'other')

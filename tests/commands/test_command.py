@@ -38,6 +38,19 @@ def test_status(error, status, text, capsys):
     assert capsys.readouterr().err.strip() == f'hpnet try: {text}'
 
 
+def test_ctrl_c_while_a_class_is_made(capsys):
+    """In an import, for one: Python 3.11 makes another error of it."""
+    class Slow:
+        def __set_name__(self, owner, name):
+            raise KeyboardInterrupt
+
+    def work(args):
+        type('Made', (), dict(slow=Slow()))
+
+    assert Command('try', None, work)([]) == 130
+    assert capsys.readouterr().err.strip() == 'hpnet try: stopped'
+
+
 def test_work_that_failed(capsys):
     """Not by its user's words, though its error is a kind of theirs."""
     assert run(UnicodeError('it broke'), ValueError,

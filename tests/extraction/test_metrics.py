@@ -203,5 +203,6 @@ def test_where_metrics_go():
             parse_target(wrong)
     assert [*map(kind_of_loss, (
         'was ended by SIGSEGV', 'no progress for 3 s: it was given up',
-        'ended with status 1', 'the node is gone'))] == [
-            'SIGSEGV', 'timeout', 'exit', 'other']
+        'ended with status 1', 'was ended by Ray, because memory ran out',
+        'was lost with its machine', 'died'))] == [
+            'SIGSEGV', 'timeout', 'exit', 'memory', 'machine', 'other']
