@@ -251,6 +251,17 @@ def test_what_nests_is_counted_exactly():
             scan(data[:-1])
 
 
+def test_places_in_the_memo_are_those_of_a_pickler():
+    for data in (b'\x80\x02]r\xff\xff\xff\x7f.', b'\x80\x02]p99999999\n.',
+                 b'\x80\x04]\x94q\x01.', b'\x80\x02]p-1\n.'):
+        with pytest.raises(HarmfulError, match='memo'):
+            scan(data)
+    values = [str(i) for i in range(70_000)]
+    for protocol in range(6):
+        data = pickle.dumps([values, values], protocol)
+        assert scan(data) == len(data)
+
+
 @pytest.fixture
 def saved():
     """Packs the pickle of a checkpoint, in both of torch's formats."""

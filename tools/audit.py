@@ -30,8 +30,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    locks = sorted(path.stem for path in FOLDER.glob('*.txt'))
-    parser.add_argument('locks', nargs='*', default=locks, metavar='LOCK',
+    locks = ['app', 'browser', 'checks', 'cluster', 'docs', 'lock']
+    parser.add_argument('locks', nargs='*', metavar='LOCK',
                         help=f'{", ".join(locks)} (default: all)')
     parser.add_argument('--service', default='pypi', choices=('pypi', 'osv'),
                         help="whose advisories (default: pypi, the package "
@@ -39,6 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--timeout', type=int, default=600, metavar='S',
                         help='seconds for each lock (default 600)')
     args = parser.parse_args(argv)
+    args.locks = args.locks or locks
     unknown = set(args.locks) - set(locks)
     if unknown:
         parser.error(f'no lock: {", ".join(sorted(unknown))}; there are '

@@ -134,7 +134,11 @@ class ModelDescription:
             if not right(value):
                 raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
                                        f'expected {expected}')
-        known['config'] = _decoded(known.get('config', {}))
+        try:
+            known['config'] = _decoded(known.get('config', {}))
+        except RecursionError:
+            raise DescriptionError(f'{source}: config is nested too deeply'
+                                   ) from None
         known['classes'] = tuple(known['classes'])
         return cls(**known)
 
@@ -194,7 +198,7 @@ def _encoded(value: Any) -> Any:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if list(value) == [_TUPLE]:
+        if list(value) == [_TUPLE] and isinstance(value[_TUPLE], list):
             return tuple(map(_decoded, value[_TUPLE]))
         return {key: _decoded(item) for key, item in value.items()}
     return [_decoded(item) for item in value] if isinstance(value, list) \

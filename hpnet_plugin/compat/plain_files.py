@@ -84,7 +84,7 @@ def _wrap_load() -> None:
 
     # some may have it by its name already
     for name, module in list(sys.modules.items()):
-        if name.partition('.')[0].startswith('mm') and \
+        if module and name.partition('.')[0].startswith('mm') and \
                 vars(module).get('load') is load:
             vars(module)['load'] = checked
 

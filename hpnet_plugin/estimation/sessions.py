@@ -73,6 +73,9 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     return model, sha256
 
 
+LARGEST = 8192  # pixels of a side of a crop
+
+
 class OnnxSession:
     """A net in onnxruntime whose tensors stay on its device.
 
@@ -130,6 +133,9 @@ class OnnxSession:
         if not all(isinstance(n, int) for n in inputs[0].shape[2:]):
             raise ValueError(f'{name}: the input size must be fixed, it is '
                              f'{inputs[0].shape}: export it with fixed h, w')
+        if not all(0 < n <= LARGEST for n in inputs[0].shape[2:]):
+            raise ValueError(f'{name}: crops of {inputs[0].shape[2:]} pixels; '
+                             f'sides of 1 to {LARGEST} are read')
         self.input = inputs[0].name
         self.size = (inputs[0].shape[3], inputs[0].shape[2])
         self.dtype, self.element = _DTYPES[inputs[0].type]

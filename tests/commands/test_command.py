@@ -2,7 +2,6 @@
 import errno
 import os
 import signal
-import tempfile
 
 import pytest
 
@@ -135,16 +134,6 @@ def test_pipes_are_written_to_not_replaced():
     finally:
         os.close(out)
         os.close(into)
-
-
-@pytest.mark.skipif(not os.path.isdir('/dev/shm'), reason='Linux has it')
-def test_files_in_memory_are_replaced():
-    """A dataset folder may lie in /dev/shm."""
-    with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
-        for text in (b'one', b'two'):
-            write_whole(f'{folder}/file', text)
-        with open(f'{folder}/file', 'rb') as file:
-            assert file.read() == b'two'
 
 
 def test_a_file_is_not_written_over_a_folder(tmp_path):

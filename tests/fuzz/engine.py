@@ -216,7 +216,8 @@ class Fuzzer:
                                f'{log}')
         outcome = HANG if code in (-signal.SIGPROF, -signal.SIGALRM) else \
             CRASH
-        name = signal.Signals(-code).name if code < 0 else f'exit {code}'
+        name = 'too long' if outcome == HANG else \
+            signal.Signals(-code).name if code < 0 else f'exit {code}'
         return done, (number, outcome, f'{name} in {_place(log)}')
 
     def _work(self, batch: list[int], at: mmap.mmap, told: int) -> None:
