@@ -16,7 +16,7 @@ INSTALL := $(UV) pip install -q --python $(VENV)/bin/python $(HASHED)
 endif
 
 .PHONY: install app browser cluster checks docs test lint types ratios \
-	mutations demo doctor lock clean
+	mutations demo doctor lock bom audit clean
 
 install: $(STAMP)
 
@@ -89,6 +89,18 @@ ratios: $(STAMP)
 # Do the tests notice defects? Each of tests/mutations/*.toml is made in a copy.
 mutations: $(STAMP)
 	$(VENV)/bin/python tests/mutations/run.py
+
+# What this installation consists of, the libraries inside wheels included, as
+# CycloneDX, and the page of their licences.
+bom: app browser checks
+	$(INSTALL)/docs.txt
+	$(VENV)/bin/python tools/bill_of_materials.py --out bom.json \
+		--page docs/licences.md
+
+# Known weaknesses of the locked packages. Needs a network; exit status 3
+# (make's is 2) where the advisory service does not answer.
+audit: checks
+	$(VENV)/bin/python tools/audit.py
 
 demo: $(STAMP)
 	$(VENV)/bin/python tools/demo.py

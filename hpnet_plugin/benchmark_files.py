@@ -48,8 +48,10 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import math
 import os.path as osp
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,18 @@ _SHARED = {'title', 'folder', 'classes', 'people', 'frames', 'taps',
 _KEYS = _SHARED | {'base', 'address', 'names', 'protocols'}
 _NAMES = {'pattern', 'layout', 'example', 'actions', 'subject', 'missing',
           'recorded'}
+_KINDS = dict(
+    title=(str, ), address=(str, type(None)), base=(str, ), folder=(str, ),
+    classes=(str, list), taps=(dict, ), schedule=(str, ), size=(str, ),
+    joints3d=(str, ), fusion=(dict, ), names=(dict, ), protocols=(dict, ),
+    name=(str, ), by=(str, ), train=(list, ), test=(list, ), val=(list, ),
+    held_out=(list, ), published=(dict, ), use=(dict, ), comment=(str, list))
+_KINDS_OF_NAMES = dict(
+    pattern=(str, ), layout=(str, ), example=(str, ), actions=(list, ),
+    subject=(str, ), missing=(str, type(None)), recorded=(dict, type(None)))
+_RECORDED = dict(name=(str, ), of_each=(list, ), all=(dict, ),
+                 actions=(list, ))
+LONGEST_RANGE = 10_000
 _NEEDED = ('title', 'folder', 'classes', 'people', 'frames', 'by')
 
 
@@ -114,7 +128,10 @@ def read_benchmark(name: str) -> dict:
         FactsError: If there is no such file, or something in it is not as it
             should be.
     """
-    name = benchmark_key(name)
+    return _read(benchmark_key(name), ())
+
+
+def _read(name: str, above: tuple[str, ...]) -> dict:
     if name.endswith('.json'):
         path = Path(name)
     else:
@@ -127,14 +144,20 @@ def read_benchmark(name: str) -> dict:
         raise FactsError(f'{path}: names: expected an object, found '
                          f'{content["names"]!r}')
     if 'base' in content:
-        base = read_benchmark(content['base'])
+        key = benchmark_key(str(content['base']))
+        if key in (name, *above):
+            raise FactsError(f'{path}: base = {key!r:.80} leads back here')
+        try:
+            base = _read(key, (name, *above))
+        except FactsError as error:
+            raise FactsError(f'{path}: base: {error}') from None
         content = {**base, **content, 'names': {
             **base['names'], **content.get('names', {})}}
     content = dict(content, key=path.stem, file=str(path))
     try:
         _check(content)
     except (KeyError, TypeError, AttributeError, ValueError, re.error,
-            OverflowError) as error:
+            OverflowError, RecursionError) as error:
         raise FactsError(
             f'{path}: {error if error.args else type(error).__name__}; what '
             'a benchmark needs stands at the top of '
@@ -168,23 +191,64 @@ def read_json(path: str | Path) -> dict:
 
 def _check(content: Mapping[str, Any]) -> None:
     _known(content, _KEYS | {'key', 'file'}, 'key')
-    _known(content['names'], _NAMES, 'key of names')
-    pattern = re.compile(content['names']['pattern'])
-    example = content['names']['example']
+    _typed(content, _KINDS, '')
+    names = content['names']
+    _known(names, _NAMES, 'key of names')
+    _typed(names, _KINDS_OF_NAMES, 'names.')
+    for key in ('pattern', 'layout', 'example'):
+        if key not in names:
+            raise ValueError(f'names has no {key}')
+    pattern = re.compile(names['pattern'])
+    example = names['example']
     found = pattern.fullmatch(example)
     if not found:
         raise ValueError(f'the example {example!r} does not follow the '
                          'pattern of names')
     if 'action' not in pattern.groupindex:
         raise ValueError('the pattern of names has no group (?P<action>...)')
+    if names.get('recorded') is not None:
+        _check_recorded(names['recorded'], pattern)
     if not content['protocols']:
         raise ValueError('no protocols')
     for name, rule in content['protocols'].items():
         if not re.fullmatch('[a-z0-9]+', name):
             raise ValueError(f'protocol {name!r}: expected small letters and '
                              'digits')
+        _typed(rule, _KINDS, f'protocol {name}: ')
         _known(rule, _RULE | _SHARED, f'key of protocol {name}')
         _check_rule(name, {**content, **rule}, pattern)
+
+
+def _check_recorded(rule: Mapping[str, Any], pattern: re.Pattern[str]
+                    ) -> None:
+    """Refuse what would name other clips than the pattern, or millions."""
+    _known(rule, _RECORDED, 'key of names.recorded')
+    if set(rule) != _RECORDED.keys():
+        raise ValueError(f'names.recorded needs {sorted(_RECORDED)}')
+    _typed(rule, _RECORDED, 'names.recorded.')
+    fields = {*rule['of_each'], *rule['all'], 'action'}
+    unknown = sorted(fields - pattern.groupindex.keys())
+    if unknown or len(fields) != 1 + len(rule['of_each']) + len(rule['all']):
+        raise ValueError(f'names.recorded: {unknown or sorted(fields)} are no '
+                         'groups of the pattern, or come twice')
+    every = math.prod(len(numbers(values)) for values in rule['all'].values())
+    actions = 0
+    for part in rule['actions']:
+        if not isinstance(part, dict) or 'action' not in part or \
+                not part.keys() <= {*rule['of_each'], 'action'}:
+            raise ValueError(f'names.recorded.actions: {part!r:.80}')
+        found = {key: numbers(values) for key, values in part.items()}
+        actions += len(found['action'])
+    if every * actions > LONGEST_RANGE:
+        raise ValueError(f'names.recorded means {every * actions} clips of '
+                         f'each; at most {LONGEST_RANGE} are allowed')
+    for field in re.findall(r'\{(.*?)\}', rule['name']):
+        name, _, form = field.partition(':')
+        if name not in fields or not re.fullmatch('(0?[1-9]d)?', form):
+            raise ValueError(f'names.recorded.name: {{{field}}}; expected a '
+                             'field such as {setup:03d}')
+    if re.search(r'[{}]', re.sub(r'\{.*?\}', '', rule['name'])):
+        raise ValueError('names.recorded.name: a brace alone')
 
 
 def _check_rule(name: str, entry: Mapping[str, Any],
@@ -202,6 +266,7 @@ def _check_rule(name: str, entry: Mapping[str, Any],
                 f'{field!r}; it has {", ".join(pattern.groupindex)}')
     if 'train' not in entry and 'test' not in entry:
         raise ValueError(f'protocol {name} has neither train nor test')
+    numbers(entry.get('held_out', ()))
     parts = {part: numbers(entry.get(part, ())) for part in PARTS}
     for one, other in (('train', 'test'), ('train', 'val'), ('val', 'test')):
         both = sorted(parts[one] & parts[other])
@@ -225,6 +290,16 @@ def _known(found: Iterable[str], keys: Collection[str], what: str) -> None:
             raise ValueError(f'unknown {what}: {key!r}' + closest(key, keys))
 
 
+def _typed(found: Mapping[str, Any], kinds: Mapping[str, Any], where: str
+           ) -> None:
+    for key, value in found.items():
+        expected = kinds.get(key)
+        if expected and not isinstance(value, expected):
+            raise ValueError(
+                f'{where}{key} = {value!r:.80}: expected '
+                + ' or '.join(kind.__name__ for kind in expected))
+
+
 def numbers(values: Iterable) -> frozenset[int]:
     """Numbers of a list that may hold ranges: ``[1, 2, "13-19"]``.
 
@@ -245,13 +320,19 @@ def codes(values: Iterable) -> tuple[str, ...]:
 
     Returns:
         All of them, in order.
+
+    Raises:
+        ValueError: If a range has more than 10,000 numbers.
     """
     found = []
     for value in map(str, values):
         first, dash, last = value.partition('-')
-        found += [value] if not dash else [
-            f'{number:0{len(first)}d}'
-            for number in range(int(first), int(last) + 1)]
+        every = range(int(first), int(last) + 1) if dash else ()
+        if len(every) > LONGEST_RANGE:
+            raise ValueError(f'the range {value:.40} has {len(every)} numbers;'
+                             f' at most {LONGEST_RANGE} are allowed')
+        found += [f'{number:0{len(first)}d}' for number in every] \
+            if dash else [value]
     return tuple(found)
 
 
@@ -273,9 +354,9 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
     names = classes
     if isinstance(classes, str):
         path = FOLDER / 'labels' / f'{classes}.txt'
-        if not path.is_file():
+        if not osp.isfile(path):
             path = Path(osp.join(osp.dirname(beside), classes))
-        if not path.is_file():
+        if not osp.isfile(path):
             known = sorted(p.stem for p in (FOLDER / 'labels').glob('*.txt'))
             raise FactsError(
                 f'{classes}: no such file of class names, and none of the '
@@ -286,10 +367,12 @@ def read_classes(classes: str | list[str], beside: str = '') -> list[str]:
         except UnicodeDecodeError:
             raise FactsError(f'{path} is no text file (UTF-8)') from None
         names = [name.strip() for name in names if name.strip()]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    if not all(isinstance(name, str) for name in names):
+        raise FactsError(f'class names {names!r:.80}: expected texts')
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if twice or not names:
-        raise FactsError(f'class names {classes!r}: '
-                         + (f'{twice} more than once' if twice else 'none'))
+        raise FactsError(f'class names {classes!r:.300}: ' + (
+            f'{twice[:5]} more than once' if twice else 'none'))
     return list(names)
 
 

@@ -28,7 +28,10 @@ GROUPS = {
                          'convert 2D or 3D poses of other tools'),
         'fetch': ('commands.fetch',
                   'copy a dataset folder that is at a URL'),
-        'verify': ('commands.verify', 'check every array of a dataset folder'),
+        'verify': ('commands.verify',
+                   'check every byte of a dataset folder, and repair it'),
+        'store': ('commands.store',
+                  'merge and split dataset folders, pack them anew'),
     },
     'Training and results': {
         'train': ('commands.train', 'train a model by its name or config'),

@@ -37,6 +37,7 @@ FORMAT, VERSION = 'hpnet_plugin dataset', 1
 PARTS = ('train', 'val', 'test')
 SCHEDULES = ('paper', 'short', 'small')
 SIZES = ('full', 'small')
+JOINTS3D = ('nturgb+d', 'kinect')
 # Maps of HRNet-W48: H2, behind the published numbers, and those that the
 # paper compares it with (H1, H3; Table VIII's stages)
 HRNET_TAPS = {
@@ -133,7 +134,7 @@ def benchmark_facts(name: str) -> Facts:
         f'{protocol}_{part}': published.get(part)
         for part in (*PARTS, 'train_full')}
     name = _protocol_name(benchmark, protocol)
-    return Facts(
+    facts = Facts(
         name=name,
         title=f'{benchmark["title"]}, {entry["title"]}',
         folder=entry['folder'],
@@ -151,6 +152,11 @@ def benchmark_facts(name: str) -> Facts:
         fusion={**FUSION, **entry.get('fusion', {})},
         fusion_published='fusion' in entry,
         joints3d=entry.get('joints3d', 'nturgb+d'))
+    try:
+        _check(facts)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise FactsError(f'{benchmark["file"]}: {error}') from None
+    return facts
 
 
 def benchmark_names() -> list[str]:
@@ -309,15 +315,16 @@ def read_facts(folder: str) -> Facts:
         return read_old_facts(folder)
     known = {f.name: content[f.name] for f in dataclasses.fields(Facts)
              if f.name in content}
-    if known.get('classes') is not None:
-        known['classes'] = tuple(known['classes'])
-    for key in ('name', 'benchmark'):
-        if known.get(key) in RENAMED:
-            known[key] = RENAMED[known[key]]
     known.setdefault('name', _name_of(folder))
     known.setdefault('title', known['name'])
+    known['folder'] = folder
     try:
-        facts = Facts(folder=folder, **known)
+        if known.get('classes') is not None:
+            known['classes'] = tuple(known['classes'])
+        for key in ('name', 'benchmark'):
+            if known.get(key) in RENAMED:
+                known[key] = RENAMED[known[key]]
+        facts = Facts(**known)
         _check(facts)
     except (TypeError, ValueError, AttributeError) as error:
         raise FactsError(f'{path}: {error}; run the extraction on this '
@@ -341,6 +348,13 @@ def _check(facts: Facts) -> None:
         _expect(isinstance(value, dict) and all(
             isinstance(v, types) for v in value.values()), key, facts,
             'an object')
+    _expect(facts.benchmark is None or isinstance(facts.benchmark, str),
+            'benchmark', facts, 'a text, or null')
+    _expect(facts.joints3d in JOINTS3D, 'joints3d', facts,
+            f'one of {JOINTS3D}')
+    for key in ('taps', 'splits', 'use', 'fusion'):
+        _expect(all(map(str.isprintable, getattr(facts, key))), key, facts,
+                'names that can be shown')
     _expect(facts.schedule in SCHEDULES, 'schedule', facts,
             f'one of {SCHEDULES}')
     _expect(facts.size in SIZES, 'size', facts, f'one of {SIZES}')

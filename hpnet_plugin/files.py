@@ -101,8 +101,11 @@ def open_whole(path: str | os.PathLike[str]) -> Iterator[io.FileIO]:
 
 def _is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether a path is /dev/stdout, a device or a pipe, none to replace."""
+    name = os.fspath(path)
+    # /dev/shm holds ordinary files, in memory
     return osp.exists(path) and (
-        not osp.isfile(path) or os.fspath(path).startswith('/dev/'))
+        not osp.isfile(path) or
+        name.startswith('/dev/') and not name.startswith('/dev/shm/'))
 
 
 def no_space(path: str | os.PathLike[str], size: int,

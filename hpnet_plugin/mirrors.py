@@ -32,7 +32,7 @@ from .remote import (
     shown,
 )
 from .store.errors import StoreError
-from .store.fetching import MARKER, fetch_file, shard_problem
+from .store.fetching import HEAD, MARKER, fetch_file, shard_problem
 from .store.files import INDEX, META, SHARD, TABLE, stems_of
 
 SUFFIXES = ('.json', '.jsonl', '.txt', '.pkl', INDEX)
@@ -292,8 +292,9 @@ class Mirror:
     def _drop_shard(self, name: str) -> None:
         """Remove the shard of an index that is no longer its index."""
         if stems_of([osp.basename(name)]):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(osp.splitext(self.path(name))[0] + SHARD)
+            for end in (SHARD, HEAD):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(osp.splitext(self.path(name))[0] + end)
 
     def _state(self) -> dict[str, Any]:
         try:
@@ -311,10 +312,13 @@ class Mirror:
             ), indent=0).encode())
 
     def crops_there(self) -> list[str]:
-        """Crops, a file each.
+        """Crops at the URL.
 
         Returns:
-            Their paths.
+            Their paths, a video a clip, or an image a frame.
+
+        Raises:
+            RemoteError: If they cannot be listed.
         """
         found = []
         for name, entry in self.objects.listing(CROPS).items():

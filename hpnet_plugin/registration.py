@@ -15,6 +15,8 @@ REGISTRY = 'mmaction.registry'
 # registry of mmaction -> modules of this package that register into it
 LOCATIONS = {
     'DATASETS': ('hpnet_plugin.datasets.pooled', ),
+    'DATA_SAMPLERS': ('hpnet_plugin.datasets.sampling', ),
+    'HOOKS': ('hpnet_plugin.datasets.sampling', ),
     'METRICS': ('hpnet_plugin.evaluation.per_class', ),
     'MODELS': ('hpnet_plugin.models', ),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('hpnet_plugin.models.optim', ),

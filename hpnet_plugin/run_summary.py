@@ -11,6 +11,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from .recipes.compose import as_composed
+from .recipes.processes import clips_of_update
 from .recipes.reading import graph_net_of, innermost, num_classes
 
 if TYPE_CHECKING:
@@ -199,7 +201,9 @@ def summary(runner: Runner) -> Iterator[str]:
     of = f' of {classes} classes' if classes else ''
     yield (f'training data: {_data(config, "train")}, '
            f'{_count(len(cast(Sized, loader.dataset)), "sample")}{of}, '
-           f'{loader.batch_size} a step')
+           f'{loader.batch_size} a step'
+           + ' of a process' * (runner.world_size > 1))
+    yield _update(runner)
     if runner.val_loop is not None:
         clips = cast(Sized, runner.val_loop.dataloader.dataset)
         yield (f'validation data: {_data(config, "val")}, '
@@ -210,10 +214,37 @@ def summary(runner: Runner) -> Iterator[str]:
            f'curves); test them by: hpnet test {runner.work_dir}')
 
 
+def _update(runner: Runner) -> str:
+    """What an update learns from, and at which rate."""
+    config, count = runner.cfg, runner.world_size
+    batch, steps, _ = clips_of_update(config)
+    text = f'update: {_count(count * steps * batch, "sample")}'
+    shares = [_count(count, 'process', 'es')] * (count > 1)
+    shares += [_count(steps, 'step')] * (steps > 1)
+    if shares:
+        text += f' ({" x ".join([*shares, str(batch)])})'
+    optimizer = config['optim_wrapper'].get('optimizer') or {}
+    rate = optimizer.get('lr')
+    scale = config.get('auto_scale_lr') or {}
+    if rate and scale.get('enable'):
+        rate *= count * batch / scale['base_batch_size']
+    if rate:
+        text += f', learning rate {rate:.4g}'
+    recipe = as_composed(config) or config
+    meant = clips_of_update(recipe)[2]
+    usual = recipe['optim_wrapper'].get('optimizer') or {}
+    if meant != count * steps * batch and rate == usual.get('lr'):
+        text += (f'; this rate is meant for {_count(meant, "sample")}: '
+                 'change the batch size or the rate, or give --auto-scale-lr')
+    return text
+
+
 def _device(runner: Runner) -> str:
     device = next(runner.model.parameters()).device
     if device.type == 'cpu':
-        return f'CPU, {_count(torch.get_num_threads(), "thread")}'
+        each = f'{_count(torch.get_num_threads(), "thread")}'
+        return f'CPU, {each}' if runner.world_size == 1 else \
+            f'CPU, {_count(runner.world_size, "process", "es")} of {each}'
     name = torch.cuda.get_device_name(device)
     return f'{_count(runner.world_size, "GPU")}, {name}'
 
@@ -248,5 +279,5 @@ def _validations(runner: Runner) -> int:
         for epoch in range(runner.epoch + 1, runner.max_epochs + 1))
 
 
-def _count(number: int, one: str) -> str:
-    return f'{number:,} {one}{"s"[:number != 1]}'
+def _count(number: int, one: str, several: str = 's') -> str:
+    return f'{number:,} {one}{several * (number != 1)}'

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import os.path as osp
-import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any, cast
@@ -17,42 +17,24 @@ from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
 
 from .datasets.benchmarks import compare_counts, published_clips
-from .facts import FactsError
-from .recipes import SettingError
+from .launching import LaunchedRunner
 from .recipes.checks import ConfigError, refuse_disagreements
 from .recipes.current import current_config
 from .recipes.inputs import (
-    MissingInputError,
     refuse_missing,
     refuse_missing_in_any_case,
 )
+from .recipes.processes import processes, shared
 from .recipes.reading import innermost
+from .refusal import Refused, last_words
 from .run_summary import RunSummaryHook, quieten
 from .weights import CheckpointError, problem
 
 REVISED = [(r'^module\.', '')]  # as mmengine has it
 
 
-class Refused(SystemExit):
-    """The end of a program whose user has to mend something: status 2.
-
-    Args:
-        text: What, and how. It is written to standard error, where it
-            is the last word.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(2)
-        self.text = f'\nERROR: {text}'
-        sys.stdout.flush()
-        print(self.text, file=sys.stderr, flush=True)
-
-    def __str__(self) -> str:
-        return self.text
-
-
 @RUNNERS.register_module()
-class CheckedRunner(Runner):
+class CheckedRunner(LaunchedRunner):
     """The Runner, once its config is seen to fit its data.
 
     Settings that were changed since the config was composed take effect
@@ -77,7 +59,7 @@ class CheckedRunner(Runner):
         Returns:
             The Runner.
         """
-        with _last_words():
+        with last_words():
             cfg = checked_config(cfg)
         with _set_up():
             return super().from_cfg(cfg)
@@ -135,15 +117,31 @@ class CheckedRunner(Runner):
         Raises:
             CheckpointError: Ends the program, as all that a user can mend.
         """
-        with _last_words():
+        with last_words():
             try:
-                return super().load_checkpoint(
+                found = super().load_checkpoint(
                     filename, map_location, strict or self._testing,
                     revise_keys)
             except Exception as error:
                 name = self.cfg.filename or self.experiment_name
                 raise CheckpointError(problem(
                     filename, error, name, self.model)) from None
+            self._compare_data(found.get('meta') or {}, filename)
+            return found
+
+    def _compare_data(self, meta: dict, file: str) -> None:
+        """Compare the data with those that a checkpoint was trained on."""
+        from .apis.read_data import other_data, refuse_other_net
+        try:
+            refuse_other_net(self.cfg, meta, file)
+        except ConfigError as error:
+            if self._testing or self._resume:
+                raise
+            self.logger.warning(str(error))  # a start from other weights
+        if self._resume and not self._testing:
+            changed = other_data(self.cfg, meta)
+            if changed:
+                self.logger.warning(f'{file} goes on with {changed}')
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Call the hooks; results of validations are kept, too.
@@ -159,20 +157,28 @@ class CheckedRunner(Runner):
         super().call_hook(fn_name, **kwargs)
 
     @master_only
-    def save_checkpoint(self, *args: Any, meta: dict | None = None,
-                        **kwargs: Any) -> None:
-        """Save a checkpoint that describes its model.
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any,
+                        meta: dict | None = None, **kwargs: Any) -> None:
+        """Save a checkpoint that describes its model, whole or not at all.
 
         ``meta['hpnet']`` is the description
         (:mod:`hpnet_plugin.apis.description`), as JSON data.
 
         Args:
-            *args: See mmengine's ``Runner.save_checkpoint``.
+            out_dir: See mmengine's ``Runner.save_checkpoint``.
+            filename: Likewise.
+            *args: Likewise.
             meta: Likewise.
             **kwargs: Likewise.
         """
-        super().save_checkpoint(
-            *args, meta=dict(meta or {}, hpnet=self._described()), **kwargs)
+        meta = dict(meta or {}, hpnet=self._described())
+        part = filename
+        if '://' not in out_dir:
+            part += '.part'
+        super().save_checkpoint(out_dir, part, *args, meta=meta, **kwargs)
+        if part != filename:
+            # a training that is killed now leaves the old one, or this
+            os.replace(osp.join(out_dir, part), osp.join(out_dir, filename))
 
     def _described(self) -> dict[str, Any] | None:
         """What a checkpoint says of its model; a training goes on without.
@@ -181,11 +187,13 @@ class CheckedRunner(Runner):
             if self._description is None:
                 # when it is first needed: a start need not wait for it
                 from .apis.describing import describe, run_name
+                from .apis.read_data import data_read
                 from .versions import TRAINING, versions
                 self._description = describe(
                     self.cfg.to_dict(), run_name(self.work_dir),
                     dict(epochs=self.max_epochs, seed=self.seed,
-                         versions=versions(TRAINING))).to_json()
+                         versions=versions(TRAINING),
+                         data=data_read(self.cfg))).to_json()
             training = self._description['training']
             results = [dict(part='val', split=training['splits'].get('val'),
                             **self._validated)] if self._validated else []
@@ -203,11 +211,17 @@ class CheckedRunner(Runner):
         Returns:
             The model.
         """
-        with _last_words():
+        with last_words():
             refuse_missing(self.cfg, ('train', 'val'))
             _refuse_amp_without_gpu(self.cfg)
+        self._say_what_is_read()
         with _set_up(self.summary):
             return super().train()
+
+    @master_only
+    def _say_what_is_read(self) -> None:
+        from .apis.read_data import data_note
+        self.logger.info(data_note(self.cfg))
 
     def test(self) -> dict:
         """Test, and say how many of the published clips were tested.
@@ -215,9 +229,10 @@ class CheckedRunner(Runner):
         Returns:
             Name of a metric to its value.
         """
-        with _last_words():
+        with last_words():
             refuse_missing(self.cfg, ('test', ))
         self._testing = True
+        self._say_what_is_read()
         metrics = super().test()
         dataset: Any = cast(BaseLoop, self.test_loop).dataloader.dataset
         text, as_published = count_note(
@@ -269,7 +284,8 @@ def checked_config(cfg: dict | Config) -> Config:
         cfg: A config, with whatever was changed in it.
 
     Returns:
-        The same, composed anew if settings were changed.
+        The same, composed anew if settings were changed, and shared among
+        the processes of its launcher.
 
     Raises:
         SettingError: If a setting does not exist or cannot be.
@@ -280,17 +296,8 @@ def checked_config(cfg: dict | Config) -> Config:
     cfg = current_config(cfg)
     refuse_disagreements(cfg)
     refuse_missing_in_any_case(cfg)
+    cfg.merge_from_dict(shared(cfg, processes(cfg.get('launcher'))))
     return cfg
-
-
-@contextlib.contextmanager
-def _last_words() -> Iterator[None]:
-    """Errors that a user can mend end the program with their message."""
-    try:
-        yield
-    except (SettingError, FactsError, ConfigError, CheckpointError,
-            MissingInputError) as error:
-        raise Refused(str(error)) from None
 
 
 def count_note(dataset: dict, tested: int,

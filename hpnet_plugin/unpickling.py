@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from .pickle_limits import ClaimError, check_file, with_stack
 from .storages import Storage, Storages
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -286,9 +287,12 @@ def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
     """
     with open(path, 'rb', buffering=_BUFFER) as file, no_collection():
         try:
-            return _resolve(_Unpickler(file, arrays).load())
+            return with_stack(check_file(file), lambda: _resolve(
+                _Unpickler(file, arrays).load()))
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
+        except ClaimError as error:
+            raise UnreadablePickleError(f'{path}: {error}') from None
         except Exception as error:
             # a broken pickle may raise nearly anything
             raise UnreadablePickleError(
@@ -320,7 +324,12 @@ def _resolve(content: Any) -> Any:
         items = box.items() if isinstance(box, dict) else enumerate(box)
         changed = []
         for key, value in items:
+            if type(key) is tuple and any(type(k) is tuple for k in key):
+                raise UnreadablePickleError(
+                    'tuples in each other as the key of a dict')
             kind = type(value)
+            if kind in _SETS and any(type(v) is tuple for v in value):
+                raise UnreadablePickleError('a set of tuples')
             if kind in _PLAIN:
                 continue
             new = _final(value, done, todo)
@@ -333,6 +342,7 @@ def _resolve(content: Any) -> Any:
 
 _PLAIN = frozenset((str, int, float, bool, bytes, bytearray, type(None),
                     complex, set, frozenset))
+_SETS = (set, frozenset)
 
 
 def _final(value: Any, done: dict[int, Any], todo: list[Any]) -> Any:

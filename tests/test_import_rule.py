@@ -10,8 +10,8 @@ import collections
 # their folder.
 ORDER = (
     # what needs nothing of the package
-    'version', 'versions', 'places', 'lazy', 'files', 'remote', 'storages',
-    'unpickling', 'weights',
+    'version', 'versions', 'places', 'lazy', 'files', 'remote', 'npy_files',
+    'storages', 'pickle_limits', 'unpickling', 'weights',
     'benchmark_files', 'own_files', 'compat.hooks', 'compat.packages',
     'config_text', 'onnx_session', 'onnx_export',
     # pure functions of arrays
@@ -22,8 +22,8 @@ ORDER = (
     # config -> model -> scores
     'recipes', 'models', 'evaluation',
     # a trained model and what is shown of it
-    'apis', 'conversion', 'run_summary', 'runner', 'reproduction',
-    'visualization', 'demo', 'app',
+    'apis', 'conversion', 'refusal', 'launching', 'run_summary', 'runner',
+    'reproduction', 'visualization', 'demo', 'app',
     # what a user types, and what measures it
     'cli', 'commands', 'benchmarks',
     # the start: fills gaps, registers names

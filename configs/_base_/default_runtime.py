@@ -9,7 +9,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # The last epoch counts: save_best would choose a model on the test split.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sampler_seed=dict(type='EpochSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
 
 env_cfg = dict(

@@ -25,7 +25,8 @@ from ..recipes.settings import read_folder
 from .description import DescriptionError, ModelDescription
 
 # of what made the features, what is of the folder and not of a new video
-COUNTS = ('versions', 'clips', 'frames', 'people', 'splits', 'failures')
+COUNTS = ('versions', 'clips', 'frames', 'people', 'splits', 'failures',
+          'sources', 'made_by')
 # What stands in pipelines that are described: transform to the settings that
 # may differ. Anything else is another pipeline.
 _GRAPH_STEPS = dict(
@@ -293,7 +294,8 @@ def _classes(config: Mapping[str, Any], facts: Facts | None
 
 def _taps(folder: str | None) -> list[str]:
     """Taps of a folder's feature store, in its order."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError,
+                             RecursionError):
         with open(osp.join(folder or '', 'features/meta.json'),
                   encoding='utf-8') as file:
             return list(json.load(file)['taps'])
@@ -306,7 +308,9 @@ def _extraction(folder: str | None) -> dict[str, Any]:
         with open(osp.join(folder or '', 'extraction.json'),
                   encoding='utf-8') as file:
             content = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
         return {}
     from ..estimation.zoo import DETECTORS, POSES, published_name
     content = {key: value for key, value in content.items()
@@ -315,7 +319,7 @@ def _extraction(folder: str | None) -> dict[str, Any]:
         net = content.get(key)
         # folders that were extracted before the name was kept
         if isinstance(net, dict) and 'zoo' not in net:
-            name = published_name(net.get('sha256'), models)
+            name = published_name(str(net.get('sha256')), models)
             if name:
                 content[key] = dict(net, zoo=name)
     return content

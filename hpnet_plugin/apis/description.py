@@ -58,8 +58,10 @@ class ModelDescription:
         calibration: Of ``hpnet calibrate``: ``temperature``, ``threshold``
             and how they were found. None where it was not.
         training: Where it comes from: ``epoch``, ``epochs``, ``seed``,
-            ``versions``, ``splits`` (of each phase), and ``results``, a list
-            of ``part``, ``split``, ``epoch`` and ``metrics``.
+            ``versions``, ``splits`` (of each phase), ``data`` (of each
+            dataset folder the fingerprints of features and annotations),
+            and ``results``, a list of ``part``, ``split``, ``epoch`` and
+            ``metrics``.
         members: Of a fusion: of each member its ``path``, relative to the
             folder, its ``weight``, and as ``scores`` what the weight is of:
             ``'logit'`` or ``'probability'``. Logits of a member whose

@@ -111,6 +111,10 @@ def _data(about: ModelDescription) -> str:
         rows.append(('length of its clips',
                      '{median:.1f} s (median), {longest:.1f} s (longest), '
                      '{fps:.3g} frames a second'.format_map(about.windows)))
+    for folder, known in (about.training.get('data') or {}).items():
+        rows += [(f'fingerprint of the {dict(store="features").get(key, key)}'
+                  f' of {osp.basename(folder)}', f'`{digits}`')
+                 for key, digits in known.items()]
     for key in ('pose', 'detector'):
         net = about.extraction.get(key)
         if net:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 BUCKET = 'bucket'
 CREDENTIALS = dict(AWS_ACCESS_KEY_ID='measured',
@@ -77,11 +77,14 @@ class S3Server:
             self._process.send_signal(signal.SIGCONT)
 
     def requests(self) -> list[str]:
-        """What it was asked: ``'PUT /bucket/key'`` each, the first first."""
+        """What it was asked: ``'PUT /bucket/key'`` each, the first first.
+
+        When it is started again, it forgets what changed nothing.
+        """
         import json
         path = self.folder / 'requests'
-        lines = path.read_text().splitlines() if path.exists() else []
-        found = [json.loads(line) for line in lines]
+        lines = path.read_text().splitlines(True) if path.exists() else []
+        found = [json.loads(line) for line in lines if line.endswith('\n')]
         return [f'{entry["method"]} /' + entry['url'].split('/', 3)[-1]
                 for entry in found]
 
@@ -90,6 +93,17 @@ class S3Server:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+
+
+def _forget_reads(log: str) -> None:
+    """Leave requests that changed nothing out of what is done again."""
+    import json
+    path = Path(log)
+    lines = path.read_text().splitlines(keepends=True)
+    # the last may have been cut off; it was not answered then
+    path.write_text(''.join(
+        line for line in lines if line.endswith('\n')
+        and json.loads(line)['method'] in ('PUT', 'POST', 'DELETE')))
 
 
 def _serve(port: int, log: str) -> None:
@@ -102,10 +116,18 @@ def _serve(port: int, log: str) -> None:
     inner.start()
     host, inner_port = inner.get_host_and_port()
     if os.path.exists(log):
+        _forget_reads(log)
         recorder.replay_recording(f'http://{host}:{inner_port}')
     else:
         import requests
         requests.put(f'http://{host}:{inner_port}/{BUCKET}', timeout=60)
+    lock, record = threading.Lock(), recorder._record_request
+
+    def one_by_one(*args: Any) -> None:
+        with lock:
+            record(*args)
+
+    setattr(recorder, record.__name__, one_by_one)
     ThreadedMotoServer('127.0.0.1', port, verbose=False).start()
     print('ready', flush=True)
     threading.Event().wait()

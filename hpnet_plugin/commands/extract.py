@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..datasets.clips import count
 from .command import Command
 from .extract_options import add_options, check
-from .extract_places import destination, display_of, open_upload, workers_of
+from .extract_places import display_of, workers_of
+from .extract_upload import open_upload, shown_place
 
 if TYPE_CHECKING:
     from ..datasets.imports import GivenJoints
@@ -342,7 +343,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
     print(f'{counts["stored"]} of {count(counts["found"], "clip")} stored, '
           f'{count(content["frames"], "frame")}, '
           f'{count(content["people"], "person", "people")}, in '
-          f'{destination(args)} ({seconds:.0f} s)')
+          f'{shown_place(args)} ({seconds:.0f} s)')
     if counts['nobody']:
         print(f'in {counts["nobody"]} of them no person was found; they are '
               f'stored (--nobody {args.nobody}) and count in tests')
@@ -356,7 +357,7 @@ def say_result(args: argparse.Namespace, content: dict[str, Any],
         print(f'  {printable(name)}: {printable(why)}')
     if len(failures) > SHOWN:
         print(f'  and {len(failures) - SHOWN} more, in '
-              f'{destination(args)}/extraction.json')
+              f'{shown_place(args)}/extraction.json')
     return 3
 
 

@@ -1,16 +1,14 @@
-"""Where ``hpnet extract`` works: workers, terminal, place of the results."""
+"""Where ``hpnet extract`` works and shows it: workers, terminal."""
 from __future__ import annotations
 
 import argparse
 import os
-import os.path as osp
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..extraction.progress import Display
     from ..extraction.tally import Tally
-    from ..extraction.upload import Upload
 
 
 def display_of(args: argparse.Namespace, tally: Tally) -> Display | bool:
@@ -40,21 +38,3 @@ def workers_of(args: argparse.Namespace) -> tuple[list[str], int]:
     if devices != ['cpu']:  # each holds its nets in a GPU's memory
         workers = min(workers, 4 * len(devices))
     return devices, workers
-
-
-def open_upload(args: argparse.Namespace) -> Upload | None:
-    """The upload of an extraction to a URL, which then works in a folder of
-    this computer; None of one into a folder."""
-    from ..remote import is_url, shown
-    args.place = args.out
-    if not is_url(args.out):
-        return None
-    from ..extraction.upload import Upload
-    upload = Upload(args.out)
-    args.place, args.out = shown(args.out), upload.folder
-    return upload
-
-
-def destination(args: argparse.Namespace) -> str:
-    """The dataset folder, or its URL."""
-    return osp.abspath(args.out) if args.place == args.out else args.place

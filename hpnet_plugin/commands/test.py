@@ -94,8 +94,7 @@ def run(args: argparse.Namespace) -> int:
     words = [job.write(folder, named.name), checkpoint, '--work-dir', folder]
     if args.dump:
         words += ['--dump', args.dump]
-    words += ['--launcher', args.launcher]
-    return run_script('test', words)
+    return run_script('test', words, args.launcher, args.gpus)
 
 
 main = Command('test', __doc__, run, add_options, check, refused=REFUSALS,

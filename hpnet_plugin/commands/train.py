@@ -14,8 +14,13 @@ number of people, channels and splits are those of the dataset folder --data.
 Without --data, the folder of the benchmark is used.
 
 --cfg-options changes anything else of the config, such as
-train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME. To train on
-several GPUs: mim train mmaction2 CONFIG --gpus 4 --launcher pytorch.
+train_cfg.max_epochs=20, train_dataloader.batch_size=16, tap=NAME.
+
+--gpus N trains with N processes of this machine, one on each GPU, or all on
+the CPU where there is no GPU. They share the clips of an update, so that batch
+size and learning rate stay those of the config. On several machines, start
+"hpnet train NAME --launcher pytorch" by torchrun, or with --launcher slurm by
+srun (docs/training_on_many_gpus.md).
 
 Exit status: 0 trained, 2 the usage is wrong or something is missing (said
 before the first step), 1 the training failed, 130 stopped.
@@ -26,7 +31,7 @@ import argparse
 import os
 
 from .command import Command
-from .options import output_folder
+from .options import output_folder, whole_number
 from .settled import REFUSALS
 
 # options of mmaction2's script that are handed on as they are
@@ -59,11 +64,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
-    """``--launcher``, as mmaction2's scripts have it."""
-    parser.add_argument(
-        '--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none',
-        help='what started the processes of several GPUs (default none)')
+    """``--gpus``, and ``--launcher``, as mmaction2's scripts have it."""
+    add = parser.add_argument_group('several processes').add_argument
+    add('--gpus', type=whole_number(), default=1, metavar='N',
+        help='start N processes on this machine, one for each GPU; without '
+        'GPUs, on the CPU (default 1)')
+    add('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none', help='what has started this process among others '
+        '(default none)')
 
 
 def refuse_launcher(parser: argparse.ArgumentParser,
@@ -72,8 +80,17 @@ def refuse_launcher(parser: argparse.ArgumentParser,
     if args.launcher == 'pytorch' and 'RANK' not in os.environ:
         parser.error(
             '--launcher pytorch: torchrun has not started this process (RANK '
-            'is not set); for several GPUs run "mim train mmaction2 CONFIG '
-            '--gpus N --launcher pytorch"')
+            'is not set); for several GPUs of this machine give --gpus N '
+            'alone')
+    if args.gpus > 1 and args.launcher != 'none':
+        parser.error(f'--gpus {args.gpus} starts the processes by itself, '
+                     f'--launcher {args.launcher} says that something else '
+                     'has started them: give one of the two')
+    if args.gpus > 1:
+        from torch.cuda import device_count
+        if 0 < device_count() < args.gpus:
+            parser.error(
+                f'--gpus {args.gpus}: this machine has {device_count()}')
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -109,12 +126,15 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Write the config and run mmaction2's script on it; its exit status."""
+    from ..recipes.processes import shared
     from .names import find_config
     from .scripts import run_script
     from .settled import settle
     named = find_config(args.name)
     job = settle(named, settings_of(args), args.cfg_options,
                  ('train', 'val'))
+    if args.gpus > 1 and not args.auto_scale_lr:
+        shared(job.config, args.gpus)  # or it is refused
     folder = args.work_dir or job.work_dir
     words = [job.write(folder, named.name), '--work-dir', folder]
     if args.resume:
@@ -123,8 +143,7 @@ def run(args: argparse.Namespace) -> int:
         words += ['--seed', str(args.seed)]
     words += [flag for flag in FLAGS
               if getattr(args, flag[2:].replace('-', '_'))]
-    words += ['--launcher', args.launcher]
-    return run_script('train', words)
+    return run_script('train', words, args.launcher, args.gpus)
 
 
 main = Command('train', __doc__, run, add_options, refuse_launcher,

@@ -4,12 +4,14 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import reprlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..files import write_whole
+from ..store import FeatureStore, clip_checksums
 from ..unpickling import unpickle
 from .clip_list import (
     ClipList,
@@ -17,9 +19,6 @@ from .clip_list import (
     read_clip_list,
     write_clip_list,
 )
-
-if TYPE_CHECKING:
-    from ..store import FeatureStore
 
 # bytes are plain from 3 on; 4 would put the items into frames
 PROTOCOL = 3
@@ -61,7 +60,9 @@ def write_annotations(store: FeatureStore, path: str, labels: dict[str, int],
         nobody=frozenset(i for i, info in enumerate(infos)
                          if info.get('nobody')),
         splits={split: sorted({places[name] for name in members})
-                for split, members in splits.items()})
+                for split, members in splits.items()},
+        checksums=[*clip_checksums(store).values()]
+        if isinstance(store, FeatureStore) else None)
     annotations = (_with_joints(store, info) for info in clips.infos())
     write_whole(path, pickled(splits, annotations))
     write_clip_list(clips, path)
@@ -161,17 +162,21 @@ def read_annotations(path: str | os.PathLike[str],
     if isinstance(content, dict) and 'annotations' in content:
         splits, content = content.get('split') or {}, content['annotations']
     if not isinstance(content, list) or not content or not all(
-            isinstance(clip, dict) and {'frame_dir', 'filename'} & set(clip)
+            isinstance(clip, dict) and isinstance(
+                clip.get('frame_dir', clip.get('filename')), str) and
+            isinstance(clip.get('filename', ''), str)
             for clip in content):
         raise AnnotationsError(
             f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or a "
             'list of annotations, each with frame_dir or filename')
     if not isinstance(splits, dict) or not all(
-            isinstance(names, (list, tuple, np.ndarray)) and all(
-                isinstance(name, str) for name in names)
-            for names in splits.values()):
+            isinstance(split, str) and
+            isinstance(names, (list, tuple, np.ndarray)) and
+            np.ndim(names if isinstance(names, np.ndarray) else ()) == 1 and
+            all(isinstance(name, str) for name in names)
+            for split, names in splits.items()):
         raise AnnotationsError(f'{path}: expected the split {{name: [clip, '
-                               f'…]}}, found {splits!r:.60}')
+                               f'…]}}, found {reprlib.repr(splits)}')
     return Annotations(path, content, {
         split: list(names) for split, names in splits.items()})
 

@@ -14,6 +14,7 @@ annotations take some 2.4 GB, this list 6 MB. A JSON object of columns::
     shapes       [height, width] of the frames of each
     nobody       positions in names of the clips in which nobody was found
     splits       object of split to positions in names
+    checksums    what the store held of each clip, as a number; may be missing
 """
 from __future__ import annotations
 
@@ -46,6 +47,8 @@ class ClipList(NamedTuple):
         shapes: (N,) heights and widths.
         nobody: Positions, from 0.
         splits: Split to positions, ascending.
+        checksums: (N,) of :func:`hpnet_plugin.store.clip_checksums`; None of
+            lists that were written before there were any.
     """
     names: list[str]
     labels: list[int]
@@ -53,6 +56,7 @@ class ClipList(NamedTuple):
     shapes: list[tuple[int, int]]
     nobody: frozenset[int]
     splits: dict[str, list[int]]
+    checksums: list[int] | None = None
 
     def infos(self, split: str | None = None) -> list[dict]:
         """What the annotations say of the clips of a split.
@@ -102,11 +106,13 @@ def write_clip_list(clips: ClipList, ann_file: str) -> None:
     content = dict(format=FORMAT, version=VERSION,
                    annotations=osp.getsize(ann_file), **clips._asdict())
     content['nobody'] = sorted(clips.nobody)
+    if clips.checksums is None:
+        del content['checksums']
     write_whole(clip_list_path(ann_file),
                 (json.dumps(content, separators=(',', ':')) + '\n').encode())
 
 
-def read_clip_list(ann_file: str) -> ClipList:
+def read_clip_list(ann_file: str, outdated: bool = False) -> ClipList:
     """Read the clip list of an annotations file.
 
     Annotations that somebody changed or replaced count, not the list that
@@ -115,6 +121,8 @@ def read_clip_list(ann_file: str) -> ClipList:
     Args:
         ann_file: The annotations. If they are not there, as in a folder from
             which the large file was removed, the list counts.
+        outdated: Whether a list counts that does not belong to them. Defaults
+            to False.
 
     Returns:
         The list.
@@ -126,10 +134,13 @@ def read_clip_list(ann_file: str) -> ClipList:
     """
     path = clip_list_path(ann_file)
     content = _read(path)
-    if osp.isfile(ann_file):
+    if osp.isfile(ann_file) and not outdated:
         _refuse_outdated(path, ann_file, content['annotations'])
     names, count = content['names'], len(content['names'])
-    for key, kind in (('names', str), ('labels', int), ('frames', int)):
+    kinds = [('names', str), ('labels', int), ('frames', int)]
+    if 'checksums' in content:
+        kinds.append(('checksums', int))
+    for key, kind in kinds:
         if len(content[key]) != count or set(map(type, content[key])) - {kind}:
             raise _damaged(path, f'{key} must be {count} of {kind.__name__}')
     if len(set(names)) != count:
@@ -145,7 +156,8 @@ def read_clip_list(ann_file: str) -> ClipList:
                 chosen and not 0 <= min(chosen) <= max(chosen) < count):
             raise _damaged(path, f'{key} must be positions below {count}')
     return ClipList(names, content['labels'], content['frames'], shapes,
-                    frozenset(content['nobody']), content['splits'])
+                    frozenset(content['nobody']), content['splits'],
+                    content.get('checksums'))
 
 
 def _refuse_outdated(path: str, ann_file: str, expected: int) -> None:
@@ -168,6 +180,8 @@ def _read(path: str) -> dict[str, Any]:
         raise _damaged(path, str(error)) from None
     kinds = dict(annotations=int, names=list, labels=list, frames=list,
                  shapes=list, nobody=list, splits=dict)
+    if isinstance(content, dict) and 'checksums' in content:
+        kinds['checksums'] = list
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise _damaged(path, f'format {FORMAT!r} expected')
     if content.get('version') != VERSION:

@@ -114,9 +114,11 @@ def few(names: Sequence[str]) -> str:
         names: All of them.
 
     Returns:
-        Up to five, and an ellipsis where there are more.
+        Up to five, each cut to 255 characters, and an ellipsis where there
+        are more.
     """
-    return ', '.join(names[:5]) + (', …' if len(names) > 5 else '')
+    return ', '.join(name[:FILE_NAME_BYTES] for name in names[:5]) + (
+        ', …' if len(names) > 5 else '')
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

@@ -10,12 +10,14 @@ beginning to its end, and no more is known.
 import json
 import os
 import os.path as osp
+import struct
 from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
 
-from ..estimation.video import OpenedVideo
+from ..benchmark_files import FactsError, read_json
+from ..estimation.video import LIMITS, OpenedVideo
 from ..files import write_whole
 from ..store.fetching import fetch_file
 from .benchmarks import bare_name
@@ -23,6 +25,7 @@ from .benchmarks import bare_name
 TIMELINES = 'frames.json'
 SETTINGS = 'crops.json'
 SIZE = 224  # of an image of nobody; the released code's
+LARGEST_IMAGE = 1 << 28  # bytes of a file
 NAMED = 3  # clips that a message names
 
 
@@ -122,8 +125,7 @@ def _read_images(paths: list[str]) -> list[np.ndarray]:
     found = {}
     for path in paths:
         if path not in found:
-            image = cv2.imread(
-                path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            image = _decoded(path)
             if image is None:
                 raise CropsError(f'{path} is no JPEG image')
             found[path] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -135,6 +137,43 @@ def _read_images(paths: list[str]) -> list[np.ndarray]:
     return [found[path] for path in paths]
 
 
+def _decoded(path: str) -> np.ndarray | None:
+    """Pixels of a JPEG image; None if it is none, or above the limits.
+
+    OpenCV would read any kind of image, whatever the file is called, and
+    allocate what the header of the file says.
+    """
+    data = np.fromfile(path, np.uint8, LARGEST_IMAGE + 1)
+    pixels = _pixels(data.tobytes())
+    if not 0 < pixels <= LIMITS.pixels or len(data) > LARGEST_IMAGE:
+        return None
+    try:
+        return cv2.imdecode(
+            data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+
+
+def _pixels(data: bytes) -> int:
+    """Number of pixels that the header of a JPEG image says; 0 of others."""
+    at, pixels = 2, 0
+    while data[:2] == b'\xff\xd8' and len(data) - at >= 9:
+        marker = data[at + 1]
+        if data[at] != 0xff or marker == 0xda:  # the pixels begin
+            break
+        if marker == 0xff:
+            at += 1
+            continue
+        if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
+            height, width = struct.unpack_from('>HH', data, at + 5)
+            pixels = max(pixels, height * width)
+        # of these, nothing follows
+        alone = 0xd0 <= marker <= 0xd8 or marker == 0x01
+        at += 2 if alone else 2 + max(2, int.from_bytes(
+            data[at + 2:at + 4], 'big'))
+    return pixels
+
+
 def read_timelines(folder: str) -> dict[str, int]:
     """Clips whose crops have a timeline of their own.
 
@@ -144,12 +183,21 @@ def read_timelines(folder: str) -> dict[str, int]:
     Returns:
         Clip to number of crops, which is 0 where nobody was seen; empty where
         all crops share the timeline of the features.
+
+    Raises:
+        CropsError: If the file is damaged.
     """
     path = osp.join(folder, TIMELINES)
     if not osp.isfile(path):
         return {}
-    with open(path, encoding='utf-8') as file:
-        return json.load(file)
+    timelines = _read_object(path)
+    wrong = [name for name, frames in timelines.items()
+             if type(frames) is not int or not 0 <= frames < 1 << 31]
+    if wrong:
+        raise CropsError(f'{path}: {wrong[0]!r:.60} has '
+                         f'{timelines[wrong[0]]!r:.60} crops; expected a '
+                         'number of images')
+    return timelines
 
 
 def read_settings(out: str) -> dict | None:
@@ -160,12 +208,20 @@ def read_settings(out: str) -> dict | None:
 
     Returns:
         The settings.
+
+    Raises:
+        CropsError: If the file is damaged.
     """
     path = osp.join(out, 'crops', SETTINGS)
-    if not osp.isfile(path):
-        return None
-    with open(path, encoding='utf-8') as file:
-        return json.load(file)
+    return _read_object(path) if osp.isfile(path) else None
+
+
+def _read_object(path: str) -> dict:
+    try:
+        return read_json(path)
+    except FactsError as error:
+        raise CropsError(f'{error}; run hpnet extract --crops again, or '
+                         'hpnet import-released, which writes it') from None
 
 
 def import_crops(source: str, out: str, names: Iterable[str],

@@ -12,6 +12,7 @@ from ..facts import FILE, Facts
 from ..store import FeatureStore
 from .annotations import read_annotations
 
+MOST_CLASSES = 100_000
 SHORT = 5000  # training clips; of fewer, the paper's schedule is few steps
 
 
@@ -167,6 +168,8 @@ def read_old_facts(folder: str) -> Facts:
         else:
             people = [clip['keypoint'].shape[0] for clip in clips]
         labels = max((clip['label'] for clip in clips), default=-1) + 1
+        if labels > MOST_CLASSES:
+            raise ValueError(f'a clip has the label {labels - 1:.6g}')
         names = osp.join(folder, 'classes.txt')
         classes = read_classes(names) if osp.isfile(names) else \
             list(map(str, range(labels)))

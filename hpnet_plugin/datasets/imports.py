@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import glob
 import json
+import operator
 import os.path as osp
 import pickle
 from collections.abc import Iterable, Mapping
@@ -13,12 +14,14 @@ import numpy as np
 from ..estimation.given_joints import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
+from ..pickle_limits import numbers
 from .annotations import AnnotationsError, read_annotations
 from .benchmarks import bare_name, label_of
 from .clips import SourceClip
-from .folder import describe
+from .folder import MOST_CLASSES, describe
 
 LAYOUTS = {17: 'coco', 18: 'openpose', 25: 'nturgb+d'}
+MOST_PLACES = 1_000_000  # people times frames of one file of Kinetics-Skeleton
 KINETICS_SIZE = (256, 340)  # height, width of Kinetics-Skeleton's videos
 
 
@@ -36,9 +39,11 @@ class Poses(NamedTuple):
             ``keypoint_score`` (M, T, V), ``img_shape`` and ``original_shape``,
             (height, width).
         splits: Split to clip names; may be empty.
+        source: The file or folder, for messages.
     """
     annotations: dict[str, dict[str, Any]]
     splits: dict[str, list[str]]
+    source: str = ''
 
 
 def read_poses(path: str) -> Poses:
@@ -66,9 +71,9 @@ def read_poses(path: str) -> Poses:
         if not files:
             raise ImportedPosesError(f'{path} holds no .json file')
         items = [_read_json(file) for file in files]
-        return Poses(_by_name(items, path), {})
+        return Poses(_by_name(items, path), {}, path)
     if path.lower().endswith('.json'):
-        return Poses(_by_name([_read_json(path)], path), {})
+        return Poses(_by_name([_read_json(path)], path), {}, path)
     return _read_pickle(path)
 
 
@@ -95,13 +100,14 @@ def write_poses(poses: Poses, path: str,
             not finite.
     """
     splits = poses.splits if splits is None else splits
+    where = poses.source and f'{poses.source}: '
     for name, annotation in poses.annotations.items():
         for key in ('keypoint', 'keypoint_score'):
             value = annotation.get(key, 0.)
             if not np.isfinite(value).all():
                 raise ImportedPosesError(
-                    f'{name}: {key} holds NaN or infinity; a joint that is '
-                    'not seen has score 0 and coordinates 0')
+                    f'{where}{name}: {key} holds NaN or infinity; a joint '
+                    'that is not seen has score 0 and coordinates 0')
     by_bare = {bare_name(name): name for names in splits.values()
                for name in names}
     annotations: dict[str, dict[str, Any]] = {}
@@ -112,8 +118,9 @@ def write_poses(poses: Poses, path: str,
              for key, names in splits.items()}
     if splits and not any(split.values()):
         raise ImportedPosesError(
-            f'none of the clips of the splits, such as {next(iter(by_bare))}, '
-            f'has a pose; there are poses of {next(iter(annotations))}, …')
+            f'{where}none of the clips of the splits, such as '
+            f'{next(iter(by_bare))}, has a pose; there are poses of '
+            f'{next(iter(annotations))}, …')
     write_whole(path, pickle.dumps(
         dict(split=split, annotations=list(annotations.values())),
         protocol=4))
@@ -236,7 +243,7 @@ def _read_pickle(path: str) -> Poses:
             raise ImportedPosesError(
                 f'{path}: split {split!r} names {len(unknown)} clips without '
                 f'annotation: {", ".join(unknown[:3])}')
-    return Poses(annotations, splits)
+    return Poses(annotations, splits, path)
 
 
 def _by_name(items: Iterable[dict[str, Any]], path: str
@@ -256,7 +263,7 @@ def _checked(item: Mapping[str, Any], path: str) -> dict[str, Any]:
         return _converted(item, path)
     except ImportedPosesError:
         raise
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ImportedPosesError(
             f'{path}: the annotation of {item.get("frame_dir", "?")!r} holds '
             f'values of another type than expected ({error})') from None
@@ -267,38 +274,55 @@ def _converted(item: Mapping[str, Any], path: str) -> dict[str, Any]:
     if not name or 'keypoint' not in item:
         raise ImportedPosesError(f'{path}: an annotation ({name or "?"}) '
                                  'without frame_dir or keypoint')
-    keypoint = np.asarray(item['keypoint'], np.float32)
-    if keypoint.ndim != 4 or keypoint.shape[-1] not in (2, 3):
+    keypoint = _floats(item['keypoint'])
+    if keypoint.ndim != 4 or keypoint.shape[-1] not in (2, 3) or \
+            0 in keypoint.shape[1:]:
         raise ImportedPosesError(
             f'{path}: keypoint of {name} has the shape {keypoint.shape}; '
             'expected (people, frames, joints, 2 or 3)')
     found: dict[str, Any] = dict(
         frame_dir=name,
-        label=int(item.get('label', -1)),
-        total_frames=int(item.get('total_frames', keypoint.shape[1])),
+        label=operator.index(item.get('label', -1)),
+        total_frames=operator.index(
+            item.get('total_frames', keypoint.shape[1])),
         keypoint=keypoint)
+    if not -1 <= found['label'] < MOST_CLASSES:
+        raise ImportedPosesError(
+            f'{path}: {name} has the label {found["label"]:.6g}; expected -1, '
+            f'which stands for none, to {MOST_CLASSES - 1}')
     if keypoint.shape[-1] == 2:
         score = item.get('keypoint_score')
         score = np.ones(keypoint.shape[:3], np.float32) if score is None \
-            else np.asarray(score, np.float32)
+            else _floats(score)
         if score.shape != keypoint.shape[:3]:
             raise ImportedPosesError(
                 f'{path}: {name} has keypoint_score {score.shape} for '
                 f'keypoint {keypoint.shape}')
         if 'img_shape' not in item:
             raise ImportedPosesError(f'{path}: {name} has no img_shape')
-        shape = tuple(int(side) for side in item['img_shape'])
-        if len(shape) != 2 or min(shape) < 1:
-            raise ImportedPosesError(
-                f'{path}: {name} has img_shape {shape}; expected the height '
-                'and width of its frames')
-        found.update(keypoint_score=score, img_shape=shape,
-                     original_shape=tuple(item.get('original_shape', shape)))
+        shapes = [tuple(map(operator.index, numbers(
+            list(item.get(key, item['img_shape']))).ravel().tolist()))
+            for key in ('img_shape', 'original_shape')]
+        for shape in shapes:
+            if len(shape) != 2 or not 1 <= min(shape) <= max(shape) < 1 << 20:
+                raise ImportedPosesError(
+                    f'{path}: {name} has img_shape {shape!r:.60}; expected '
+                    'the height and width of its frames')
+        # what is not seen has no place: some files write NaN there
+        keypoint[(score == 0)[..., None] & np.isnan(keypoint)] = 0
+        found.update(keypoint_score=score, img_shape=shapes[0],
+                     original_shape=shapes[1])
     if found['total_frames'] != keypoint.shape[1]:
         raise ImportedPosesError(
-            f'{path}: {name} has total_frames {found["total_frames"]} and '
+            f'{path}: {name} has total_frames {found["total_frames"]:.6g} and '
             f'{keypoint.shape[1]} frames of joints')
     return found
+
+
+def _floats(value: Any) -> np.ndarray:
+    with np.errstate(over='ignore'):  # infinity is refused when it is used
+        array = numbers(value).astype(np.float32, copy=False)
+    return array if array.flags.writeable else array.copy()
 
 
 def _read_json(path: str) -> dict[str, Any]:
@@ -307,11 +331,12 @@ def _read_json(path: str) -> dict[str, Any]:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
         if 'skeletons' in content:
-            keypoint = np.asarray(content['skeletons'], np.float32)[None]
+            keypoint = _floats(content['skeletons'])[None]
             item = dict(label=label_of('nw_ucla', name), keypoint=keypoint)
         else:
             item = _openpose(content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError,
+            OverflowError, RecursionError) as error:
         raise ImportedPosesError(
             f'{path}: expected the skeletons of NW-UCLA or the data of '
             f'Kinetics-Skeleton ({type(error).__name__}: {error})') from None
@@ -323,13 +348,18 @@ def _openpose(content: Mapping[str, Any]) -> dict[str, Any]:
     frames = content['data']
     people = max((len(frame['skeleton']) for frame in frames), default=0)
     length = max((frame['frame_index'] for frame in frames), default=0)
+    if not all(type(frame['frame_index']) is int and frame['frame_index'] > 0
+               for frame in frames) or people * length > MOST_PLACES:
+        raise ValueError(
+            f'{people} people in frames up to {length:.6g}; expected numbers '
+            f'from 1, and at most {MOST_PLACES} people and frames')
     keypoint = np.zeros((people, length, 18, 2), np.float32)
     score = np.zeros((people, length, 18), np.float32)
     for frame in frames:
         for m, person in enumerate(frame['skeleton']):
             at = m, frame['frame_index'] - 1
-            keypoint[at] = np.reshape(person['pose'], (18, 2))
-            score[at] = person['score']
+            keypoint[at] = np.reshape(_floats(person['pose']), (18, 2))
+            score[at] = np.reshape(_floats(person['score']), 18)
     keypoint *= KINETICS_SIZE[::-1]
     return dict(label=content.get('label_index', -1), keypoint=keypoint,
                 keypoint_score=score, img_shape=KINETICS_SIZE)

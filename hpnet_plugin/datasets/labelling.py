@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from ..files import VIDEO_SUFFIXES
 from .clips import SourceClip, SourceError, few, numbered_lines
 
+DIGITS = 9  # of a label that is a number; more fit no array of labels
+
 
 def read_labels(path: str) -> dict[str, str]:
     """Labels of a file with "clip label" a line.
@@ -26,13 +28,14 @@ def read_labels(path: str) -> dict[str, str]:
         name, _, label = line.partition(' ')
         if not label:
             raise SourceError(f'{path}, line {number}: expected "clip label", '
-                              f'found {line!r}')
+                              f'found {line!r:.80}')
         if name.lower().endswith(VIDEO_SUFFIXES):
             name = osp.splitext(name)[0]
         label = label.strip()
         if labels.setdefault(name, label) != label:
-            raise SourceError(f'{path}, line {number}: {name!r} is labelled '
-                              f'{label!r} here and {labels[name]!r} before')
+            raise SourceError(
+                f'{path}, line {number}: {name!r:.80} is labelled '
+                f'{label!r:.80} here and {labels[name]!r:.80} before')
     return labels
 
 
@@ -66,7 +69,7 @@ def assign_labels(clips: Sequence[SourceClip],
             f'{len(missing)} of {len(clips)} clips have no label: '
             f'{few(missing)}')
     used = {clip.name: labels[clip.name] for clip in clips}
-    numbers = all(label.isdecimal() for label in used.values())
+    numbers = all(map(_is_number, used.values()))
     if classes is None and not numbers:
         classes = sorted(set(used.values()))
     by_class = {name: i for i, name in enumerate(classes or ())}
@@ -74,10 +77,10 @@ def assign_labels(clips: Sequence[SourceClip],
     for name, label in used.items():
         if label in by_class:
             assigned[name] = by_class[label]
-        elif label.isdecimal() and (classes is None
+        elif _is_number(label) and (classes is None
                                     or int(label) < len(classes)):
             assigned[name] = int(label)
-        elif classes is not None and label.isdecimal():
+        elif classes is not None and _is_number(label):
             raise SourceError(
                 f'clip {name!r} has label {label}, out of range: there are '
                 f'{len(classes)} classes, 0 to {len(classes) - 1}')
@@ -86,3 +89,7 @@ def assign_labels(clips: Sequence[SourceClip],
             raise SourceError(f'clip {name!r} has label {label!r}, which is '
                               f'no class; closest: {close}')
     return assigned, classes
+
+
+def _is_number(label: str) -> bool:
+    return label.isdecimal() and len(label) <= DIGITS

@@ -43,7 +43,8 @@ def read_named_clips(path: str) -> dict[str, str | None]:
             names = dict(reader(file))
     except OSError as error:
         raise PreparationError(f'{path}: {error.strerror}') from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError,
+            OverflowError, RecursionError, csv.Error) as error:
         raise PreparationError(f'{path} is no list of clips '
                                f'({type(error).__name__}: {error})') from None
     if not names:

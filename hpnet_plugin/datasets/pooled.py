@@ -11,6 +11,7 @@ from mmengine.logging import MMLogger
 from ..store import FeatureStore
 from . import batches  # noqa: F401  registers stack_in_worker
 from .clip_list import OutdatedClipListError, read_clip_list
+from .sampling import seeded
 from .transforms.clip import split_name
 from .transforms.crops import LoadPersonCrops
 from .transforms.loading import LoadPooledFeature
@@ -107,7 +108,8 @@ class PooledDataset(PoseDataset):
         """See ``BaseDataset``.
 
         Args:
-            idx: Number of the clip.
+            idx: Number of the clip; of a ``ClipSampler``, what is random in
+                the pipeline follows its seed.
 
         Returns:
             What the pipeline makes of it.
@@ -116,7 +118,8 @@ class PooledDataset(PoseDataset):
             KeyError: If a transform needs joints that are not read.
         """
         try:
-            return super().prepare_data(idx)
+            with seeded(idx):
+                return super().prepare_data(idx)
         except KeyError as error:
             if not self._omits_joints or error.args[0] not in JOINTS:
                 raise

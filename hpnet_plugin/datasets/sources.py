@@ -211,7 +211,7 @@ def read_list(path: str, folder: str | None = None) -> Iterator[SourceClip]:
         video, label = _split(line)
         if not is_video(video):
             raise SourceError(
-                f'{path}, line {number}: {line!r} is neither "video" nor '
+                f'{path}, line {number}: {line!r:.80} is neither "video" nor '
                 f'"video label"; a video ends in {", ".join(VIDEO_SUFFIXES)}')
         if not is_url(video):
             video = osp.join(osp.dirname(path) if folder is None else folder,

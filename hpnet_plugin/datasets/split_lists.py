@@ -31,7 +31,7 @@ def read_split_lists(path: str) -> dict[str, list[str]]:
             splits = json.load(file)
     except OSError as error:
         raise SourceError(f'{path}: {error.strerror}; {expected}') from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f'{path} is no JSON file ({error}); {expected}'
                           ) from None
     if not isinstance(splits, dict) or not splits or not all(

@@ -15,9 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..benchmark_files import read_json
-from ..facts import read_record
+from ..facts import FILE, read_record
 from .benchmarks import BENCHMARKS, bare_name
 from .clips import SourceError
+from .split_lists import read_split_lists
 
 TEST, VAL = 0.2, 0.1
 SPLITS = 'splits.json'
@@ -124,6 +125,9 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
     """
     record = read_record(out)
     rule = record.get('split_rule') or {}
+    if not isinstance(rule, dict):
+        raise SourceError(f'{osp.join(out, FILE)}: split_rule = {rule!r:.80}: '
+                          'expected an object')
     if record.get('classes') and not labels:
         raise SourceError(f'{out}: an earlier run was given labels; give them '
                           'again (--labels), or take another folder')
@@ -134,13 +138,16 @@ def divide_folder(out: str, names: Sequence[str], labels: dict[str, int],
         raise SourceError(f'{out}: an earlier run was given splits '
                           f'({rule.get("from") or "--splits"}); give them '
                           'again, or take another folder')
+    if type(rule.get('seed')) is not int:
+        raise SourceError(f'{osp.join(out, FILE)}: split_rule says {by!r}, '
+                          f'but no seed: {rule!r:.80}')
     if seed is not None and seed != rule['seed']:
         raise SourceError(
             f'{out}: its clips were divided by seed {rule["seed"]}, not '
             f'{seed}: clips would go from train to test. Leave --seed out, '
             'or take another folder')
-    return divide(names, labels, earlier=read_json(osp.join(out, SPLITS)),
-                  rule=rule)
+    return divide(names, labels, rule=rule,
+                  earlier=read_split_lists(osp.join(out, SPLITS)))
 
 
 def _had_splits(out: str) -> bool:

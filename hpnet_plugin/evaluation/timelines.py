@@ -203,7 +203,7 @@ def read_truth(path: str) -> list[TrueSegment]:
     with open(path, encoding='utf-8') as file:
         try:
             rows = json.load(file)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f'{path} is no JSON: {error}') from None
     if isinstance(rows, dict):
         rows = rows.get('segments')
@@ -214,7 +214,8 @@ def read_truth(path: str) -> list[TrueSegment]:
                              'one')
         truth = sorted(TrueSegment(float(row['start']), float(row['end']),
                                    str(row['label'])) for row in rows)
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError,
+            OverflowError) as error:
         raise ValueError(
             f'{path}: expected a list of {{"start": s, "end": s, "label": '
             f'name}}, got trouble with {error}') from None

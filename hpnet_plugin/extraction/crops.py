@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..files import write_whole
+from .crop_checksums import note_checksum
 from .crop_cutting import CropCutter, CropPart
 
 FPS = 15  # nominal: readers go by frame number
@@ -33,12 +34,12 @@ def crop_settings(out: str) -> dict[str, Any] | None:
     Returns:
         ``size``, ``margin``, ``fit`` and perhaps ``length``; None without
         crops.
+
+    Raises:
+        CropsError: If the file is damaged.
     """
-    path = osp.join(out, 'crops', SETTINGS)
-    if not osp.isfile(path):
-        return None
-    with open(path, encoding='utf-8') as file:
-        return json.load(file)
+    from ..datasets.crops import read_settings
+    return read_settings(out)
 
 
 class CropRecorder(CropCutter):
@@ -163,3 +164,4 @@ class CropRecorder(CropCutter):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         write_whole(self.path(name), data.getvalue())
+        note_checksum(self.folder, name, data.getbuffer())

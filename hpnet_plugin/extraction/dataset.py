@@ -14,6 +14,7 @@ from ..facts import Facts, write_facts
 from ..files import locked, write_whole
 from ..store import FeatureStore
 from ..versions import EXTRACTION, versions
+from .checksums import write_checksums
 
 RECORD = 'extraction.json'
 
@@ -29,8 +30,8 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
     These are annotations.pkl with its list, classes.txt, dataset.json (what
     training must know: :mod:`hpnet_plugin.facts`; and how long the training
     clips are, ``clips.seconds``, at how many stored frames a second,
-    ``fps``), extraction.json (what made it), and splits.json if this package
-    divided the clips.
+    ``fps``), extraction.json (what made it), splits.json if this package
+    divided the clips, and checksums.json (:mod:`.checksums`).
 
     Safe to call from several processes that fill one folder: each writes
     what all have stored so far.
@@ -70,6 +71,7 @@ def write_dataset(out: str, clips: Sequence[SourceClip],
             classes = list(map(str, range(max(labels.values()) + 1)))
         _write_facts(store, out, classes if labels else None, splits, content,
                      record, rule, source)
+        write_checksums(out, store)
     return content
 
 
@@ -84,7 +86,7 @@ def _record(store: FeatureStore, clips: Sequence[SourceClip],
     infos = [store.info(name) for name in store.names]
     return dict(
         record,
-        versions=versions(EXTRACTION),
+        versions=record.get('versions') or versions(EXTRACTION),
         clips=dict(
             found=len(clips),
             stored=len(store),
@@ -120,7 +122,8 @@ def _write_facts(store: FeatureStore, out: str, classes: list[str] | None,
         named['fps'] = times['fps']
     write_facts(out, facts, split_rule=rule, clips=counts, **named,
                 settings={key: value for key, value in record.items()
-                          if key not in (*named, 'taps')})
+                          if key not in (*named, 'taps', 'versions',
+                                         'sources', 'made_by')})
 
 
 def _write_json(path: str, content: object) -> None:

@@ -102,6 +102,25 @@ def recompose(config: dict[str, Any]) -> dict[str, Any]:
             **{name: record[name] for name in record if name != 'facts'}}
 
 
+def as_composed(config: ConfigLike) -> dict[str, Any] | None:
+    """What a config was before anything was changed in it by hand.
+
+    Args:
+        config: A config, whole.
+
+    Returns:
+        The config; None if it was not composed.
+
+    Raises:
+        SettingError: If its settings cannot be.
+    """
+    record = config.get('composed')
+    if not record:
+        return None
+    recipe = record['recipe']
+    return _compose(recipe, *_composed_of(record))
+
+
 def model_settings(config: ConfigLike) -> dict[str, Any]:
     """Settings that give the same model on another dataset.
 

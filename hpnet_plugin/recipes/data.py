@@ -49,7 +49,9 @@ def loaders(facts: Facts,
             batch_size=size,
             num_workers=workers,
             persistent_workers=workers > 0,
-            sampler=dict(type='DefaultSampler', shuffle=part == 'train'),
+            sampler=dict(type='ClipSampler', shuffle=True)
+            if part == 'train' else
+            dict(type='DefaultSampler', shuffle=False),
             dataset=dict(dataset, split=split_of(facts, part),
                          pipeline=pipeline, **more),
             **(dict(collate_fn=dict(type=collate)) if collate else {}))

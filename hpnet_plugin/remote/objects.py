@@ -144,7 +144,7 @@ class Objects:
             system, path = _system(url)
             if not start and stop is None:
                 return system.cat_file(path)
-            return system.cat_file(path, start, stop)
+            return system.cat_file(path, start=start, end=stop)
 
         return patiently(url, call)
 

@@ -62,6 +62,8 @@ def patiently(url: str, call: Callable[[], Result],
                 result = call()
             except Exception as error:
                 raised = lasting(error, url)
+                if raised is not None and began is not None:
+                    _say(f'{shown(url)} is back')
                 if raised is error:
                     raise
                 if raised is not None:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 from mmengine.config import Config
 
+from ..recipes.processes import share
+
 # torch reads it when it starts: TF32 in matrix products, not in convolutions
 # alone, where cuDNN has it on by default
 TF32 = dict(TORCH_ALLOW_TF32_CUBLAS_OVERRIDE='1')
@@ -64,27 +66,10 @@ class Hardware:
             at those of all.
 
         Raises:
-            ValueError: If the GPUs cannot share an update evenly.
+            ConfigError: If the GPUs cannot share an update evenly.
         """
-        batch = cfg.train_dataloader.batch_size
-        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
-        base = cfg.get('auto_scale_lr', {}).get('base_batch_size', batch)
-        update = base * counts
-        if update % (batch * self.gpus) == 0:
-            steps = update // (batch * self.gpus)
-            found = [f'optim_wrapper.accumulative_counts={steps}'] \
-                if steps != counts else []
-            return tuple(found + ['sync_bn=None'] * (
-                self.gpus > 1 and cfg.get('sync_bn') is not None))
-        if counts == 1 and batch % self.gpus == 0 and update == batch:
-            return (f'train_dataloader.batch_size={batch // self.gpus}',
-                    'sync_bn=torch')
-        shares = [n for n in range(1, 65) if update % (batch * n) == 0
-                  or counts == 1 and update == batch and batch % n == 0]
-        raise ValueError(
-            f'an update is of {update} clips, {batch} a step: {self.gpus} '
-            'GPUs cannot share it evenly; take '
-            + ' or '.join(map(str, shares)))
+        return tuple(f'{key}={value}' for key, value in
+                     share(cfg, self.gpus).items())
 
 
 ONE = Hardware()

@@ -24,9 +24,11 @@ Nothing here imports torch or mmaction.
 """
 from .catalog import consolidate, upgrade
 from .errors import StoreError
+from .fingerprint import clip_checksums, fingerprint
 from .reader import FeatureStore
+from .repair import repair
 from .verify import verify
 from .writer import StoreWriter
 
-__all__ = ['FeatureStore', 'StoreError', 'StoreWriter', 'consolidate',
-           'upgrade', 'verify']
+__all__ = ['FeatureStore', 'StoreError', 'StoreWriter', 'clip_checksums',
+           'consolidate', 'fingerprint', 'repair', 'upgrade', 'verify']

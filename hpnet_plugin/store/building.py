@@ -68,12 +68,14 @@ def build(parts: list[Part]) -> list[bytes]:
     hashes = np.fromiter(map(zlib.crc32, names), np.int64,
                          len(names)) & (buckets - 1)
     starts = np.zeros(buckets + 1, '<u4')
+    metas = [part.meta for part in parts]
+    metas = {} if set(metas) <= {None} else dict(metas=metas)
     np.cumsum(np.bincount(hashes, minlength=buckets), out=starts[1:])
     body = [
         _json(schemas),
         _json(dict(stems=[part.stem for part in parts],
                    sizes=[part.size for part in parts],
-                   marks=[part.mark for part in parts])),
+                   marks=[part.mark for part in parts], **metas)),
         clips.tobytes(),
         b''.join(names),
         b''.join(part.infos for part in parts),

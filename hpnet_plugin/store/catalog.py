@@ -17,6 +17,7 @@ from .files import (
     SHARD,
     TABLE,
     list_folder,
+    mark_of_meta,
     read_meta,
     stems_of,
     write_meta,
@@ -58,6 +59,8 @@ class Catalog:
         self.stale = main is not None and not stems.keys() >= set(main.stems)
         if self.stale:
             main = None
+        if main:
+            refuse_foreign(main.path, main.metas, self.meta)
         known = set(main.stems) if main else set()
         parts = [read_part(root, stem, stems[stem], self.meta)
                  for stem in sorted(stems.keys() - known)]
@@ -182,7 +185,26 @@ def read_part(root: str, stem: str, suffix: str, meta: dict[str, Any]
     part = Table(memoryview(data), path).part()
     if part.stem != stem:
         raise damaged(path, f'it is the index of {part.stem}{SHARD}')
+    refuse_foreign(path, [part.meta], meta)
     return part
+
+
+def refuse_foreign(path: str, marks: list[int | None],
+                   meta: dict[str, Any]) -> None:
+    """Refuse an index of a store that was made otherwise.
+
+    Args:
+        path: The index.
+        marks: Of the meta.json that it was written with; None in old ones.
+        meta: meta.json of the store.
+
+    Raises:
+        StoreError: If it is of another store.
+    """
+    if not set(marks) <= {None, mark_of_meta(meta)}:
+        raise damaged(path, f'it was written beside another {META}: its '
+                      'features were made by another pose net, or with other '
+                      'settings')
 
 
 def check_sizes(root: str, sizes: dict[str, int]) -> None:

@@ -27,9 +27,8 @@ def write_meta(root: str, meta: dict[str, Any]) -> None:
         root: The store.
         meta: Its content.
     """
-    meta = dict(meta, version=VERSION)
-    meta['crc32'] = _checksum(meta)
-    write_whole(osp.join(root, META), (_dump(meta) + '\n').encode())
+    write_whole(osp.join(root, META),
+                meta_bytes(dict(meta, version=VERSION)))
 
 
 def read_json(path: str) -> Any:
@@ -197,6 +196,32 @@ def list_folder(root: str) -> list[str]:
         return os.listdir(root)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f'{root} is missing: no feature store') from None
+
+
+def mark_of_meta(meta: dict[str, Any]) -> int:
+    """Number that tells what made some features from anything else.
+
+    Args:
+        meta: Of the store.
+
+    Returns:
+        A checksum that depends on neither version nor order of the keys.
+    """
+    return zlib.crc32(json.dumps(
+        {key: value for key, value in meta.items() if key != 'version'},
+        sort_keys=True, separators=(',', ':')).encode())
+
+
+def meta_bytes(meta: dict[str, Any]) -> bytes:
+    """What meta.json is written as.
+
+    Args:
+        meta: What makes the features, with the version.
+
+    Returns:
+        The content of the file.
+    """
+    return (_dump(dict(meta, crc32=_checksum(meta))) + '\n').encode()
 
 
 def _dump(content: Any) -> str:

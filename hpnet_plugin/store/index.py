@@ -6,7 +6,9 @@ shard) or of all (``consolidated.index``). Little-endian, in this order:
 ========  ==================================================================
 header    256 bytes: :data:`HEADER`, zeros, crc32 of all that before it
 schemas   JSON: lists of [array, dtype, [dimension, …]], as of ``dims_of``
-shards    JSON: {"stems": […], "sizes": [bytes, …], "marks": [int, …]}
+shards    JSON: {"stems": […], "sizes": [bytes, …], "marks": [int, …],
+          "metas": [int, …]}, the last of meta.json, so that shards of
+          another pose net are told; it may be missing
 clips     :data:`CLIP` a clip, sorted by name (as UTF-8)
 names     the names, one after the other, in the same order
 infos     JSON a clip
@@ -56,6 +58,7 @@ class Part(NamedTuple):
     arrays: np.ndarray  # (A,) ARRAY
     schemas: list[list]
     mark: int = 0  # of the shard's own index: tells whether it is the same
+    meta: int | None = None  # of the store's meta.json; None in older indices
 
 
 def duplicate(name: str, first: str, second: str) -> StoreError:

@@ -19,10 +19,12 @@ import numpy as np
 
 from ..files import no_space, sync_folder, write_all
 from .errors import StoreError
+from .files import POSE_KEYS, TIMESTAMP, dims_of
 
 _HEAD = struct.Struct('<4sIQI')
 _MAGIC = b'HPJ2'
 _CHUNK = 1 << 20
+_DTYPES = ('<f2', '<f4', '<f8')
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -53,6 +55,10 @@ class Journal:
     Attributes:
         records: The clips.
         nbytes: Of their arrays.
+
+    Raises:
+        StoreError: If it holds anything but clips, with the checksums of a
+            journal. What a killed writer left is no such thing.
     """
 
     def __init__(self, path: str) -> None:
@@ -168,6 +174,9 @@ class Journal:
             if zlib.crc32(header) != crc:
                 break
             record = self._parse(header, start + header_bytes)[1]
+            if sum(entry.nbytes for entry in record.arrays.values()
+                   ) != nbytes:
+                raise self._damaged('arrays of another size than they say')
             if not all(self._sound(entry, self._pieces(entry))
                        for entry in record.arrays.values()):
                 break
@@ -186,13 +195,57 @@ class Journal:
         self._end = start + size
 
     def _parse(self, header: bytes, start: int) -> tuple[str, Record]:
-        name, info, arrays = json.loads(header)
-        entries = {}
-        for key, dtype, shape, crc in arrays:
-            nbytes = math.prod(shape) * np.dtype(dtype).itemsize
-            entries[key] = Entry(dtype, tuple(shape), crc, start, nbytes)
-            start += nbytes
-        return name, Record(info.encode(), entries)
+        # its checksum was right: what is wrong now was written so
+        try:
+            name, info, arrays = json.loads(header)
+            entries = {}
+            for key, dtype, shape, crc in arrays:
+                if not isinstance(key, str) or key in entries or \
+                        dtype not in _DTYPES or not all(
+                            type(size) is int and size > 0
+                            for size in (crc + 1, *shape)):
+                    raise ValueError(f'an array {key!r:.40} of {dtype!r:.40} '
+                                     f'and {shape!r:.80}')
+                nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+                entries[key] = Entry(dtype, tuple(shape), crc, start, nbytes)
+                start += nbytes
+            if not isinstance(name, str) or not name.isprintable() or not name:
+                raise ValueError(f'the name {name!r:.40}')
+            json.loads(info)
+            return name, Record(info.encode(), entries)
+        except (ValueError, TypeError, AttributeError, RecursionError
+                ) as error:
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, why: str) -> StoreError:
+        return StoreError(
+            f'{self.path} is damaged after {len(self.records)} clips: '
+            f'{why}; remove it, and the extraction makes its clips again')
+
+    def check(self, taps: dict[str, int]) -> None:
+        """Refuse clips that are none of a store.
+
+        Args:
+            taps: Of the store.
+
+        Raises:
+            StoreError: If arrays are missing or unknown, or of other shapes.
+        """
+        wanted = {*POSE_KEYS, *taps}
+        for name, record in self.records.items():
+            found = record.arrays
+            if not wanted <= found.keys() <= {*wanted, TIMESTAMP}:
+                raise self._damaged(f'clip {name!r} has {sorted(found)}, '
+                                    f'expected {sorted(wanted)}')
+            base = found['keypoint'].shape[:3]
+            sizes = dict(zip('MTV', base))
+            for key, entry in found.items():
+                dtype, dims = dims_of(key, taps)
+                shape = tuple(sizes.get(dim, dim) for dim in dims)
+                if (entry.dtype, entry.shape) != (dtype, shape):
+                    raise self._damaged(
+                        f'clip {name!r}, {key!r}: {entry.dtype} of shape '
+                        f'{entry.shape}, expected {dtype} of {shape}')
 
     def _pieces(self, entry: Entry) -> Iterator[bytes]:
         stop = entry.offset + entry.nbytes

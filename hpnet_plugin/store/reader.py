@@ -180,9 +180,14 @@ class FeatureStore:
     def _find(self, name: str) -> tuple[Table, int]:
         found = self._catalog.find(name)
         if found is None:
+            close = self._catalog.close_to(name)
+            if name in close:
+                raise StoreError(
+                    f'{self.root}: its index is damaged: it lists clip '
+                    f'{name!r} where nobody finds it; hpnet verify names '
+                    'what is')
             raise KeyError(f'clip {name!r} is not in {self.root}, which has '
-                           f'{len(self)} clips; closest: '
-                           f'{self._catalog.close_to(name)}')
+                           f'{len(self)} clips; closest: {close}')
         return found
 
     def _array(self, name: str, key: str | None) -> tuple[Table, Array]:
@@ -233,15 +238,23 @@ class FeatureStore:
             return None  # the map outlives its file
         return found
 
-    def _shard(self, path: str, stem: str) -> MappedFile:
+    def _shard(self, path: str, place: Array, key: str | None) -> MappedFile:
         """The map of a shard, which is fetched if the store mirrors one."""
         try:
-            return self._shards.get(path)
+            shard = self._shards.get(path)
         except FileNotFoundError:
-            from .fetching import fetch_shard
-            if not fetch_shard(self.root, stem):
+            from .fetching import HEAD_KEYS, fetch_head, fetch_shard
+            if key in HEAD_KEYS:
+                head = fetch_head(self.root, place.stem)
+                if head:
+                    return self._shards.get(head)
+            if not fetch_shard(self.root, place.stem):
                 raise
-            return self._shards.get(path)
+            shard = self._shards.get(path)
+        if shard.size != place.size:
+            raise StoreError(f'{path}: {place.size} bytes expected, '
+                             f'{shard.size} found')
+        return shard
 
     def _view(self, name: str, key: str | None, table: Table, place: Array,
               partly: bool) -> tuple[np.ndarray, MappedFile | None]:
@@ -252,10 +265,7 @@ class FeatureStore:
         stop = place.offset + place.nbytes
         shard = None
         try:
-            shard = self._shard(path, place.stem)
-            if shard.size != place.size:
-                raise StoreError(f'{path}: {place.size} bytes expected, '
-                                 f'{shard.size} found')
+            shard = self._shard(path, place, key)
             data, start = shard.data, place.offset
             if not partly or first and self.check:
                 if first or not shard.in_memory((start + stop) // 2):

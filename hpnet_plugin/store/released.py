@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 
+from ..npy_files import read_npy
 from ..resampling import resize
 from .errors import StoreError
 
@@ -59,8 +60,8 @@ def read_released(path: str, pose_path: str | None = None
 def _load(path: str | os.PathLike[str], what: str) -> np.ndarray:
     """(T, M, V, C) of floats."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = read_npy(path)
+    except (OSError, ValueError) as error:
         raise StoreError(f'{path} is no released {what} file: '
                          f'{error}') from None
     if array.ndim != 4 or not 1 <= array.shape[1] <= 2 or \

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .contents import check_columns, check_sections, schemas_of, shards_of
 from .errors import StoreError
 from .index import (
     ARRAY,
@@ -69,17 +70,23 @@ class Table:
         self._end = at[-1]
         if len(data) != end or at != sorted(at):
             raise damaged(path, f'{len(data)} bytes, expected {end}')
+        wrong = check_sections(self._at, self.clips, self.arrays,
+                               self._buckets, end)
+        if wrong:
+            raise damaged(path, wrong)
         if zlib.crc32(data[self._end:end]) != crc:
             raise self._damaged('the checksums at its end do not agree')
         self._checked = bytearray(-(-(self._end - HEADER_BYTES) // BLOCK))
-        schemas = self._json(*self._bounds('schemas'))
-        self.schemas = [
-            {key: (number, np.dtype(dtype), dims)
-             for number, (key, dtype, dims) in enumerate(schema)}
-            for schema in schemas]
-        shards = self._json(*self._bounds('shards'))
+        try:
+            self.schemas = schemas_of(self._json(*self._bounds('schemas')))
+            shards = shards_of(self._json(*self._bounds('shards')))
+        except StoreError:
+            raise
+        except ValueError as error:
+            raise self._damaged(str(error)) from None
         self.stems, self.sizes, self.marks = (
             shards['stems'], shards['sizes'], shards['marks'])
+        self.metas = shards.get('metas') or [None] * len(self.stems)
 
     def find(self, name: str) -> int:
         """Row of a clip, -1 if it is not there.
@@ -108,7 +115,7 @@ class Table:
         Returns:
             The name.
         """
-        return bytes(self._name(row)).decode()
+        return self._text(self._name(row))
 
     def names(self) -> list[str]:
         """Names of all clips, sorted.
@@ -116,7 +123,7 @@ class Table:
         Returns:
             The names.
         """
-        return [name.decode() for name in self._all_names()]
+        return [self._text(name) for name in self._all_names()]
 
     def clip(self, row: int) -> ClipRow:
         """What is known of a clip without its arrays.
@@ -126,9 +133,16 @@ class Table:
 
         Returns:
             The clip.
+
+        Raises:
+            StoreError: If its shard or its arrays are not there.
         """
         (_, info, first, _, info_bytes, shard, schema, people, frames,
          joints) = self._unpack(_CLIP, self._at['clips'] + row * _CLIP.size)
+        if row >= self.clips or shard >= len(self.stems) or \
+                schema >= len(self.schemas):
+            raise self._damaged(f'clip {row} of {self.clips}, in shard {shard}'
+                                f', has the schema {schema}')
         return ClipRow(row, (info, info_bytes), first, shard, schema,
                        dict(M=people, T=frames, V=joints))
 
@@ -170,6 +184,8 @@ class Table:
         """
         number, dtype, dims = self.schemas[clip.schema][key]
         number += clip.first
+        if number >= self.arrays:
+            raise self._damaged(f'array {number} of {self.arrays}')
         offset, crc32 = self._unpack(
             _ARRAY, self._at['arrays'] + number * _ARRAY.size)
         shape = tuple([clip.base.get(dim, dim) for dim in dims])
@@ -217,12 +233,25 @@ class Table:
         if len(self.stems) != 1:
             raise self._damaged(f'it lists {len(self.stems)} shards, '
                                 'expected 1')
-        clips = np.frombuffer(self._take(*self._bounds('clips')), CLIP)
-        arrays = np.frombuffer(self._take(*self._bounds('arrays')), ARRAY)
+        clips, arrays, infos = self.columns()
         schemas = self._json(*self._bounds('schemas'))
+        start, stop = self._bounds('infos')
+        wrong = check_columns(clips, len(arrays), stop - start, self.schemas)
+        if wrong:
+            raise self._damaged(wrong)
         return Part(self.stems[0], self.sizes[0], list(self._all_names()),
-                    bytes(self._take(*self._bounds('infos'))), clips, arrays,
-                    schemas, self.mark)
+                    bytes(infos), clips, arrays, schemas, self.mark,
+                    self.metas[0])
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, memoryview]:
+        """What is known of all clips, as it stands in the file.
+
+        Returns:
+            (N,) CLIP, (A,) ARRAY, and the infos one after the other.
+        """
+        return (np.frombuffer(self._take(*self._bounds('clips')), CLIP),
+                np.frombuffer(self._take(*self._bounds('arrays')), ARRAY),
+                self._take(*self._bounds('infos')))
 
     def check(self) -> None:
         """Check all of it.
@@ -236,6 +265,10 @@ class Table:
     def _all_names(self) -> Iterator[bytes]:
         clips = np.frombuffer(self._take(*self._bounds('clips')), CLIP)
         blob = bytes(self._take(*self._bounds('names')))
+        ends = np.cumsum(clips['name_bytes'], dtype=np.uint64)
+        if (clips['name'] != ends - clips['name_bytes']).any() or \
+                len(blob) != (int(ends[-1]) if len(ends) else 0):
+            raise self._damaged('its names do not follow each other')
         start = 0
         for length in clips['name_bytes'].tolist():
             yield blob[start:start + length]
@@ -257,7 +290,18 @@ class Table:
                 self._at[SECTIONS[SECTIONS.index(section) + 1]])
 
     def _json(self, start: int, stop: int) -> Any:
-        return json.loads(str(self._take(start, stop), 'utf-8'))
+        try:
+            return json.loads(str(self._take(start, stop), 'utf-8'))
+        except StoreError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(f'{error} in the JSON at {start}') from None
+
+    def _text(self, name: bytes) -> str:
+        try:
+            return str(name, 'utf-8')
+        except UnicodeDecodeError as error:
+            raise self._damaged(f'a name is no text ({error})') from None
 
     def _take(self, start: int, stop: int) -> memoryview:
         """Bytes of the table, once their blocks were found right."""

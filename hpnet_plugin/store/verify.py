@@ -1,40 +1,43 @@
-"""Check a feature store, array by array."""
-import json
+"""Check a feature store: every byte of every file."""
+import contextlib
 import os
 import os.path as osp
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 
-import numpy as np
-
+from ..files import try_locked
 from .building import build
-from .catalog import check_sizes, parts_of, read_part
+from .catalog import parts_of
 from .errors import StoreError
 from .files import (
-    POSE_KEYS,
+    META,
     SHARD,
     TABLE,
-    TIMESTAMP,
     list_folder,
+    meta_bytes,
     read_meta,
     stems_of,
 )
-from .index import Part, duplicate
+from .index import damaged, duplicate
+from .inspection import Shard, guarded, inspect, leftovers
+from .journal_scan import scan_journal
 from .mapping import MappedFile
-from .shard import read_layout
 from .table import Table
 
 
 def verify(root: str | os.PathLike[str],
-           progress: Callable | None = None) -> list[str]:
-    """Read every array of a store and compare it with what was written.
+           progress: Callable | None = None,
+           expected: Mapping[str, int] | None = None) -> list[str]:
+    """Read every byte of a store and compare it with what was written.
 
-    Indices are compared with the headers of their shards, and the
-    consolidated index with both.
+    Each array is compared with its checksum, indices with the headers of
+    their shards, the consolidated index with both, and files that have no
+    checksum with what their own content is written as.
 
     Args:
         root: The store.
-        progress: Wraps the list of clips, ``tqdm`` for one.
+        progress: Wraps the list of shards, ``tqdm`` for one.
+        expected: Clip to the checksum that it had when it was noted
+            (:func:`~hpnet_plugin.store.fingerprint.clip_checksums`).
 
     Returns:
         What is wrong, a line each; empty if nothing is.
@@ -42,109 +45,116 @@ def verify(root: str | os.PathLike[str],
     root = os.fspath(root)
     try:
         meta = read_meta(root)
-        stems = sorted(stems_of(list_folder(root)).items())
+        names = list_folder(root)
+        stems = stems_of(names)
+    except (StoreError, OSError) as error:
+        return [str(error)]
+    problems = _meta_problems(root, meta) + _leftover_problems(
+        root, names, stems) + _journals(root, names)
+    shards: Iterable[Shard] = inspect(root, stems, meta, expected)
+    seen: dict[bytes, str] = {}
+    found = []
+    for shard in progress(shards, total=len(stems)) if progress else shards:
+        found += shard.lines()
+        for name in shard.part.names if shard.part and not shard.lost else ():
+            if seen.setdefault(name, shard.stem) != shard.stem:
+                found.append(str(duplicate(name.decode(), seen[name],
+                                           shard.stem)))
+    return problems + found + table_problems(root, bool(found))
+
+
+def _meta_problems(root: str, meta: dict) -> list[str]:
+    """Whether meta.json is, byte by byte, what its content is written as."""
+    path = osp.join(root, META)
+    if meta['version'] == 1:
+        return []  # written by others, without a checksum
+    with open(path, 'rb') as file:
+        data = file.read()
+    return [] if data == meta_bytes(meta) else [
+        f'{path} is damaged: it is not what its own content is written as']
+
+
+def _leftover_problems(root: str, names: list[str],
+                       stems: Mapping[str, str]) -> list[str]:
+    return [f'{osp.join(root, name)} has no index: it was removed, or a run '
+            'was interrupted; the extraction makes its clips again'
+            for name in leftovers(root, names, stems)]
+
+
+def journals(names: Iterable[str]) -> list[str]:
+    """Journals among the files of a store.
+
+    Args:
+        names: Of files.
+
+    Returns:
+        Those that are journals.
+    """
+    return sorted(name for name in names
+                  if name.endswith('journal') and name[0] != '.')
+
+
+def _journals(root: str, names: list[str]) -> list[str]:
+    """What is wrong with journals that nobody writes."""
+    found = []
+    for name in journals(names):
+        path = osp.join(root, name)
+        try:
+            scan = scan_journal(path)
+            if scan.bad and not _written_now(root, name):
+                found.append(
+                    f'{path}: {sum(b - a for a, b in scan.bad)} of its '
+                    f'{scan.size} bytes, from byte {scan.bad[0][0]}, are of '
+                    f'no whole clip; {len(scan.clips)} are sound; the next '
+                    'extraction drops what is behind the first damaged byte, '
+                    'hpnet verify --repair keeps every sound clip')
+        except FileNotFoundError:
+            continue  # its writer was closed meanwhile
+        except OSError as error:
+            found.append(f'{path} cannot be read: {error.strerror}')
+    return found
+
+
+def _written_now(root: str, journal: str) -> bool:
+    lock = osp.join(root, journal.removesuffix('journal') + 'writer.lock')
+    with contextlib.suppress(OSError), try_locked(lock) as free:
+        return not free
+    return False
+
+
+def table_problems(root: str, damage: bool = False) -> list[str]:
+    """What is wrong with the consolidated index.
+
+    Args:
+        root: The store.
+        damage: Whether indices of shards are damaged: then it is looked at
+            alone. Defaults to False.
+
+    Returns:
+        A line, or none. A store need not have one.
+    """
+    path = osp.join(root, TABLE)
+
+    def look() -> list[str]:
+        data = MappedFile(path).data
+        table = Table(data, path)
+        table.check()
+        if damage:
+            return []  # what it is made of comes first
+        listed = set(table.stems)
+        parts = [part for part in parts_of(root) if part.stem in listed]
+        gone = sorted(listed - {part.stem for part in parts})
+        if gone:
+            return [f'{path} lists {gone[0]}{SHARD}, which has no index: its '
+                    'clips are gone, and the extraction makes them again']
+        if data != b''.join(build(parts)):
+            return [str(damaged(path, 'it is not what the indices of the '
+                                'shards say'))]
+        return []
+
+    if not osp.exists(path):
+        return []
+    try:
+        return guarded(look, path)
     except StoreError as error:
         return [str(error)]
-    problems, parts, seen = [], [], {}
-    for stem, suffix in stems:
-        try:
-            part = read_part(root, stem, suffix, meta)
-            check_sizes(root, {stem: part.size})
-        except StoreError as error:
-            problems.append(str(error))
-            continue
-        parts.append(part)
-        for name in part.names:
-            if seen.setdefault(name, stem) != stem:
-                problems.append(str(duplicate(name.decode(), seen[name],
-                                              stem)))
-    problems += _consolidated(root, problems)
-    clips = [(part, row) for part in parts for row in range(len(part.names))]
-    shard = None
-    for part, row in progress(clips) if progress else clips:
-        if shard is None or shard.stem != part.stem:
-            shard = _Shard(root, part)
-            problems += shard.problems()
-        problems += shard.clip(row, meta['taps'])
-    return problems
-
-
-class _Shard:
-    """A shard beside its index."""
-
-    def __init__(self, root: str, part: Part) -> None:
-        self.stem, self.part = part.stem, part
-        self.path = osp.join(root, part.stem + SHARD)
-        self.data = MappedFile(self.path).data
-        self.header, self.error = {}, None
-        try:
-            self.header = read_layout(self.data, self.path)
-        except StoreError as error:
-            self.error = str(error)
-        self.table = Table(memoryview(b''.join(build([part]))), self.path)
-        self.rows = {name: row for row, name in enumerate(
-            self.table.names())}
-
-    def problems(self) -> list[str]:
-        """What the shard holds and its index does not."""
-        if self.error:
-            return [self.error]
-        known = {f'{name}/{key}' for name, row in self.rows.items()
-                 for key in self.table.keys(self.table.clip(row))}
-        return [f'{self.path}: {key} is in the shard and not in its index'
-                for key in sorted(self.header.keys() - known)]
-
-    def clip(self, row: int, taps: dict[str, int]) -> Iterator[str]:
-        """What is wrong with the arrays of a clip."""
-        name = self.part.names[row].decode()
-        clip = self.table.clip(self.rows[name])
-        keys = self.table.keys(clip)
-        missing = sorted({*taps, *POSE_KEYS} - set(keys))
-        other = sorted(set(keys) - {*taps, *POSE_KEYS, TIMESTAMP})
-        for what, names in (('missing', missing), ('unknown', other)):
-            if names:
-                yield f'{name}: {names} {what}'
-        try:
-            self.table.info(clip)
-        except ValueError:
-            yield f'{name}: its info is damaged'
-        for key in keys:
-            try:
-                place = self.table.array(clip, key)
-            except StoreError as error:
-                yield str(error)
-                continue
-            array = np.ndarray(place.shape, place.dtype, self.data,
-                               place.offset)
-            found = self.header.get(f'{name}/{key}')
-            expected = (place.dtype.str, place.shape, place.offset)
-            if zlib.crc32(array.data) != place.crc32:
-                yield (f'{name}, {key}: damaged, its checksum is not the one '
-                       'that was written')
-            elif found != expected and not self.error:
-                yield (f'{name}, {key}: the index has {expected}, the shard '
-                       f'{self.part.stem}{SHARD} {found}')
-            elif not np.isfinite(array).all():
-                yield f'{name}, {key}: values that are not finite'
-
-
-def _consolidated(root: str, problems: list[str]) -> list[str]:
-    """What is wrong with the consolidated index."""
-    path = osp.join(root, TABLE)
-    try:
-        data = MappedFile(path).data
-    except FileNotFoundError:
-        return []
-    if problems:
-        return []  # those come first
-    try:
-        Table(data, path).check()
-        listed = set(Table(data, path).stems)
-        parts = [part for part in parts_of(root) if part.stem in listed]
-        if data != b''.join(build(parts)):
-            return [f'{path} is not what the indices of the shards say: '
-                    'remove it, and hpnet verify --upgrade makes it '
-                    'again']
-    except (StoreError, json.JSONDecodeError) as error:
-        return [str(error)]
-    return []

@@ -28,6 +28,7 @@ from .files import (
     VERSION,
     check_taps,
     dims_of,
+    mark_of_meta,
     stems_of,
     write_meta,
 )
@@ -180,7 +181,8 @@ class StoreWriter:
         # exist, and the journal has its clips until both are there.
         write_whole(path + SHARD, self._content(place))
         write_whole(path + INDEX, build([part_of(
-            stem, place.size, self._clips(place))]))
+            stem, place.size, self._clips(place))._replace(
+                meta=mark_of_meta(self.meta))]))
         self._numbers.add(number)
         self._flushed.update(records)
         self._journal.clear()
@@ -243,6 +245,7 @@ class StoreWriter:
                          if self._is_mine(stem)}
         self._flushed = set()
         self._journal = Journal(osp.join(self.root, self.prefix + 'journal'))
+        self._journal.check(self.meta['taps'])
         self._journal.forget({name for name in self._journal.records
                               if self._catalog.find(name)})
         self._keys = {f'{name}/{key}'

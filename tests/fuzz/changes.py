@@ -17,6 +17,7 @@ from typing import Any
 EXTREMES = [0, 1, 2, -1, 127, 128, 255, 256, 32767, 32768, 65535, 65536,
             2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**63 - 1, 2**63,
             2**64 - 1, 2**64, 10**30, -2**31, -2**63]
+_LARGEST = 1 << 19  # bytes of a changed file, if its seed is not as large
 _SIZES = {1: 'B', 2: 'H', 4: 'I', 8: 'Q'}
 _TOKENS = ['', ' ', '\0', '\n', '\r\n', '\t', ',', ':', '"', "'", '#', '-',
            '../', '/', '\\', 'null', 'NaN', 'Infinity', '-Infinity', '1e999',
@@ -41,8 +42,10 @@ def changed(data: bytes, rng: random.Random, form: str, other: bytes
             'pickle': [pickle_changed], 'text': [text_changed],
             }.get(form, [])
     if ways and rng.random() < .65:
-        return rng.choice(ways)(data, rng)
-    return bytes_changed(data, rng, other)
+        new = rng.choice(ways)(data, rng)
+    else:
+        new = bytes_changed(data, rng, other)
+    return new[:max(_LARGEST, 2 * len(data))]
 
 
 def bytes_changed(data: bytes, rng: random.Random, other: bytes) -> bytes:
@@ -211,7 +214,7 @@ def json_changed(data: bytes, rng: random.Random) -> bytes:
     """Changed keys, types and values of a JSON document."""
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text_changed(data, rng)
     holder = [content]
     for _ in range(_some(rng)):

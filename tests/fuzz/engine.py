@@ -55,7 +55,9 @@ class Reader:
             the place of the seed in it.
         named: What an error must name; defaults to the changed file.
         memory: MiB that reading may take more than before.
+        address: MiB that it may ask for, used or not. Defaults to ``memory``.
         seconds: Of processor time for one file.
+        guided: Whether a search that is guided by coverage pays.
     """
     seeds: Callable[[Path], list[Path]]
     read: Callable[[Path], object]
@@ -67,7 +69,9 @@ class Reader:
     beside: bool = False
     named: Callable[[Path], str] | None = None
     memory: int = 512
+    address: int | None = None
     seconds: float = 10.
+    guided: bool = True
 
 
 @dataclass
@@ -114,7 +118,7 @@ class Fuzzer:
         """A changed file: the seed that it comes from, and its bytes."""
         rng = random.Random(f'{self.seed}/{self.name}/{index}')
         chosen = rng.randrange(len(self.seeds))
-        form = self.reader.form or _form(self.seeds[chosen].suffix)
+        form = self.reader.form or form_of(self.seeds[chosen].suffix)
         data = self.contents[chosen]
         if self.reader.change and rng.random() < .5:
             data = self.reader.change(data, rng)
@@ -213,7 +217,8 @@ class Fuzzer:
 
     def _work(self, batch: list[int], at: mmap.mmap, told: int) -> None:
         warnings.simplefilter('ignore')
-        limit = _status('VmSize') + (self.reader.memory << 20)
+        limit = _status('VmSize') + (
+            (self.reader.address or self.reader.memory) << 20)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for number in batch:
@@ -228,7 +233,7 @@ class Fuzzer:
         signal.setitimer(signal.ITIMER_PROF, self.reader.seconds)
         signal.setitimer(signal.ITIMER_REAL, 12 * self.reader.seconds)
         try:
-            outcome, what = self._outcome(path)
+            outcome, what = self.outcome(path)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -237,7 +242,8 @@ class Fuzzer:
             return MEMORY, 'resident memory'
         return outcome, what
 
-    def _outcome(self, path: Path) -> tuple[str, str]:
+    def outcome(self, path: Path) -> tuple[str, str]:
+        """Read a file without limits; its outcome, and what happened."""
         try:
             self.reader.read(path)
         except BaseException as error:
@@ -249,11 +255,11 @@ class Fuzzer:
             return MEMORY, f'MemoryError at {_raised(error)}'
         name = type(error).__name__
         if not isinstance(error, self.reader.errors):
-            return FOREIGN, f'{name} at {_raised(error)}: {_short(error)}'
+            return FOREIGN, f'{name} at {_raised(error)}'
         named = self.reader.named(path) if self.reader.named else path.name
         if named not in str(error):
-            return FOREIGN, (f'{name} at {_raised(error)} does not name '
-                             f'{named}: {_short(error)}')
+            return FOREIGN, (f'{name} at {_raised(error)} does not name the '
+                             'file')
         return REFUSED, ''
 
 
@@ -276,7 +282,8 @@ def _die_quietly(work: Callable, batch: list[int], at: mmap.mmap, told,
         os._exit(code)
 
 
-def _form(suffix: str) -> str:
+def form_of(suffix: str) -> str:
+    """How files are changed, by their suffix."""
     return {'.json': 'json', '.pkl': 'pickle', '.pickle': 'pickle',
             '.txt': 'text', '.jsonl': 'text'}.get(suffix, 'bytes')
 
@@ -299,11 +306,6 @@ def _raised(error: BaseException) -> str:
         if places:
             return places[-1]
     return 'unknown'
-
-
-def _short(error: BaseException) -> str:
-    # numbers differ from file to file, and do not matter
-    return re.sub(r'\d+', '#', str(error))[:100].replace('\n', ' ')
 
 
 def _place(log: str) -> str:

@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 from fuzz.engine import Reader
+from hpnet_plugin.apis.describing import _extraction as described
 from hpnet_plugin.benchmark_files import (
     FactsError,
     read_benchmark,
     read_classes,
 )
+from hpnet_plugin.datasets.benchmarks import clip_names, rules
+from hpnet_plugin.datasets.benchmarks.splits import split_names
 from hpnet_plugin.datasets.clip_list import (
     ClipListError,
     clip_list_path,
@@ -21,8 +24,10 @@ from hpnet_plugin.datasets.lists import PreparationError, read_named_clips
 from hpnet_plugin.datasets.names import read_names
 from hpnet_plugin.datasets.sources import list_clips, read_list
 from hpnet_plugin.datasets.split_lists import read_splits
+from hpnet_plugin.datasets.splitting import divide_folder
+from hpnet_plugin.evaluation.timelines import read_truth
 from hpnet_plugin.extraction.failures import FailureLog
-from hpnet_plugin.facts import read_facts, read_record
+from hpnet_plugin.facts import benchmark_facts, read_facts, read_record
 
 CLIPS = [f'S001C001P{p:03d}R001A{a:03d}' for p in (1, 2, 3) for a in (7, 8)]
 
@@ -88,6 +93,24 @@ def _facts(path: Path) -> None:
     facts = read_facts(str(path.parent))
     read_record(str(path.parent))
     _ = facts.classes and len(facts.classes)
+    _divided(path)
+
+
+def _divided(path: Path) -> None:
+    """As hpnet extract divides the clips that came since."""
+    splits = path.parent / 'splits.json'
+    if not splits.exists():
+        splits.write_text(json.dumps(dict(train=CLIPS[:3], test=CLIPS[3:5])))
+    try:
+        divide_folder(str(path.parent), CLIPS, dict.fromkeys(CLIPS, 0))
+    except SourceError as error:
+        # that labels or splits were given before names the folder
+        raise SourceError(f'{path}: {error}') from error
+
+
+def _extraction(path: Path) -> None:
+    described(str(path.parent))
+    _divided(path)
 
 
 _FACTS = dict(
@@ -95,21 +118,35 @@ _FACTS = dict(
     classes=['fall', 'wave'], people=2, frames=64, taps={'tap': 96},
     splits=dict(train=4, test=2), use=dict(train='train', test='test'),
     schedule='short', size='full', benchmark=None, fusion={'hp_j': .1},
-    split_rule={'by': 'given'}, settings={'length': 64})
+    split_rule={'by': 'name', 'seed': 0, 'field': None},
+    settings={'length': 64})
 
 _BENCHMARK = dict(
     title='Mine', folder='data/mine', classes=['fall', 'wave'], people=2,
     frames=64, names=dict(
         pattern=r'P(?P<subject>\d{2})A(?P<action>\d{2})',
-        layout='PssAaa', example='P01A02', actions=['01-02']),
+        layout='PssAaa', example='P01A02', actions=['01-02'],
+        recorded=dict(name='P{subject:02d}A{action:02d}',
+                      of_each=['subject'], all={}, actions=[
+                          dict(subject=['1-9'], action=['1-2'])])),
     protocols=dict(xsub=dict(by='subject', train=['1-5', 7], held_out=[5])))
 
 
 def _benchmark(path: Path) -> None:
-    from hpnet_plugin.datasets.benchmarks.rules import _benchmark as rules
-    read_benchmark.cache_clear()
-    read_benchmark(str(path))
-    rules.__wrapped__(str(path))
+    """Facts, labels and splits of a benchmark."""
+    name = str(path)
+    for cached in (read_benchmark, clip_names._labels, rules._benchmark):
+        cached.cache_clear()
+    example = read_benchmark(name)['names']['example']
+    for protocol in read_benchmark(name)['protocols']:
+        benchmark_facts(f'{name}:{protocol}')
+        try:
+            split_names(name, protocol, [example])
+            clip_names.siblings(name, [example])
+        except ValueError as error:
+            # an example may be of no class
+            if repr(example) not in str(error) and name not in str(error):
+                raise
 
 
 _ENTRY = dict(skeleton=[dict(pose=[.5] * 36, score=[.9] * 18)])
@@ -137,7 +174,17 @@ READERS = {
     'clip-list': Reader(_clip_list_seeds, _clip_list, (ClipListError, ),
                         beside=True),
     'dataset-json': Reader(_writer(('dataset.json', json.dumps(_FACTS))),
-                           _facts, (FactsError, ), beside=True),
+                           _facts, (FactsError, SourceError), beside=True),
+    'extraction-json': Reader(_writer(('extraction.json', json.dumps(dict(
+        pose=dict(name='hrnet', sha256='0' * 64), detector=None, length=64,
+        versions={'av': '16'}, clips=dict(found=6, stored=5), splits={},
+        failures=dict(a='is no video'))))), _extraction,
+        (FactsError, SourceError), beside=True),
+    'segments': Reader(_writer(*_texts('t.json', *_json(
+        [dict(start=0., end=1.5, label='wave', track=1),
+         dict(start=2, end=3, label='fall', track=1)],
+        dict(segments=[dict(start=0, end=1, label='a')])))),
+        lambda path: read_truth(str(path)), (ValueError, )),
     'benchmark': Reader(_writer(*_texts('b.json', *_json(_BENCHMARK))),
                         _benchmark, (FactsError, )),
     'names-json': Reader(_writer(('names.json', json.dumps(

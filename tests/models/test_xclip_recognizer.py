@@ -1,17 +1,12 @@
 """The whole HP-Net: gradients, equalities, predictions, errors."""
 import copy
-import datetime
 import functools
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.distributed.nn.functional as dist_f
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -231,77 +226,6 @@ def test_accumulation_equals_the_whole_batch():
     start = dict(build().named_parameters())
     assert not torch.equal(whole['topology.models.0.data_bn.weight'],
                            start['topology.models.0.data_bn.weight'])
-
-
-class GlooBatchNorm(torch.nn.Module):
-    """What torch's SyncBatchNorm computes, which knows no CPU."""
-
-    def __init__(self, norm):
-        super().__init__()
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-
-    def forward(self, x):
-        kind, x = x.dtype, x.double()  # one rounding, however many summands
-        axes = [0, *range(2, x.ndim)]
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        moments = torch.stack([x.mean(axes), (x**2).mean(axes)])
-        if dist.is_initialized():
-            moments = dist_f.all_reduce(moments) / dist.get_world_size()
-        mean, square = moments
-        x = (x - mean.view(shape)) * (square - mean**2 + self.eps).rsqrt(
-        ).view(shape)
-        x = x * self.weight.view(shape) + self.bias.view(shape)
-        return x.to(kind)
-
-
-def synchronised(model):
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.modules.batchnorm._BatchNorm):
-                setattr(module, name, GlooBatchNorm(child))
-    return model
-
-
-def one_rank(rank, port):
-    """Weights of a process that sees every second clip, after an update."""
-    dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}',
-                            rank=rank, world_size=2,
-                            timeout=datetime.timedelta(minutes=5))
-    try:
-        model = synchronised(build())
-        # find_unused_parameters is off: DDP complains of an unused one
-        wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
-        wrapper = OptimWrapper(torch.optim.SGD(
-            [p for p in model.parameters() if p.requires_grad], lr=.1))
-        part = take(batch(8), range(rank, 8, 2))
-        wrapped.train_step(part, wrapper)
-        found = copy.deepcopy(model.state_dict())
-        # in the next step, that is
-        wrapped.train_step(part, wrapper)
-    finally:
-        dist.destroy_process_group()
-    return found
-
-
-def other_rank(_, port):
-    torch.set_num_threads(1)
-    one_rank(1, port)
-
-
-def test_two_processes_update_as_one():
-    """One of them is this process, which has all imported already."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    other = torch.multiprocessing.spawn(other_rank, (port, ), join=False)
-    found = one_rank(0, port)
-    while not other.join():
-        pass
-    model = synchronised(build())
-    wrapper = OptimWrapper(torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], lr=.1))
-    model.train_step(batch(8), wrapper)
-    assert_same(found, model.state_dict(), rtol=1e-4, atol=1e-6)
 
 
 FIELDS = ('pred_score', *(f'pred_score_{name}' for name in ('j', 'b', 'jm')))

@@ -32,8 +32,13 @@ def fields_of(benchmark: str, name: str) -> dict:
         raise ValueError(
             f'{name!r} is no clip of {benchmark}, whose names are '
             f'{entry.layout}: for example {entry.example}')
-    return {field: value if field == 'action' else int(value)
-            for field, value in match.groupdict().items()}
+    try:
+        return {field: value if field == 'action' else int(value)
+                for field, value in match.groupdict().items()}
+    except (TypeError, ValueError):
+        raise ValueError(
+            f'{name!r}: of a clip of {benchmark}, all that its name says but '
+            f'the action must be numbers, found {match.groupdict()}') from None
 
 
 def label_of(benchmark: str, name: str, split: str | None = None

@@ -6,6 +6,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from ...estimation.video_file import named_errors, open_video
 from .clip import split_name
 from .crops import check_length, find_crops
 
@@ -77,15 +78,14 @@ def _crop_windows(path: str) -> np.ndarray:
     ``CropRecorder`` has noted them as the clip's comment: (T, 4) float32, x1,
     y1, x2, y2 in pixels.
     """
-    import av
     frames, comment = 0, '[]'
     if osp.isfile(path):  # a folder of images says nothing
-        with av.open(path) as container:
-            frames = container.streams.video[0].frames
+        with open_video(path) as (container, stream), named_errors(path):
+            frames = stream.frames
             comment = container.metadata.get('comment', comment)
     try:
         windows = np.array(json.loads(comment), np.float32)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, RecursionError):
         windows = np.empty(0)
     if windows.shape != (frames, 4):
         raise ValueError(

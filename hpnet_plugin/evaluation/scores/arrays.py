@@ -6,8 +6,7 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
-
+from ...npy_files import read_npy
 from .named_scores import ScoreError, Scores, stream_of
 
 # What a rank of the released recogniser writes: 0_best_score.npy, and of its
@@ -31,7 +30,7 @@ def read_array(path: str) -> Scores:
         OSError: The file cannot be read.
         ValueError: It is no array of numbers.
     """
-    scores = np.load(path, allow_pickle=False)
+    scores = read_npy(path)
     folder, base = os.path.split(os.path.splitext(path)[0])
     tried = [base]
     if 'score' in base:

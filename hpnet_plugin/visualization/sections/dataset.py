@@ -1,13 +1,13 @@
 """A dataset folder, as a section."""
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from ...benchmark_files import read_json
 from ..report import Section
 
 
@@ -24,7 +24,7 @@ def dataset_section(folder: str | PathLike) -> Section:
     Raises:
         ValueError: A store without clips.
     """
-    from ...store import FeatureStore
+    from ...store import FeatureStore, fingerprint
     store = FeatureStore(Path(folder) / 'features')
     if not len(store):
         raise ValueError(f'{folder}: its feature store holds no clip')
@@ -34,6 +34,7 @@ def dataset_section(folder: str | PathLike) -> Section:
     rows: list[tuple[str, object]] = [
         ('what', 'value'),
         ('clips', len(shapes)),
+        ('fingerprint', fingerprint(store)),
         ('people, on average', f'{np.mean([s[0] for s in shapes]):.2f}'),
         ('frames', sum(s[1] for s in shapes)),
         ('size of the features', f'{stored / 2**20:.1f} MiB'),
@@ -44,9 +45,8 @@ def dataset_section(folder: str | PathLike) -> Section:
     text = []
     record = Path(folder) / 'extraction.json'
     if record.is_file():
-        failures = json.loads(record.read_text(encoding='utf-8')).get(
-            'failures', {})
-        if failures:
+        failures = read_json(record).get('failures')
+        if isinstance(failures, dict) and failures:
             text = [f'Clips that could not be extracted: {len(failures)}',
                     '\n'.join(f'{n}: {why}' for n, why in failures.items())]
     return Section('Features', text, rows)
