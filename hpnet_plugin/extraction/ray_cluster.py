@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import inspect
+import logging
 import os
 import os.path as osp
 import secrets
@@ -89,7 +90,7 @@ class RayCluster:
         # asked for; what uses the workers says so itself
         setattr(self.ray._private.worker,  # noqa: B010
                 'print_to_stdstream', lambda *args, **kwargs: None)
-        quiet = dict(log_to_driver=False, logging_level='error',
+        quiet = dict(log_to_driver=False, logging_level=logging.ERROR,
                      configure_logging=False)
         try:
             self.own = address is None
@@ -210,8 +211,8 @@ def _lean(ray: Any) -> Iterator[None]:
     as usual.
     """
     services, node = ray._private.services, ray._private.node.Node
-    get_node = getattr(services, 'get_node', None)
-    start_raylet = getattr(services, 'start_raylet', None)
+    get_node: Any = getattr(services, 'get_node', None)
+    start_raylet: Any = getattr(services, 'start_raylet', None)
 
     def wait_for_node(*args: Any) -> Any:
         end = time.monotonic() + PATIENCE
