@@ -6,6 +6,7 @@ to two seconds for a config of HP-Net.
 """
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MODULE = 'mmengine.config.config'
 KEPT = 8  # texts
+OTHER_FORMATS = ('.yaml', '.yml', '.json')
 
 
 class UnreadableConfigError(ValueError):
@@ -40,6 +42,7 @@ def read_config(path: str | os.PathLike, imports: bool = False) -> Config:
         UnreadableConfigError: If it is no config.
     """
     from mmengine.config import Config
+    refuse_other_formats(path)
     try:
         return Config.fromfile(str(path), import_custom_modules=imports)
     except FileNotFoundError:
@@ -48,6 +51,48 @@ def read_config(path: str | os.PathLike, imports: bool = False) -> Config:
         raise UnreadableConfigError(
             f'{path} cannot be read as a config: {type(error).__name__}: '
             f'{error}') from None
+
+
+def refuse_other_formats(path: str | os.PathLike) -> None:
+    """Raise an error if a config, or a ``_base_`` of it, is no Python file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnreadableConfigError: If it is YAML or JSON, which mmengine reads by
+            loaders of their own and which nobody takes for a program; names
+            the file.
+    """
+    todo, seen = [os.path.abspath(path)], set()
+    while todo:
+        file = todo.pop()
+        seen.add(file)
+        if file.lower().endswith(OTHER_FORMATS):
+            of = '' if len(seen) == 1 else f'{path} has a _base_ that cannot '\
+                'be read: '
+            raise UnreadableConfigError(
+                f'{of}{file if of else path} is no config of mmengine in '
+                'Python: write it as a .py file. A config is a program, which '
+                'YAML and JSON hide')
+        found = (os.path.join(os.path.dirname(file), name)
+                 for name in _bases(file) if '::' not in name)
+        todo += [name for name in map(os.path.normpath, found)
+                 if name not in seen]
+
+
+def _bases(file: str) -> list[str]:
+    """Texts in what a config assigns to ``_base_``."""
+    try:
+        with open(file, encoding='utf-8') as source:
+            body = ast.parse(source.read()).body
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return []  # mmengine says what is wrong
+    return [part.value for step in body if isinstance(step, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == '_base_'
+                    for target in step.targets)
+            for part in ast.walk(step.value)
+            if isinstance(part, ast.Constant) and isinstance(part.value, str)]
 
 
 class UnbuildableConfigError(ValueError):

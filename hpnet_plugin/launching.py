@@ -16,7 +16,6 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 from torch.utils.data import DataLoader
 
-from .models.sync_norm import synchronise
 from .recipes.checks import ConfigError
 from .recipes.compose import as_composed
 from .recipes.processes import VARIABLES
@@ -144,6 +143,7 @@ class LaunchedRunner(Runner):
             return super().wrap_model(model_wrapper_cfg, model)
         norms = self.cfg.get('sync_bn')
         if norms is not None:
+            from .models.sync_norm import synchronise
             synchronise(model)
         try:
             self.cfg.sync_bn = None  # torch's refuses a CPU

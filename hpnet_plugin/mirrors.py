@@ -40,9 +40,11 @@ STORE, CROPS = 'features', 'crops'
 # what a web server is asked for, which lists nothing
 NAMES = ('dataset.json', 'annotations.pkl', 'annotations.clips.json',
          'annotations_3d.pkl', 'classes.txt', 'extraction.json',
-         'splits.json', 'names.json', f'{STORE}/{META}', f'{STORE}/{TABLE}',
+         'splits.json', 'names.json', 'failures.jsonl', 'checksums.json',
+         f'{STORE}/{META}', f'{STORE}/{TABLE}',
          META, TABLE)
-OF_CROPS = f'{CROPS}/crops.json', f'{CROPS}/frames.json'
+OF_CROPS = tuple(f'{CROPS}/{name}' for name in (
+    'crops.json', 'frames.json', 'checksums.jsonl'))
 THREADS = 8
 TRIES = 3  # of looking at what somebody changes meanwhile
 
@@ -127,6 +129,7 @@ class Mirror:
                                f'{readable}-{digest}')
         self.folder = osp.join(self.parent, name)
         self._sent: dict[str, str] = {}  # tags of what was put there
+        self._crops = False  # whether there were any at the last look
 
     def path(self, name: str) -> str:
         """A file of the folder.
@@ -212,7 +215,9 @@ class Mirror:
         for inner in ('', STORE):
             listing = self.objects.listing(inner)
             before = f'{inner}/' if inner else ''
-            if not inner and CROPS in listing:
+            if not inner:
+                self._crops = CROPS in listing
+            if not inner and self._crops:
                 # its many files are not listed for two
                 files.update(self._entries(OF_CROPS))
             files.update((before + name, entry) for name, entry
@@ -312,15 +317,18 @@ class Mirror:
             ), indent=0).encode())
 
     def crops_there(self) -> list[str]:
-        """Crops at the URL.
+        """Crops at the URL, as of :meth:`refresh`.
 
         Returns:
-            Their paths, a video a clip, or an image a frame.
+            Their paths, a video a clip, or an image a frame; none of a web
+            server, which lists nothing.
 
         Raises:
             RemoteError: If they cannot be listed.
         """
         found = []
+        if not self._crops:
+            return found
         for name, entry in self.objects.listing(CROPS).items():
             inner = f'{CROPS}/{name}'
             images = self.objects.listing(inner) if entry.folder else {}

@@ -7,6 +7,8 @@ import os.path as osp
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .onnx_check import GraphError, check_onnx
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
@@ -31,6 +33,11 @@ def open_session(content: bytes, name: str, device: str = 'cpu',
         ValueError: If onnxruntime cannot run it, or has not the device.
     """
     import onnxruntime
+    try:
+        check_onnx(content)
+    except GraphError as error:
+        raise ValueError(f'{name} is no ONNX file that can be run: {error}'
+                         ) from None
     kind, _, index = str(device).partition(':')
     provider = 'CPUExecutionProvider'
     if kind != 'cpu':
@@ -42,6 +49,8 @@ def open_session(content: bytes, name: str, device: str = 'cpu',
     options.intra_op_num_threads = threads or _threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised
+    # of its own format it would verify nothing
+    options.add_session_config_entry('session.load_model_format', 'ONNX')
     try:
         return onnxruntime.InferenceSession(content, options,
                                             providers=[provider])
@@ -72,11 +81,11 @@ def open_exported(path: str, device: str = 'cpu',
                                 'it')
     with open(path, 'rb') as file:
         session = open_session(file.read(), path, device, threads)
-    facts = session.get_modelmeta().custom_metadata_map
     try:
+        facts = session.get_modelmeta().custom_metadata_map
         return session, {key: json.loads(value)
                          for key, value in facts.items()}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f'{path} is no file of hpnet export, whose metadata '
                          'is JSON') from None
 

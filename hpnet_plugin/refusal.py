@@ -34,7 +34,11 @@ class Refused(SystemExit):
 
 @contextlib.contextmanager
 def last_words() -> Iterator[None]:
-    """Errors that a user can mend end the program with their message."""
+    """Errors that a user can mend end the program with their message.
+
+    Raises:
+        Refused: In the place of such an error.
+    """
     try:
         yield
     except (SettingError, FactsError, ConfigError, CheckpointError,

@@ -16,6 +16,7 @@ from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, Runner
 
+from .checkpoint_files import check_checkpoint
 from .datasets.benchmarks import compare_counts, published_clips
 from .launching import LaunchedRunner
 from .recipes.checks import ConfigError, refuse_disagreements
@@ -119,6 +120,8 @@ class CheckedRunner(LaunchedRunner):
         """
         with last_words():
             try:
+                if osp.isfile(filename):
+                    check_checkpoint(filename)
                 found = super().load_checkpoint(
                     filename, map_location, strict or self._testing,
                     revise_keys)

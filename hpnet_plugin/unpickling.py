@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from .pickle_limits import ClaimError, check_file, with_stack
+from .pickle_scan import HarmfulError, ScanError, scan_file
 from .storages import Storage, Storages
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
@@ -241,8 +241,9 @@ _ALLOWED = {
 class _Unpickler(pickle.Unpickler):
     """Knows tensors, arrays and containers; everything else is refused."""
 
-    def __init__(self, file: IO[bytes], arrays: bool) -> None:
-        super().__init__(file)
+    def __init__(self, file: IO[bytes], arrays: bool, **options: Any
+                 ) -> None:
+        super().__init__(file, **options)
         read = Storages()
 
         @_callable
@@ -261,12 +262,13 @@ class _Unpickler(pickle.Unpickler):
         key = f'{module.replace("numpy._core", "numpy.core")}.{name}'
         if key not in self._allowed:
             raise UnsafePickleError(
-                f'refused: it asks for {module}.{name}, and such files hold '
+                f'refused: it asks for {key:.200}, and such files hold '
                 'tensors, arrays, numbers, text, lists and dicts only')
         return self._allowed[key]
 
 
-def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
+def unpickle(path: str | os.PathLike, arrays: bool = False,
+             file: IO[bytes] | None = None, **options: Any) -> Any:
     """Load a pickle of tensors, arrays and plain containers.
 
     Nothing else is looked up, so that no file can run code or reach memory
@@ -276,6 +278,8 @@ def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
         path: The file.
         arrays: Whether tensors become arrays of numpy that cannot be written,
             those of bfloat16 of float32. Then torch is not imported.
+        file: The file where it is open already; its path is for messages.
+        **options: Of ``pickle.Unpickler``: ``encoding`` of Python 2's texts.
 
     Returns:
         What the file holds.
@@ -285,13 +289,18 @@ def unpickle(path: str | os.PathLike, arrays: bool = False) -> Any:
         UnreadablePickleError: The file is damaged, or no pickle.
         OSError: The file cannot be opened.
     """
-    with open(path, 'rb', buffering=_BUFFER) as file, no_collection():
+    if file is None:
+        with open(path, 'rb', buffering=_BUFFER) as opened:
+            return unpickle(path, arrays, opened, **options)
+    with no_collection():
         try:
-            return with_stack(check_file(file), lambda: _resolve(
-                _Unpickler(file, arrays).load()))
+            scan_file(file)
+            return _resolve(_Unpickler(file, arrays, **options).load())
         except UnreadablePickleError as error:
             raise type(error)(f'{path}: {error}') from None
-        except ClaimError as error:
+        except HarmfulError as error:
+            raise UnsafePickleError(f'{path}: {error}') from None
+        except ScanError as error:
             raise UnreadablePickleError(f'{path}: {error}') from None
         except Exception as error:
             # a broken pickle may raise nearly anything

@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .checkpoint_files import CheckpointFileError
+from .pickle_scan import ScanError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -88,6 +91,8 @@ def unreadable(checkpoint: str, error: Exception) -> str:
     Returns:
         A sentence.
     """
+    if isinstance(error, (CheckpointFileError, ScanError)):  # our own words
+        return f'{checkpoint} is no checkpoint: {error}'
     named = re.search(r'GLOBAL (\S+)', str(error))
     found = f'it holds a {named[1]}, and only weights are read from a ' \
         'checkpoint, never code' if named else \
@@ -125,6 +130,8 @@ def problem(checkpoint: str, error: Exception, name: str, model: nn.Module
     """
     if isinstance(error, FileNotFoundError):
         return f'{checkpoint}: no such checkpoint'
+    if isinstance(error, (CheckpointFileError, ScanError)):
+        return unreadable(checkpoint, error)
     # names and shapes; of a damaged archive torch raises a RuntimeError, too
     if isinstance(error, (RuntimeError, ValueError)) and not isinstance(
             error, UnicodeError) and 'PytorchStreamReader' not in str(error):

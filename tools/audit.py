@@ -30,8 +30,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    locks = sorted(path.stem for path in FOLDER.glob('*.txt'))
-    parser.add_argument('locks', nargs='*', default=locks, metavar='LOCK',
+    locks = ['app', 'browser', 'checks', 'cluster', 'docs', 'lock']
+    parser.add_argument('locks', nargs='*', metavar='LOCK',
                         help=f'{", ".join(locks)} (default: all)')
     parser.add_argument('--service', default='pypi', choices=('pypi', 'osv'),
                         help="whose advisories (default: pypi, the package "
@@ -39,6 +39,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--timeout', type=int, default=600, metavar='S',
                         help='seconds for each lock (default 600)')
     args = parser.parse_args(argv)
+    args.locks = args.locks or locks
     unknown = set(args.locks) - set(locks)
     if unknown:
         parser.error(f'no lock: {", ".join(sorted(unknown))}; there are '
@@ -58,10 +59,10 @@ def ask(lock: str, service: str, timeout: int) -> tuple[Dependencies, str]:
         The packages as pip-audit's JSON has them; the last line of its error
         where it has written none.
     """
-    command = [sys.executable, '-m', 'pip_audit', '--require-hashes',
+    command = [sys.executable, '-m', 'pip_audit', '-r',
+               str(FOLDER / f'{lock}.txt'), '--require-hashes',
                '--disable-pip', '--progress-spinner', 'off', '--timeout', '5',
-               '--service', service, '--format', 'json', '--requirement',
-               str(FOLDER / f'{lock}.txt')]
+               '-s', service, '-f', 'json']
     try:
         done = subprocess.run(command, capture_output=True, text=True,
                               timeout=timeout)
@@ -71,6 +72,9 @@ def ask(lock: str, service: str, timeout: int) -> tuple[Dependencies, str]:
         return json.loads(done.stdout)['dependencies'], ''
     except (ValueError, KeyError):
         lines = done.stderr.strip().splitlines() or ['no message']
+        if done.returncode == 2:  # it was called in a way that it refuses
+            print(lines[-1], file=sys.stderr)
+            raise SystemExit(2) from None
         return [], lines[-1]
 
 

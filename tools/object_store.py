@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,12 @@ class Study:
             str(path.relative_to(self.local)): path.read_bytes()
             for path in self.local.rglob('*')
             if path.is_file() and path.name not in LOCKS}
+        for found in (there, here):  # lines come in the order of the workers
+            found['crops/checksums.jsonl'] = b''.join(sorted(
+                found['crops/checksums.jsonl'].splitlines(True)))
+            found.pop('checksums.json')  # of those lines; verify knows it
+        if self.start(['verify', URL], self.new_cache()).wait():
+            self.problems.append(f'{what}: hpnet verify finds damage')
         for name in sorted({*there, *here}):
             if there.get(name) != here.get(name):
                 how = 'is missing' if name not in there else 'is too much' \
@@ -174,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with study.server:
             study.upload_videos()
-            for part in (extraction_killed, server_killed, training):
+            for part in (reading, extraction_killed, server_killed, training):
                 part(study)
     finally:
         print(f'output of the programs: {folder}/log' if study.problems
@@ -184,6 +190,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (study.problems or args.folder):
         shutil.rmtree(folder)
     return 1 if study.problems else 0
+
+
+def reading(study: Study) -> None:
+    """What fetching costs: epochs over a store of three shards."""
+    import numpy as np
+
+    from hpnet_plugin.extraction.upload import Upload
+    from hpnet_plugin.mirrors import Mirror
+    from hpnet_plugin.store import FeatureStore, StoreWriter
+    url, rng = 's3://bucket/data/large', np.random.default_rng(0)
+    os.environ['HPNET_CACHE'] = str(study.folder / 'writes')
+    upload, began = Upload(url), time.perf_counter()
+    seconds = 0.
+
+    def commit(stem: str, names: Collection[str]) -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        upload.commit(stem, names)
+        seconds += time.perf_counter() - start
+
+    shape = 1, 300, 17
+    with StoreWriter(upload.store, dict(taps=dict(tap=96)),
+                     on_commit=commit) as writer:
+        for i in range(150):
+            writer.add(f'clip{i}', dict(
+                keypoint=rng.random((*shape, 2), np.float32),
+                keypoint_score=np.ones(shape, np.float32),
+                tap=rng.random((*shape, 96), np.float32).astype('f2')), {})
+    upload.finish(lambda: None)
+    size = sum(path.stat().st_size for path in Path(
+        upload.store).glob('*.safetensors'))
+    print(f'writing: {size:,} bytes of shards in '
+          f'{time.perf_counter() - began:.1f} s, {seconds:.1f} s of these '
+          'uploading', flush=True)
+    os.environ['HPNET_CACHE'] = str(study.folder / 'reads')
+    for what, root in (('the folder', upload.store), ('the server', None)):
+        for epoch in ('first', 'second'):
+            before, began = len(study.server.requests()), time.perf_counter()
+            if root is None:
+                Mirror(url).refresh()
+            store = FeatureStore(root or Mirror(url).path('features'))
+            for name in rng.permutation(store.names):
+                store.read(str(name), 'tap')
+            took = time.perf_counter() - began
+            asked = len(study.server.requests()) - before
+            print(f'reading, {epoch} epoch from {what}: {took:.2f} s, '
+                  f'{size / took / 1e6:.0f} MB/s, {asked} requests',
+                  flush=True)
 
 
 def extraction_killed(study: Study) -> None:

@@ -8,11 +8,11 @@ import contextlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint_files import load_tensors
 from ..weights import CheckpointError, unreadable
 
 
@@ -47,6 +47,7 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
 
     Raises:
         FileNotFoundError: If there is none.
+        CheckpointError: If the note that names it is damaged.
     """
     folder = Path(folder)
     note = folder / 'last_checkpoint'
@@ -57,7 +58,12 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> str:
         raise FileNotFoundError(
             f'{folder} holds no checkpoint: it is no work dir of a training, '
             'or the training did not get that far')
-    path = Path(note.read_text(encoding='utf-8').strip())
+    try:
+        path = Path(note.read_text(encoding='utf-8').strip())
+    except UnicodeDecodeError:
+        raise CheckpointError(
+            f'{note} is damaged: expected the path of a checkpoint; name the '
+            'checkpoint itself in place of its work dir') from None
     # the folder may have been moved since, or be a copy
     beside = folder / path.name
     return str(beside if beside.is_file() else path)
@@ -78,13 +84,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             of a training.
     """
     import mmengine.runner.checkpoint  # noqa: F401  torch then allows logs
-    import torch
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such checkpoint')
     try:
-        content = torch.load(path, 'cpu', weights_only=True,
-                             mmap=zipfile.is_zipfile(path))
+        content = load_tensors(path)
     except Exception as error:  # a broken file may raise nearly anything
         raise CheckpointError(unreadable(path, error)
                               ) from None

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import os.path as osp
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -134,7 +134,11 @@ class ModelDescription:
             if not right(value):
                 raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
                                        f'expected {expected}')
-        known['config'] = _decoded(known.get('config', {}))
+        try:
+            known['config'] = _decoded(known.get('config', {}))
+        except RecursionError:
+            raise DescriptionError(f'{source}: config is nested too deeply'
+                                   ) from None
         known['classes'] = tuple(known['classes'])
         return cls(**known)
 
@@ -194,7 +198,7 @@ def _encoded(value: Any) -> Any:
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if list(value) == [_TUPLE]:
+        if list(value) == [_TUPLE] and isinstance(value[_TUPLE], list):
             return tuple(map(_decoded, value[_TUPLE]))
         return {key: _decoded(item) for key, item in value.items()}
     return [_decoded(item) for item in value] if isinstance(value, list) \
@@ -224,6 +228,38 @@ def _is_extraction(value: Any) -> bool:
         for key in ('pose', 'detector', 'crops'))
 
 
+def _is_input(value: Any) -> bool:
+    """What stands in it decides how much memory an answer takes."""
+    if not _is_object(value):
+        return value is None
+    wanted = {**_INPUT, **(_CROPS if value.get('kind') == 'hpnet' else {})}
+    return all(key in value and right(value[key])
+               for key, right in wanted.items())
+
+
+def _whole(most: int) -> Callable[[Any], bool]:
+    """Whether a value is a whole number from 1 on."""
+    return lambda value: type(value) is int and 1 <= value <= most
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_colours(value: Any) -> bool:
+    return value is None or isinstance(value, list) and len(value) == 3 and \
+        all(map(_is_number, value))
+
+
+_INPUT: dict[str, Callable[[Any], bool]] = dict(
+    kind=lambda value: value in ('graph', 'hpnet'), key=_is_text,
+    taps=lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    stream=_is_text, layout=_is_text, frames=_whole(100_000),
+    people=_whole(1000), normalize=lambda value: isinstance(value, bool))
+_CROPS = dict(crops=_whole(10_000), side=_whole(4096), mean=_are_colours,
+              std=_are_colours)
+
+
 def is_calibration(value: Any) -> bool:
     """Whether predictions can go by what a calibration found.
 
@@ -242,7 +278,6 @@ def is_calibration(value: Any) -> bool:
 
 
 _OBJECT = 'an object', _is_object
-_OBJECT_OR_NULL = 'an object, or null', lambda v: v is None or _is_object(v)
 _CHECKS = dict(
     name=('a text', lambda v: isinstance(v, str) and v),
     classes=('a list of class names', lambda v: isinstance(v, (list, tuple))
@@ -252,7 +287,9 @@ _CHECKS = dict(
                 _is_extraction),
     windows=('an object of numbers', lambda v: _is_object(v) and all(
         map(_is_number, v.values()))),
-    input=_OBJECT_OR_NULL,
+    input=('null, or an object that says what the model reads: kind, key, '
+           'taps, stream, layout, frames, people, normalize, and of an hpnet '
+           'crops, side, mean and std', _is_input),
     output=(f'one of {OUTPUTS}', lambda v: v in OUTPUTS),
     config=_OBJECT,
     calibration=('an object with a temperature above 0 and a threshold, or '

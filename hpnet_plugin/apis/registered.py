@@ -3,16 +3,25 @@
 mmengine imports whatever a ``type`` names that no registry knows, calls it
 with the other keys of its dict, and imports ``SCOPE.registry`` of any scope.
 A config that somebody wrote may do so. The data of a shared model may not:
-loading it would run a command.
+loading it would run a command. Nor may it name files or addresses: its
+weights come with it, and nothing is to be looked for elsewhere.
 """
 from __future__ import annotations
 
+import re
+import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 # packages that may give classes, as SCOPE.CLASS
 SCOPES = ('mmengine', 'mmaction', 'mmcv', 'mmdet', 'mmpose')
 REGISTRIES = ('MODELS', 'TASK_UTILS', 'WEIGHT_INITIALIZERS')
+# where initial weights come from, which those of the model replace
+_INITIAL = ('init_cfg', 'pretrained')
+_ELSEWHERE = re.compile(r'[a-zA-Z][a-zA-Z0-9+.-]*://|[/~\\]|[a-zA-Z]:[/\\]')
+_NETWORK = ('socket.connect', 'socket.getaddrinfo', 'urllib.Request')
 
 
 class UnregisteredError(ValueError):
@@ -27,10 +36,66 @@ def refuse_unregistered(config: Mapping[str, Any], name: str) -> None:
         name: What the message calls it.
 
     Raises:
-        UnregisteredError: Names the class or the scope, and what to do.
+        UnregisteredError: Names the class, the scope, the file or the
+            address, and what to do.
     """
-    _refuse(config.get('model'), config.get('default_scope'), name,
-            REGISTRIES)
+    _refuse(without_initial_weights(config.get('model')),
+            config.get('default_scope'), name, REGISTRIES)
+
+
+def without_initial_weights(model: Any) -> Any:
+    """The config of a model that looks for no initial weights.
+
+    Args:
+        model: The config, with ``init_cfg`` and ``pretrained`` at any depth.
+
+    Returns:
+        A copy in which both are None; the rest is as it was.
+    """
+    if isinstance(model, Mapping):
+        return {key: None if key in _INITIAL else
+                without_initial_weights(value)
+                for key, value in model.items()}
+    if isinstance(model, (list, tuple)):
+        return type(model)(map(without_initial_weights, model))
+    return model
+
+
+@contextmanager
+def offline(name: str) -> Iterator[None]:
+    """Let nothing in this thread reach for the network meanwhile.
+
+    Some registered classes download what they are made of.
+
+    Args:
+        name: What the message calls what is built.
+
+    Raises:
+        UnregisteredError: In place of a connection.
+    """
+    if not _WATCH.begun:
+        _WATCH.begun = True
+        sys.addaudithook(_refuse_network)
+    before, _BUILDING.name = getattr(_BUILDING, 'name', None), name
+    try:
+        yield
+    finally:
+        _BUILDING.name = before
+
+
+class _Watch:
+    begun = False
+
+
+_WATCH, _BUILDING = _Watch(), threading.local()
+
+
+def _refuse_network(event: str, args: tuple) -> None:
+    if event in _NETWORK and getattr(_BUILDING, 'name', None):
+        raise UnregisteredError(
+            f'{_BUILDING.name} reaches for the network while it is built, '
+            'which the data of a model must not: a class in it downloads '
+            'something')
 
 
 def refuse_unregistered_steps(pipeline: Any, name: str) -> None:
@@ -63,6 +128,12 @@ def _refuse(data: Any, default_scope: str | None, name: str,
                 f'{name} cannot be built: {kind!r} is no registered class. '
                 'If it is one of your own, import its file first (hpnet '
                 '--import FILE.py …, or import in Python)')
+    for text in _texts(data):
+        if _ELSEWHERE.match(text) or '..' in re.split(r'[/\\]', text):
+            raise UnregisteredError(
+                f'{name} names {text!r:.80}; the data of a model name no '
+                'addresses, and no files outside of the folder that it runs '
+                'in: write into its config what stands there')
 
 
 def _values(data: Any, key: str) -> Iterator[Any]:
@@ -76,6 +147,15 @@ def _values(data: Any, key: str) -> Iterator[Any]:
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from _values(value, key)
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """All texts, at any depth."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, (Mapping, list, tuple)):
+        for value in data.values() if isinstance(data, Mapping) else data:
+            yield from _texts(value)
 
 
 def _registered(registries: tuple[str, ...]) -> set[str]:

@@ -34,7 +34,11 @@ from .description import (
     is_calibration,
     read_description,
 )
-from .registered import refuse_unregistered
+from .registered import (
+    offline,
+    refuse_unregistered,
+    without_initial_weights,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -103,8 +107,10 @@ class Trained:
         name = f'the config of {self.description.name}'
         refuse_unregistered(self.description.config, name)
         with DefaultScope.overwrite_default_scope(
-                config.get('default_scope') or 'mmaction'), building(name):
-            model = MODELS.build(config.model)
+                config.get('default_scope') or 'mmaction'), \
+                building(name), offline(name):
+            model = MODELS.build(Config(dict(model=without_initial_weights(
+                config.model))).model)
         state = self.state()
         try:
             keys = model.load_state_dict(state, strict=False)

@@ -2,6 +2,7 @@
 
     hpnet benchmark extract
     hpnet benchmark extract VIDEOS --pose NET.onnx --tap TENSOR
+    hpnet benchmark launchers
     hpnet benchmark store
     hpnet benchmark loader
     hpnet benchmark tracking
@@ -42,6 +43,7 @@ from .options import output_file
 MEASUREMENTS = {
     'extract': 'extraction beside the released design written plainly: frame '
     'by frame, batches of 1, two decodes, maps copied out, float32 files',
+    'launchers': 'extraction on Ray beside processes of this computer',
     'store': 'the feature store beside a .npy file a clip and a JSON index',
     'loader': 'batches of an HP stream beside a .npy file a clip',
     'tracking': 'identities where people cross, beside ByteTrack',

@@ -28,7 +28,8 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         'each class; a text file with "video" or "video label" in each line; '
         'a URL of one of these (s3://, https://, …); '
         'or a folder that hpnet prepare wrote, with its labels and splits')
-    add('--out', metavar='DIR', type=output_folder,
+    add('--out', metavar='DIR',
+        type=lambda text: text if '://' in text else output_folder(text),
         help='dataset folder to write or to resume; it may be at a URL '
         '(s3://…)')
     add('--preset', choices=('released', ),
@@ -60,8 +61,8 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group('pose net and features').add_argument
     add('--pose', metavar='NAME|CONFIG|FILE.onnx',
         help='a name (--list-models lists them), an mmpose config of a '
-        'top-down net, or an ONNX pose net (default: the best one whose '
-        'weights are on this machine)')
+        'top-down net (a .py file, which is a program: it runs), or an ONNX '
+        'pose net (default: the best one whose weights are on this machine)')
     add('--checkpoint', metavar='FILE|URL',
         help='weights of an mmpose config (default: its load_from)')
     add('--tap', action='append',
@@ -93,9 +94,10 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         '--detector', metavar='NAME|CONFIG|FILE.onnx',
         help='a name (--list-models lists them), hog (needs no weights), '
-        'frame (the whole frame), boxes:FILE (see above), an mmdet config, or '
-        'an ONNX export of YOLOX or RTMDet (default: the best one whose '
-        'weights are on this machine)')
+        'frame (the whole frame), boxes:FILE (see above), an mmdet config (a '
+        '.py file, which is a program: it runs), or an ONNX export '
+        'of YOLOX or RTMDet (default: the best one whose weights are on this '
+        'machine)')
     source.add_argument(
         '--joints', metavar='FILE',
         help='2D poses to use instead of a detector and of the joints that '

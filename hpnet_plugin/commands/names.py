@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..config_text import OTHER_FORMATS, refuse_other_formats
 from ..own_files import is_own_name, short_name
 from ..places import configs_folder
 from ..recipes import RECIPES
@@ -62,9 +63,12 @@ def find_config(name: str) -> Named:
 
     Raises:
         UnknownNameError: If it stands for none.
+        UnreadableConfigError: If it is a file of YAML or JSON, or has one
+            as its base.
     """
     stem = Path(name).stem
-    if name.endswith(('.py', '.json', '.yml', '.yaml')) and osp.isfile(name):
+    if name.endswith(('.py', *OTHER_FORMATS)) and osp.isfile(name):
+        refuse_other_formats(name)
         return Named(name, stem)
     if '::' in name:
         return Named(_installed(name), stem)

@@ -87,6 +87,9 @@ def output_file(text: str) -> str:
 
 def output_folder(text: str) -> str:
     """The type of an option that names a folder to be written."""
+    if '://' in text:
+        raise argparse.ArgumentTypeError(
+            f'{text} is a URL; only hpnet extract writes to one')
     if osp.lexists(text) and not osp.isdir(text):
         raise argparse.ArgumentTypeError(
             f'{text} is a file; name a folder to write')

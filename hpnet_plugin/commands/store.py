@@ -87,6 +87,8 @@ def check(parser: argparse.ArgumentParser,
         parser.error('--shard-mb must be above 0')
     if getattr(args, 'parts', None) is not None and args.parts < 1:
         parser.error('--parts must be at least 1')
+    if '://' in args.out:
+        parser.error(f'{args.out} is a URL; only hpnet extract writes to one')
     args.out = args.out.rstrip('/') or args.out
 
 
@@ -176,4 +178,5 @@ def part_of(source: Source, number: int, parts: int) -> Source:
 
 
 main = Command('store', __doc__, run, add_options, check, signals=True,
-               stopped='stopped; run the same command again to continue')
+               stopped='stopped; run the same command again to continue',
+               folders=('folders', ))

@@ -93,17 +93,21 @@ def check(folder: str, upgrading: bool, repairing: bool = False) -> int:
 
 
 def fetched(folder: str, changing: bool) -> str:
-    """The folder; of a URL the local copy, with all its shards."""
+    """The folder; of a URL the local copy, with all that it holds."""
     from ..remote import is_url
     if not is_url(folder):
-        return folder
+        from ..store.fetching import marker_of
+        copy = marker_of(folder) if osp.isdir(folder) else None
+        if copy is None:
+            return folder
+        folder = copy[1]['url']
     from ..mirrors import Mirror
     if changing:
         raise ValueError(f'{folder}: --upgrade and --repair change files: '
                          'download the folder, change that, and upload it')
     mirror = Mirror(folder)
     mirror.refresh()
-    mirror.fetch_all()
+    mirror.fetch_all(crops=True)
     return mirror.folder
 
 

@@ -22,13 +22,14 @@ from . import (
     multimodal,
     numpy_names,
     pkg_resources_gone,
+    plain_files,
     stock_configs,
     xtcocotools_gone,
 )
 
 GAPS = (localizers_drn, mmcv_ops, mmcv_version, multimodal, checkpoints,
         numpy_names, pkg_resources_gone, xtcocotools_gone, stock_configs,
-        half_precision_scores)
+        half_precision_scores, plain_files)
 
 
 def apply_compat() -> None:

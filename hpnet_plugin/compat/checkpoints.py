@@ -3,11 +3,15 @@
 ``torch.load`` then refuses every global that is not on its list
 (``weights_only``), and a checkpoint of mmengine holds the log of its run.
 What that holds (:mod:`hpnet_plugin.compat.checkpoint_contents`) is put on the
-list once a reader of checkpoints is imported.
+list once a reader of checkpoints is imported. What mmengine downloads is
+read in the same way; it would read that with all that a pickle can run.
 """
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+import sys
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,3 +55,14 @@ def _allow() -> None:
 
         from .checkpoint_contents import contents
         torch.serialization.add_safe_globals(contents())
+    _read_downloads_so()
+
+
+def _read_downloads_so() -> None:
+    """mmengine's reader of addresses asks torch.hub, which runs code."""
+    reader = sys.modules.get('mmengine.runner.checkpoint')
+    load = getattr(reader, 'load_url', None)
+    if load is None or isinstance(load, functools.partial) or \
+            'weights_only' not in inspect.signature(load).parameters:
+        return
+    vars(reader)['load_url'] = functools.partial(load, weights_only=True)

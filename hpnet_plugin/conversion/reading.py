@@ -9,9 +9,9 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ..checkpoint_files import load_tensors
 from .kind import ConversionError
 from .torchscript import read_torchscript, torchscript_root
 
@@ -67,16 +67,14 @@ def _load(path: str) -> dict[Any, Any]:
     if path.endswith('.safetensors'):
         from safetensors.torch import load_file
         return load_file(path)
-    zipped = zipfile.is_zipfile(path)
-    if zipped:
+    if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             root = torchscript_root(archive)
             if root is not None:
                 return read_torchscript(archive, root)
     # X-CLIP's files hold the config of their training; yacs is not needed
     config = (collections.OrderedDict, 'yacs.config.CfgNode')
-    with torch.serialization.safe_globals([config]):
-        content = torch.load(path, 'cpu', weights_only=True, mmap=zipped)
+    content = load_tensors(path, [config])
     if not isinstance(content, dict):
         raise TypeError(f'holds a {type(content).__name__}, no dict')
     return content

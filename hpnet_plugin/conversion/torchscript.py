@@ -9,13 +9,16 @@ is not looked at.
 from __future__ import annotations
 
 import collections
+import io
 import pickle
 from collections.abc import Callable, Iterator
 from typing import IO, Any
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import torch
 from torch import Tensor
+
+from ..pickle_scan import scan
 
 _DTYPES = {
     'DoubleStorage': torch.float64,
@@ -61,17 +64,29 @@ def read_torchscript(archive: ZipFile, root: str) -> dict[str, Tensor]:
         pickle.UnpicklingError: If it asks for anything but tensors, modules
             and containers.
     """
-    with archive.open(f'{root}data.pkl') as file:
-        module = _Unpickler(file, archive, root).load()
-    return dict(_tensors(module, ''))
+    content = _read(archive, f'{root}data.pkl')
+    scan(content)
+    module = _Unpickler(io.BytesIO(content), archive, root).load()
+    return dict(_tensors(module, '', set()))
 
 
-def _tensors(module: object, prefix: str) -> Iterator[tuple[str, Tensor]]:
+def _read(archive: ZipFile, name: str) -> bytes:
+    """A file of the archive, which tensors and pickles are not packed in."""
+    if archive.getinfo(name).compress_type != ZIP_STORED:
+        raise pickle.UnpicklingError(
+            f'{name} in it is compressed, which torch does not do')
+    return archive.read(name)
+
+
+def _tensors(module: object, prefix: str, seen: set[int]
+             ) -> Iterator[tuple[str, Tensor]]:
+    seen.add(id(module))
     for name, value in vars(module).items():
         if isinstance(value, Tensor):
             yield prefix + name, value
-        elif type(value) is type(module):
-            yield from _tensors(value, f'{prefix}{name}.')
+        # a file may refer to a module from anywhere, and from itself
+        elif type(value) is type(module) and id(value) not in seen:
+            yield from _tensors(value, f'{prefix}{name}.', seen)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -87,7 +102,7 @@ class _Unpickler(pickle.Unpickler):
         def storage(kind: str, dtype: torch.dtype, name: str, location: str,
                     number: int) -> Tensor:
             if name not in storages:
-                data = bytearray(archive.read(f'{root}data/{name}'))
+                data = bytearray(_read(archive, f'{root}data/{name}'))
                 storages[name] = torch.frombuffer(data, dtype=dtype) \
                     if data else torch.empty(0, dtype=dtype)
             return storages[name]

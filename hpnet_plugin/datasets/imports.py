@@ -14,7 +14,7 @@ import numpy as np
 from ..estimation.given_joints import ClipJoints, JointsSource
 from ..facts import write_facts
 from ..files import sha256_of, write_whole
-from ..pickle_limits import numbers
+from ..npy_files import numbers
 from .annotations import AnnotationsError, read_annotations
 from .benchmarks import bare_name, label_of
 from .clips import SourceClip

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..checkpoint_files import load_tensors
 from ..files import sha256_of
 from ..weights import compare, unreadable
 
@@ -60,7 +61,7 @@ def _state_of(checkpoint: str) -> dict[str, Any]:
     advice = 'give a file that torch.save wrote of weights (.pth), of this ' \
         'net; an ONNX file goes in the place of the config'
     try:
-        loaded = torch.load(checkpoint, 'cpu', weights_only=True)
+        loaded = load_tensors(checkpoint)
     except Exception as error:
         raise ValueError(f'{unreadable(checkpoint, error)}; {advice}'
                          ) from None

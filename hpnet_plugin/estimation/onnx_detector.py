@@ -22,6 +22,7 @@ _MEAN = {'yolox': (0, 0, 0), 'rtmdet': (103.53, 116.28, 123.675)}
 _STD = {'yolox': (1, 1, 1), 'rtmdet': (57.375, 57.12, 58.395)}
 GREY = 114  # of what a frame leaves of the net's input
 STRIDES = (8, 16, 32)
+LARGEST = 8192  # pixels of a side of the net's input
 PERSON = 0  # in COCO, and where people are all that is detected
 
 
@@ -75,6 +76,9 @@ class OnnxDetector(PersonSource):
         # a size that is left open is that of the published exports
         self.size = tuple(side if isinstance(side, int) else 640
                           for side in inputs[0].shape[2:])
+        if not all(0 < side <= LARGEST for side in self.size):
+            raise ValueError(f'{path}: an input of {self.size} pixels; sides '
+                             f'of 1 to {LARGEST} are read')
         self.name = osp.splitext(osp.basename(path))[0]
         if self.name == 'end2end':  # mmdeploy's name for all of them
             self.name = osp.basename(osp.dirname(osp.abspath(path)))
@@ -83,7 +87,8 @@ class OnnxDetector(PersonSource):
         try:
             self._detect(np.full((*self.size, 3), GREY, np.uint8))
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from None
+            text = str(error).removeprefix(f'{path}: ')
+            raise ValueError(f'{path}: {text}') from None
 
     def people(self, frames: list[np.ndarray], clip: str,
                numbers: list[int]) -> list[People]:
@@ -93,8 +98,12 @@ class OnnxDetector(PersonSource):
     def _detect(self, frame: np.ndarray) -> np.ndarray:
         """Boxes (K, 5) of one frame."""
         image, zoom = self._letterbox(frame)
-        outputs = [np.asarray(value) for value in self.session.run(
-            None, {self.input: image})]
+        try:
+            outputs = [np.asarray(value) for value in self.session.run(
+                None, {self.input: image})]
+        except Exception as error:  # onnxruntime has a class for each
+            raise ValueError(f'{self.path}: onnxruntime failed on '
+                             f'{image.shape}: {error}') from None
         boxes, scores = self._decode(outputs)
         keep = scores >= self.score_thr
         boxes = boxes[keep] / zoom

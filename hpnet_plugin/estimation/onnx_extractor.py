@@ -5,7 +5,7 @@ file that ``hpnet export`` wrote; without torch and mmpose.
 """
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ..files import sha256_of
 from ..onnx_session import open_exported
 from .geometry import crop_person, to_frame
 from .interfaces import Features
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 # names of the graph's inputs and outputs; features are pooled0, pooled1, ...
 CROPS, JOINTS, SCORES, POOLED = 'crops', 'joints', 'scores', 'pooled'
@@ -67,12 +70,12 @@ class OnnxExtractor:
             self._padding = float(record['padding'])
             self._aspect = record['aspect']
             self.net = OnnxNet(
-                tuple(facts['size']), bool(facts['udp']), record['layout'],
-                int(facts['joints']), dict(
+                _size(facts['size'], self._session), bool(facts['udp']),
+                record['layout'], int(facts['joints']), dict(
                     record['pose'], backend='onnxruntime',
                     graph=sha256_of(path)))
             self.record = dict(record, pose=self.net.record)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(
                 f'{path} is no pose net of hpnet export (its metadata: '
                 f'{type(error).__name__} {error})') from None
@@ -138,6 +141,16 @@ class OnnxExtractor:
             self._names, {CROPS: np.ascontiguousarray(crops)}))
         return FinishedFeatures(to_frame(at, matrices), scores,
                                 dict(zip(self.taps, pooled)))
+
+
+def _size(size: Any, session: InferenceSession) -> tuple[int, int]:
+    """Width and height of the crops, which the graph must take."""
+    width, height = size
+    shape = session.get_inputs()[0].shape
+    if shape[1:] != [height, width, 3]:
+        raise ValueError(f'crops of the size {size!r:.40} are none of '
+                         f'{shape!r:.80}')
+    return width, height
 
 
 class FinishedFeatures(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import os
 import os.path as osp
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..files import sha256_of
+from ..onnx_check import check_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -40,12 +41,12 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     """
     import onnx
     try:
-        model = onnx.load(str(path), load_external_data=False)
-        tensors = list(_tensors(model))
+        with open(path, 'rb') as file:
+            content = file.read()
+        places = set(check_onnx(content, linked=True).places)
+        model = onnx.load_from_string(content)
     except Exception as error:
         raise ValueError(f'{path} is no ONNX file: {error}') from None
-    places = {entry.value for tensor in tensors
-              for entry in tensor.external_data if entry.key == 'location'}
     folder = osp.realpath(osp.dirname(str(path)))
     for place in sorted(places):
         file = osp.join(folder, place)
@@ -62,6 +63,7 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     if places:
         try:
             onnx.load_external_data_for_model(model, folder)
+            check_onnx(model.SerializeToString())
         except Exception as error:
             raise ValueError(f'{path}: its weights in {sorted(places)} '
                              f'cannot be read: {error}') from None
@@ -71,17 +73,7 @@ def load_onnx(path: str | Path) -> tuple[onnx.ModelProto, str]:
     return model, sha256
 
 
-def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
-    """All tensors of a model: weights, constants, those of subgraphs."""
-    import onnx
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for item in value if hasattr(value, '__len__') else (value, ):
-            if isinstance(item, onnx.TensorProto):
-                yield item
-            else:
-                yield from _tensors(item)
+LARGEST = 8192  # pixels of a side of a crop
 
 
 class OnnxSession:
@@ -141,6 +133,9 @@ class OnnxSession:
         if not all(isinstance(n, int) for n in inputs[0].shape[2:]):
             raise ValueError(f'{name}: the input size must be fixed, it is '
                              f'{inputs[0].shape}: export it with fixed h, w')
+        if not all(0 < n <= LARGEST for n in inputs[0].shape[2:]):
+            raise ValueError(f'{name}: crops of {inputs[0].shape[2:]} pixels; '
+                             f'sides of 1 to {LARGEST} are read')
         self.input = inputs[0].name
         self.size = (inputs[0].shape[3], inputs[0].shape[2])
         self.dtype, self.element = _DTYPES[inputs[0].type]

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from ..datasets.annotations import AnnotationsError, read_annotations
 from ..datasets.clip_list import ClipList
 from ..datasets.clips import SourceClip
+from ..datasets.splitting import DIVIDED, SPLITS
 from ..facts import FactsError, read_facts, read_record
-from ..files import locked, write_whole
+from ..files import locked, remove_leftovers, write_whole
 from ..store import FeatureStore, repair
 from .checking import ERRORS, Noted, check_folder, noted
 from .checksums import ANNOTATIONS, CLIPS, FILE, digits_of
@@ -57,6 +58,9 @@ def repair_folder(folder: str, say: Say = print) -> list[str]:
         OSError: If something cannot be written.
     """
     about = noted(folder)
+    for place in (folder, osp.join(folder, 'crops')):
+        if osp.isdir(place):
+            remove_leftovers(place, lambda name: True)
     _restore(folder, about, say)
     known = about.checksums
     repair(osp.join(folder, 'features'), about.expected,
@@ -110,10 +114,10 @@ def read_lists(folder: str, about: Noted) -> Lists | None:
                       for info in infos if int(info['label']) >= 0}
         except (AnnotationsError, *ERRORS):
             return None
-    divided = osp.join(folder, 'splits.json')
+    divided = osp.join(folder, SPLITS)
     known = about.checksums
-    if osp.isfile(divided) and (known is None or known.files.get(
-            'splits.json') == digits_of(divided)):
+    if _is_divided(folder) and osp.isfile(divided) and (
+            known is None or known.files.get(SPLITS) == digits_of(divided)):
         try:
             with open(divided, encoding='utf-8') as file:
                 splits = {str(split): [str(name) for name in members]
@@ -121,6 +125,14 @@ def read_lists(folder: str, about: Noted) -> Lists | None:
         except ERRORS:
             pass  # those of the annotations count
     return Lists(labels, splits, list(names))
+
+
+def _is_divided(folder: str) -> bool:
+    try:
+        rule = read_record(folder).get('split_rule') or {}
+        return rule.get('by') in DIVIDED
+    except (FactsError, OSError, AttributeError):
+        return True  # then what stands in the file is all that is known
 
 
 def read_extraction(folder: str) -> dict[str, Any]:

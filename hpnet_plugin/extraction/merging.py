@@ -16,7 +16,7 @@ from typing import Any
 
 from ..datasets.clips import SourceClip
 from ..datasets.crops import read_timelines
-from ..files import locked, sync_folder, write_whole
+from ..files import locked, remove_leftovers, sync_folder, write_whole
 from ..store import FeatureStore, StoreWriter, fingerprint
 from ..store.merging import common_meta, copy_clips
 from ..store.writer import SHARD_BYTES
@@ -59,13 +59,14 @@ def combine(sources: Sequence[Source], out: str, how: str,
         The number of clips.
 
     Raises:
-        JoinError: If clips collide, or crops do not fit.
+        JoinError: If clips collide, crops do not fit, or the new folder is
+            there.
         StoreError: If the features were made otherwise or are damaged.
         OSError: If it cannot be written.
     """
     if osp.lexists(out) and (not osp.isdir(out) or os.listdir(out)):
-        raise FileExistsError(17, 'is there already; take another folder',
-                              out)
+        raise JoinError(f'{out} is there already: take another folder, or '
+                        'remove it')
     meta = common_meta([source.store for source in sources], taps)
     kept = refuse_collisions(sources)
     crops = _common_crops(sources, say)
@@ -99,6 +100,9 @@ def _begin(work: str, job: dict[str, Any]) -> None:
     try:
         with open(path, 'rb') as file:
             if file.read() == text:
+                for folder in (work, osp.join(work, 'crops')):
+                    if osp.isdir(folder):
+                        remove_leftovers(folder, lambda name: True)
                 return
     except OSError:
         pass

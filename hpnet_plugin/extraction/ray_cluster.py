@@ -3,26 +3,37 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import inspect
+import logging
 import os
 import os.path as osp
 import secrets
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from .workers import SetupError, cores
 
+PATIENCE = 120.  # seconds for a start of Ray
+STARTS = 5
 STORE = 512 << 20  # bytes of the object store of a Ray of our own
-STARTS = 3  # of it, on a busy computer
 FOLDER, LOCK = 'hpnet-ray-', 'lock'
 LONGEST = 30  # characters of its parent: a socket's path has 107 at most
+PORTS = ('metrics_agent_port', 'metrics_export_port',
+         'dashboard_agent_listen_port', 'runtime_env_agent_port')
 QUIET = dict(
     RAY_USAGE_STATS_ENABLED='0',
     # a worker without a share of a GPU sees all of them, as without Ray
-    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO='0')
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO='0',
+    # its programs may take so long to start on a busy computer
+    RAY_agent_register_timeout_ms=f'{1000 * PATIENCE:.0f}')
 
 
 def import_ray() -> Any:
@@ -79,7 +90,7 @@ class RayCluster:
         # asked for; what uses the workers says so itself
         setattr(self.ray._private.worker,  # noqa: B010
                 'print_to_stdstream', lambda *args, **kwargs: None)
-        quiet = dict(log_to_driver=False, logging_level='error',
+        quiet = dict(log_to_driver=False, logging_level=logging.ERROR,
                      configure_logging=False)
         try:
             self.own = address is None
@@ -111,12 +122,13 @@ class RayCluster:
         before = children()
         for left in reversed(range(STARTS)):
             try:
-                self.ray.init(
-                    'local', num_cpus=cpus, include_dashboard=False,
-                    object_store_memory=STORE, _temp_dir=folder, **options)
+                with _lean(self.ray):
+                    self.ray.init(
+                        'local', num_cpus=cpus, include_dashboard=False,
+                        object_store_memory=STORE, _temp_dir=folder,
+                        **options)
                 return
-            # it has no error of its own for a computer that is so busy that
-            # not all of Ray was there in time
+            # it has no error of its own for a start that took too long
             except Exception as error:
                 for pid in children() - before:
                     with contextlib.suppress(OSError):
@@ -149,8 +161,11 @@ class RayCluster:
 
 
 def _ask_for_token() -> None:
-    """Ray runs what it is sent: nobody else on the network may send."""
-    if 'RAY_AUTH_MODE' not in os.environ:
+    """Ray runs what it is sent: nobody else on the network may send.
+
+    It reads this when it is imported; who has done that has decided.
+    """
+    if 'ray' not in sys.modules and 'RAY_AUTH_MODE' not in os.environ:
         os.environ.update(RAY_AUTH_MODE='token',
                           RAY_AUTH_TOKEN=secrets.token_hex(32))
 
@@ -166,6 +181,75 @@ def children() -> set[int]:
         with contextlib.suppress(OSError), open(path) as file:
             found.update(map(int, file.read().split()))
     return found
+
+
+def _is_dead_raylet(pid: int) -> bool:
+    with contextlib.suppress(OSError), open(f'/proc/{pid}/stat') as file:
+        name, _, rest = file.read().rpartition(')')
+        return name.endswith('(raylet') and rest.split()[0] == 'Z'
+    return False
+
+
+def _free_ports() -> dict[str, int]:
+    """Ports for what Ray would otherwise wait for."""
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket())
+                   for name in PORTS}
+        for one in sockets.values():
+            one.bind(('', 0))
+        return {name: one.getsockname()[1] for name, one in sockets.items()}
+
+
+@contextlib.contextmanager
+def _lean(ray: Any) -> Iterator[None]:
+    """Start no more of Ray than is needed, and wait longer.
+
+    Of its own account it starts three more Python programs, for logs, growing
+    clusters and the dashboard. It gives two others 15 s to choose their
+    ports, and all of itself 30 s; a busy computer needs longer. There are no
+    options for it; a version of Ray that does not have these functions starts
+    as usual.
+    """
+    services, node = ray._private.services, ray._private.node.Node
+    get_node: Any = getattr(services, 'get_node', None)
+    start_raylet: Any = getattr(services, 'start_raylet', None)
+
+    def wait_for_node(*args: Any) -> Any:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return get_node(*args)
+            except RuntimeError as error:
+                if time.monotonic() > end or any(map(_is_dead_raylet,
+                                                     children())):
+                    # no RuntimeError: Ray would ask again
+                    raise TimeoutError('Ray did not start in time') from error
+                time.sleep(.2)
+
+    def start_with_ports(*args: Any, **kwargs: Any) -> Any:
+        call = inspect.signature(start_raylet).bind(*args, **kwargs)
+        for name, port in _free_ports().items():
+            call.arguments[name] = port
+            # it waits for the file in which a program says so
+            ray._raylet.persist_port(call.arguments['session_dir'],
+                                     call.arguments['node_id'], name, port)
+        return start_raylet(*call.args, **call.kwargs)
+
+    def start_nothing(self: Any, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    with contextlib.ExitStack() as stack:
+        for owner, name, other in (
+                (services, 'get_node', wait_for_node),
+                (services, 'start_raylet', start_with_ports),
+                (ray._private.utils, 'get_dashboard_dependency_error',
+                 lambda: ImportError('a lean one')),
+                (node, 'start_monitor', start_nothing),
+                (node, 'start_log_monitor', start_nothing),
+                (node, 'start_api_server', start_nothing)):
+            if hasattr(owner, name):
+                stack.enter_context(mock.patch.object(owner, name, other))
+        yield
 
 
 @contextlib.contextmanager

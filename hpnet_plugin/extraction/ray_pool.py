@@ -281,7 +281,7 @@ def _how(error: Exception, errors: Any) -> str:
     """How a worker came to its end, in words."""
     if isinstance(error, errors.OutOfMemoryError):
         return 'was ended by Ray, because memory ran out'
-    text = str(error)
-    if isinstance(error, errors.NodeDiedError) or 'node' in text:
+    if isinstance(error, errors.NodeDiedError) or \
+            'its node has died' in str(error):
         return 'was lost with its machine'
     return 'died'

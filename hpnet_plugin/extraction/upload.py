@@ -22,14 +22,17 @@ from ..remote import RefusedError, shown
 from ..store import StoreError, consolidate
 from ..store.catalog import read_part
 from ..store.files import META, SHARD, TABLE, read_meta, stems_of
+from .crop_checksums import FILE as CROP_CHECKSUMS
 from .failures import FILE as FAILURES
 
 PROBE = '.hpnet-probe'
 # what an extraction needs when it goes on elsewhere, in this order: the
 # list of clips belongs to the annotations before it
 FILES = ('annotations.pkl', 'annotations.clips.json', 'classes.txt',
-         'splits.json', 'extraction.json', 'dataset.json')
+         'splits.json', 'extraction.json', 'dataset.json', 'checksums.json')
 EARLY = ('names.json', )
+# to which each run appends lines of its own
+LINES = (FAILURES, f'{CROPS}/{CROP_CHECKSUMS}')
 Content = TypeVar('Content')
 
 
@@ -200,19 +203,23 @@ class Upload:
             path = self.mirror.path(name)
             if osp.isfile(path) and self._changed(name):
                 self.mirror.put(name)
-        path = self.mirror.path(FAILURES)
-        if osp.isfile(path) and self._changed(FAILURES):
-            # others append to theirs
-            with open(path, 'rb') as file:
-                lines = file.read().splitlines()
-            there = self.objects.read(FAILURES).splitlines() \
-                if self.objects.entry(FAILURES) else []
-            # in the order of time: the last line of a clip counts
-            mine = set(lines)
-            merged = [line for line in there if line not in mine] + lines
-            merging = osp.join(self.mirror.parent, FAILURES)
-            write_whole(merging, b'\n'.join(merged) + b'\n')
-            self.objects.put(merging, FAILURES)
+        for name in LINES:
+            path = self.mirror.path(name)
+            if osp.isfile(path) and self._changed(name):
+                self._send_lines(name, path)
+
+    def _send_lines(self, name: str, path: str) -> None:
+        """Add the lines of a file to those that are there."""
+        with open(path, 'rb') as file:
+            lines = file.read().splitlines()
+        there = self.objects.read(name).splitlines() \
+            if self.objects.entry(name) else []
+        # in the order of time: the last line of a clip counts
+        mine = set(lines)
+        merged = [line for line in there if line not in mine] + lines
+        merging = osp.join(self.mirror.parent, 'merged.jsonl')
+        write_whole(merging, b'\n'.join(merged) + b'\n')
+        self.objects.put(merging, name)
 
     def _changed(self, name: str) -> bool:
         status = os.stat(self.mirror.path(name))

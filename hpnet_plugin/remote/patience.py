@@ -1,12 +1,13 @@
 """Trying again while a server is gone."""
 from __future__ import annotations
 
+import collections
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from .errors import UnreachableError, cause_of, lasting
@@ -56,14 +57,12 @@ def patiently(url: str, call: Callable[[], Result],
         OSError: If this computer's disk is full.
     """
     pause, began = FIRST, None
-    with _beating(alive):
+    with _beating(alive), ExitStack() as waiting:
         while True:
             try:
-                result = call()
+                return call()
             except Exception as error:
                 raised = lasting(error, url)
-                if raised is not None and began is not None:
-                    _say(f'{shown(url)} is back')
                 if raised is error:
                     raise
                 if raised is not None:
@@ -71,9 +70,7 @@ def patiently(url: str, call: Callable[[], Result],
                 now, limit = time.monotonic(), patience()
                 if began is None:
                     began = now
-                    _say(f'{shown(url)} cannot be reached '
-                         f'({cause_of(error)}); trying again for '
-                         f'{limit:g} s')
+                    waiting.enter_context(_waiting(url, error, limit))
                 left = began + limit - now
                 if left <= 0:
                     raise UnreachableError(
@@ -82,10 +79,31 @@ def patiently(url: str, call: Callable[[], Result],
                         'same command again when it is back') from error
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, LONGEST)
-            else:
-                if began is not None:
-                    _say(f'{shown(url)} is back')
-                return result
+
+
+_LOCK, _WAIT = threading.Lock(), collections.Counter[tuple[int, str]]()
+
+
+@contextmanager
+def _waiting(url: str, error: Exception, limit: float) -> Iterator[None]:
+    """Say that a server is gone and is back, once for all that wait."""
+    key = os.getpid(), shown(url).partition('://')[2].partition('/')[0]
+    with _LOCK:
+        _WAIT[key] += 1
+        if _WAIT[key] == 1:
+            _say(f'{shown(url)} cannot be reached ({cause_of(error)}); '
+                 f'trying again for {limit:g} s')
+    gone = False
+    try:
+        yield
+    except UnreachableError:
+        gone = True
+        raise
+    finally:
+        with _LOCK:
+            _WAIT[key] -= 1
+            if not _WAIT[key] and not gone:
+                _say(f'{shown(url)} is back')
 
 
 @contextmanager

@@ -17,10 +17,13 @@ class Scan(NamedTuple):
         clips: Sound clips: name, first byte, and the one after the last.
         bad: Ranges of bytes that are of no sound clip.
         size: All bytes.
+        torn: Whether the only bad bytes are the beginning of a clip at the
+            end, as a killed writer leaves it.
     """
     clips: list[tuple[str, int, int]]
     bad: list[tuple[int, int]]
     size: int
+    torn: bool = False
 
 
 def scan_journal(path: str) -> Scan:
@@ -50,7 +53,31 @@ def scan_journal(path: str) -> Scan:
             else:
                 bad.append((at, after))
             at = after
-    return Scan(clips, bad, size)
+        torn = len(bad) == 1 and bad[0][1] == size and _is_torn(
+            file.fileno(), bad[0][0], size)
+    return Scan(clips, bad, size, torn)
+
+
+def _is_torn(fd: int, at: int, size: int) -> bool:
+    """Whether the last bytes are the beginning of a record, and no more."""
+    head = os.pread(fd, _HEAD.size, at)
+    if len(head) < _HEAD.size:
+        return _MAGIC.startswith(head[:len(_MAGIC)])
+    magic, header_bytes, nbytes, crc = _HEAD.unpack(head)
+    start = at + _HEAD.size + header_bytes
+    if magic != _MAGIC or start + nbytes <= size:
+        return False
+    if start > size:
+        return True
+    header = os.pread(fd, header_bytes, at + _HEAD.size)
+    if zlib.crc32(header) != crc:
+        return False
+    try:
+        return nbytes == sum(
+            math.prod(shape) * np.dtype(dtype).itemsize
+            for _, dtype, shape, _ in json.loads(header)[2])
+    except (ValueError, TypeError, RecursionError, IndexError):
+        return False
 
 
 def _record(fd: int, at: int, size: int) -> tuple[str, int] | None:

@@ -101,7 +101,7 @@ def _journals(root: str, names: list[str]) -> list[str]:
         path = osp.join(root, name)
         try:
             scan = scan_journal(path)
-            if scan.bad and not _written_now(root, name):
+            if scan.bad and not scan.torn and not _written_now(root, name):
                 found.append(
                     f'{path}: {sum(b - a for a, b in scan.bad)} of its '
                     f'{scan.size} bytes, from byte {scan.bad[0][0]}, are of '

@@ -149,7 +149,7 @@ def text_changed(data: bytes, rng: random.Random) -> bytes:
     """Changed words, numbers and lines of a text."""
     text = data.decode('utf-8', 'surrogateescape')
     for _ in range(_some(rng)):
-        text = rng.choice(_TEXT)(text, rng)
+        text = rng.choice(_TEXT)(text, rng)[:_LARGEST]
     return text.encode('utf-8', 'surrogateescape')
 
 
@@ -179,7 +179,7 @@ def _lines(text: str, rng: random.Random) -> str:
     elif what == 2:
         rng.shuffle(lines)
     elif what == 3:
-        lines[at] = lines[at] * rng.choice((2, 500))
+        lines[at] = lines[at][:1000] * rng.choice((2, 500))
     else:
         lines[at:at] = [''] * 3
     return '\n'.join(lines)

@@ -31,6 +31,7 @@ READ, REFUSED, FOREIGN, CRASH, HANG, MEMORY = OUTCOMES = (
     'read', 'refused', 'foreign', 'crash', 'hang', 'memory')
 BAD = OUTCOMES[2:]
 BATCH = 1000  # files a child
+FAULT = 97  # exit status of a child in which the harness itself failed
 _INDEX = struct.Struct('<q')
 
 
@@ -210,9 +211,13 @@ class Fuzzer:
             log = stderr.read().decode(errors='replace')
         number, = _INDEX.unpack(at[:])
         code = os.waitstatus_to_exitcode(status)
+        if code == FAULT:
+            raise RuntimeError(f'at changed file {number} of {self.name}:\n'
+                               f'{log}')
         outcome = HANG if code in (-signal.SIGPROF, -signal.SIGALRM) else \
             CRASH
-        name = signal.Signals(-code).name if code < 0 else f'exit {code}'
+        name = 'too long' if outcome == HANG else \
+            signal.Signals(-code).name if code < 0 else f'exit {code}'
         return done, (number, outcome, f'{name} in {_place(log)}')
 
     def _work(self, batch: list[int], at: mmap.mmap, told: int) -> None:
@@ -266,7 +271,7 @@ class Fuzzer:
 def _die_quietly(work: Callable, batch: list[int], at: mmap.mmap, told,
                  stderr) -> None:
     """What a child does; it never returns."""
-    code = 97
+    code = FAULT
     try:
         os.dup2(stderr.fileno(), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

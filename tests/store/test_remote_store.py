@@ -95,7 +95,16 @@ def expected(tmp_path_factory):
     return files(root)
 
 
-def test_the_same_store(url, server, expected, tmp_path):
+@pytest.fixture(scope='module')
+def filled(server, tmp_path_factory):
+    """The URL of a store that is only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('HPNET_CACHE', str(tmp_path_factory.mktemp('filled')))
+        fill_there('s3://bucket/filled/mine')
+    return 's3://bucket/filled/mine'
+
+
+def test_the_same_store(url, server, expected):
     before = len(server.requests())
     fill_there(url)
     assert objects(url) == expected
@@ -111,10 +120,15 @@ def test_the_same_store(url, server, expected, tmp_path):
                 if '.safetensors' in line or 'GET' in line and '.index' in
                 line]
     assert objects(url) == expected
+    # other programs see that the folder is a copy
+    with open(Mirror(url).path('remote.json')) as file:
+        content = json.load(file)
+    assert content['url'] == url
+    assert set(content['shards']['features']) >= {'00000', '00001'}
 
 
 @pytest.mark.parametrize('number, where', [
-    (3, 'here'), (4, 'elsewhere'), (4, 'here')])
+    (4, 'elsewhere'), (4, 'here')])
 def test_stopped_at_any_object(url, expected, elsewhere, monkeypatch, number,
                                where):
     """Before a shard, between it and its index, and after that."""
@@ -167,40 +181,39 @@ def test_several_ranks(url, elsewhere):
         return len(store)
 
     late = Upload(url)
+    FailureLog(late.folder).add('one', 'no video')
     fill(late.store, NAMES[::2], prefix='1of3-', on_commit=late.commit)
     elsewhere()
-    fill_there(url, NAMES[1::4], prefix='2of3-')
+    other = Upload(url)
+    FailureLog(other.folder).add('two', 'no person')
+    fill(other.store, NAMES[1::4], prefix='2of3-', on_commit=other.commit)
+    other.finish(lambda: None)
     assert late.finish(write) == len(NAMES)
     assert seen == [len(NAMES) - 1, len(NAMES)]
     elsewhere()
-    store = FeatureStore(local_folder(url) + '/features')
+    folder = local_folder(url)
+    assert FailureLog(folder).read() == dict(one='no video', two='no person')
+    store = FeatureStore(folder + '/features')
     assert store.names == NAMES
     assert all((store.read(name, 'tap') == clip(name)['tap']).all()
                for name in NAMES)
 
 
-def test_two_runs_with_one_prefix(url, elsewhere):
-    first = Upload(url)
+def test_others_in_the_same_folder(url, elsewhere):
+    """With the same prefix, or with another pose net: refused."""
+    late, other = Upload(url), dict(META, pose='other')
+    elsewhere()
+    third = Upload(url)
     elsewhere()
     fill_there(url)
-    with pytest.raises(StoreError, match='00000.index was written by another'
-                       ' run meanwhile.*--shard 1/2'):
-        fill(first.store, ['c77', *NAMES], on_commit=first.commit)
-
-
-def test_another_pose_net_is_refused(url, elsewhere):
-    late = Upload(url)
-    fill_there(url)
-    other = dict(META, pose='other')
     with pytest.raises(StoreError, match='made otherwise.*pose: None there'):
         fill_there(url, meta=other)
-    # nor where both began with nothing there
-    elsewhere()
-    late = Upload(f'{url}-late')
-    elsewhere()
-    fill_there(f'{url}-late')
+    # nor where all began with nothing there
     with pytest.raises(StoreError, match='makes features otherwise'):
         fill(late.store, meta=other, on_commit=late.commit)
+    with pytest.raises(StoreError, match='00000.index was written by another'
+                       ' run meanwhile.*--shard 1/2'):
+        fill(third.store, ['c77', *NAMES], on_commit=third.commit)
 
 
 def test_made_anew_by_another_pose_net(url, elsewhere, tmp_path, monkeypatch):
@@ -218,10 +231,9 @@ def test_made_anew_by_another_pose_net(url, elsewhere, tmp_path, monkeypatch):
     assert FeatureStore(local_folder(url) + '/features').names == NAMES[:2]
 
 
-def test_forked_readers_fetch_a_shard_once(url, server, elsewhere):
-    fill_there(url)
+def test_forked_readers_fetch_a_shard_once(filled, server, elsewhere):
     elsewhere()
-    store = FeatureStore(local_folder(url) + '/features')
+    store = FeatureStore(local_folder(filled) + '/features')
     before = len(server.requests())
     with multiprocessing.get_context('fork').Pool(2) as pool:
         found = pool.map(functools.partial(store.read, key='tap'), NAMES, 1)
@@ -232,11 +244,10 @@ def test_forked_readers_fetch_a_shard_once(url, server, elsewhere):
     assert len(shards) == len(set(shards)) == 3
 
 
-def test_joints_are_fetched_without_features(url, server, elsewhere):
+def test_joints_are_fetched_without_features(filled, server, elsewhere):
     """What training on poses, and the files of a dataset, need of a shard."""
-    fill_there(url)
     elsewhere()
-    folder = local_folder(url) + '/features'
+    folder = local_folder(filled) + '/features'
     store, before = FeatureStore(folder), len(server.requests())
     for name in NAMES:
         for key in ('keypoint', 'keypoint_score'):
@@ -254,17 +265,16 @@ def test_joints_are_fetched_without_features(url, server, elsewhere):
     assert (store.read('c1', 'tap') == clip('c1')['tap']).all()
 
 
-def test_damaged_there(url, elsewhere, capsys):
+def test_damaged_there(filled, elsewhere, capsys):
     """What comes is compared with its index, and not kept."""
     import fsspec
-    fill_there(url)
-    shard = f'{url}/features/00001.safetensors'
+    shard = f'{filled}/features/00001.safetensors'
     system = fsspec.filesystem('s3')
     data = bytearray(system.cat(shard))
     data[-1] ^= 1
     system.pipe(shard, bytes(data))
     elsewhere()
-    folder = local_folder(url)
+    folder = local_folder(filled)
     store = FeatureStore(folder + '/features')
     broken = [name for name in NAMES if store._find(name)[0].array(
         store._find(name)[0].clip(store._find(name)[1]), 'tap'
@@ -272,20 +282,21 @@ def test_damaged_there(url, elsewhere, capsys):
     with pytest.raises(StoreError, match=f'{shard}: clip .* is damaged'):
         store.read(broken[0], 'tap')
     assert not os.path.exists(folder + '/features/00001.safetensors')
-    assert main(['verify', url]) == 3
+    assert main(['verify', filled]) == 3
     assert 'damaged, its checksum' in capsys.readouterr().out
     # mended there: the damaged copy does not stay
     data[-1] ^= 1
     system.pipe(shard, bytes(data))
-    assert main(['verify', url]) == 0
+    assert main(['verify', filled]) == 0
     assert store.read(broken[0], 'tap').size
     # cut off: its index knows better than the listing
     system.pipe(shard, bytes(data[:-9]))
     with pytest.raises(StoreError, match='00001.safetensors: .* expected'):
-        FeatureStore(local_folder_anew(url) + '/features')
+        FeatureStore(local_folder_anew(filled) + '/features')
     system.rm(shard)
     with pytest.raises(StoreError, match='00001.safetensors: .* missing'):
-        FeatureStore(local_folder_anew(url) + '/features')
+        FeatureStore(local_folder_anew(filled) + '/features')
+    system.pipe(shard, bytes(data))
 
 
 def local_folder_anew(url):
@@ -312,21 +323,6 @@ def test_removed_and_changed_there(url):
     assert lost
     fill_there(url)  # they are made again
     assert FeatureStore(mirror.path('features')).names == NAMES
-
-
-def test_failures_of_all_ranks(url, elsewhere):
-    upload = Upload(url)
-    FailureLog(upload.folder).add('one', 'no video')
-    fill(upload.store, NAMES[::2], prefix='a-', on_commit=upload.commit)
-    elsewhere()
-    other = Upload(url)
-    FailureLog(other.folder).add('two', 'no person')
-    fill(other.store, NAMES[1::2], prefix='b-', on_commit=other.commit)
-    other.finish(lambda: None)
-    upload.finish(lambda: None)
-    elsewhere()
-    assert FailureLog(Upload(url).folder).read() == dict(
-        one='no video', two='no person')
 
 
 def test_the_server_is_killed(url, server, monkeypatch, expected, capfd):
@@ -365,10 +361,3 @@ def test_no_bucket_and_no_credentials(url, monkeypatch, capfd):
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_the_marker_of_a_copy(url):
-    """Other programs see by it that a folder is one."""
-    fill_there(url)
-    with open(Mirror(url).path('remote.json')) as file:
-        content = json.load(file)
-    assert content['url'] == url
-    assert set(content['shards']['features']) >= {'00000', '00001'}

@@ -88,7 +88,8 @@ PERMISSIVE = {
     'BSD-3-Clause-Clear', 'BSL-1.0', 'CC0-1.0', 'CNRI-Python', 'FTL', 'HPND',
     'IJG', 'ISC', 'MIT', 'MIT-0', 'MIT-CMU', 'MIT-open-group', 'OpenSSL',
     'PSF-2.0', 'Python-2.0', 'Unlicense', 'Zlib', 'libpng-2.0', 'libtiff',
-    'Unicode-3.0', 'WTFPL', 'bzip2-1.0.6', 'CDLA-Permissive-2.0',
+    'Unicode-3.0', 'Unicode-DFS-2016', 'WTFPL', 'X11', 'bzip2-1.0.6',
+    'CDLA-Permissive-2.0',
 }
 
 
