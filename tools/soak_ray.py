@@ -122,13 +122,15 @@ def _fill(ray: Any, node: str) -> Any:
     return filler
 
 
-def actors() -> list[int]:
-    """Processes of workers that are at work, on all machines."""
+def actors(loading: bool) -> list[int]:
+    """Processes of workers, with or without those that load their nets."""
     found = []
     for entry in Path('/proc').iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / 'cmdline').read_bytes(
-                    ).startswith(b'ray::Actor'):
+            name = (entry / 'cmdline').read_bytes() \
+                if entry.name.isdigit() else b''
+            if name.startswith(b'ray::Actor') and (
+                    loading or b'.build' not in name):
                 found.append(int(entry.name))
     return found
 
@@ -232,7 +234,8 @@ class Soak:
                 self.look_for_left(pid)
                 return status, 1
             if kind == 'kill worker' and kills < wanted:
-                there = actors()
+                # the first that dies three times while it loads ends a run
+                there = actors(loading=not kills)
                 if there:
                     with contextlib.suppress(OSError):
                         os.kill(self.rng.choice(there), signal.SIGKILL)
@@ -278,7 +281,7 @@ def all_rounds(work: Soak, peace: Path) -> bool:
         kills += work.round(out, workers, min(work.rng.randint(2, 8),
                                               args.kills - kills))
         rounds += 1
-        found = soak.differences(peace, out) + work.problems
+        found = work.problems or soak.differences(peace, out)
         work.problems = []
         if found:
             bad += 1

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 from importlib import import_module, util
+from unittest import mock
 
 import pytest
 from doc_pages import (
@@ -143,8 +144,27 @@ def check_make(words):
             assert re.search(rf'^{target}:', rules, re.MULTILINE), target
 
 
+def check_started(words):
+    """What srun or torchrun starts, as it would find itself."""
+    ranks = dict.fromkeys(('RANK', 'LOCAL_RANK', 'SLURM_PROCID',
+                           'SLURM_LOCALID'), '0')
+    with mock.patch.dict(os.environ, ranks, WORLD_SIZE='1', SLURM_NTASKS='1'):
+        check_hpnet(words[words.index('hpnet') + 1:])
+
+
+def check_ray(words):
+    """Options of Ray's command, read from its source."""
+    ray = util.find_spec('ray')
+    if ray:
+        source = pathlib.Path(ray.origin).with_name('scripts') / 'scripts.py'
+        for word in words[1:]:
+            if word.startswith('--'):
+                assert f'"{word}"' in source.read_text(), word
+
+
 CHECKS = dict(hpnet=check_hpnet, mim=check_mim, python=check_python,
-              make=check_make)
+              make=check_make, srun=check_started, torchrun=check_started,
+              ray=check_ray)
 
 
 def check(words):
