@@ -13,9 +13,9 @@ from hpnet_plugin.version import __version__
 TOOLS = {'convert_checkpoint': 'convert', 'model_cost': 'cost',
          'verify_store': 'verify'}
 # tools that are no subcommands: for developers, or run without the package
-OTHERS = ('damage', 'doctor', 'object_store', 'soak', 'soak_ray',
-          'soak_training', 'store_soak', 'train_tiny_pose', 'train', 'test',
-          'zoo')
+OTHERS = ('audit', 'bill_of_materials', 'damage', 'doctor', 'soak',
+          'soak_object_store', 'soak_ray', 'soak_store', 'soak_training',
+          'train_tiny_pose', 'train', 'test', 'zoo')
 
 
 def test_usage(capsys):

@@ -307,7 +307,7 @@ def sound_clips(good: Path, folder: Path, before: dict[str, tuple]
         if there.is_file() and (table or same(f'{path.stem}.index')):
             now = there.read_bytes()
             found |= {name for name, (_, *arrays) in before.items() if all(
-                one in data and now.find(one) == data.find(one)
+                now.count(one) == data.count(one) > 0  # some are the same
                 for _, one in arrays)}
     return found
 

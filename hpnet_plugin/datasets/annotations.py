@@ -162,9 +162,10 @@ def read_annotations(path: str | os.PathLike[str],
     if isinstance(content, dict) and 'annotations' in content:
         splits, content = content.get('split') or {}, content['annotations']
     if not isinstance(content, list) or not content or not all(
-            isinstance(clip, dict) and isinstance(
-                clip.get('frame_dir', clip.get('filename')), str) and
-            isinstance(clip.get('filename', ''), str)
+            isinstance(clip, dict) and isinstance(clip.get(
+                # as PoseDataset has it, of the first for all
+                'filename' if 'filename' in content[0] else 'frame_dir'), str)
+            and isinstance(clip.get('frame_dir', ''), str)
             for clip in content):
         raise AnnotationsError(
             f"{path}: expected {{'split': …, 'annotations': [dict, …]}} or a "

@@ -29,9 +29,11 @@ from hpnet_plugin.recipes import RECIPES
 from hpnet_plugin.recipes.checks import RUNNER_KEYS
 
 OWN_FILE = re.compile(r'\w+\.py(:\w+)?')  # of a reader
-# of mim, git, pip and pytest, and of hpnet itself
-OTHERS = ('--launcher', '--import', '--version', '--help', '--no-deps')
-ELSEWHERE = ('source', 'pip')  # programs of others
+# of mim, git, pip, pytest and tests/fuzz/run.py, and of hpnet itself
+OTHERS = ('--launcher', '--import', '--version', '--help', '--no-deps',
+          '--guided')
+ELSEWHERE = ('source', 'pip', 'ray')  # programs of others
+STARTERS = ('srun', 'torchrun')  # of processes, each of one of ours
 MMACTION = pathlib.Path(util.find_spec('mmaction').origin).parent
 MIM = pathlib.Path(util.find_spec('mim').origin).parent / 'commands'
 BLOCKS = [block for block in blocks('', 'bash', 'console')
@@ -109,7 +111,8 @@ def parse_script(path, words):
     tree.body = [node for node in tree.body
                  if getattr(node, 'name', '') == 'parse_args']
     names = dict(argparse=argparse, os=os, pathlib=pathlib,
-                 DictAction=DictAction, __doc__='')
+                 DictAction=DictAction, Path=pathlib.Path, HERE=path.parent,
+                 __doc__='')
     exec(compile(tree, str(path), 'exec',
                  __future__.annotations.compiler_flag), names)
     return parsed(names['parse_args'], argv=[str(path), *words])
@@ -167,6 +170,12 @@ CHECKS = dict(hpnet=check_hpnet, mim=check_mim, python=check_python,
 def check(words):
     """A command of whatever program."""
     program, *words = words
+    if program in STARTERS:
+        while words[0] not in CHECKS and words[0] != '-m':
+            words = words[1:]
+        if words[0] == '-m':  # of torchrun: a module
+            words = ['python', *words]
+        program, *words = words
     if program == 'pip':
         extras = {package.extra for package in OPTIONAL} | {'all'}
         assert set(re.findall(r'hpnet-plugin\[(\w+)\]', ' '.join(words))

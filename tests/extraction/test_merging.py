@@ -1,6 +1,6 @@
 """Dataset folders merged, split and packed anew: the same clips, bit by bit.
 
-``python tools/store_soak.py`` kills the merge at each of its calls.
+``python tools/soak_store.py`` kills the merge at each of its calls.
 """
 import filecmp
 import importlib.util

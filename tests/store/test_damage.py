@@ -99,9 +99,14 @@ def test_the_fingerprint_is_of_the_clips_alone(damage, tmp_path):
     sums = clip_checksums(tmp_path / 'a')
     assert sums == clip_checksums(tmp_path / 'c')
     assert list(sums) == [f'c{i}' for i in range(5)]
-    # of the tail that no consolidated index has
-    os.unlink(tmp_path / 'c/consolidated.index')
-    assert fingerprint(FeatureStore(tmp_path / 'c')) == first
+    # of shards that the consolidated index does not list yet
+    fill('h', {'': [1, 3, 4]})
+    writer = StoreWriter(tmp_path / 'h', meta, prefix='x-')
+    for seed in (0, 2):
+        writer.add(f'c{seed}', damage.arrays(seed), dict(fps=10.))
+    writer.flush()
+    writer.suspend()
+    assert fingerprint(FeatureStore(tmp_path / 'h')) == first
 
 
 def break_clip(folder, name='c01', key='h2'):

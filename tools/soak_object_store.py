@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Extract to an object store and train from it, while things are killed.
 
-    python tools/object_store.py --kills 12
+    python tools/soak_object_store.py --kills 12
 
 Draws some videos, extracts them into a folder in peace, and then, from an S3
 server of this computer, into that server: the extraction is killed by

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill the repair and the merge of dataset folders again and again.
 
-    python tools/store_soak.py --kills 50
+    python tools/soak_store.py --kills 50
 
 Each process is killed by SIGKILL at the n-th call that changes a file, for
 n from 1 on, and the same is run again until it is done. After a repair every
