@@ -33,8 +33,9 @@ from hpnet_plugin.evaluation.scores import ScoreError, read_scores
 from hpnet_plugin.extraction.failures import FailureLog
 from hpnet_plugin.facts import read_facts
 from hpnet_plugin.files import write_whole
-from hpnet_plugin.npy_files import read_npy
+from hpnet_plugin.npy_files import numbers, read_npy
 from hpnet_plugin.store import FeatureStore, StoreError, StoreWriter
+from hpnet_plugin.store.contents import shards_of
 from hpnet_plugin.store.index import HEADER
 from hpnet_plugin.store.journal import _HEAD, _MAGIC
 from hpnet_plugin.store.released import read_released
@@ -126,6 +127,12 @@ def test_poses_of_other_types(tmp_path, key, value, message):
     path.write_bytes(pickle.dumps([{**annotation(), key: value}]))
     with pytest.raises(ImportedPosesError, match=f'x.pkl.*{message}'):
         read_poses(str(path))
+
+
+def test_numbers_in_lists_are_counted():
+    assert numbers([[0] * 4] * 2, most=10).shape == (2, 4)
+    with pytest.raises(ValueError, match='lists of more than 10 numbers'):
+        numbers([[0] * 5] * 2, most=10)
 
 
 def test_joints_that_are_not_seen_have_no_place(tmp_path):
@@ -243,6 +250,16 @@ def test_an_index_with_right_checksums(root, change, message):
         changed_index(root, change).names  # noqa: B018
 
 
+@pytest.mark.parametrize('stem', [
+    '../00000', '/00000', 'a/00000', '.00000', 'a\n00000', 'n' * 300 + '00000',
+    'a', '0000', 5, None])
+def test_names_of_shards_lead_nowhere(stem):
+    columns = dict(sizes=[1], marks=[0])
+    assert shards_of(dict(columns, stems=['a00000']))['stems'] == ['a00000']
+    with pytest.raises(ValueError, match='names of shards'):
+        shards_of(dict(columns, stems=[stem]))
+
+
 def test_clips_of_an_index(root):
     """What is wrong with one clip is seen when it is asked for."""
     def change(data, head):
@@ -321,10 +338,11 @@ def test_images_that_claim_to_be_large(tmp_path):
     (folder / '0.jpg').write_bytes(data)
     assert Crops(str(folder)).read([0])[0].shape == (20, 30, 3)
     at = data.index(b'\xff\xc0') + 5
-    (folder / '0.jpg').write_bytes(
-        data[:at] + b'\xff\xff\xff\xff' + data[at + 4:])
-    with pytest.raises(CropsError, match='0.jpg is no JPEG image'):
-        Crops(str(folder)).read([0])
+    # the second one OpenCV would read
+    for claim in (b'\xff\xff\xff\xff', b'\x18\0\x18\0'):
+        (folder / '0.jpg').write_bytes(data[:at] + claim + data[at + 4:])
+        with pytest.raises(CropsError, match='0.jpg is no JPEG image'):
+            Crops(str(folder)).read([0])
     (folder / '0.jpg').write_bytes(cv2.imencode('.png', image)[1].tobytes())
     with pytest.raises(CropsError, match='0.jpg is no JPEG image'):
         Crops(str(folder)).read([0])

@@ -14,10 +14,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ from ..estimation.video import VideoError
 from ..files import write_whole
 from ..visualization.overlay import draw_video
 from . import panels
+from .gate import Gate, refuse_addresses
 from .limited import DecodingLimits, LimitedVideo
 from .visits import Visit, VisitorLeftError, Visits
 
@@ -99,13 +100,17 @@ class Page:
         """
         files = resources.files('hpnet_plugin.app')
         script = (files / 'page.js').read_text(encoding='utf-8')
-        self.blocks.queue(max_size=WAITING)
+        # by a direct call a video would not wait in the queue
+        self.blocks.queue(max_size=WAITING, api_open=False)
         _, local, public = self.blocks.launch(
             server_name=host, server_port=port or None, share=share,
             prevent_thread_lock=True, quiet=True, max_file_size=self.max_bytes,
             ssr_mode=False, enable_monitoring=False, run_history=False,
             footer_links=[], theme=_theme(),
-            app_kwargs=dict(exception_handlers={ClientDisconnect: _nobody}),
+            app_kwargs=dict(
+                exception_handlers={ClientDisconnect: _nobody},
+                middleware=[Middleware(Gate, self.visits.root,
+                                       self.max_bytes)]),
             css=(files / 'page.css').read_text(encoding='utf-8'),
             head=f'<script>{script}</script>')
         return public or local
@@ -130,7 +135,6 @@ class Page:
                         label='Your video', sources=['upload', 'webcam'],
                         include_audio=True, interactive=True,
                         elem_id='hp-upload')
-                    _refuse_addresses(upload)
                     samples = gr.Dataset(
                         label='Examples', components=[upload],
                         samples=[[path] for path in self.examples],
@@ -163,6 +167,7 @@ class Page:
                            show_progress_on=status, concurrency_id='look',
                            concurrency_limit=1, **private)
             blocks.unload(self.leave)
+        refuse_addresses(blocks)
         return blocks
 
     def take(self, video: str | None, request: gr.Request) -> list:
@@ -354,23 +359,6 @@ def draw_examples(folder: str) -> list[str]:
         paths.append(osp.join(folder, f'{people.ACTIONS[label].short}.mp4'))
         people.save_video(paths[-1], people.make_clip(label, number).frames)
     return paths
-
-
-def _refuse_addresses(upload: gr.Video) -> None:
-    """Let Gradio fetch nothing from the addresses that visitors name.
-
-    It would before any limit is looked at. A subclass would be the plain way,
-    but Gradio writes a file beside the source of each one.
-    """
-    into_cache = upload.async_move_resource_to_block_cache
-
-    async def local_only(path: str | Path | None) -> str | None:
-        if path is not None and '://' in str(path):
-            raise gr.Error('Only files are taken, no addresses.')
-        return await into_cache(path)
-
-    # typed more narrowly than what Gradio's own subclasses do
-    upload.async_move_resource_to_block_cache = local_only  # pyrefly: ignore[bad-assignment]
 
 
 async def _nobody(request: Request, error: Exception) -> Response:

@@ -1,5 +1,4 @@
 """The page as visitors see it: by HTTP, and in a browser."""
-import asyncio
 import glob
 import importlib.util
 import json
@@ -9,7 +8,6 @@ import socket
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 
 import numpy as np
@@ -109,27 +107,144 @@ def test_slow_and_broken_uploads_leave_nothing(page, monkeypatch):
     until_nothing_is_stored(page, monkeypatch)
 
 
-def test_addresses_and_files_of_the_server_are_not_taken(page):
+def ask(page, path, body=None, kind='application/json', head=''):
+    """Status and text of the answer to one request, whatever it is."""
+    host, port = page.address.split('//')[1].strip('/').split(':')
+    if isinstance(body, dict):
+        body = json.dumps(body).encode()
+    data = body or b''
+    head += f'Content-Length: {len(data)}\r\n' * ('chunked' not in head)
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(
+            f'{"GET" if body is None else "POST"} {path} HTTP/1.1\r\n'
+            f'Host: {host}\r\nConnection: close\r\nContent-Type: {kind}\r\n'
+            f'{head}\r\n'.encode() + data)
+        with line.makefile('rb') as answer:
+            text = answer.read().decode(errors='replace')
+    return int(text.split()[1]), text
+
+
+def call(page, number, data, visitor='evil', how='run/predict'):
+    """The same, of one of the page's events."""
+    return ask(page, f'/gradio_api/{how}', dict(
+        fn_index=number, session_hash=visitor, data=data))
+
+
+def event(page, name):
+    """The number of an event."""
+    return next(number for number, one in page.blocks.fns.items()
+                if one.fn.__name__ == name)
+
+
+def form(*files, field='files'):
+    """Body and kind of an upload of files, by name and content."""
+    return b''.join(
+        b'--xx\r\nContent-Disposition: form-data; name="%b"; filename="%b"'
+        b'\r\n\r\n%b\r\n' % (field.encode(), name, content)
+        for name, content in files) + b'--xx--\r\n', \
+        'multipart/form-data; boundary=xx'
+
+
+def test_files_of_the_server_are_not_taken(page):
     """A client of one's own may name any path in place of an upload."""
-    event, take = next((i, one) for i, one in page.blocks.fns.items()
-                       if one.fn.__name__ == 'take')
-    for path in ('https://example.org/x.mp4', '/etc/passwd',
-                 f'{page.visits.root}/lock', f'{page.visits.root}/../x'):
-        request = urllib.request.Request(
-            f'{page.address}gradio_api/run/predict', json.dumps(dict(
-                fn_index=event, session_hash='evil', data=[dict(
-                    path=path, meta=dict(_type='gradio.FileData'))]
-            )).encode(), {'Content-Type': 'application/json'})
-        try:
-            with urllib.request.urlopen(request) as answer:
-                assert b'no longer here' in answer.read()
-        except urllib.error.HTTPError as error:
-            assert error.code == 500
-        assert page.visits.of('evil') is None
-    from gradio import Error
-    with pytest.raises(Error, match='Only files'):
-        asyncio.run(take.inputs[0].async_move_resource_to_block_cache(
-            'https://example.org/x.mp4'))
+    root = page.visits.root
+    for path in ('/etc/passwd', f'{root}/lock', f'{root}/../x', 'a\0b',
+                 'a' * 5000, 3, ['x'], None):
+        for data in (dict(path=path, meta=dict(_type='gradio.FileData')),
+                     dict(path=path), path):
+            status, text = call(page, event(page, 'take'), [data])
+            assert (status == 500 or 'no longer here' in text
+                    or data is None)
+            assert 'Traceback' not in text and 'root:' not in text
+            assert page.visits.of('evil') is None
+
+
+@pytest.mark.parametrize('name', ['take', 'take_example'])
+def test_no_event_fetches_an_address(page, name):
+    """Gradio would, for whatever part of the page an event takes."""
+    for number, one in page.blocks.fns.items():
+        if one.fn.__name__ == name:
+            status, text = call(page, number, [dict(
+                path='https://example.org/x.mp4',
+                meta=dict(_type='gradio.FileData'))])
+            assert status == 500 and 'Only files are taken' in text
+
+
+def test_only_what_the_page_needs_is_answered(page):
+    """No other file, no address, no FFmpeg, no link, no word on others."""
+    root = page.visits.root
+    os.symlink('/etc/passwd', f'{root}/examples/linked')
+    for path in ('/etc/passwd', '//etc/passwd', '/proc/self/environ',
+                 '../../../../etc/passwd', '..%2f..%2f..%2fetc/passwd',
+                 f'{root}/lock', f'{root}/../../../etc/passwd',
+                 f'{root}/%2e%2e/x', f'{root}/examples/../lock',
+                 f'{root}/examples/linked', f'{root}/x%00', f'{root}-other',
+                 'https://example.org/', 'file:///etc/passwd', '%ff',
+                 'a' * 5000):
+        for start in ('/gradio_api/file=', '/gradio_api/file/'):
+            assert ask(page, start + path)[0] == 404
+    os.unlink(f'{root}/examples/linked')
+    assert ask(page, f'/gradio_api/file={root}/examples/actions.mp4')[
+        0] == 200
+    for path in ('proxy=https://x.hf.space/', 'deep_link?session_hash=x',
+                 'queue/status', 'runs', 'vibe-code', 'openapi.json',
+                 'stream/a/b/1/playlist-file', 'custom_component/x/client/y/z',
+                 'profiling/traces', 'dev/reload', 'call/look/x'):
+        assert ask(page, f'/gradio_api/{path}')[0] == 404
+    assert ask(page, '/monitoring/summary')[0] == 404
+    for path in ('component_server', 'process_recording', 'vibe-edit',
+                 'call/look', 'call/v2/look', 'stream/x', 'api/predict'):
+        assert ask(page, f'/gradio_api/{path}',
+                   *form((b'a.mp4', b'x'), field='video'))[0] == 404
+    # a video waits in the queue, whoever asks
+    assert call(page, event(page, 'look'), [])[0] == 404
+
+
+def test_requests_are_no_larger_than_the_page_needs(page):
+    large = b'{"data": ["%b"], "fn_index": 0}' % (b'x' * 100_000)
+    path = '/gradio_api/run/predict'
+    assert ask(page, path, large)[0] == 413
+    assert ask(page, path, b'%x\r\n%b\r\n0\r\n\r\n' % (len(large), large),
+               head='Transfer-Encoding: chunked\r\n')[0] == 400
+    assert ask(page, '/gradio_api/upload', *form(
+        (b'a', b'1' * 900_000), (b'b', b'2' * 900_000)))[0] == 413
+    for text in (b'', b'[]', b'{}', b'\xff', b'[' * 60_000,
+                 b'{"data": [' + b'1,' * 20_000 + b'1], "fn_index": 0}',
+                 b'{"data": [NaN], "fn_index": -1, "session_hash": {}}'):
+        for how in ('run/predict', 'queue/join', 'cancel', 'reset'):
+            status, answer = ask(page, f'/gradio_api/{how}', text)
+            assert status >= 400 and 'Traceback' not in answer
+
+
+def test_names_of_uploads_lead_nowhere(page, monkeypatch):
+    names = (b'../../../x.mp4', b'/etc/x.mp4', b'a\0b.mp4', b'\xff.mp4',
+             b'n' * 300 + b'.mp4', b'%2e%2e%2fx', b'x\\..\\y', b'', b'lock')
+    for name in (*names, b'..'):
+        status, text = ask(page, '/gradio_api/upload',
+                           *form((name, b'content of ' + name)))
+        assert status == (400 if name == b'..' else 200)
+        if status == 200:
+            path, = json.loads(text.partition('\r\n\r\n')[2])
+            parts = os.path.relpath(path, page.visits.root).split(os.sep)
+            assert len(parts) == 2 and '..' not in parts
+            assert os.path.isfile(path)
+    until_nothing_is_stored(page, monkeypatch)
+
+
+def test_a_list_of_other_files_is_no_video(page, monkeypatch):
+    """It is called a video, and names one that is there."""
+    text = f'ffconcat version 1.0\nfile {page.visits.examples}/actions.mp4\n'
+    status, answer = ask(page, '/gradio_api/upload',
+                         *form((b'list.mp4', text.encode())))
+    path, = json.loads(answer.partition('\r\n\r\n')[2])
+    assert 'is here' in call(page, event(page, 'take'), [
+        dict(path=path, meta=dict(_type='gradio.FileData'))], 'list')[1]
+    status, _ = call(page, event(page, 'look'), [], 'list', 'queue/join')
+    assert status == 200
+    status, text = ask(page, '/gradio_api/queue/data?session_hash=list')
+    assert 'list.mp4 cannot be read as a video' in text
+    page.visits.leave('list')
+    until_nothing_is_stored(page, monkeypatch)
 
 
 @pytest.fixture(scope='module')
