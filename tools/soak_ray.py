@@ -69,6 +69,9 @@ def keep_cluster(commands: Connection) -> None:
     from ray.cluster_utils import Cluster
 
     from hpnet_plugin.extraction.ray_cluster import _lean
+    # it tells at length of each machine that is lost here on purpose
+    setattr(ray._private.worker, 'print_to_stdstream',  # noqa: B010
+            lambda *args, **kwargs: None)
     with _lean(ray):
         cluster: Any = Cluster(True, head_node_args=dict(
             num_cpus=0, object_store_memory=STORE, include_dashboard=False))

@@ -62,7 +62,7 @@ class Took(NamedTuple):
 def run(args: argparse.Namespace) -> Tables:
     """Measure; the tables to show."""
     from ..extraction.ray_cluster import import_ray
-    apart(import_ray)  # says what to install
+    apart(lambda: bool(import_ray()))  # says what to install
     with tempfile.TemporaryDirectory() as folder:
         videos, boxes = apart(inputs.draw_clips, folder, args.clips,
                               args.frames)

@@ -86,10 +86,10 @@ def test_a_test_on_features_of_another_net_is_refused(
     import torch
     run = tmp_path / 'run'
     shutil.copytree(trained.run, run)
-    path = run / 'epoch_3.pth'
-    checkpoint = read_checkpoint(str(path))
+    checkpoint = read_checkpoint(str(run / 'epoch_3.pth'))
     checkpoint['meta']['hpnet']['extraction'] = dict(
         pose=dict(config='net.py', sha256='a' * 64))
+    path = run / 'of_another.pth'  # the first is mapped
     torch.save(checkpoint, path)
     folder = other_folder(trained, tmp_path / 'mine', 'b' * 64)
     monkeypatch.chdir(tmp_path)
