@@ -58,8 +58,8 @@ class Gate:
             while (await receive()).get('more_body'):
                 pass
             await PlainTextResponse(
-                'More than the maximum allowed size of '
-                f'{self.max_bytes / 2**20:g} MB', 413)(scope, receive, send)
+                f'More than the {most:,} bytes that are allowed here',
+                413)(scope, receive, send)
             return
         await self.app(scope, _counted(receive, most), send)
 

@@ -1,6 +1,7 @@
 """Videos of strangers, decoded by a child process with limits."""
 import os
 import signal
+import struct
 
 import numpy as np
 import pytest
@@ -63,6 +64,41 @@ def test_what_is_no_video_is_refused_by_the_name_it_was_given(
     with pytest.raises(VideoError, match='mine.mp4') as error:
         print(LimitedVideo(str(path), 'mine.mp4').info)
     assert str(tmp_path) not in str(error.value)
+
+
+def with_frames_elsewhere(data, name):
+    """A video whose frames are, so it says, in another file beside it."""
+    text = f'/disk/{name}'.encode()
+    entry = (bytes(10) + b'\4' + b'disk'.ljust(27, b'\0') + bytes(12)
+             + bytes([len(name)]) + name.encode().ljust(63, b'\0') + bytes(16)
+             + struct.pack('>HH', 1, 1) + bytes(16)
+             + struct.pack('>HH', 2, len(text)) + text
+             + bytes(len(text) % 2) + struct.pack('>HH', 0xffff, 0))
+    entry = struct.pack('>I4sI', 12 + len(entry), b'alis', 0) + entry
+    at = data.index(b'url \0\0\0\1') - 4
+    whole = bytearray(data[:at] + entry + data[at + 12:])
+    for box in (b'moov', b'trak', b'mdia', b'minf', b'dinf', b'dref'):
+        start = whole.rindex(box, 0, at) - 4
+        size, = struct.unpack_from('>I', whole, start)
+        struct.pack_into('>I', whole, start, size + len(entry) - 12)
+    first, last = whole.index(b'mdat') + 4, whole.index(b'moov') - 4
+    whole[first:last] = bytes(last - first)
+    return bytes(whole)
+
+
+def test_frames_in_another_file_are_not_read(clip, tmp_path):
+    import av
+    with open(clip, 'rb') as file:
+        data = file.read()
+    path = tmp_path / 'x.mp4'
+    (tmp_path / 'other.mp4').write_bytes(data)
+    path.write_bytes(with_frames_elsewhere(data, 'other.mp4'))
+    # FFmpeg does if it is told to
+    with av.open(str(path), container_options=dict(enable_drefs='1')) as told:
+        assert len(list(told.decode(video=0))) == 32
+    with pytest.raises(VideoError, match='holds no frame'), \
+            VideoReader(str(path)) as reader:
+        list(reader.chunks())
 
 
 def test_a_cut_video_says_so(clip, tmp_path):

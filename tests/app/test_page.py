@@ -265,7 +265,7 @@ def browser():
 @pytest.fixture
 def visitor(page, browser):
     """Opens the page in a phone of its own."""
-    contexts = []
+    contexts, refused = [], []
 
     def visit():
         contexts.append(browser.new_context(
@@ -273,6 +273,8 @@ def visitor(page, browser):
             is_mobile=True))
         tab = contexts[-1].new_page()
         tab.set_default_timeout(120_000)
+        tab.on('response', lambda answer: refused.append(
+            answer.url) if answer.status == 404 else None)
         tab.goto(page.address)
         tab.wait_for_selector('#hp-examples .gallery-item')
         tab.wait_for_selector('#hp-upload input[type=file]',
@@ -282,6 +284,7 @@ def visitor(page, browser):
     yield visit
     for context in contexts:
         context.close()
+    assert refused == []
 
 
 def send(tab, path):
