@@ -17,17 +17,20 @@ from torch.utils.data import get_worker_info
 
 
 class Draw(int):
-    """The number of a clip that knows the seed of what is random in it.
-
-    Args:
-        number: Of the clip.
-        seed: Its own.
-    """
+    """The number of a clip that knows the seed of what is random in it."""
 
     seed: int
 
     def __new__(cls, number: int, seed: int) -> Draw:
-        """See the class."""
+        """Make one.
+
+        Args:
+            number: Of the clip.
+            seed: Its own.
+
+        Returns:
+            The number.
+        """
         found = super().__new__(cls, number)
         found.seed = seed
         return found
