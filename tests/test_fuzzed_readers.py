@@ -59,7 +59,8 @@ def _hang(path):
     (_swallow_memory, 'memory'), (_fill_memory, 'memory'),
     (_crash, 'crash'), (_hang, 'hang')])
 def test_what_happens_to_a_file_is_seen(tmp_path, read, outcome):
-    reader = Reader(_one_seed, read, (OSError, ), memory=64, seconds=.05)
+    reader = Reader(_one_seed, read, (OSError, ), memory=64,
+                    seconds=.05 if outcome == 'hang' else 10.)
     fuzzer = Fuzzer('x', reader, tmp_path / 'work', tmp_path / 'kept')
     counts = fuzzer.run(iter(range(2)))
     assert counts.counts == {outcome: 2}

@@ -58,8 +58,15 @@ def data_read(config: ConfigLike) -> dict[str, dict[str, str]]:
         config: A config, whole.
 
     Returns:
-        Folder to its fingerprints.
+        Name of the folder to its fingerprints. Where it lies is the
+        business of this machine, and this goes into models that are shared.
     """
+    return {osp.basename(osp.normpath(root)): known
+            for root, known in _folders(config).items()}
+
+
+def _folders(config: ConfigLike) -> dict[str, dict[str, str]]:
+    """Folder to its fingerprints."""
     found = {}
     for dataset in folder_datasets(config, PHASES):
         root = dataset.get('data_root') or ''
@@ -81,7 +88,7 @@ def data_note(config: ConfigLike) -> str:
         f'read from {folder}: ' + ', '.join(
             f'{dict(store="features").get(what, what)} {digits}'
             for what, digits in known.items())
-        for folder, known in data_read(config).items() if known)
+        for folder, known in _folders(config).items() if known)
 
 
 def other_data(config: ConfigLike, meta: Mapping[str, Any]) -> str:

@@ -28,8 +28,9 @@ def config(trained):
 def test_a_training_notes_what_it_read(trained, config):
     digits = fingerprint(trained.folder / 'features')
     known = load_trained(str(trained.run)).description.training['data']
-    assert known == {str(trained.folder): fingerprints(str(trained.folder))}
-    assert known[str(trained.folder)]['store'] == digits
+    name = trained.folder.name
+    assert known == {name: fingerprints(str(trained.folder))}
+    assert known[name]['store'] == digits
     log = next(trained.run.glob('*/*.log')).read_text()
     assert f'read from {trained.folder}: features {digits}, annotations' in \
         log
@@ -41,11 +42,11 @@ def test_a_training_notes_what_it_read(trained, config):
 def test_other_data(trained, config):
     meta = dict(hpnet=load_trained(str(trained.run)).description.to_json())
     assert other_data(config, meta) == ''
-    folder = str(trained.folder)
-    meta['hpnet']['training']['data'][folder]['store'] = 'x' * 16
+    name = trained.folder.name
+    meta['hpnet']['training']['data'][name]['store'] = 'x' * 16
     assert other_data(config, meta) == (
-        f'other data than this training began with: store of {folder} '
-        f'({"x" * 16} then, {fingerprint(folder + "/features")} now)')
+        f'other data than this training began with: store of {name} '
+        f'({"x" * 16} then, {fingerprint(trained.folder / "features")} now)')
     for nothing in ({}, dict(hpnet=None), dict(hpnet=dict(training=3))):
         assert other_data(config, nothing) == ''
 
