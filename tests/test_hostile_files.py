@@ -577,6 +577,9 @@ def test_a_shared_model_names_nothing_elsewhere(shared_model, tmp_path):
         with pytest.raises(UnregisteredError, match='no addresses'):
             refuse_unregistered(dict(model=dict(
                 type='RecognizerGCN', backbone=[dict(x=text)])), 'it')
+    with pytest.raises(UnregisteredError, match='has at most 1000'):
+        refuse_unregistered(dict(model=dict(
+            type='RecognizerGCN', backbone=dict(num_stages=1 << 63))), 'it')
     # its own weights replace these in any case
     shared_model(lambda model: model['backbone'].update(init_cfg=dict(
         type='Pretrained', checkpoint=str(path)))).build().init_weights()

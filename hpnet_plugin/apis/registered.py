@@ -20,6 +20,10 @@ SCOPES = ('mmengine', 'mmaction', 'mmcv', 'mmdet', 'mmpose')
 REGISTRIES = ('MODELS', 'TASK_UTILS', 'WEIGHT_INITIALIZERS')
 # where initial weights come from, which those of the model replace
 _INITIAL = ('init_cfg', 'pretrained')
+# what a network is built of one after the other, for hours if need be
+_COUNTS = ('num_stages', 'num_layers', 'num_blocks', 'num_levels', 'num_convs',
+           'layers', 'depth')
+MOST_LAYERS = 1000
 _ELSEWHERE = re.compile(r'[a-zA-Z][a-zA-Z0-9+.-]*://|[/~\\]|[a-zA-Z]:[/\\]')
 _NETWORK = ('socket.connect', 'socket.getaddrinfo', 'urllib.Request')
 
@@ -128,6 +132,12 @@ def _refuse(data: Any, default_scope: str | None, name: str,
                 f'{name} cannot be built: {kind!r} is no registered class. '
                 'If it is one of your own, import its file first (hpnet '
                 '--import FILE.py …, or import in Python)')
+    for key in _COUNTS:
+        for count in _values(data, key):
+            if isinstance(count, (int, float)) and count > MOST_LAYERS:
+                raise UnregisteredError(
+                    f'{name} has {key}={count!r:.40}; a model that is loaded '
+                    f'has at most {MOST_LAYERS}')
     for text in _texts(data):
         if _ELSEWHERE.match(text) or '..' in re.split(r'[/\\]', text):
             raise UnregisteredError(

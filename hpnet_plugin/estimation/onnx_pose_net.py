@@ -65,7 +65,10 @@ class OnnxPoseNet(PoseNet):
         self.scale, self.shift = (
             torch.from_numpy(value).view(3, 1, 1).to(device)
             for value in (scale, shift))
-        self._probe()
+        try:
+            self._probe()
+        except ValueError as error:
+            raise type(error)(f'{path}: {error}') from None
         self._check_batches(path)
         self.record = dict(
             onnx=osp.basename(str(path)),
