@@ -72,6 +72,7 @@ class Command:
         path is wrong.
         """
         args = self.parse(argv)
+        _obeyed.clear()
         try:
             if self.signals:
                 _obey_signals()
@@ -80,7 +81,8 @@ class Command:
                 return self.run(args) or 0
         except KeyboardInterrupt as stop:
             print(f'\nhpnet {self.name}: {self.stopped}', file=sys.stderr)
-            return TERMINATED if isinstance(stop, Terminated) else STOPPED
+            return TERMINATED if isinstance(stop, Terminated) or _obeyed \
+                else STOPPED
         except (*self.refused, *self.failed, OSError) as error:
             print(f'hpnet {self.name}: {message_of(error)}', file=sys.stderr)
             usage = (*self.refused, *WRONG_PATH)
@@ -157,6 +159,10 @@ def _fetch_folders(args: argparse.Namespace, names: Sequence[str]) -> None:
             setattr(args, name, [local_folder(one) for one in value])
 
 
+# signals that were obeyed: Ray makes a KeyboardInterrupt of what they raise
+_obeyed: list[int] = []
+
+
 def _obey_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         try:
@@ -170,4 +176,5 @@ def _obey_signals() -> None:
 def _terminate(number: int, frame: FrameType | None) -> None:
     # a second one while the first is obeyed must not cut that short
     signal.signal(number, signal.SIG_IGN)
+    _obeyed.append(number)
     raise Terminated

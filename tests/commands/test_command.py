@@ -63,12 +63,20 @@ def test_other_errors_are_bugs():
         run(TypeError('a bug'), ValueError)
 
 
-@pytest.mark.parametrize('ignored', [False, True])
-def test_signals(ignored, capsys):
+@pytest.mark.parametrize('ignored, wrapped', [
+    (False, False), (False, True), (True, False)])
+def test_signals(ignored, wrapped, capsys):
     """They stop a command as Ctrl-C does, unless nohup has switched them off.
+
+    Ray raises a KeyboardInterrupt of its own for what a signal has raised.
     """
     def work(args):
-        os.kill(os.getpid(), signal.SIGHUP)
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        except KeyboardInterrupt:
+            if wrapped:
+                raise KeyboardInterrupt from None
+            raise
         return 5
 
     before = [signal.getsignal(n) for n in (signal.SIGHUP, signal.SIGTERM)]
@@ -82,6 +90,7 @@ def test_signals(ignored, capsys):
     assert status == (5 if ignored else 143)
     assert capsys.readouterr().err == ('' if ignored else
                                        '\nhpnet try: ended\n')
+    assert run(KeyboardInterrupt()) == 130
 
 
 def test_words_of_the_system(tmp_path):
