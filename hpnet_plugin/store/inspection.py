@@ -226,10 +226,17 @@ def rescued(table: Table | None, stem: str) -> Part | None:
 
     Returns:
         Its clips, in the order in which they were written; None if it is not
-        listed.
+        listed, or the index contradicts itself.
     """
     if table is None or stem not in table.stems:
         return None
+    try:
+        return _rescued(table, stem)
+    except (IndexError, KeyError, ValueError, OverflowError):
+        return None  # its checksums are right, and its numbers are not
+
+
+def _rescued(table: Table, stem: str) -> Part:
     number = table.stems.index(stem)
     clips, arrays, infos = table.columns()
     chosen = np.flatnonzero(clips['shard'] == number)
