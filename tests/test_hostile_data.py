@@ -37,8 +37,10 @@ from hpnet_plugin.npy_files import numbers, read_npy
 from hpnet_plugin.store import FeatureStore, StoreError, StoreWriter
 from hpnet_plugin.store.contents import shards_of
 from hpnet_plugin.store.index import HEADER
+from hpnet_plugin.store.inspection import rescued
 from hpnet_plugin.store.journal import _HEAD, _MAGIC
 from hpnet_plugin.store.released import read_released
+from hpnet_plugin.store.table import Table
 from hpnet_plugin.unpickling import UnreadablePickleError, unpickle
 
 DEEP = '[' * 100_000
@@ -385,3 +387,14 @@ def test_files_in_memory_are_replaced():
         assert Path(path).read_bytes() == b'a'
     finally:
         os.unlink(path)
+
+
+def test_an_index_that_contradicts_itself_rescues_nothing(root, monkeypatch):
+    path = root / 'consolidated.index'
+    table = Table(memoryview(path.read_bytes()), str(path))
+    assert rescued(table, '00000').names == [b'clip0', b'clip1']
+    clips, arrays, infos = table.columns()
+    clips = clips.copy()
+    clips['schema'] = 99
+    monkeypatch.setattr(Table, 'columns', lambda self: (clips, arrays, infos))
+    assert rescued(table, '00000') is None
