@@ -70,7 +70,10 @@ class Catalog:
         check_sizes(root, sizes)
         self.tables = [main] if main else []
         if parts:
-            tail = Table(memoryview(b''.join(build(parts))), root)
+            try:
+                tail = Table(memoryview(b''.join(build(parts))), root)
+            except StoreError as error:
+                raise StoreError(f'{root}: {error}') from None
             if main:
                 for row, name in enumerate(tail.names()):
                     twin = main.find(name)
