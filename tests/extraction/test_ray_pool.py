@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from noted import Noted
 
 from hpnet_plugin.commands import extract
 from hpnet_plugin.demo import people
@@ -32,28 +33,6 @@ def cluster():
     yield found
     found.close()
     assert not found.ray.is_initialized()
-
-
-class Noted(Watch):
-    """Notes what it is told: (what, worker, value)."""
-
-    def __init__(self):
-        self.told = []
-
-    def began(self, worker, item):
-        self.told.append(('began', worker, item))
-
-    def progress(self, worker, count):
-        self.told.append(('progress', worker, count))
-
-    def ended(self, worker, item, failed):
-        self.told.append(('ended', worker, (item, failed)))
-
-    def lost(self, worker, how):
-        self.told.append(('lost', worker, how))
-
-    def of(self, kind):
-        return [value for what, _, value in self.told if what == kind]
 
 
 def test_items_fail_alone_and_results_are_in_order(cluster, tmp_path):
