@@ -67,3 +67,11 @@ def test_what_happens_to_a_file_is_seen(tmp_path, read, outcome):
     kept = list((tmp_path / 'kept').glob('*'))
     assert len(kept) == (outcome not in ('read', 'refused'))
     assert counts.good == (not kept)
+
+
+def test_a_hole_in_the_heap_is_no_free_memory(tmp_path):
+    pieces = [ctypes.create_string_buffer(100_000) for _ in range(3000)]
+    del pieces[:-1]
+    reader = Reader(_one_seed, _fill_memory, (OSError, ), memory=64)
+    fuzzer = Fuzzer('x', reader, tmp_path / 'work', tmp_path / 'kept')
+    assert fuzzer.run(iter(range(2))).counts == {'memory': 2}
