@@ -163,15 +163,18 @@ def test_an_image_net_beside_the_pose_net(root, videos, main, tmp_path,
     torch.manual_seed(0)
     save_file(timm.create_model('test_resnet').state_dict(), file)
     command = arguments(
-        root, videos, tmp_path / 'data', *labelled(videos), '--workers', '0',
+        root, videos, tmp_path / 'data', '--workers', '0',
         '--max-frames', '2', '--tap', f'timm/test_resnet={file}:layer2',
         '--tap', f'{TAP}@ring')
+    (tmp_path / 'one').mkdir()
+    shutil.copy(videos / 'videos/c0.mp4', tmp_path / 'one')
+    command[0] = str(tmp_path / 'one')
     assert main(command) == 0
     name = 'timm/test_resnet=net.safetensors'
     store = FeatureStore(tmp_path / 'data/features')
     assert list(store.taps) == [TAP, f'{name}:layer2', f'{TAP}@ring']
-    assert store['c0'][f'{name}:layer2'].any()
-    assert (store['c0'][f'{TAP}@ring'] != store['c0'][TAP]).any()
+    assert store.read('c0', f'{name}:layer2').any()
+    assert (store.read('c0', f'{TAP}@ring') != store.read('c0', TAP)).any()
 
     record = json.loads((tmp_path / 'data/extraction.json').read_text())
     model = SimpleNamespace(name='model', extraction=record)
