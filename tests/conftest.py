@@ -14,11 +14,14 @@ import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Files that take longest.
-LONGEST = ('test_main_job.py', 'test_extract.py', 'test_xclip_recognizer.py',
+LONGEST = ('test_main_job.py', 'test_distributed.py', 'test_ray_pool.py',
+           'test_extract.py', 'test_page.py', 'test_xclip_recognizer.py',
            'test_live.py', 'test_inferencer.py', 'test_reproduce.py',
-           'test_export.py', 'test_failures.py', 'test_page.py',
+           'test_export.py', 'test_failures.py', 'test_bill_of_materials.py',
            'test_analyze.py', 'test_lazy_imports.py', 'test_benchmark.py',
-           'test_stock.py')
+           'test_stock.py', 'test_hpnet_configs.py', 'test_detectors.py',
+           'test_explain.py', 'test_pose.py', 'test_limited.py',
+           'test_workers.py', 'test_doctor.py', 'test_growth.py')
 IMPORTED = [0]  # modules at the last look
 NO_GPU = 'no GPU here'
 gc.set_threshold(20_000, 20, 20)  # young objects are looked through less often

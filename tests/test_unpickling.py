@@ -2,15 +2,14 @@
 import contextlib
 import io
 import json
-import os
 import pickle
 import pickletools
 import resource
-import traceback
 
 import numpy as np
 import pytest
 import torch
+from forked import forked
 
 from hpnet_plugin.compat.checkpoint_contents import contents
 from hpnet_plugin.unpickling import (
@@ -18,6 +17,7 @@ from hpnet_plugin.unpickling import (
     UnsafePickleError,
     unpickle,
 )
+
 
 def annotations():
     rng = np.random.default_rng(0)
@@ -206,26 +206,16 @@ def test_no_pickle(tmp_path, data):
 
 
 def alone(work):
-    """What a function says in a process of its own, which may crash."""
-    ours, theirs = os.pipe()
-    pid = os.fork()  # everything is imported there
-    if not pid:
-        try:
-            # some GB are refused here rather than by the whole machine
-            resource.setrlimit(resource.RLIMIT_AS, (
-                16 << 30, resource.RLIM_INFINITY))
-            with open(theirs, 'w') as out:
-                out.write(json.dumps(work()))
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    os.close(theirs)
-    with open(ours) as told:
-        said = told.read()
-    assert os.waitpid(pid, 0)[1] == 0  # no signal either
-    return json.loads(said)
+    """What a function finds in a process of its own, which may crash."""
+    def program():
+        # some GB are refused here rather than by the whole machine
+        resource.setrlimit(resource.RLIMIT_AS, (
+            16 << 30, resource.RLIM_INFINITY))
+        print(json.dumps(work()))
+
+    status, printed = forked(program)
+    assert status == 0, printed[-2000:]
+    return json.loads(printed.splitlines()[-1])
 
 
 def touch(content):
