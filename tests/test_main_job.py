@@ -133,7 +133,8 @@ def test_the_whole_hpnet(work, pose_j):
     for epochs, more in ((1, ()), (2, ('--resume', ))):
         hpnet('train', 'hpnet', '--data', DATA, '--small', '--work-dir',
               folder, *more, '--cfg-options', 'frames=8', f'epochs={epochs}',
-              'train_cfg.val_interval=1', cwd=work)
+              'train_cfg.val_interval=1',
+              'model.topology.model.base_channels=8', cwd=work)
     printed = log(folder)
     assert 'resumed epoch: 1' in printed and 'Epoch(train) [1]' not in printed
     trained = re.findall(r'acc/top1: ([0-9.]+)', printed)[-1]
