@@ -213,4 +213,4 @@ def _refuse_unknown(study: Study, clips: Sequence[Clip]) -> None:
         if name not in known:
             raise StudyError(
                 f'{study.path}: no clip of {study.data_root} has the {what} '
-                f'{name!r}; there are {listed(sorted(known), 20)}')
+                f'{name!r}; there are {", ".join(sorted(known)[:20])}')

@@ -4,14 +4,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..reproduction.execution import ReproductionError
 from ..reproduction.records import read_record, update_record
+from ..reproduction.warm import WarmProcess
 from .jobs import Job
 
 SECONDS = ('train_seconds', 'test_seconds')
+COSTS = ('parameters', 'macs')
 
 
 class Progress:
@@ -86,15 +90,28 @@ class Progress:
 
     def _note_cost(self, job: Job) -> None:
         """Record parameters and multiply-adds beside the run's numbers."""
-        if job.row.name not in self._costs:
-            self._costs[job.row.name] = _cost(job)
-        update_record(job.run.folder, self._costs[job.row.name])
+        known = self._costs.get(job.row.name)
+        if known:
+            update_record(job.run.folder, known)
+        elif not job.run.warm:
+            _record_cost(job)
+        else:
+            # torch's threads would not survive in copies that come later
+            process = WarmProcess(partial(_record_cost, job), {})
+            said = process.stdout.read()
+            if process.wait():
+                raise ReproductionError(
+                    f'{job.title}: its parameters cannot be counted: '
+                    + said.decode(errors='replace').strip())
+        record = read_record(job.run.folder) or {}
+        self._costs[job.row.name] = {key: record[key] for key in COSTS}
 
 
-def _cost(job: Job) -> dict[str, Any]:
+def _record_cost(job: Job) -> None:
     from ..apis.cost import model_cost
     total = model_cost(job.run.load()).total
-    return dict(parameters=total.params, macs=total.macs)
+    update_record(job.run.folder, dict(zip(COSTS, (total.params,
+                                                   total.macs))))
 
 
 def duration(seconds: float) -> str:
