@@ -38,7 +38,9 @@ STORE = 80 << 20  # bytes of a machine's object store, the least there is
 BLOCK = 1 << 20
 KINDS = ('kill driver', 'terminate driver', 'kill worker', 'kill worker',
          'kill worker', 'kill machine', 'own kill driver')
-GONE = 60.  # seconds until the processes of a killed driver are gone
+# Seconds until the processes of a killed driver are gone. Two of Ray's own try
+# for 60 s each to tell what has happened, to a server that is gone as well.
+GONE = 240.
 SETTINGS = dict(
     # every result goes through the object stores, however small
     RAY_max_direct_call_object_size='100',
