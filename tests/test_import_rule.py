@@ -24,7 +24,7 @@ ORDER = (
     'recipes', 'models', 'evaluation',
     # a trained model and what is shown of it
     'apis', 'conversion', 'refusal', 'launching', 'run_summary', 'runner',
-    'reproduction', 'visualization', 'demo', 'app',
+    'reproduction', 'studies', 'visualization', 'demo', 'app',
     # what a user types, and what measures it
     'cli', 'commands', 'benchmarks',
     # the start: fills gaps, registers names

@@ -229,7 +229,8 @@ def _is_member(value: Any) -> bool:
 def _is_extraction(value: Any) -> bool:
     return _is_object(value) and all(
         value.get(key) is None or _is_object(value[key])
-        for key in ('pose', 'detector', 'crops'))
+        for key in ('pose', 'detector', 'crops', 'image_nets')) and all(
+        map(_is_object, (value.get('image_nets') or {}).values()))
 
 
 def _is_input(value: Any) -> bool:
@@ -295,7 +296,8 @@ _CHECKS = dict(
     classes=('a list of class names', lambda v: isinstance(v, (list, tuple))
              and v and all(isinstance(name, str) for name in v)),
     facts=_OBJECT,
-    extraction=('an object whose pose, detector and crops are objects',
+    extraction=('an object whose pose, detector, crops and image_nets are '
+                'objects',
                 _is_extraction),
     windows=('an object of numbers', lambda v: _is_object(v) and all(
         map(_is_number, v.values()))),
