@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..datasets.sampling import Draw, seed_of
+from .precision import full_precision
 
 CLIPS = 2000  # of the training split that a whitening is fitted on, at most
 
@@ -184,8 +185,10 @@ class Whitening(nn.Module):
         """
         feat, rest = x[..., :self.features], x[..., self.features:]
         there = (feat != 0).any(-1, keepdim=True)
-        found = nn.functional.linear(feat - self.mean, self.components)
-        return torch.cat([found * there, rest], -1)
+        with full_precision(x.device):
+            found = nn.functional.linear(
+                feat.float() - self.mean, self.components)
+        return torch.cat([(found * there).to(rest.dtype), rest], -1)
 
 
 @HOOKS.register_module()
