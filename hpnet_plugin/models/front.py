@@ -19,7 +19,8 @@ from .precision import full_precision
 CLIPS = 2000  # of the training split that a whitening is fitted on, at most
 
 
-def build_front(modules: Sequence[dict], channels: int) -> nn.Sequential:
+def build_front(modules: Sequence[dict], channels: int
+                ) -> tuple[nn.Sequential, int]:
     """Modules before the first layer of a graph network.
 
     Args:
@@ -27,16 +28,14 @@ def build_front(modules: Sequence[dict], channels: int) -> nn.Sequential:
         channels: Channels of the input.
 
     Returns:
-        (..., C) -> (..., C'), with C' as ``out_channels``.
+        (..., C) -> (..., C'), and C'.
     """
     found = nn.Sequential()
     for config in modules:
         module = MODELS.build(dict(config, in_channels=channels))
         channels = module.out_channels
         found.append(module)
-    # pyrefly: ignore[bad-argument-type]  a number, not a module
-    found.out_channels = channels
-    return found
+    return found, channels
 
 
 def balance(parts: Sequence[int], channels: int) -> Tensor:
@@ -206,7 +205,7 @@ class FitWhitening(Hook):
         Args:
             runner: The training.
         """
-        model = runner.model
+        model: Any = runner.model
         if is_model_wrapper(model):
             model = model.module
         found = [module for module in model.modules()
