@@ -170,6 +170,7 @@ def run(args: argparse.Namespace) -> int:
 
 def make(plan: Plan, args: argparse.Namespace) -> int:
     """Run, or say what would be run; the exit status."""
+    from ..studies.jobs import refuse_other_versions
     from ..studies.looks import look
     from ..studies.results import (
         gather,
@@ -187,8 +188,7 @@ def make(plan: Plan, args: argparse.Namespace) -> int:
     if args.dry_run:
         dry_run(jobs)
         return 0
-    for job in jobs:
-        job.run.check()
+    refuse_other_versions(jobs)
     left = 0
     if not args.no_run:
         plan.prepare(jobs)

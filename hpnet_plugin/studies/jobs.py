@@ -6,7 +6,9 @@ import os.path as osp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..reproduction.records import read_record
 from ..reproduction.runs import Run
 from .folds import HELD_BACK, Fold, describe_clips, folds_of, held_back_fold
 from .study_file import WHOLE, Study, StudyRow
@@ -153,6 +155,25 @@ class Plan:
         return Job(row, fold.part(percent), percent, Run(
             config, seed, folder, (*SETTINGS, *row.options,
                                    f'data_root={view}'), warm=self.warm))
+
+
+def refuse_other_versions(jobs: Sequence[Job]) -> None:
+    """Refuse folders that another version of a row has filled.
+
+    Args:
+        jobs: The runs.
+
+    Raises:
+        ReproductionError: Names what differs.
+    """
+    known: dict[tuple[str, ...], Any] = {}
+    for job in jobs:
+        record = read_record(job.run.folder)
+        found = None if record is None else record['decisive']
+        # seeds decide nothing of a config: one is read for all of them
+        if found is None or known.get(job.run.options) != found:
+            job.run.check()
+            known[job.run.options] = found
 
 
 def _stem(name: str) -> str:
