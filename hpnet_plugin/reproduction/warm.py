@@ -92,6 +92,9 @@ def script_of(command: Sequence[str]) -> tuple[Path, list[str]]:
 
     Returns:
         Its path and its command line.
+
+    Raises:
+        ValueError: If it is another command.
     """
     _, name, package, config, *words = command
     if package != 'mmaction2' or name not in ('train', 'test'):
