@@ -93,8 +93,11 @@ class Progress:
     def _note_cost(self, job: Job) -> None:
         """Record parameters and multiply-adds beside the run's numbers."""
         known = self._costs.get(job.row.name)
+        record = read_record(job.run.folder) or {}
         if known:
             update_record(job.run.folder, known)
+        elif all(key in record for key in COSTS):
+            pass
         elif not job.run.warm:
             _record_cost(job)
         else:
