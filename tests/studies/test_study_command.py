@@ -324,7 +324,7 @@ def test_a_row_that_fails(study, root, capsys, monkeypatch):
     assert len(tried) == 3  # pose once, the other row on both folds
     assert 'pose, fold 1, seed 0: no net' in printed.err
     assert '4 runs, 0 of them done' in printed.out
-    line, = (line for line in printed.out.splitlines()
+    line, *_ = (line for line in printed.out.splitlines()
              if line.startswith('both'))
     assert 'not run' in line
 
