@@ -16,6 +16,7 @@ ORDER = (
     'config_text', 'onnx_check', 'onnx_session', 'onnx_export',
     # pure functions of arrays
     'pooling', 'graph', 'streams', 'persons', 'resampling',
+    'views',
     # videos -> features -> dataset folder
     'store', 'mirrors', 'estimation', 'facts', 'datasets', 'extraction',
     'stock',
