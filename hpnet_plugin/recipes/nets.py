@@ -5,7 +5,7 @@ arguments of :func:`graph_net` but the first, and returns what that returns.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..own_files import is_own_name, own_name
@@ -27,6 +27,8 @@ NETS: dict[str, dict[str, Any]] = {
     'agcn': dict(
         type='AAGCN', graph_cfg=dict(mode='spatial'), gcn_attention=False),
 }
+# take what stands before the blocks, and parts of the input
+OWN_NETS = ('CTRGCN', 'SkeletonMixFormer')
 WIDTH = 64  # base_channels of a net that does not say it
 SMALL_WIDTH = 32
 
@@ -70,3 +72,15 @@ def graph_net(name: str,
     if size == 'small':
         net['base_channels'] = SMALL_WIDTH
     return net, 4 * net.get('base_channels', WIDTH)
+
+
+def balance(backbone: dict[str, Any], parts: Sequence[int]) -> None:
+    """Give parts of the input the same variance behind its norm.
+
+    Args:
+        backbone: The config of a network, changed in place. Networks of the
+            toolbox and the user's own cannot do it and are left as they are.
+        parts: Channels of each part.
+    """
+    if backbone['type'] in OWN_NETS:
+        backbone['parts'] = list(parts)
