@@ -1,4 +1,10 @@
-from .backbones import CTRGCN, SMCLM, GraphBackbone, SkeletonMixFormer
+from .backbones import (
+    CTRGCN,
+    SMCLM,
+    GraphBackbone,
+    SegmentStatistics,
+    SkeletonMixFormer,
+)
 from .batch_preprocessor import BatchDataPreprocessor
 from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
@@ -13,6 +19,6 @@ __all__ = [
     'BatchDataPreprocessor', 'CLIPText', 'CTRGCN', 'ChannelGate',
     'CrossAttentionFusion', 'FiLM', 'FitWhitening', 'FlatDecayFree',
     'GraphBackbone', 'HPNetDataPreprocessor', 'MixClips', 'MixupCutmix',
-    'SMCLM', 'SkeletonMixFormer', 'TRMM', 'TRMMHead', 'VideoPrompts',
+    'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer', 'TRMM', 'TRMMHead', 'VideoPrompts',
     'Whitening', 'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..graph import adjacency
 from ..own_files import is_own_name, own_name
 from .settings import SettingError
 
@@ -29,6 +30,8 @@ NETS: dict[str, dict[str, Any]] = {
 }
 # take what stands before the blocks, and parts of the input
 OWN_NETS = ('CTRGCN', 'SkeletonMixFormer')
+LINEAR = 'linear'  # no graph network: a linear layer on statistics
+SEGMENTS = 6
 WIDTH = 64  # base_channels of a net that does not say it
 SMALL_WIDTH = 32
 
@@ -72,6 +75,24 @@ def graph_net(name: str,
     if size == 'small':
         net['base_channels'] = SMALL_WIDTH
     return net, 4 * net.get('base_channels', WIDTH)
+
+
+def linear_net(channels: int, people: int, joints: str | dict = 'coco'
+               ) -> tuple[dict[str, Any], int]:
+    """Config of the statistics that a linear layer classifies.
+
+    Args:
+        channels: Channels of a joint, C.
+        people: People a clip, M.
+        joints: Name of the joints' graph, or the graph itself.
+
+    Returns:
+        See :func:`graph_net`.
+    """
+    return dict(
+        type='SegmentStatistics', in_channels=channels, num_person=people,
+        graph=joints, num_segments=SEGMENTS
+    ), (SEGMENTS + 2) * adjacency(joints).shape[1] * channels
 
 
 def balance(backbone: dict[str, Any], parts: Sequence[int]) -> None:

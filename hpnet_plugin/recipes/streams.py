@@ -14,7 +14,7 @@ from ..facts import Facts
 from ..own_files import is_own_name, own_name
 from .data import PACK, loaders
 from .methods import apply_methods, parse_methods
-from .nets import NETS, balance, graph_net
+from .nets import LINEAR, NETS, balance, graph_net, linear_net
 from .parts import Parts
 from .schedules import sgd
 from .settings import Recipe, SettingError, class_names
@@ -222,8 +222,10 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
     Returns:
         The model.
     """
-    backbone, width = graph_net(settings['net'], channels,
-                                settings['people'], settings['size'], joints)
+    linear = settings['net'] == LINEAR
+    people = settings['people']
+    backbone, width = linear_net(channels, people, joints) if linear else \
+        graph_net(settings['net'], channels, people, settings['size'], joints)
     classes = len(class_names(facts))
     return dict(
         type='RecognizerGCN',
@@ -238,13 +240,16 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
             average_clips='score',
             num_classes=classes,
             init_cfg=dict(
-                type='Normal', layer='Linear', std=(2 / classes)**0.5)))
+                type='Normal', layer='Linear',
+                # what no clip ever moves shall not count: there are more
+                # statistics than clips
+                std=0. if linear else (2 / classes)**0.5)))
 
 
 RECIPES = dict(
     stream=Recipe(
         stream,
-        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False),
+        dict(stream=STREAMS, net=(*NETS, LINEAR), normalize=(True, False),
              methods=('', )),
         own=('stream', 'net'),
         checks=dict(methods=parse_methods)))

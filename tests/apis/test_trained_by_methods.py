@@ -33,7 +33,7 @@ def run(three_classes, tmp_path_factory):
             'train', 'hp+pose_jm', '--data', str(three_classes.folder),
             '--small', '--seed', '0', '--work-dir', str(place / folder),
             *more, '--cfg-options', f'methods={METHODS}', 'epochs=2',
-            'train_dataloader.batch_size=6', 'train_cfg.val_interval=2']) == 0
+            'train_dataloader.batch_size=6', 'train_cfg.val_interval=9']) == 0
 
     train('whole')
     shutil.copytree(place / 'whole', place / 'half')
