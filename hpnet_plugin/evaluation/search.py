@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .fusion import Joined, read_streams
+from .groups import divided, groups_of
 from .scores import ScoreError, listed
 
 # Factors by which a weight is changed: none at all, or by powers of the
@@ -100,12 +101,38 @@ def search_half(joined: Joined, weights: Sequence[float], seed: int,
     Raises:
         ScoreError: If there is one clip only.
     """
-    first, second = halves(joined.labels, seed)
+    held, other, record = held_half(joined, seed)
+    return other, search(held, weights, metric), dict(record, by=metric)
+
+
+def held_half(joined: Joined, seed: int, groups: str | None = None
+              ) -> tuple[Joined, Joined, dict[str, Any]]:
+    """The half of the clips to search on, and the other half.
+
+    Args:
+        joined: The streams.
+        seed: See :func:`halves`.
+        groups: Finds the group of a clip in its name, see
+            :func:`~hpnet_plugin.evaluation.groups.groups_of`. Then the halves
+            have other groups, and not as many clips of each class.
+
+    Returns:
+        Both halves, and a record: ``on`` ('half'), ``clips`` (in the first),
+        ``seed``, and ``groups`` if they are given.
+
+    Raises:
+        ScoreError: If there is one clip or one group only.
+    """
+    if groups is None:
+        first, second = halves(joined.labels, seed)
+    else:
+        part = divided(groups_of(joined.names, groups), 2, seed)
+        first, second = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     if not len(second):
         raise ScoreError('one clip cannot be halved')
-    found = search(joined.take(first), weights, metric)
-    return joined.take(second), found, dict(
-        on='half', clips=len(first), by=metric, seed=seed)
+    return joined.take(first), joined.take(second), dict(
+        on='half', clips=len(first), seed=seed,
+        **({} if groups is None else dict(groups=groups)))
 
 
 def search_on(joined: Joined, weights: Sequence[float],
@@ -117,10 +144,9 @@ def search_on(joined: Joined, weights: Sequence[float],
     Args:
         joined: The streams that the weights are for.
         weights: Where the search starts, one a stream.
-        files: Score files of the validation clips, one a stream in the same
-            order; ``joined`` itself if not given.
+        files: See :func:`held_clips`.
         metric: See :func:`search`.
-        allow_test: Whether to accept clips that are among those of ``joined``.
+        allow_test: See :func:`held_clips`.
         **source: Of :func:`~hpnet_plugin.evaluation.fusion.read_streams`.
 
     Returns:
@@ -130,12 +156,35 @@ def search_on(joined: Joined, weights: Sequence[float],
     Raises:
         ScoreError: Another number of files or classes, or clips in common.
     """
-    held = joined
+    held, record = held_clips(joined, files, allow_test, **source)
+    return search(held, weights, metric), dict(record, by=metric)
+
+
+def held_clips(joined: Joined, files: Sequence[str] | None = None,
+               allow_test: bool = False, **source: Any
+               ) -> tuple[Joined, dict[str, Any]]:
+    """The clips to search on: validation clips in score files of their own.
+
+    Args:
+        joined: The streams over the clips that are reported.
+        files: Score files of the validation clips, one a stream in the same
+            order; ``joined`` itself if not given.
+        allow_test: Whether to accept clips that are among those of ``joined``.
+        **source: Of :func:`~hpnet_plugin.evaluation.fusion.read_streams`.
+
+    Returns:
+        The streams over the validation clips, and a record: ``on``
+        ('validation' or 'test'), ``clips``.
+
+    Raises:
+        ScoreError: Another number of files or classes, or clips in common.
+    """
+    held, count = joined, len(joined.sources)
     if files is not None:
-        if len(files) != len(weights):
+        if len(files) != count:
             raise ScoreError(
                 f'--tune has {len(files)} score '
-                f'{"file" if len(files) == 1 else "files"} for {len(weights)} '
+                f'{"file" if len(files) == 1 else "files"} for {count} '
                 'streams; give one file for each stream, in the same order')
         held, _ = read_streams(files, **source)
     if held.scores.shape[2] != joined.scores.shape[2]:
@@ -148,6 +197,5 @@ def search_on(joined: Joined, weights: Sequence[float],
             f'{listed(common)} would be searched on and reported. Search on '
             'a validation split or on half of the clips (--tune-half), or '
             'ask for it by --tune-on-test')
-    record = dict(on='test' if common else 'validation',
-                  clips=len(held.names), by=metric)
-    return search(held, weights, metric), record
+    return held, dict(on='test' if common else 'validation',
+                      clips=len(held.names))

@@ -105,6 +105,53 @@ def gain_table(streams: Sequence[Mapping[str, Any]],
     return rows
 
 
+def stack_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Streams, weights and what was learnt over the streams.
+
+    Args:
+        rows: Those of :func:`hpnet_plugin.evaluation.stacking.assess_stack`.
+
+    Returns:
+        A row each: accuracies and ECE in percent, NLL in nats.
+    """
+    return [['fusion', 'top-1', 'top-5', 'mean class', 'NLL', 'ECE'], *(
+        [row['what'], *_percents(row), f'{row["nll"]:.4f}',
+         f'{row["ece"]:.2f}'] for row in rows)]
+
+
+def stack_gain_table(gains: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """What was learnt gains over streams and weights.
+
+    Args:
+        gains: Those of :func:`hpnet_plugin.evaluation.stacking.assess_stack`.
+
+    Returns:
+        A row each, in percentage points, with 95 % intervals.
+    """
+    rows = gain_table([dict(
+        file=gain['over'] + ' (best on validation)' * gain['best'],
+        fusion_gain=gain) for gain in gains])
+    rows[0][0] = 'gain of the learnt layer over'
+    return rows
+
+
+def tried_table(tried: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Kinds of layers, and their loss on clips that were left out.
+
+    Args:
+        tried: Of the record of a
+            :class:`hpnet_plugin.evaluation.stacking.Stack`.
+
+    Returns:
+        A row a kind, at its best strength of L2.
+    """
+    return [['layer', 'L2', 'loss', 'above the least', 'standard error'], *(
+        [row['kind'],
+         '' if row['strength'] is None else f'{row["strength"]:.3g}',
+         f'{row["loss"]:.4f}', f'{row["above"]:.4f}', f'{row["error"]:.4f}']
+        for row in tried)]
+
+
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """A table as aligned text; columns of numbers are aligned at the right.
 

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from fuzz.engine import Reader
 from hpnet_plugin.apis.describing import _extraction as described
@@ -25,6 +28,10 @@ from hpnet_plugin.datasets.names import read_names
 from hpnet_plugin.datasets.sources import list_clips, read_list
 from hpnet_plugin.datasets.split_lists import read_splits
 from hpnet_plugin.datasets.splitting import divide_folder
+from hpnet_plugin.evaluation.fusion import Joined
+from hpnet_plugin.evaluation.scores import ScoreError
+from hpnet_plugin.evaluation.stacking import learn, read_stack, write_stack
+from hpnet_plugin.evaluation.stacking.layers import Problem
 from hpnet_plugin.evaluation.timelines import read_truth
 from hpnet_plugin.extraction.failures import FailureLog
 from hpnet_plugin.facts import benchmark_facts, read_facts, read_record
@@ -149,6 +156,20 @@ def _benchmark(path: Path) -> None:
                 raise
 
 
+def _stack_seeds(folder: Path) -> list[Path]:
+    """Layers of a weight a stream, and of a matrix a stream."""
+    held = Joined(CLIPS, np.arange(6) % 2, np.random.default_rng(0).normal(
+        size=(2, 6, 2)), ['a.pkl', 'b.pkl'])
+    stack = learn(held, [1, 1], [1, .5])
+    problem = Problem(held.scores, held.labels, [1, 1], np.ones(6))
+    for kind in ('stream', 'full'):
+        layer = problem.layer(kind, np.ones(problem.size(kind)))
+        write_stack(folder / f'{kind}.json', replace(
+            stack, layer=layer, record=dict(
+                stack.record, kind=kind, parameters=layer.parameters)))
+    return [folder / 'stream.json', folder / 'full.json']
+
+
 _ENTRY = dict(skeleton=[dict(pose=[.5] * 36, score=[.9] * 18)])
 
 READERS = {
@@ -191,6 +212,8 @@ READERS = {
         {'walk': ['001', ['002', 'walk__002']], 'run': ['003']}))),
         lambda path: read_names(str(path.parent)), (FactsError, ),
         beside=True),
+    'stack': Reader(_stack_seeds, lambda path: read_stack(str(path)),
+                    (ScoreError, )),
     'failures': Reader(_writer(('failures.jsonl', ''.join(
         json.dumps(dict(clip=name, why='is no video')) + '\n'
         for name in CLIPS))), lambda path: FailureLog(

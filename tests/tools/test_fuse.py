@@ -1,5 +1,4 @@
 """The command line of hpnet fuse."""
-import importlib.util
 import json
 import pickle
 
@@ -10,12 +9,8 @@ from hpnet_plugin.evaluation.scores import Scores, read_scores, write_scores
 
 
 @pytest.fixture(scope='module')
-def fuse(root):
-    spec = importlib.util.spec_from_file_location(
-        'fuse_tool', root / 'tools' / 'fuse.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def fuse(tool):
+    return tool('fuse').main
 
 
 @pytest.fixture
@@ -119,6 +114,91 @@ def test_annotations_name_what_pyskl_wrote(fuse, files, capsys):
     assert fuse([*args, '--tune', 'pyskl_val.pkl', 'b_val.pkl',
                  '--tune-split', 'val']) == 0
     assert '4 validation clips' in capsys.readouterr().out
+
+
+@pytest.fixture
+def unlike(tmp_path, monkeypatch):
+    """A stream, and the same with its classes mixed up and in other order."""
+    monkeypatch.chdir(tmp_path)
+    for seed, part in enumerate(('test', 'val')):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(90) % 3
+        scores = 2 * np.eye(3)[labels] + rng.normal(size=(90, 3))
+        names = [f'{part}{i}_s{i % 5}' for i in range(90)]
+        write_scores(f'j_{part}.pkl', Scores(names, scores, labels, ''))
+        mixed = (2 * np.eye(3)[labels] + rng.normal(size=(90, 3)))[
+            ::-1, [1, 2, 0]]
+        write_scores(f'b_{part}.pkl', Scores(names[::-1], mixed,
+                                             labels[::-1], ''))
+    return tmp_path
+
+
+def test_learns_saves_and_applies(fuse, unlike, capsys):
+    learning = ['j_test.pkl:2', 'b_test.pkl', '--json', 'r.json', '--learn',
+                '--tune', 'j_val.pkl', 'b_val.pkl']
+    assert fuse([*learning, '--save', 'l.json', '--out', 'f.pkl', '--groups',
+                 r'_(s\d)']) == 0
+    out = capsys.readouterr().out
+    assert 'searched by top1 on 90 validation clips' in out
+    # a scale, two matrices, a bias
+    assert '22 numbers, chosen by cross-validation in 5 parts of 5 groups' \
+        in out
+    result = json.loads((unlike / 'r.json').read_text())
+    learnt = result['learnt']
+    assert learnt['kind'] == 'full' and learnt['by'] == 'top1'
+    rows = {row['what']: row for row in learnt['rows']}
+    assert rows['fixed weights']['top1'] == pytest.approx(
+        result['given']['top1'])
+    assert rows['searched weights']['top1'] == pytest.approx(
+        result['fusion']['top1'])
+    assert rows['learnt']['top1'] > rows['searched weights']['top1'] + 3
+    fused = read_scores('f.pkl')
+    assert 100 * (fused.scores.argmax(1) == fused.labels).mean() == \
+        pytest.approx(rows['learnt']['top1'])
+    assert fuse(['j_test.pkl', 'b_test.pkl', '--learnt', 'l.json', '--json',
+                 'again.json']) == 0
+    again = json.loads((unlike / 'again.json').read_text())
+    assert again['learnt'] == learnt and again['tuned'] is None
+    # the fusion beside it is that of the weights that the file has
+    assert again['fusion']['top1'] == pytest.approx(
+        rows['fixed weights']['top1'])
+
+
+def test_learns_on_other_clips_only(fuse, unlike, capsys):
+    learning = ['j_test.pkl', 'b_test.pkl', '--learn', '--tune']
+    assert fuse([*learning, 'j_test.pkl', 'b_test.pkl', '--save',
+                 'l.json']) == 2
+    assert 'would be searched on and reported' in capsys.readouterr().err
+    assert not (unlike / 'l.json').exists()
+    assert fuse([*learning, 'j_test.pkl', 'b_test.pkl', '--tune-on-test',
+                 '--save', 'l.json']) == 0
+    assert 'overstated, as are those of the layer' in capsys.readouterr().out
+    apply = ['j_test.pkl', 'b_test.pkl', '--learnt', 'l.json']
+    assert fuse(apply) == 2
+    assert 'was learnt on 90 clips: test0' in capsys.readouterr().err
+    assert fuse([*apply, '--tune-on-test']) == 0
+    assert 'learnt on some of the reported' in capsys.readouterr().err
+    assert fuse(['j_val.pkl', 'b_val.pkl:2', '--learnt', 'l.json']) == 2
+    assert 'from the weights 1, 1' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('options, text', [
+    (['--learn'], 'needs validation clips'),
+    (['--save', 'x.json'], '--save needs --learn'),
+    (['--groups', 's'], '--groups is for'),
+    (['--learnt', 'x', '--learn'], 'leave --learn')])
+def test_options_that_do_not_fit(fuse, capsys, options, text):
+    with pytest.raises(SystemExit):
+        fuse(['j_test.pkl', *options])
+    assert text in capsys.readouterr().err
+
+
+def test_learns_on_half_by_groups(fuse, unlike, capsys):
+    assert fuse(['j_test.pkl', 'b_test.pkl', '--learn', '--tune-half', '1',
+                 '--groups', r'_s\d']) == 0
+    out = capsys.readouterr().out
+    assert 'the half by groups drawn by seed 1' in out
+    assert 'in 3 parts of 3 groups' in out or 'in 2 parts of 2' in out
 
 
 def test_refusals_exit_2_and_write_nothing(fuse, files, capsys):
