@@ -47,6 +47,8 @@ GROUPS = {
         'report': ('commands.report',
                    'write trainings, scores and data to an HTML page'),
         'reproduce': ('commands.reproduce', "reproduce the paper's tables"),
+        'study': ('commands.study',
+                  'compare methods on a small dataset, fold by fold'),
     },
     'Prediction': {
         'predict': ('commands.predict', 'say what people in new videos do'),

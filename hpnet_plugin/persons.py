@@ -33,6 +33,28 @@ def normalize_pose(
     return (keypoint - centre) / scale * present, centre, scale
 
 
+def centre_features(array: np.ndarray, per: str = 'joint') -> np.ndarray:
+    """Take the mean of a clip out of each person's features.
+
+    Args:
+        array: (M, T, V, C); frames without the person, all zero, do not count
+            and stay zero.
+        per: ``'joint'``: the mean over time of each joint and channel;
+            ``'channel'``: that over time and joints of each channel. Defaults
+            to ``'joint'``.
+
+    Returns:
+        The same shape and type.
+    """
+    feat = array.astype(np.float32)
+    present = np.any(feat != 0, axis=(2, 3), keepdims=True)
+    mean = feat.sum(1, keepdims=True) / np.maximum(
+        present.sum(1, keepdims=True), 1)
+    if per == 'channel':
+        mean = mean.mean(2, keepdims=True)
+    return ((feat - mean) * present).astype(array.dtype)
+
+
 def fill_people(array: np.ndarray, count: int,
                 pad: str = 'repeat') -> np.ndarray:
     """Bring a clip to a number of people.

@@ -16,7 +16,7 @@ REGISTRY = 'mmaction.registry'
 LOCATIONS = {
     'DATASETS': ('hpnet_plugin.datasets.pooled', ),
     'DATA_SAMPLERS': ('hpnet_plugin.datasets.sampling', ),
-    'HOOKS': ('hpnet_plugin.datasets.sampling', ),
+    'HOOKS': ('hpnet_plugin.datasets.sampling', 'hpnet_plugin.models.front'),
     'METRICS': ('hpnet_plugin.evaluation.per_class', ),
     'MODELS': ('hpnet_plugin.models', ),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('hpnet_plugin.models.optim', ),

@@ -79,6 +79,19 @@ def root():
 
 
 @pytest.fixture(scope='session')
+def tool():
+    """Function of a name to that program of tools/, as a new module."""
+    return lambda name: _module(ROOT / f'tools/{name}.py')
+
+
+def _module(path):
+    spec = importlib.util.spec_from_file_location(f'{path.stem}_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
 def result_of():
     """Makes the result of a video of people whose places are known."""
     return _result_of
@@ -156,11 +169,7 @@ def shared():
 @pytest.fixture(scope='session')
 def golden(shared):
     """The module that rebuilds the weights behind the golden numbers."""
-    spec = importlib.util.spec_from_file_location(
-        'golden', shared / 'golden/golden.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _module(shared / 'golden/golden.py')
 
 
 @pytest.fixture(scope='session')

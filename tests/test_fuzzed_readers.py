@@ -1,6 +1,7 @@
 """Broken and hostile files: some of each kind, as tests/fuzz has them."""
 import ctypes
 import itertools
+import mmap
 import pathlib
 import sys
 
@@ -67,6 +68,26 @@ def test_what_happens_to_a_file_is_seen(tmp_path, read, outcome):
     kept = list((tmp_path / 'kept').glob('*'))
     assert len(kept) == (outcome not in ('read', 'refused'))
     assert counts.good == (not kept)
+
+
+def _ask_for_addresses(path):
+    try:
+        return len(mmap.mmap(-1, 1 << 30))
+    except OSError as error:  # ENOMEM
+        raise OSError(f'{path} is broken') from MemoryError(error)
+
+
+def _refuse_a_size(path):
+    raise OSError(f'{path} is broken') from MemoryError('too large')
+
+
+@pytest.mark.parametrize('read, outcome', [
+    (_ask_for_addresses, 'memory'), (_refuse_a_size, 'refused')])
+def test_a_size_that_is_refused_takes_no_memory(tmp_path, read, outcome):
+    """As FFmpeg does it: its error is that of memory that has run out."""
+    reader = Reader(_one_seed, read, (OSError, ), memory=64, address=128)
+    fuzzer = Fuzzer('x', reader, tmp_path / 'work', tmp_path / 'kept')
+    assert fuzzer.run(iter(range(2))).counts == {outcome: 2}
 
 
 def test_a_hole_in_the_heap_is_no_free_memory(tmp_path):

@@ -16,6 +16,7 @@ ORDER = (
     'config_text', 'onnx_check', 'onnx_session', 'onnx_export',
     # pure functions of arrays
     'pooling', 'graph', 'streams', 'persons', 'resampling',
+    'views',
     # videos -> features -> dataset folder
     'store', 'mirrors', 'estimation', 'facts', 'datasets', 'extraction',
     'stock',
@@ -23,7 +24,7 @@ ORDER = (
     'recipes', 'models', 'evaluation',
     # a trained model and what is shown of it
     'apis', 'conversion', 'refusal', 'launching', 'run_summary', 'runner',
-    'reproduction', 'visualization', 'demo', 'app',
+    'reproduction', 'studies', 'visualization', 'demo', 'app',
     # what a user types, and what measures it
     'cli', 'commands', 'benchmarks',
     # the start: fills gaps, registers names

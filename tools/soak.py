@@ -242,22 +242,69 @@ def a_round(setting: Setting, out: Path, seconds: float, most: int,
     return kills
 
 
+def draw(videos: Path, count: int) -> None:
+    """Draw short videos, unless they are there already."""
+    from hpnet_plugin.demo import people
+    if not videos.is_dir():
+        videos.mkdir()
+        for i in range(count):
+            clip = people.make_clip(i % 8, i // 8, length=6 + i % 5)
+            people.save_video(str(videos / f'c{i:02d}.mp4'), clip.frames)
+
+
+Round = Callable[[int, Path, int], tuple[str, int, list[str]]]
+
+
+def rounds(args: argparse.Namespace, folder: Path, one: Round,
+           counts: collections.Counter[str], good: str) -> bool:
+    """Do rounds until there were enough kills, and print how they went.
+
+    Args:
+        args: ``kills`` of all rounds together, ``seed``, and ``folder`` if it
+            is to stay.
+        folder: Where each round has its own, which stays if it is bad.
+        one: Does a round: its number, its folder and the kills that are left
+            to what it was, its kills, and what is different.
+        counts: What was done, filled by the rounds.
+        good: What is said of all if no round is bad.
+
+    Returns:
+        Whether none is.
+    """
+    kills = number = bad = 0
+    while kills < args.kills or not number:
+        out = folder / f'round{number:04d}'
+        title, more, found = one(number, out, args.kills - kills)
+        kills += more
+        number += 1
+        if found:
+            bad += 1
+            print(f'{out} ({title}): {len(found)} differences')
+            print(*(f'  {line}' for line in found[:5]), sep='\n')
+        else:
+            shutil.rmtree(out, ignore_errors=True)
+            Path(f'{out}.log').unlink(missing_ok=True)
+        print(f'{kills} of {args.kills} kills, {number} rounds, {bad} bad',
+              flush=True)
+    print(*(f'{what}: {n}' for what, n in sorted(counts.items())), sep='\n')
+    print(f'{kills} kills in {number} rounds, seed {args.seed}: '
+          + (f'{bad} rounds differ' if bad else good))
+    if not bad and not args.folder:
+        shutil.rmtree(folder)
+    return not bad
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     import hpnet_plugin  # noqa: F401  before any fork: it costs seconds
     import hpnet_plugin.extraction.run  # noqa: F401
-    from hpnet_plugin.demo import people
 
     rng = random.Random(args.seed)
     import mmpose.apis  # noqa: F401  it needs hpnet_plugin on newer Pythons
     folder = Path(args.folder or tempfile.mkdtemp(prefix='soak-'))
     folder.mkdir(parents=True, exist_ok=True)
     videos = folder / 'videos'
-    if not videos.is_dir():
-        videos.mkdir()
-        for i in range(args.clips):
-            clip = people.make_clip(i % 8, i // 8, length=6 + i % 5)
-            people.save_video(str(videos / f'c{i:02d}.mp4'), clip.frames)
+    draw(videos, args.clips)
     settings = [Setting(folder, videos, crops, parts, args.workers)
                 for crops in (False, True) for parts in (1, 2)]
     peace = {}
@@ -267,32 +314,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         setting.seconds = in_peace(setting, peace[setting])
         print(f'{setting.name}: {setting.seconds:.1f} s a part in peace',
               flush=True)
-    counts, kills, rounds, bad = collections.Counter(), 0, 0, 0
-    while kills < args.kills:
-        setting = settings[rounds % len(settings)]
-        out = folder / f'round{rounds:04d}'
-        kills += a_round(setting, out, setting.seconds,
-                         min(rng.randint(1, 10), args.kills - kills), rng,
-                         counts)
-        rounds += 1
-        found = differences(peace[setting], out)
-        if found:
-            bad += 1
-            print(f'{out} ({setting.name}): {len(found)} differences')
-            print(*(f'  {line}' for line in found[:5]), sep='\n')
-        else:
-            with contextlib.suppress(OSError) as _:
-                shutil.rmtree(out)
-                os.unlink(f'{out}.log')
-        print(f'{kills} of {args.kills} kills, {rounds} rounds, {bad} bad',
-              flush=True)
-    print('; '.join(f'{kind}: {n}' for kind, n in sorted(counts.items())))
-    print(f'{kills} kills in {rounds} rounds, seed {args.seed}: '
-          + (f'{bad} rounds differ' if bad else 'nothing lost, nothing '
-             'doubled, the same bytes'))
-    if not bad and not args.folder:
-        shutil.rmtree(folder)
-    return bool(bad)
+    counts: collections.Counter[str] = collections.Counter()
+
+    def one(number: int, out: Path, left: int) -> tuple[str, int, list[str]]:
+        setting = settings[number % len(settings)]
+        kills = a_round(setting, out, setting.seconds,
+                        min(rng.randint(1, 10), left), rng, counts)
+        return setting.name, kills, differences(peace[setting], out)
+
+    return not rounds(args, folder, one, counts,
+                      'nothing lost, nothing doubled, the same bytes')
 
 
 if __name__ == '__main__':

@@ -38,9 +38,14 @@ STORE = 80 << 20  # bytes of a machine's object store, the least there is
 BLOCK = 1 << 20
 KINDS = ('kill driver', 'terminate driver', 'kill worker', 'kill worker',
          'kill worker', 'kill machine', 'own kill driver')
-GONE = 60.  # seconds until the processes of a killed driver are gone
-# every result goes through the object stores, however small
-DIRECT = dict(RAY_max_direct_call_object_size='100')
+# Seconds until the processes of a killed driver are gone. Two of Ray's own try
+# for 60 s each to tell what has happened, to a server that is gone as well.
+GONE = 240.
+SETTINGS = dict(
+    # every result goes through the object stores, however small
+    RAY_max_direct_call_object_size='100',
+    # workers of low priority get nowhere on a computer with other work
+    RAY_worker_niceness='0')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -187,6 +192,15 @@ class Soak:
                 'frame', '--batch', '8', '--launcher', 'ray', '--workers',
                 str(workers), '--out', str(out), *where]
 
+    def one(self, number: int, out: Path, left: int
+            ) -> tuple[str, int, list[str]]:
+        """A round: what it was, its kills, and what is different."""
+        workers = self.args.workers[number % len(self.args.workers)]
+        kills = self.round(out, workers, min(self.rng.randint(2, 8), left))
+        found = self.problems or soak.differences(self.folder / 'peace', out)
+        self.problems = []
+        return f'{workers} workers', kills, found
+
     def round(self, out: Path, workers: int, most: int) -> int:
         """Kill and resume until all is done; the number of kills."""
         kills = 0
@@ -266,53 +280,16 @@ def mark() -> None:
     os.environ['SOAK_DRIVER'] = str(os.getpid())
 
 
-def draw(videos: Path, count: int) -> None:
-    from hpnet_plugin.demo import people
-    if not videos.is_dir():
-        videos.mkdir()
-        for i in range(count):
-            clip = people.make_clip(i % 8, i // 8, length=6 + i % 5)
-            people.save_video(str(videos / f'c{i:02d}.mp4'), clip.frames)
-
-
-def all_rounds(work: Soak, peace: Path) -> bool:
-    """Rounds until there were enough kills; whether all went well."""
-    args, kills, rounds, bad = work.args, 0, 0, 0
-    while kills < args.kills or not rounds:
-        out = work.folder / f'round{rounds:04d}'
-        workers = args.workers[rounds % len(args.workers)]
-        kills += work.round(out, workers, min(work.rng.randint(2, 8),
-                                              args.kills - kills))
-        rounds += 1
-        found = work.problems or soak.differences(peace, out)
-        work.problems = []
-        if found:
-            bad += 1
-            print(f'{out} ({workers} workers): {len(found)} differences')
-            print(*(f'  {line}' for line in found[:5]), sep='\n')
-        else:
-            shutil.rmtree(out)
-            os.unlink(f'{out}.log')
-        print(f'{kills} of {args.kills} kills, {rounds} rounds, {bad} bad',
-              flush=True)
-    print('; '.join(f'{kind}: {n}' for kind, n in
-                    sorted(work.counts.items())))
-    print(f'{kills} kills in {rounds} rounds, seed {args.seed}: '
-          + (f'{bad} rounds differ' if bad else 'nothing lost, nothing '
-             'doubled, the same bytes'))
-    return not bad
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     import hpnet_plugin.commands.extract  # noqa: F401  it costs seconds
     import hpnet_plugin.extraction.run  # noqa: F401
     from hpnet_plugin.extraction.ray_cluster import _ask_for_token
     _ask_for_token()
-    os.environ.update(DIRECT)
+    os.environ.update(SETTINGS)
     folder = Path(args.folder or tempfile.mkdtemp(prefix='soak-'))
     folder.mkdir(parents=True, exist_ok=True)
-    draw(folder / 'videos', args.clips)
+    soak.draw(folder / 'videos', args.clips)
     peace = folder / 'peace'
     shutil.rmtree(peace, ignore_errors=True)
     if os.waitpid(soak.run([
@@ -325,14 +302,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     keeper.start()
     theirs.close()
     try:
-        good = all_rounds(Soak(args, folder, ours), peace)
+        work = Soak(args, folder, ours)
+        return not soak.rounds(
+            args, folder, work.one, work.counts,
+            'nothing lost, nothing doubled, the same bytes')
     finally:
         ours.close()
         keeper.join(60)
         keeper.kill()
-    if good and not args.folder:
-        shutil.rmtree(folder)
-    return not good
 
 
 if __name__ == '__main__':

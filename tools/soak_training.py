@@ -21,7 +21,6 @@ import contextlib
 import gc
 import os
 import random
-import shutil
 import signal
 import socket
 import sys
@@ -30,6 +29,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import soak
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIPS, EPOCHS, FRAMES = 24, 4, 8
@@ -223,29 +224,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for setting, out in peace.items():
         in_peace(setting, out)
         print(f'{setting.name}: {setting.seconds:.1f} s in peace', flush=True)
-    counts, kills, rounds, bad = collections.Counter(), 0, 0, 0
-    while kills < args.kills:
-        setting = settings[rounds % len(settings)]
-        out = folder / f'round{rounds:04d}'
-        kills += a_round(setting, out, min(rng.randint(1, 3),
-                                           args.kills - kills), rng, counts)
-        rounds += 1
-        found = differences(peace[setting], out)
-        if found:
-            bad += 1
-            print(f'{out} ({setting.name}): {len(found)} differences')
-            print(*(f'  {line}' for line in found[:5]), sep='\n')
-        else:
-            shutil.rmtree(out)
-        print(f'{kills} of {args.kills} kills, {rounds} rounds, {bad} bad',
-              flush=True)
-    print(*(f'{name}: {n}' for name, n in sorted(counts.items())), sep='\n')
-    print(f'{kills} kills in {rounds} rounds, seed {args.seed}: '
-          + (f'{bad} rounds differ' if bad else 'the same weights, bit for '
-             'bit'))
-    if not bad and not args.folder:
-        shutil.rmtree(folder)
-    return bool(bad)
+    counts: collections.Counter[str] = collections.Counter()
+
+    def one(number: int, out: Path, left: int) -> tuple[str, int, list[str]]:
+        setting = settings[number % len(settings)]
+        kills = a_round(setting, out, min(rng.randint(1, 3), left), rng,
+                        counts)
+        return setting.name, kills, differences(peace[setting], out)
+
+    return not soak.rounds(args, folder, one, counts,
+                           'the same weights, bit for bit')
 
 
 if __name__ == '__main__':

@@ -76,9 +76,10 @@ class Cost(NamedTuple):
 def model_cost(cfg: Config) -> Cost:
     """Cost of the model of a training config.
 
-    A clip of noise goes through the validation pipeline, so that the inputs
-    have the shapes of the config; the model runs on torch's meta device,
-    which computes shapes and nothing else.
+    A clip of noise goes through the pipeline of validation, or of the test
+    where nothing is validated, so that the inputs have the shapes of the
+    config; the model runs on torch's meta device, which computes shapes and
+    nothing else.
 
     Args:
         cfg: A training config on ``PoseDataset`` or
@@ -190,7 +191,8 @@ def _one_clip(cfg: Config, device: str = 'cpu'
     with DefaultScope.overwrite_default_scope('mmaction'), \
             tempfile.TemporaryDirectory() as folder:
         write_synthetic(cfg, folder, clips=1)
-        dataset = DATASETS.build(cfg.val_dataloader.dataset)
+        loader = cfg.get('val_dataloader') or cfg.test_dataloader
+        dataset = DATASETS.build(loader.dataset)
         batch = pseudo_collate([dataset[0]])
         with torch.device(device):
             return MODELS.build(cfg.model), batch

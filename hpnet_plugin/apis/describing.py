@@ -33,8 +33,11 @@ _GRAPH_STEPS = dict(
     LoadPooledFeature={'tap'},
     NormalizeKeypoint=set(),
     RequireJoints=set(),
+    CentrePooled={'per'},
     ResizeTemporal={'length'},
+    TemporalViews={'length', 'views', 'share', 'mirror', 'layout', 'sampling'},
     GenPooledStream={'stream', 'key', 'pairs'},
+    AppendKeypoint={'score'},
     FormatPooledInput={'num_person', 'key', 'out'},
     PackActionInputs={'meta_keys', 'collect_keys'})
 _HPNET_STEPS = dict(
@@ -205,26 +208,48 @@ def _fits(found: Mapping[str, Any], known: Mapping[str, set[str]]) -> bool:
 def _graph_input(found: Mapping[str, Any], taps: Sequence[str]
                  ) -> dict[str, Any] | None:
     load = found.get('LoadPooledFeature')
-    loads = {'LoadPooledFeature', 'NormalizeKeypoint', 'RequireJoints'}
     stream, shape = found.get('GenPooledStream'), found.get(
         'FormatPooledInput')
-    if len(loads & set(found)) != 1 or not stream or not shape or \
-            'ResizeTemporal' not in found:
+    lengths = [found[kind] for kind in ('ResizeTemporal', 'TemporalViews')
+               if kind in found]
+    pose = found.get('AppendKeypoint')
+    loads = {'LoadPooledFeature', 'NormalizeKeypoint', 'RequireJoints'}
+    if len(loads & set(found)) != 1 + bool(pose) or not stream or \
+            not shape or len(lengths) != 1:
         return None
     key = stream.get('key', 'pooled_feat')
+    if pose:
+        if list(key) != ['pooled_feat', 'keypoint'] or not pose.get(
+                'score') or 'NormalizeKeypoint' not in found:
+            return None
+        key = 'pooled_feat'
     if (key == 'pooled_feat') != bool(load) or \
             shape.get('key', 'pooled_feat') != key or \
             shape.get('out', 'keypoint') != 'keypoint':
         return None
+    centre = found.get('CentrePooled')
+    more = dict(_views_input(lengths[0]), **(dict(pose=True) if pose else {}),
+                **(dict(centre=centre.get('per', 'joint')) if centre else {}))
     return dict(
         kind='graph',
         key=key,
         taps=_named(load, taps) if load else [],
         stream=stream.get('stream', 'j'),
         layout=stream.get('pairs', 'coco'),
-        frames=found['ResizeTemporal'].get('length', 64),
+        frames=lengths[0].get('length', 64),
         people=shape.get('num_person', 2),
-        normalize='NormalizeKeypoint' in found)
+        normalize='NormalizeKeypoint' in found,
+        **more)
+
+
+def _views_input(length: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a step that gives a clip its length; empty of ResizeTemporal."""
+    if length['type'] != 'TemporalViews':
+        return {}
+    return dict(
+        views=length.get('views', 1), share=length.get('share', .75),
+        mirror=length.get('mirror', False),
+        sampling=length.get('sampling', 'resize'))
 
 
 def _hpnet_input(found: Mapping[str, Any], taps: Sequence[str],

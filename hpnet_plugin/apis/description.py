@@ -49,7 +49,11 @@ class ModelDescription:
             ``'hpnet'``), ``key`` (``'pooled_feat'`` or ``'keypoint'``),
             ``taps``, ``stream``, ``layout``, ``frames``, ``people``,
             ``normalize``, and for HP-Net ``crops``, ``side``, ``mean``,
-            ``std``. None where its pipeline is another.
+            ``std``. Some graph networks have ``views``, ``share``,
+            ``mirror`` and ``sampling`` (several views of a clip, whose
+            scores are averaged), ``pose`` (joints and scores behind the
+            features) or ``centre`` (a clip's mean is taken out). None where
+            its pipeline is another.
         output: ``'logit'`` or ``'probability'``: what its scores are. A
             fusion's are sums, which the softmax turns into probabilities.
         config: The whole config: dicts, lists, tuples, texts and numbers.
@@ -225,7 +229,8 @@ def _is_member(value: Any) -> bool:
 def _is_extraction(value: Any) -> bool:
     return _is_object(value) and all(
         value.get(key) is None or _is_object(value[key])
-        for key in ('pose', 'detector', 'crops'))
+        for key in ('pose', 'detector', 'crops', 'image_nets')) and all(
+        map(_is_object, (value.get('image_nets') or {}).values()))
 
 
 def _is_input(value: Any) -> bool:
@@ -234,7 +239,9 @@ def _is_input(value: Any) -> bool:
         return value is None
     wanted = {**_INPUT, **(_CROPS if value.get('kind') == 'hpnet' else {})}
     return all(key in value and right(value[key])
-               for key, right in wanted.items())
+               for key, right in wanted.items()) and all(
+                   right(value[key]) for key, right in _MORE.items()
+                   if key in value)
 
 
 def _whole(most: int) -> Callable[[Any], bool]:
@@ -256,6 +263,12 @@ _INPUT: dict[str, Callable[[Any], bool]] = dict(
     taps=lambda value: isinstance(value, list) and all(map(_is_text, value)),
     stream=_is_text, layout=_is_text, frames=_whole(100_000),
     people=_whole(1000), normalize=lambda value: isinstance(value, bool))
+_MORE: dict[str, Callable[[Any], bool]] = dict(
+    views=_whole(100), share=lambda value: _is_number(value)
+    and 0 < value <= 1, mirror=lambda value: isinstance(value, bool),
+    pose=lambda value: isinstance(value, bool),
+    sampling=lambda value: value in ('resize', 'segments'),
+    centre=lambda value: value in ('joint', 'channel'))
 _CROPS = dict(crops=_whole(10_000), side=_whole(4096), mean=_are_colours,
               std=_are_colours)
 
@@ -283,13 +296,15 @@ _CHECKS = dict(
     classes=('a list of class names', lambda v: isinstance(v, (list, tuple))
              and v and all(isinstance(name, str) for name in v)),
     facts=_OBJECT,
-    extraction=('an object whose pose, detector and crops are objects',
+    extraction=('an object whose pose, detector, crops and image_nets are '
+                'objects',
                 _is_extraction),
     windows=('an object of numbers', lambda v: _is_object(v) and all(
         map(_is_number, v.values()))),
     input=('null, or an object that says what the model reads: kind, key, '
-           'taps, stream, layout, frames, people, normalize, and of an hpnet '
-           'crops, side, mean and std', _is_input),
+           'taps, stream, layout, frames, people, normalize, maybe views, '
+           'share, mirror, sampling, pose and centre, and of an hpnet crops, '
+           'side, mean and std', _is_input),
     output=(f'one of {OUTPUTS}', lambda v: v in OUTPUTS),
     config=_OBJECT,
     calibration=('an object with a temperature above 0 and a threshold, or '

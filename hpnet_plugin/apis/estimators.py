@@ -158,6 +158,14 @@ def _compare(record: dict[str, Any], own: dict[str, Any], choice: zoo.Choice,
             raise EstimatorError(
                 f'{choice.name}: {key} is {own[key]!r}, the features of '
                 f'{name} were made with {record[key]!r}')
+    known = record.get('image_nets') or {}
+    for title, net in (own.get('image_nets') or {}).items():
+        expected = (known.get(title) or {}).get('sha256')
+        if expected and net['sha256'] != expected:
+            raise EstimatorError(
+                f'{title} ({net["file"]}) is another image net than that of '
+                f'the training of {name}: the sha256 of its weights begins '
+                f'with {net["sha256"][:8]}, expected is {expected[:8]}')
     for tap, channels in own['taps'].items():
         before = (record.get('taps') or {}).get(tap, channels)
         if before != channels:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..estimation.assembly import ClipAssembler
+from ..estimation.rings import areas_in_crops
 from ..estimation.video import VideoReader, read_frames_at
 from ..extraction.crop_cutting import CropCutter
 
@@ -117,7 +118,11 @@ def look(extractor: PooledExtractor, people: Sequence[Person]
     crops, matrices = map(np.stack, zip(*(
         extractor.crop(person.image, person.box) for person in people)))
     output = extractor.net(crops)
-    _, _, pooled = extractor(crops, matrices)
+    areas = np.concatenate([
+        areas_in_crops(matrix[None], np.asarray(person.box)[None],
+                       person.image.shape[:2])
+        for matrix, person in zip(matrices, people)])
+    _, _, pooled = extractor(crops, matrices, areas=areas)
     maps = {tap: value.float().norm(dim=1).cpu().numpy()
             for tap, value in output.maps.items()}
     heatmaps = _heat(output.head_outputs).cpu().numpy()

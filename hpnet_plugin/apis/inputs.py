@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..graph import bone_pairs
-from ..persons import fill_people, normalize_pose
-from ..resampling import middle_frames, resize
+from ..graph import bone_pairs, mirror_pairs
+from ..persons import centre_features, fill_people, normalize_pose
+from ..resampling import middle_frames
 from ..streams import stream
+from ..views import clip_views, mirrored
 
 KINDS = ('graph', 'hpnet')
 # names of a model's inputs
@@ -68,8 +69,9 @@ def model_inputs(clips: Sequence[ClipInput],
         spec: ``input`` of a :class:`ModelDescription`.
 
     Returns:
-        ``'features'`` (N, M, T, V, C) float32, pooled features or joints of
-        the people and frames that the model was trained with; and for HP-Net
+        ``'features'`` (N * views, M, T, V, C) float32, pooled features or
+        joints of the people and frames that the model was trained with; the
+        views of a clip follow each other (:func:`views_of`). For HP-Net also
         ``'imgs'`` (N, frames, 3, side, side) float32, normalised RGB.
 
     Raises:
@@ -79,23 +81,63 @@ def model_inputs(clips: Sequence[ClipInput],
     if spec['kind'] not in KINDS:
         raise ValueError(f'the model reads a {spec["kind"]!r}; known are '
                          f'{KINDS}')
-    inputs = {FEATURES: np.stack([_features(clip, spec) for clip in clips])}
+    inputs = {FEATURES: np.concatenate(
+        [_features(clip, spec) for clip in clips])}
     if spec['kind'] == 'hpnet':
         inputs[IMAGES] = np.stack([_images(clip, spec) for clip in clips])
     return inputs
 
 
+def views_of(spec: Mapping[str, Any]) -> int:
+    """Views of a clip that a model scores.
+
+    Args:
+        spec: ``input`` of a :class:`ModelDescription`.
+
+    Returns:
+        How many; the mean of their scores is the clip's.
+    """
+    return spec.get('views', 1) * (1 + spec.get('mirror', False))
+
+
 def _features(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
-    """(M, T, V, C) float32 of the model's people and frames."""
+    """(views, M, T, V, C) float32 of the model's people and frames."""
     array = _loaded(clip, spec)
     if not len(array) or not array.shape[1]:
         raise InputError(
             f'{clip.name or "a clip"}: (people, frames) are '
             f'{array.shape[:2]}; a model needs one of each at least')
-    array = resize(array, spec['frames'])
-    if spec['kind'] == 'graph':
-        array = stream(array, spec['stream'], bone_pairs(spec['layout']))
-    return fill_people(array, spec['people']).astype(np.float32)
+    parts = [_viewed(array, clip, spec, spec['key'] == 'keypoint',
+                     spec['kind'] == 'graph')]
+    if spec.get('pose'):
+        joints = normalize_pose(clip.arrays['keypoint'])[0]
+        score = clip.arrays['keypoint_score'][..., None]
+        parts += [_viewed(joints, clip, spec, True),
+                  _viewed(score, clip, spec, False, False)]
+    array = np.concatenate([part.astype(array.dtype) for part in parts], -1) \
+        if len(parts) > 1 else parts[0]
+    array = fill_people(array, spec['people']).astype(np.float32)
+    people, _, joints, channels = array.shape
+    return np.ascontiguousarray(array.reshape(
+        people, views_of(spec), -1, joints, channels).swapaxes(0, 1))
+
+
+def _viewed(array: np.ndarray, clip: ClipInput, spec: Mapping[str, Any],
+            coordinates: bool, moves: bool = True) -> np.ndarray:
+    """(M, views * T, V, C): views one after the other, of the stream."""
+    array = clip_views(
+        array, spec['frames'], spec.get('views', 1), spec.get('share', .75),
+        spec.get('sampling', 'resize'))
+    if spec.get('mirror'):
+        width = None if spec['normalize'] else clip.shape[1]
+        array = np.concatenate([array, mirrored(
+            array, mirror_pairs(), width, coordinates)], 1)
+    if not moves:
+        return array
+    apart = array.reshape(
+        len(array), views_of(spec), -1, *array.shape[2:])
+    return stream(apart, spec['stream'],
+                  bone_pairs(spec['layout'])).reshape(array.shape)
 
 
 def _loaded(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
@@ -111,7 +153,9 @@ def _loaded(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:
         joints = clip.arrays['keypoint']
         return normalize_pose(joints)[0] if spec['normalize'] else joints
     arrays = [clip.arrays[key] for key in keys]
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, -1)
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, -1)
+    return centre_features(array, spec['centre']) if spec.get('centre') \
+        else array
 
 
 def _images(clip: ClipInput, spec: Mapping[str, Any]) -> np.ndarray:

@@ -129,8 +129,18 @@ def _extraction(models: Sequence[ModelDescription]) -> dict[str, Any]:
                 f'{about.name} and {first.name} were trained on features of '
                 f'different pose nets ({here}, {there}): one pass over a '
                 'video cannot serve both. hpnet fuse fuses their score files')
+        nets = extraction.get('image_nets') or {}
+        for title, net in (about.extraction.get('image_nets') or {}).items():
+            if nets.get(title, net) != net:
+                raise TrainedError(
+                    f'{about.name} and {first.name} were trained on features '
+                    f'of different image nets, both called {title}: one pass '
+                    'over a video cannot serve both')
+            nets = {**nets, title: net}
         extraction = {**about.extraction, **extraction, 'taps': {
             **extraction.get('taps', {}), **about.extraction.get('taps', {})}}
+        if nets:
+            extraction['image_nets'] = nets
     return extraction
 
 

@@ -161,7 +161,8 @@ class _Model:
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         inputs = model_inputs(clips, self.reads)
-        return run_graph(self._session, inputs)
+        scores = run_graph(self._session, inputs)
+        return scores.reshape(len(clips), -1, scores.shape[1]).mean(1)
 
 
 def run_graph(session: InferenceSession,

@@ -48,7 +48,7 @@ def write_synthetic(cfg: Any, root: str, clips: int = 4, frames: int = 20
         The same.
     """
     datasets: list[Any] = [innermost(cfg[f'{phase}_dataloader'].dataset)
-                for phase in ('train', 'val', 'test')]
+                for phase in PHASES if cfg.get(f'{phase}_dataloader')]
     steps = [step for dataset in datasets
              for step in walk(dataset['pipeline'])]
     people = max([step.get('num_person', 1) for step in steps

@@ -7,11 +7,15 @@ import itertools
 import json
 import os
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..estimation.extractor import PooledExtractor
+    from ..estimation.people import PersonSource
 
 TINY_TAP = 'output1'  # name of the tap in the exported graph
 DRAWN = 100  # frames of a clip, about as many as one of NTU's has
@@ -19,6 +23,29 @@ LARGE = 1920, 1080  # of a long video
 SCENE = 96  # frames of one that are drawn; they go to and fro
 ACTED = 15  # s of a video of actions that are drawn
 GRAIN = 37  # distinct frames of filling; prime, so that none is a copy
+
+
+def tiny_nets(detector: str
+              ) -> Callable[[str], tuple[PersonSource, PooledExtractor]]:
+    """What extracts with the tiny pose net.
+
+    Args:
+        detector: As for ``hpnet extract --detector``.
+
+    Returns:
+        What builds both on a device, for
+        :class:`~hpnet_plugin.extraction.run.Extraction`.
+    """
+    from ..estimation import zoo
+    from ..estimation.detectors import build_detector
+    from ..estimation.extractor import build_extractor
+    pose = zoo.choose_pose('tiny')
+
+    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
+        return build_detector(detector), build_extractor(
+            pose.file, pose.checkpoint, pose.taps, device)
+
+    return build
 
 
 def draw_clips(folder: str, count: int, frames: int = DRAWN, seed: int = 0

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..datasets.clips import count
 from ..extraction.watch import Watch
@@ -28,10 +28,6 @@ from .common import (
     spread,
     take_turns,
 )
-
-if TYPE_CHECKING:
-    from ..estimation.extractor import PooledExtractor
-    from ..estimation.people import PersonSource
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -122,15 +118,6 @@ def _run(videos: str, boxes: str, out: str, workers: int, ray: bool) -> Took:
     from ..extraction.launchers import ray_launcher
     from ..extraction.run import Extraction
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:workers])
-
-    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
-        from ..estimation import zoo
-        from ..estimation.detectors import build_detector
-        from ..estimation.extractor import build_extractor
-        pose = zoo.choose_pose('tiny', None)
-        return build_detector(f'boxes:{boxes}'), build_extractor(
-            pose.file, pose.checkpoint, pose.taps, device)
-
     clips, clock = sources.find_clips(videos), _Clock()
 
     def begin(estimate: Any) -> None:
@@ -138,8 +125,8 @@ def _run(videos: str, boxes: str, out: str, workers: int, ray: bool) -> Took:
 
     start = time.perf_counter()
     failures = Extraction(
-        build, Settings(max_frames=None), workers=workers,
-        launch=ray_launcher(demand=True) if ray else None)(
+        inputs.tiny_nets(f'boxes:{boxes}'), Settings(max_frames=None),
+        workers=workers, launch=ray_launcher(demand=True) if ray else None)(
             clips, out, progress=False, on_start=begin, watches=[clock])
     if failures:
         raise RuntimeError(f'clips failed: {failures}')

@@ -31,9 +31,6 @@ from .store import memory
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from ..estimation.extractor import PooledExtractor
-    from ..estimation.people import PersonSource
-
 INTERVAL = 0.05  # seconds between two looks
 LAST = 5  # looks that tell how things are at the end
 RATE = 30  # frames/s
@@ -266,25 +263,17 @@ def _extract(pipe: Connection, paths: list[str], out: str, detector: str,
     """Extract; send what failed."""
     import hpnet_plugin  # noqa: F401  fills the gaps of the stock packages
     from ..datasets.sources import SourceClip
-    from ..estimation import zoo
-    from ..estimation.detectors import build_detector
-    from ..estimation.extractor import build_extractor
     from ..estimation.video import Limits
     from ..extraction.clips import Settings
     from ..extraction.run import Extraction
-    choice = zoo.choose_pose('tiny')
+    nets = inputs.tiny_nets(detector)
     import mmpose.apis  # noqa: F401  once, as hpnet extract has it
-
-    def build(device: str) -> tuple[PersonSource, PooledExtractor]:
-        return build_detector(detector), build_extractor(
-            choice.file, choice.checkpoint, choice.taps, device)
-
     limits = Limits()
     if pixels:
         limits = limits._replace(pixels=pixels)
     clips = [SourceClip(osp.splitext(osp.basename(path))[0], path)
              for path in paths]
     with open(os.devnull, 'w') as null, contextlib.redirect_stderr(null):
-        failures = Extraction(build, Settings(limits=limits))(
+        failures = Extraction(nets, Settings(limits=limits))(
             clips, out, progress=False)
     pipe.send(failures)

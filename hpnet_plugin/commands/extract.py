@@ -265,6 +265,8 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
     from ..estimation import zoo
     from ..estimation.detectors import build_detector
     from ..estimation.extractor import build_extractor
+    from ..estimation.image_nets import check_image_nets
+    from ..estimation.tap_names import parse_tap
     pose = zoo.choose_pose(args.pose, args.checkpoint)
     say_choice('pose net', pose)
     taps = args.tap or pose.taps
@@ -279,6 +281,7 @@ def builder(args: argparse.Namespace, joints: GivenJoints | None
     if not joints:
         detector = zoo.choose_detector(args.detector, args.det_checkpoint)
         say_choice('detector', detector)
+    check_image_nets(map(parse_tap, taps))
     if pose.file.endswith('.py'):
         # once, here: what is imported before the processes are forked costs
         # them nothing

@@ -67,11 +67,14 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
         help='weights of an mmpose config (default: its load_from)')
     add('--tap', action='append',
         help='feature map to pool (hpnet taps POSE lists them): a module path '
-        '(HRNet-W48: backbone.stage4.0.branches.1) or an ONNX tensor; TAP@3 '
-        'and TAP@5 pool it over a region; rgb, coordinates (of a SimCC head) '
-        'and heatmap store colours, coordinate vectors and heatmap cells at '
-        'the joints; repeat it for several taps (default: the tap of the '
-        'named pose net)')
+        '(HRNet-W48: backbone.stage4.0.branches.1) or an ONNX tensor; or '
+        'NET:LAYER of an image net of open_clip or timm on the same crops, '
+        'such as timm/resnet18.a1_in1k:layer3 or ViT-B-32=FILE:LAYER (hpnet '
+        'taps NET lists them); TAP@3 and TAP@5 pool it over a region; '
+        'TAP@ring subtracts its mean around the person; rgb, coordinates (of '
+        'a SimCC head) and heatmap store colours, coordinate vectors and '
+        'heatmap cells at the joints; repeat it for several taps (default: '
+        'the tap of the named pose net)')
     add('--region', type=int, default=1, choices=(1, 3, 5),
         help='R of Eq. 3, in cells of the feature map, for taps that name no '
         'region (default 1)')

@@ -4,12 +4,17 @@
     hpnet taps hrnet-w48
     hpnet taps my_pose_net.py
     hpnet taps my_pose_net.onnx
+    hpnet taps ViT-B-32/openai
+    hpnet taps timm/resnet18.a1_in1k
 
 POSE is a name that hpnet extract --list-models lists, an mmpose config of a
-top-down net, or an ONNX file. Each line is a value for hpnet extract --tap,
-with the channels, height and width of its feature map for one crop. Marked
-are the default tap of a named pose net, and the feature maps of HRNet-W48
-that the paper compares (Tables VII and VIII). No weights are needed.
+top-down net, or an ONNX file; or it is an image net whose feature maps are
+pooled beside those of a pose net, named as open_clip names its models,
+MODEL/TAG, or as timm does, timm/MODEL.TAG. Each line is a value for hpnet
+extract --tap, with the channels, height and width of its feature map for one
+crop. Marked are the default tap of a named pose net, and the feature maps of
+HRNet-W48 that the paper compares (Tables VII and VIII). No weights are
+needed.
 
 Exit status: 0 listed, 2 the usage is wrong or POSE cannot be used.
 """
@@ -33,7 +38,8 @@ PAPER = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add its options."""
     parser.add_argument('pose', metavar='POSE',
-                        help='name, mmpose config or ONNX file of a pose net')
+                        help='name, mmpose config or ONNX file of a pose net, '
+                        'or name of an image net of open_clip or timm')
     parser.add_argument('--checkpoint', metavar='FILE',
                         help='check that these weights fit the pose net')
 
@@ -52,11 +58,33 @@ def notes_of(tap: str, channels: int, default: Sequence[str]) -> str:
     return '; '.join(notes)
 
 
+def is_image_net(text: str) -> bool:
+    """Whether an image net is meant, and no pose net."""
+    from ..estimation import zoo
+    from ..estimation.towers import is_model
+    return text not in zoo.POSES and is_model(text)
+
+
+def image_rows(text: str, checkpoint: str | None) -> list[list[str]]:
+    """The layers of an image net, a row each."""
+    from ..estimation.image_nets import list_layers
+    from ..estimation.tap_names import parse_net
+    net = parse_net(text)
+    if checkpoint:
+        net = net._replace(file=checkpoint)
+    return [[f'{net}:{layer}', *map(str, shape)]
+            for layer, shape in list_layers(net).items()]
+
+
 def run(args: argparse.Namespace) -> None:
     """Print the table."""
     from ..estimation import zoo
     from ..estimation.pose import list_taps
     from ..evaluation.tables import format_table
+    if is_image_net(args.pose):
+        rows = image_rows(args.pose, args.checkpoint)
+        print(format_table([['tap', 'channels', 'height', 'width'], *rows]))
+        return
     choice = zoo.find_pose(args.pose)
     rows = [['tap', 'channels', 'height', 'width', '']]
     for tap, shape in list_taps(choice.file, args.checkpoint).items():

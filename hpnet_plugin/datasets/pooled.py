@@ -27,8 +27,8 @@ class PooledDataset(PoseDataset):
     (:mod:`hpnet_plugin.datasets.clip_list`), ``keypoint`` and
     ``keypoint_score`` of a clip from the feature store beside them, when the
     clip is asked for. Where the pipeline loads something else of the clip
-    (``LoadPooledFeature``, ``LoadPersonCrops``), joints are not read: a
-    pipeline that needs both takes ``type='PoseDataset'``.
+    (``LoadPooledFeature``, ``LoadPersonCrops``), joints are not read, unless
+    ``joints`` says so.
 
     Folders without a clip list or without the store that joints are needed
     of, and annotations that are newer than the list or of another size, are
@@ -37,14 +37,17 @@ class PooledDataset(PoseDataset):
     Args:
         *args: See ``PoseDataset``; ``ann_file`` is ``annotations.pkl``, which
             need not be there if the clip list is.
+        joints: Whether joints are read in any case. Defaults to False.
         **kwargs: See ``PoseDataset``.
 
     Attributes:
         nobody: Clips in which nobody was found, all zero.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, joints: bool = False,
+                 **kwargs: Any) -> None:
         self._reads_joints = self._omits_joints = False
+        self._wants_joints = joints
         self._store = None
         self.nobody = 0
         super().__init__(*args, **kwargs)
@@ -58,7 +61,8 @@ class PooledDataset(PoseDataset):
         Raises:
             KeyError: If there is no such split.
         """
-        loads = any(map(_loads, self.pipeline.transforms))
+        loads = not self._wants_joints and any(
+            map(_loads, self.pipeline.transforms))
         try:
             if not loads and not osp.isdir(self.store_root):
                 raise FileNotFoundError(f'there is no {self.store_root}')
@@ -129,7 +133,7 @@ class PooledDataset(PoseDataset):
                 f'clip {info["frame_dir"]}: a transform needs '
                 f'{error.args[0]}, which PooledDataset does not read for a '
                 'pipeline that loads features or crops; give the dataset '
-                "type='PoseDataset'") from error
+                'joints=True') from error
 
     def __getstate__(self) -> dict[str, Any]:
         # each process opens its own: an open one may be large

@@ -29,7 +29,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> str:
             differ, with the names.
     """
     checkpoint = local_file(checkpoint)
-    state = _state_of(checkpoint)
+    state = state_of(checkpoint)
     wanted = model.state_dict()
     used = {key: value for key, value in state.items() if key in wanted}
     differences = compare(used, wanted)
@@ -53,11 +53,21 @@ def check_weights(checkpoint: str) -> None:
     Raises:
         ValueError: If it does not; the text says what it holds.
     """
-    _state_of(checkpoint)
+    state_of(checkpoint)
 
 
-def _state_of(checkpoint: str) -> dict[str, Any]:
-    """The weights in a file, by name."""
+def state_of(checkpoint: str) -> dict[str, Any]:
+    """The weights in a file, by name.
+
+    Args:
+        checkpoint: The file.
+
+    Returns:
+        What it holds, or what it holds as ``state_dict``.
+
+    Raises:
+        ValueError: If it holds no weights; the text says what it holds.
+    """
     advice = 'give a file that torch.save wrote of weights (.pth), of this ' \
         'net; an ONNX file goes in the place of the config'
     try:

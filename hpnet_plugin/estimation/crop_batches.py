@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .rings import areas_in_crops
+
 if TYPE_CHECKING:
     from .interfaces import Extractor, Pending
 
 Key = tuple[int, int]
-Waiting = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+Waiting = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]
 Pose = tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
 
 # Batches are filled up to a multiple of this: few sizes, little waste.
@@ -46,7 +48,8 @@ class CropBatches:
                 known.
         """
         crop, matrix = self.extractor.crop(image, box)
-        self.waiting[key] = crop, matrix, joints
+        area, = areas_in_crops(matrix[None], box[None], image.shape[:2])
+        self.waiting[key] = crop, matrix, joints, area
         self.bytes += crop.nbytes
         if self.bytes >= self.budget:
             self._run(list(self.waiting))
@@ -74,10 +77,11 @@ class CropBatches:
             full = min(self.batch, -(-len(some) // PADDED_TO) * PADDED_TO)
             items = [self.waiting[key] for key in
                      some + some[-1:] * (full - len(some))]
-            crops, matrices, joints = zip(*items)
+            crops, matrices, joints, areas = zip(*items)
             begun = self.extractor.submit(
                 np.stack(crops), np.stack(matrices),
-                None if joints[0] is None else np.stack(joints))
+                None if joints[0] is None else np.stack(joints),
+                np.stack(areas))
             # a GPU works on this batch while the one before is taken and
             # the next is put together
             if pending:

@@ -1,10 +1,9 @@
 """Crops in, joints and pooled features out: the Feedback Pooling Module."""
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +11,11 @@ import torch.nn.functional as F
 
 from ..pooling import REGIONS, patch_at_joints, pool_at_joints
 from .geometry import crop_person, to_crop, to_frame
+from .image_nets import ImageNet, build_image_nets
 from .interfaces import Features
 from .pose import PoseNet, PoseOutput, build_pose_net
+from .rings import ring_means, within
+from .tap_names import parse_tap
 from .taps import TapError
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ def build_extractor(pose: str | Path, checkpoint: str | None = None,
         taps: Features to take, each one of
 
             - a feature map of the net, see :func:`build_pose_net`;
-            - the same with a region of its own, ``TAP@3``;
+            - one of an image net on the same crops, ``NET:LAYER``, see
+              :func:`~hpnet_plugin.estimation.tap_names.parse_net`;
+            - either with a region of its own, ``TAP@3``;
+            - any of these minus its mean around the person, ``TAP@ring``,
+              see :func:`~hpnet_plugin.estimation.rings.ring_means`;
             - ``'rgb'``: 5 x 5 colours around the joint, 0 to 1, each the
               mean of 4 x 4 pixels of the crop (Table XI);
             - ``'coordinates'``: both vectors of a SimCC head (Table IV);
@@ -60,21 +66,16 @@ def build_extractor(pose: str | Path, checkpoint: str | None = None,
     Raises:
         TapError: If a tap is not there; or the net has no such head.
     """
-    features: dict[str, tuple[str, int]] = {}
-    extras = []
-    for tap in taps:
-        match = re.fullmatch(r'(.+)@(\d+)', tap)
-        if tap in EXTRAS:
-            extras.append(tap)
-        elif match:
-            features[tap] = match[1], int(match[2])
-        else:
-            features[tap] = tap, region
-    maps = dict.fromkeys(tap for tap, _ in features.values())
-    net = build_pose_net(pose, checkpoint, tuple(maps), device, norm,
+    extras = [tap for tap in taps if tap in EXTRAS]
+    named = [parse_tap(tap, region) for tap in taps if tap not in EXTRAS]
+    own = dict.fromkeys(tap.layer for tap in named if tap.net is None)
+    net = build_pose_net(pose, checkpoint, tuple(own), device, norm,
                          backend, precision, threads)
-    return PooledExtractor(net, region, grid, aspect, features=features,
-                           extras=extras)
+    return PooledExtractor(
+        net, region, grid, aspect, extras=extras,
+        features={tap.name: (tap.source, tap.region) for tap in named},
+        rings=[tap.name for tap in named if tap.ring],
+        others=build_image_nets(named, net.size, net.device))
 
 
 class PooledExtractor:
@@ -94,6 +95,9 @@ class PooledExtractor:
             tap of the net by its own name, with ``region``.
         extras: Some of ``EXTRAS``; see :func:`build_extractor`. Defaults to
             none.
+        rings: Features from which the mean around the person is subtracted.
+            Defaults to none.
+        others: Image nets on the same crops. Defaults to none.
 
     Attributes:
         taps: Name of a feature to its channels.
@@ -110,7 +114,9 @@ class PooledExtractor:
                  aspect: str = 'input',
                  padding: float = 1.25,
                  features: dict[str, tuple[str, int]] | None = None,
-                 extras: Sequence[str] = ()) -> None:
+                 extras: Sequence[str] = (),
+                 rings: Collection[str] = (),
+                 others: Sequence[ImageNet] = ()) -> None:
         if aspect not in ASPECTS:
             raise ValueError(f'aspect must be one of {ASPECTS}, '
                              f'got {aspect!r}')
@@ -122,19 +128,23 @@ class PooledExtractor:
             if size not in REGIONS:
                 raise ValueError(f'tap {name!r}: the region must be one of '
                                  f'{REGIONS}')
-        self.extras = tuple(extras)
+        self.extras, self.rings = tuple(extras), frozenset(rings)
+        self.others = tuple(others)
         if not self.features and not self.extras:
             raise TapError('no tap is given: name at least one feature map '
                            'of the pose net to pool')
         # a grey crop tells the channels, and whether the head is the right one
         grey = np.full((1, net.size[1], net.size[0], 3), 114, np.uint8)
-        _, _, pooled = self(grey, np.eye(2, 3, dtype=np.float32)[None])
+        _, _, pooled = self(grey, np.eye(2, 3, dtype=np.float32)[None],
+                            areas=np.zeros((1, 2, 2, 2), np.float32))
         self.taps = {name: value.shape[-1] for name, value in pooled.items()}
 
     @property
     def record(self) -> dict[str, Any]:
         """What made the features; `meta` of a feature store."""
+        others = {net.net.title: net.record for net in self.others}
         return dict(
+            **dict(image_nets=others) if others else {},
             taps=self.taps,
             layout=self.net.layout,
             pose=self.net.record,
@@ -158,7 +168,8 @@ class PooledExtractor:
                            self.aspect, self.net.udp)
 
     def __call__(self, crops: np.ndarray, matrices: np.ndarray,
-                 joints: np.ndarray | None = None) -> Features:
+                 joints: np.ndarray | None = None,
+                 areas: np.ndarray | None = None) -> Features:
         """Joints and pooled features of crops.
 
         Args:
@@ -166,22 +177,27 @@ class PooledExtractor:
             matrices: From frame to crop, (N, 2, 3).
             joints: Joints to pool at, (N, V, 2) in pixels of the frame,
                 instead of the net's own.
+            areas: Where box and frame lie in the crops, which ``@ring``
+                needs; see
+                :func:`~hpnet_plugin.estimation.rings.areas_in_crops`.
 
         Returns:
             Joints (N, V, 2) in pixels of the frame and scores (N, V), float32,
             and a dict of feature to (N, V, C), float16. Scores are None where
             joints were given.
         """
-        return self.submit(crops, matrices, joints).result()
+        return self.submit(crops, matrices, joints, areas).result()
 
     def submit(self, crops: np.ndarray, matrices: np.ndarray,
-               joints: np.ndarray | None = None) -> PendingFeatures:
+               joints: np.ndarray | None = None,
+               areas: np.ndarray | None = None) -> PendingFeatures:
         """Start on a batch; a GPU works on it while the next is prepared.
 
         Args:
             crops: See :meth:`__call__`.
             matrices: Likewise.
             joints: Likewise.
+            areas: Likewise.
 
         Returns:
             Its ``result()`` is what :meth:`__call__` gives.
@@ -195,28 +211,42 @@ class PooledExtractor:
                 found = dict(joints=at, scores=output.scores)
             else:
                 at = self.net.upload(to_crop(joints, matrices))
-            pooled = self.pool(images, output, at)
+            pooled = self.pool(images, output, at,
+                               None if areas is None else
+                               self.net.upload(areas))
             if 'heatmap' in self.extras:
                 pooled['heatmap_scale'] = self._scale(output, matrices)
             pooled = {name: value.half() for name, value in pooled.items()}
             return PendingFeatures(found, pooled, matrices, joints)
 
-    def pool(self, images: Tensor, output: PoseOutput[Tensor], at: Tensor
-             ) -> dict[str, Tensor]:
+    def pool(self, images: Tensor, output: PoseOutput[Tensor], at: Tensor,
+             areas: Tensor | None = None) -> dict[str, Tensor]:
         """Features at joints; tensors in, tensors out.
 
         Args:
             images: RGB crops, (N, h, w, 3) uint8.
             output: What the net says of them.
             at: Joints in pixels of the crops, (N, V, 2).
+            areas: See :meth:`__call__`.
 
         Returns:
             Feature to (N, V, C), in the net's precision.
+
+        Raises:
+            TapError: If ``@ring`` is asked for without areas.
         """
-        pooled = {
-            name: pool_at_joints(output.maps[tap].float(), at, self.net.size,
-                                 region, self.grid)
-            for name, (tap, region) in self.features.items()}
+        if self.rings and areas is None:
+            raise TapError(f'{min(self.rings)}: a ring needs the box of the '
+                           'person and the frame, which are not given here')
+        pooled = {}
+        views = self._views(images, output, at, areas)
+        for name, (tap, region) in self.features.items():
+            maps, size, joints, seen = views[tap]
+            pooled[name] = pool_at_joints(maps, joints, size, region,
+                                          self.grid)
+            if name in self.rings and seen is not None:
+                means = ring_means(maps, seen, size)
+                pooled[name] = pooled[name] - means[:, None]
         if 'rgb' in self.extras:
             pooled['rgb'] = self._rgb(images, at)
         if 'coordinates' in self.extras:
@@ -224,6 +254,20 @@ class PooledExtractor:
         if 'heatmap' in self.extras:
             pooled['heatmap'] = self._heatmaps(output, at)
         return pooled
+
+    def _views(self, images: Tensor, output: PoseOutput[Tensor], at: Tensor,
+               areas: Tensor | None) -> dict[str, _View]:
+        """Maps by tap, and where joints and areas are in what they show."""
+        size = self.net.size
+        seen = None if areas is None else within(areas, size)
+        views = {tap: _View(maps.float(), size, at, seen)
+                 for tap, maps in output.maps.items()}
+        for net in self.others:
+            for layer, maps in net(images).items():
+                views[f'{net.net.title}:{layer}'] = _View(
+                    maps.float(), net.extent(maps), net.locate(at),
+                    None if seen is None else net.locate(seen))
+        return views
 
     def _rgb(self, crops: Tensor, at: Tensor) -> Tensor:
         images = crops.permute(0, 3, 1, 2).float() / 255
@@ -267,6 +311,21 @@ class PooledExtractor:
                 f'{name!r}: the pose net knows {output.shape[1]} joints, '
                 f'{at.shape[1]} are given to pool at')
         return output
+
+
+class _View(NamedTuple):
+    """A feature map of crops.
+
+    Attributes:
+        maps: (N, C, h, w), float32.
+        size: Width and height in pixels of what it covers.
+        joints: (N, V, 2) in these pixels.
+        areas: Box and what is seen of the frame, likewise.
+    """
+    maps: Tensor
+    size: tuple[int, int]
+    joints: Tensor
+    areas: Tensor | None
 
 
 class PendingFeatures:

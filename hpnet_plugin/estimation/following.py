@@ -14,6 +14,7 @@ import numpy as np
 
 from .geometry import joints_to_box
 from .people import People, PersonSource
+from .rings import areas_in_crops
 from .tracking import Tracker
 
 if TYPE_CHECKING:
@@ -174,7 +175,9 @@ class Follower:
         crops, matrices = zip(*(self.extractor.crop(image, box)
                                 for box in people.boxes))
         joints, scores, features = self.extractor(
-            np.stack(crops), np.stack(matrices), people.joints)
+            np.stack(crops), np.stack(matrices), people.joints,
+            areas_in_crops(np.stack(matrices), people.boxes,
+                           image.shape[:2]))
         scores = scores if people.scores is None else people.scores
         if scores is None:
             raise ValueError(f'{self.source.name} gives joints without scores')

@@ -60,13 +60,16 @@ class Extractor(Protocol):
         ...
 
     def __call__(self, crops: np.ndarray, matrices: np.ndarray,
-                 joints: np.ndarray | None = None) -> Features:
+                 joints: np.ndarray | None = None,
+                 areas: np.ndarray | None = None) -> Features:
         """Pose and pool a batch.
 
         Args:
             crops: RGB crops, (N, h, w, 3) uint8.
             matrices: From frame to crop, (N, 2, 3).
             joints: Joints to pool at, (N, V, 2) in pixels of the frame.
+            areas: Where the people's boxes and the frame lie in the crops;
+                see :func:`~hpnet_plugin.estimation.rings.areas_in_crops`.
 
         Returns:
             Joints, scores and features.
@@ -74,13 +77,15 @@ class Extractor(Protocol):
         ...
 
     def submit(self, crops: np.ndarray, matrices: np.ndarray,
-               joints: np.ndarray | None = None) -> Pending:
+               joints: np.ndarray | None = None,
+               areas: np.ndarray | None = None) -> Pending:
         """Start on a batch.
 
         Args:
             crops: See :meth:`__call__`.
             matrices: Likewise.
             joints: Likewise.
+            areas: Likewise.
 
         Returns:
             Gives what :meth:`__call__` does.

@@ -100,7 +100,8 @@ class OnnxExtractor:
         self,
         crops: np.ndarray,
         matrices: np.ndarray,
-        joints: np.ndarray | None = None
+        joints: np.ndarray | None = None,
+        areas: np.ndarray | None = None
     ) -> Features:
         """Joints and pooled features of crops.
 
@@ -108,6 +109,7 @@ class OnnxExtractor:
             crops: RGB crops, (N, h, w, 3) uint8.
             matrices: From frame to crop, (N, 2, 3).
             joints: None; the graph pools at the joints that it finds.
+            areas: Not looked at.
 
         Returns:
             Joints (N, V, 2) in pixels of the frame and scores (N, V), float32,
@@ -119,13 +121,15 @@ class OnnxExtractor:
         return self.submit(crops, matrices, joints).result()
 
     def submit(self, crops: np.ndarray, matrices: np.ndarray,
-               joints: np.ndarray | None = None) -> FinishedFeatures:
+               joints: np.ndarray | None = None,
+               areas: np.ndarray | None = None) -> FinishedFeatures:
         """As :meth:`__call__`; the result is there at once.
 
         Args:
             crops: See :meth:`__call__`.
             matrices: Likewise.
             joints: Likewise.
+            areas: Likewise.
 
         Returns:
             Its ``result()`` is what :meth:`__call__` gives.

@@ -65,6 +65,10 @@ def export_extractor(extractor: PooledExtractor) -> tuple[bytes, float]:
     if 'heatmap' in extractor.extras:
         raise ExportError("the feature 'heatmap' is no part of an exported "
                           'graph: leave it out of the taps')
+    if extractor.rings:
+        raise ExportError(f'the feature {min(extractor.rings)!r} needs the '
+                          "person's box, which an exported graph is not "
+                          'given: leave it out of the taps')
     outputs = dict.fromkeys(
         [JOINTS, SCORES, *(f'{POOLED}{i}'
                            for i in range(len(extractor.taps)))], BATCH)
@@ -98,6 +102,7 @@ class _PoseGraph(nn.Module):
                 'graph; heatmaps without DARK and UDP, and SimCC, can be '
                 'exported')
         self.model, self.net, self.decode = net.model, net, decode
+        self.others = nn.ModuleList(extractor.others)
         self.extractor = extractor
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -125,6 +130,7 @@ class _After(nn.Module):
     def __init__(self, extractor: PooledExtractor, net: OnnxPoseNet) -> None:
         super().__init__()
         self.extractor, self.net = extractor, net
+        self.others = nn.ModuleList(extractor.others)
 
     def forward(self, crops: torch.Tensor, *values: torch.Tensor
                 ) -> tuple[torch.Tensor, ...]:

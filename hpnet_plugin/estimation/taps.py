@@ -19,7 +19,8 @@ class TapError(ValueError):
 
 
 def unknown_tap(tap: str, names: Sequence[str], kind: str,
-                pose: str | Path = 'POSE') -> TapError:
+                pose: str | Path = 'POSE', net: str = 'the pose net'
+                ) -> TapError:
     """TapError that names the closest existing taps.
 
     Args:
@@ -27,6 +28,7 @@ def unknown_tap(tap: str, names: Sequence[str], kind: str,
         names: Those that are.
         kind: What they are, ``'module path'`` or ``'tensor'``.
         pose: The pose net's file.
+        net: What the net is called.
 
     Returns:
         To be raised.
@@ -37,8 +39,12 @@ def unknown_tap(tap: str, names: Sequence[str], kind: str,
         tap, names, n=CLOSE, cutoff=0) if name not in close]
     advice = f'the closest: {", ".join(close[:CLOSE])}' if close else \
         'it has none'
-    return TapError(f'tap {tap!r} is no {kind} of the pose net; {advice}. '
+    return TapError(f'tap {tap!r} is no {kind} of {net}; {advice}. '
                     f'"hpnet taps {pose}" lists all feature maps')
+
+
+def _map(output: torch.Tensor) -> torch.Tensor | None:
+    return output if output.ndim == 4 else None
 
 
 class ModuleTaps:
@@ -48,21 +54,27 @@ class ModuleTaps:
         model: The pose net.
         names: Module paths, as in ``named_modules``.
         pose: The pose net's file, for messages.
+        net: What the net is called, likewise.
+        shapes: Turns an output into a feature map, or says by None that it
+            is none. Defaults to maps (N, C, h, w) as they come.
 
     Raises:
         TapError: If a name is no module path; the message has the closest.
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str],
-                 pose: str | Path = 'POSE') -> None:
+                 pose: str | Path = 'POSE', net: str = 'the pose net',
+                 shapes: Callable[[torch.Tensor], torch.Tensor | None] = _map
+                 ) -> None:
         modules = dict(model.named_modules())
         self.names = list(names)
         self.maps: dict[str, torch.Tensor] = {}
         for name in names:
             if name not in modules or not name:
                 raise unknown_tap(name, [n for n in modules if n],
-                                  'module path', pose)
-            modules[name].register_forward_hook(self._keeper(name, pose))
+                                  'module path', pose, net)
+            modules[name].register_forward_hook(
+                self._keeper(name, pose, shapes))
 
     def take(self) -> dict[str, torch.Tensor]:
         """Maps of the last forward.
@@ -80,11 +92,14 @@ class ModuleTaps:
                                'pass: name a module that the pose net uses')
         return {name: maps[name] for name in self.names}
 
-    def _keeper(self, name: str, pose: str | Path
+    def _keeper(self, name: str, pose: str | Path,
+                shapes: Callable[[torch.Tensor], torch.Tensor | None]
                 ) -> Callable[[nn.Module, object, object], None]:
 
         def keep(module: nn.Module, inputs: object, output: object) -> None:
-            if not isinstance(output, torch.Tensor) or output.ndim != 4:
+            found = shapes(output) if isinstance(output, torch.Tensor) \
+                else None
+            if found is None:
                 got = tuple(output.shape) if isinstance(
                     output, torch.Tensor) else type(output).__name__
                 raise TapError(f'tap {name!r} gives {got}; a feature map '
@@ -92,18 +107,20 @@ class ModuleTaps:
                                f'it, "hpnet taps {pose}" lists them')
             # A later module may overwrite its input in place (HRNet's
             # fusion does), hence the copy.
-            self.maps[name] = output.detach().clone()
+            self.maps[name] = found.detach().clone()
 
         return keep
 
 
-def maps_of_modules(model: nn.Module, run: Callable[[], object]
-                    ) -> dict[str, tuple[int, int, int]]:
+def maps_of_modules(model: nn.Module, run: Callable[[], object],
+                    shapes: Callable[[torch.Tensor], torch.Tensor | None]
+                    = _map) -> dict[str, tuple[int, int, int]]:
     """All modules of a model that give a feature map.
 
     Args:
         model: The pose net.
         run: Runs it on one crop.
+        shapes: See :class:`ModuleTaps`.
 
     Returns:
         Module path to (C, h, w).
@@ -114,8 +131,10 @@ def maps_of_modules(model: nn.Module, run: Callable[[], object]
 
         def keep(module: nn.Module, inputs: object, output: object,
                  name: str = name) -> None:
-            if isinstance(output, torch.Tensor) and output.ndim == 4:
-                channels, height, width = output.shape[1:]
+            value = shapes(output) if isinstance(output, torch.Tensor) \
+                else None
+            if value is not None:
+                channels, height, width = value.shape[1:]
                 found[name] = channels, height, width
 
         hooks.append(module.register_forward_hook(keep))

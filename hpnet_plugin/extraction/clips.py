@@ -287,13 +287,16 @@ class _Reporting:
         return self._extractor.crop(frame, box)
 
     def __call__(self, crops: np.ndarray, matrices: np.ndarray,
-                 joints: np.ndarray | None = None) -> Features:
-        return self.submit(crops, matrices, joints).result()
+                 joints: np.ndarray | None = None,
+                 areas: np.ndarray | None = None) -> Features:
+        return self.submit(crops, matrices, joints, areas).result()
 
     def submit(self, crops: np.ndarray, matrices: np.ndarray,
-               joints: np.ndarray | None = None) -> _Reported:
-        return _Reported(self._extractor.submit(crops, matrices, joints),
-                         self.report)
+               joints: np.ndarray | None = None,
+               areas: np.ndarray | None = None) -> _Reported:
+        return _Reported(
+            self._extractor.submit(crops, matrices, joints, areas),
+            self.report)
 
 
 class _Reported(NamedTuple):

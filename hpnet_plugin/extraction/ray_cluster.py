@@ -206,10 +206,15 @@ def _lean(ray: Any) -> Iterator[None]:
 
     Of its own account it starts three more Python programs, for logs, growing
     clusters and the dashboard. It gives two others 15 s to choose their
-    ports, and all of itself 30 s; a busy computer needs longer. There are no
-    options for it; a version of Ray that does not have these functions starts
-    as usual.
+    ports, and all of itself 30 s; a busy computer needs longer. A version of
+    Ray that does not have these functions starts as usual.
     """
+    # Ray 2.60 has no public way: ray.init() takes one of the four ports, none
+    # of the programs can be left out (include_dashboard=False starts that one
+    # all the same), 15 s and 30 s are constants (ray-project/ray#65983), and
+    # RAY_raylet_start_wait_time_s is not read where the 30 s are. "ray start"
+    # takes the ports and leaves out two of the programs, but its time limit is
+    # the same, and its Ray outlives a driver that is killed.
     services, node = ray._private.services, ray._private.node.Node
     get_node: Any = getattr(services, 'get_node', None)
     start_raylet: Any = getattr(services, 'start_raylet', None)

@@ -33,7 +33,7 @@ class BatchDataPreprocessor(ActionDataPreprocessor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._only_casts = self.to_float32 and not (
-            self._enable_normalize or self.to_rgb or self.blending)
+            self._enable_normalize or self.to_rgb)
         self._memory = _Memory()
 
     def cast_data(self, data: Any) -> Any:
@@ -68,6 +68,8 @@ class BatchDataPreprocessor(ActionDataPreprocessor):
         batch = self._memory.floats((len(inputs), *shapes.pop()))
         for row, clip in zip(batch, inputs):
             row.copy_(clip)
+        if training and self.blending is not None:
+            return self.blending(batch, data_samples)
         return batch, data_samples
 
 

@@ -44,7 +44,9 @@ def refuse_unknown_keys(config: ConfigLike) -> None:
         ConfigError: Names the key, and the closest.
     """
     record = config.get('composed') or {}
-    known = {*RUNNER_KEYS, *record, 'composed'} - {'facts'}
+    recipe = RECIPES.get(record.get('recipe', ''))
+    known = {*RUNNER_KEYS, *record, *(recipe.defaults() if recipe else ()),
+             'composed'} - {'facts'}
     foreign = set()
     if record:
         foreign = {name for recipe in RECIPES.values()

@@ -53,7 +53,10 @@ def _compose(recipe: str, settings: Mapping[str, Any],
             resolved(settings, facts, stored), facts)
     except OwnFileError as error:
         raise SettingError(str(error)) from error
-    record = dict(settings, recipe=recipe, benchmark=benchmark)
+    quiet = [name for name in RECIPES[recipe].checks
+             if settings[name] == RECIPES[recipe].settings[name][0]]
+    record = dict({name: value for name, value in settings.items()
+                   if name not in quiet}, recipe=recipe, benchmark=benchmark)
     # a benchmark's facts are found by its name
     composed = dict(record, facts=asdict(facts) if stored else None)
     # default_runtime.py has load_from as well, which would seem to be a
@@ -169,6 +172,9 @@ def changed_settings(config: ConfigLike) -> dict[str, Any]:
     record = config.get('composed')
     if not record:
         return {}
+    recipe = RECIPES.get(record['recipe'])
+    # those of its recipe that it has not are at their default
+    record = {**(recipe.defaults() if recipe else {}), **record}
     return {name: config[name] for name, value in record.items()
             if name != 'facts' and name in config
             and not same(config[name], value)}

@@ -5,9 +5,10 @@ arguments of :func:`graph_net` but the first, and returns what that returns.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..graph import adjacency
 from ..own_files import is_own_name, own_name
 from .settings import SettingError
 
@@ -27,6 +28,10 @@ NETS: dict[str, dict[str, Any]] = {
     'agcn': dict(
         type='AAGCN', graph_cfg=dict(mode='spatial'), gcn_attention=False),
 }
+# take what stands before the blocks, and parts of the input
+OWN_NETS = ('CTRGCN', 'SkeletonMixFormer')
+LINEAR = 'linear'  # no graph network: a linear layer on statistics
+SEGMENTS = 6
 WIDTH = 64  # base_channels of a net that does not say it
 SMALL_WIDTH = 32
 
@@ -70,3 +75,33 @@ def graph_net(name: str,
     if size == 'small':
         net['base_channels'] = SMALL_WIDTH
     return net, 4 * net.get('base_channels', WIDTH)
+
+
+def linear_net(channels: int, people: int, joints: str | dict = 'coco'
+               ) -> tuple[dict[str, Any], int]:
+    """Config of the statistics that a linear layer classifies.
+
+    Args:
+        channels: Channels of a joint, C.
+        people: People a clip, M.
+        joints: Name of the joints' graph, or the graph itself.
+
+    Returns:
+        See :func:`graph_net`.
+    """
+    return dict(
+        type='SegmentStatistics', in_channels=channels, num_person=people,
+        graph=joints, num_segments=SEGMENTS
+    ), (SEGMENTS + 2) * adjacency(joints).shape[1] * channels
+
+
+def balance(backbone: dict[str, Any], parts: Sequence[int]) -> None:
+    """Give parts of the input the same variance behind its norm.
+
+    Args:
+        backbone: The config of a network, changed in place. Networks of the
+            toolbox and the user's own cannot do it and are left as they are.
+        parts: Channels of each part.
+    """
+    if backbone['type'] in OWN_NETS:
+        backbone['parts'] = list(parts)

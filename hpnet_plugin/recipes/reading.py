@@ -18,7 +18,8 @@ KEEP_CHANNELS = {
     'FormatPooledInput', 'FormatShape', 'GenPooledStream', 'LoadPersonCrops',
     'LoadPooledFeature', 'NormalizeKeypoint', 'PackActionInputs',
     'RandomApply', 'RandomTemporalCrop', 'RequireJoints',
-    'Resize', 'ResizeTemporal', 'TorchVisionWrapper'}
+    'Resize', 'ResizeTemporal', 'SampleSegments', 'TemporalViews',
+    'TorchVisionWrapper'}
 
 
 def walk(pipeline: Iterable[Mapping]) -> Iterator[Mapping]:
@@ -104,12 +105,13 @@ def pooled_channels(config: ConfigLike, pipeline: Iterable[Mapping]
     Returns:
         Channels of a joint as they are stored; None if any will do.
     """
-    kinds = {step['type'] for step in walk(pipeline)}
+    steps = {step['type']: step for step in walk(pipeline)}
     channels = graph_channels(config)
-    if not kinds <= KEEP_CHANNELS:
+    if not set(steps) <= KEEP_CHANNELS:
         return None  # volumes have a channel a joint; of others all may be
-    if channels and 'AppendKeypoint' in kinds:
-        return channels - 2  # x and y come behind the features
+    if channels and 'AppendKeypoint' in steps:
+        # x, y and maybe the score come behind the features
+        return channels - 2 - bool(steps['AppendKeypoint'].get('score'))
     return channels
 
 

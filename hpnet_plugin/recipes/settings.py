@@ -46,11 +46,16 @@ class Recipe(NamedTuple):
         takes (tuple[str, ...]): Those of ``COMMON`` that it takes.
         own (tuple[str, ...]): Those of ``settings`` that may also be a name
             in a file of the user's own, ``FILE.py:NAME``.
+        checks (dict): Those of ``settings`` that no tuple can list, to a
+            function of the value that raises a ``SettingError``. A config
+            has them only where they are not the default, so that one that
+            was made before they were there is the same.
     """
     build: Callable[[Mapping[str, Any], Facts], dict[str, Any]]
     settings: dict[str, tuple] = {}
     takes: tuple[str, ...] = tuple(COMMON)
     own: tuple[str, ...] = ()
+    checks: dict[str, Callable[[Any], object]] = {}
 
     def defaults(self) -> dict[str, Any]:
         """Every setting with its default.
@@ -104,6 +109,9 @@ def checked(recipes: Mapping[str, Recipe], recipe: str,
                                + closest(name, settings))
         allowed = entry.settings.get(name) or _ALLOWED.get(name)
         if name in entry.own and is_own_name(value):
+            allowed = None
+        if name in entry.checks:
+            entry.checks[name](value)
             allowed = None
         if allowed and value not in allowed and (
                 value is not None or name in entry.settings):

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from ..facts import Facts
 from ..own_files import is_own_name, own_name
 from .data import PACK, loaders
-from .nets import NETS, graph_net
+from .methods import apply_methods, parse_methods
+from .nets import LINEAR, NETS, balance, graph_net, linear_net
+from .parts import Parts
 from .schedules import sgd
 from .settings import Recipe, SettingError, class_names
 
@@ -41,12 +43,17 @@ class Kind(NamedTuple):
         key (str): Where it stands in the results.
         joints (str | dict): The graph of the joints.
         dataset (dict): Other settings of the dataset.
+        pose (bool): Whether joints, centred and scaled, and their scores are
+            put behind the features, as 3 of the channels. They are what is
+            made of them, as features are: bones of joints beside bones of
+            features. Scores stay as they are.
     """
     load: list[dict[str, Any]]
     channels: int
     key: str
     joints: str | dict = 'coco'
     dataset: dict[str, Any] = {}
+    pose: bool = False
 
 
 def _pooled(taps: Sequence[str], channels: int) -> Kind:
@@ -63,6 +70,15 @@ def _hp(settings: Mapping[str, Any], facts: Facts) -> Kind:
         raise SettingError(f'{facts.folder} holds no pooled features: take a '
                            "stream of another kind, such as 'pose_j'")
     return _pooled(settings['taps'], settings['channels'])
+
+
+def _hp_pose(settings: Mapping[str, Any], facts: Facts) -> Kind:
+    """Features of a joint, its position and its score, in one net."""
+    pooled = _hp(settings, facts)
+    return pooled._replace(
+        load=[*pooled.load, dict(type='NormalizeKeypoint')],
+        channels=pooled.channels + 3,
+        dataset=dict(pooled.dataset, joints=True), pose=True)
 
 
 def _simcc(settings: Mapping[str, Any], facts: Facts) -> Kind:
@@ -104,7 +120,7 @@ def _pose3d(settings: Mapping[str, Any], facts: Facts) -> Kind:
 
 KINDS: dict[str, Callable[[Mapping[str, Any], Facts], Kind]] = dict(
     hp=_hp, pose=_pose, pose3d=_pose3d, simcc=_simcc, rgb=_rgb,
-    rgb_pose=_rgb_pose)
+    rgb_pose=_rgb_pose, **{'hp+pose': _hp_pose})
 STREAMS = tuple(f'{kind}_{part}' for kind in KINDS for part in PARTS)
 
 
@@ -113,7 +129,8 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
 
     Args:
         settings: ``stream``, ``net``, ``normalize`` (whether 2D pose
-            is centred and scaled) and the common ones; see
+            is centred and scaled), ``methods`` (see
+            :mod:`hpnet_plugin.recipes.methods`) and the common ones; see
             :class:`~hpnet_plugin.recipes.settings.Recipe`.
         facts: The dataset.
 
@@ -122,20 +139,45 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """
     kind, part = kind_of(settings, facts)
     schedule = sgd(settings['schedule'], settings['epochs'])
-    pipeline = [
-        *kind.load,
-        dict(type='ResizeTemporal', length=settings['frames']),
-        dict(type='GenPooledStream', stream=part, key=kind.key,
+    parts = Parts(
+        stream=settings['stream'],
+        model=graph_model(settings, facts, kind.channels, kind.joints),
+        optimizer=schedule.config['optim_wrapper']['optimizer'],
+        features=_features(kind),
+        joints=kind.joints,
+        frames=settings['frames'],
+        load=kind.load)
+    if kind.pose:
+        balance(parts.backbone, (kind.channels - 3, 3))
+    apply_methods(settings['methods'], parts)
+    after = [
+        dict(type='GenPooledStream', stream=part,
+             key=[kind.key, 'keypoint'] if kind.pose else kind.key,
              pairs=kind.joints),
+        *[dict(type='AppendKeypoint', score=True)] * kind.pose,
         dict(type='FormatPooledInput', key=kind.key,
              num_person=settings['people']), PACK
     ]
+    dataset = kind.dataset
+    if settings['methods'] and dataset.get('type') == 'PoseDataset':
+        # which does not know the seed of a clip
+        dataset = dict(dataset, type='PooledDataset', joints=True)
     return dict(
-        model=graph_model(settings, facts, kind.channels, kind.joints),
-        **loaders(facts, pipeline, pipeline, schedule.batch_size,
+        model=parts.model,
+        **loaders(facts, [*parts.before(True), *after],
+                  [*parts.before(False), *after], schedule.batch_size,
                   WORKERS[settings['schedule']], collate='stack_in_worker',
-                  **kind.dataset),
-        **schedule.config)
+                  **dataset),
+        **schedule.config,
+        **(dict(custom_hooks=parts.hooks) if parts.hooks else {}))
+
+
+def _features(kind: Kind) -> int:
+    """Leading channels of a kind that are pooled features."""
+    if kind.key != 'pooled_feat':
+        return 0
+    appended = any(step['type'] == 'AppendKeypoint' for step in kind.load)
+    return kind.channels - 3 * kind.pose - 2 * appended
 
 
 def kind_of(settings: Mapping[str, Any], facts: Facts) -> tuple[Kind, str]:
@@ -180,8 +222,10 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
     Returns:
         The model.
     """
-    backbone, width = graph_net(settings['net'], channels,
-                                settings['people'], settings['size'], joints)
+    linear = settings['net'] == LINEAR
+    people = settings['people']
+    backbone, width = linear_net(channels, people, joints) if linear else \
+        graph_net(settings['net'], channels, people, settings['size'], joints)
     classes = len(class_names(facts))
     return dict(
         type='RecognizerGCN',
@@ -196,11 +240,16 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
             average_clips='score',
             num_classes=classes,
             init_cfg=dict(
-                type='Normal', layer='Linear', std=(2 / classes)**0.5)))
+                type='Normal', layer='Linear',
+                # what no clip ever moves shall not count: there are more
+                # statistics than clips
+                std=0. if linear else (2 / classes)**0.5)))
 
 
 RECIPES = dict(
     stream=Recipe(
         stream,
-        dict(stream=STREAMS, net=tuple(NETS), normalize=(True, False)),
-        own=('stream', 'net')))
+        dict(stream=STREAMS, net=(*NETS, LINEAR), normalize=(True, False),
+             methods=('', )),
+        own=('stream', 'net'),
+        checks=dict(methods=parse_methods)))

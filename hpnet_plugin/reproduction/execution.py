@@ -3,11 +3,15 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+
+from .warm import WarmProcess, run_script
 
 PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?'
                       r'eta: (.+?)  ')
@@ -19,7 +23,7 @@ class ReproductionError(RuntimeError):
 
 def execute(command: Sequence[str], log: Path,
             environment: Mapping[str, str], report: Callable[[str], None],
-            epochs: int | None = None) -> None:
+            epochs: int | None = None, warm: bool = False) -> None:
     """Run a command to its end.
 
     It is stopped, with the processes that it has started, if this program is.
@@ -31,17 +35,17 @@ def execute(command: Sequence[str], log: Path,
         environment: Variables besides those of this process.
         report: Takes a line of progress.
         epochs: Of the training, for the progress.
+        warm: Whether its script runs in a copy of this process, see
+            :mod:`.warm`.
 
     Raises:
         ReproductionError: If it fails; with the last error of the log.
     """
-    tool = Path(sys.executable).with_name(command[0])
     with open(log, 'ab') as file:
-        # mim starts a process of its own: a group, to stop both
-        process = subprocess.Popen(
-            [str(tool) if tool.is_file() else command[0], *command[1:]],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, env={**os.environ, **environment})
+        if warm:
+            process = WarmProcess(partial(run_script, command), environment)
+        else:
+            process = _start(command, environment)
         try:
             for line in process.stdout or ():
                 file.write(line)
@@ -62,3 +66,23 @@ def execute(command: Sequence[str], log: Path,
         raise ReproductionError(
             f'{" ".join(command)} failed: {[*lines, *errors][-1]}; its log '
             f'is {log}')
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]
+           ) -> subprocess.Popen[bytes]:
+    tool = Path(sys.executable).with_name(command[0])
+    # mim starts a process of its own: a group, to stop both
+    return subprocess.Popen(
+        [str(tool) if tool.is_file() else command[0], *command[1:]],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, env={**os.environ, **environment})
+
+
+def processor_seconds() -> float:
+    """What all processes that this one has started and seen end have used.
+
+    Returns:
+        Seconds of the processors, those of the system among them.
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

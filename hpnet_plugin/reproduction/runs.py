@@ -19,7 +19,7 @@ from ..files import try_locked
 from ..recipes.current import current_config
 from ..versions import TRAINING, versions
 from .decisive import decisive, first_difference
-from .execution import ReproductionError, execute
+from .execution import ReproductionError, execute, processor_seconds
 from .gpus import ONE, Hardware
 from .records import computer, epoch_losses, read_record, update_record
 
@@ -37,6 +37,8 @@ class Run:
         hardware: GPUs and precision of the training.
         streams: Of a model that dumps several scores a clip, those that are
             added.
+        warm: Whether training and test run in copies of this process, see
+            :mod:`.warm`.
     """
     config: str
     seed: int
@@ -44,6 +46,7 @@ class Run:
     options: tuple[str, ...] = ()
     hardware: Hardware = ONE
     streams: tuple[str, ...] = ()
+    warm: bool = False
 
     @property
     def scores(self) -> Path:
@@ -170,9 +173,10 @@ class Run:
         epochs = cfg.train_cfg.max_epochs
         if not self._trained(epochs):
             with self._timed('train_seconds'):
-                execute(train, log, environment, report, epochs)
+                execute(train, log, environment, report, epochs,
+                        self.warm)
         with self._timed('test_seconds'):
-            execute(test, log, environment, report)
+            execute(test, log, environment, report, warm=self.warm)
         dump = self.folder / 'testing.pkl'
         scores = self._read(dump)
         update_record(self.folder, dict(
@@ -182,14 +186,20 @@ class Run:
 
     @contextlib.contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        """Record seconds; those of what was stopped before count as well."""
-        start = time.time()
+        """Record seconds; those of what was stopped before count as well.
+
+        Those of the processors, too, of the processes that were started.
+        """
+        cpu_name = name.replace('_seconds', '_cpu_seconds')
+        start, cpu = time.time(), processor_seconds()
         try:
             yield
         finally:
-            before = (read_record(self.folder) or {}).get(name, 0)
+            before = read_record(self.folder) or {}
             update_record(self.folder, {
-                name: before + round(time.time() - start)})
+                name: before.get(name, 0) + round(time.time() - start),
+                cpu_name: before.get(cpu_name, 0)
+                + round(processor_seconds() - cpu)})
 
     def _read(self, dump: Path) -> Scores:
         files = [f'{dump}#{stream}' for stream in self.streams] or [dump]

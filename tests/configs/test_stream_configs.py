@@ -42,7 +42,7 @@ PUBLISHED = dict(
     nw_ucla=(10, 1, 32, 'nw_ucla', 'xview'),
     nw_ucla_synthetic=(10, 1, 32, 'nw_ucla', None))
 CHANNELS = dict(hp=96, pose=2, pose3d=3, simcc=384 + 512, rgb=5 * 5 * 3,
-                rgb_pose=5 * 5 * 3 + 2)
+                rgb_pose=5 * 5 * 3 + 2, **{'hp+pose': 96 + 3})
 TYPES = dict(ctrgcn='CTRGCN', mixformer='SkeletonMixFormer', stgcn='STGCN',
              stgcnpp='STGCN', agcn='AAGCN')
 RANDOM = {'RandomTemporalCrop', 'FlipJoints', 'DropFrames', 'DropJoints'}
@@ -119,7 +119,7 @@ def test_facts_of_benchmarks(benchmark, kind):
         assert backbone['type'] == TYPES[net]
         assert backbone['num_person'] == people
         assert backbone['in_channels'] == (
-            128 if small and kind == 'hp' else CHANNELS[kind])
+            CHANNELS[kind] + 32 * (small and kind.startswith('hp')))
         width = backbone.get('base_channels', 64)
         assert width == (32 if small else 80 if net == 'mixformer' else 64)
         head = cfg['model']['cls_head']

@@ -1,7 +1,6 @@
 """Published checkpoints: every key is used or named, no code is run."""
 import collections
 import copy
-import importlib.util
 import io
 import json
 import os
@@ -37,12 +36,8 @@ SIZES = dict(
 
 
 @pytest.fixture(scope='module')
-def tool(root):
-    spec = importlib.util.spec_from_file_location(
-        'convert_checkpoint', root / 'tools/convert_checkpoint.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def program(tool):
+    return tool('convert_checkpoint').main
 
 
 @pytest.fixture(scope='module')
@@ -163,9 +158,9 @@ def save(state, tmp_path, **options):
     return path
 
 
-def test_xclip(xclip, xclip_file, tmp_path, tool, capsys):
+def test_xclip(xclip, xclip_file, tmp_path, program, capsys):
     out = str(tmp_path / 'new/ours.pth')
-    assert tool([xclip_file, out, '--from', 'xclip']) == 0
+    assert program([xclip_file, out, '--from', 'xclip']) == 0
     printed = capsys.readouterr().out
     assert 'prompts_generator.* (29)' in printed and '--prompts' in printed
     assert 'topology.*' in printed and 'num_frames=4' in printed
@@ -213,9 +208,9 @@ def test_a_torchscript_archive_is_read_as_torch_reads_it(openai):
         assert torch.equal(found[key], value), key
 
 
-def test_clip(clip, openai, tmp_path, tool, capsys):
+def test_clip(clip, openai, tmp_path, program, capsys):
     out = str(tmp_path / 'ours.pth')
-    assert tool([openai, out, '--from', 'clip']) == 0
+    assert program([openai, out, '--from', 'clip']) == 0
     printed = capsys.readouterr().out
     for name in ('input_resolution, context_length, vocab_size', 'attn_mask',
                  'backbone.mit.*', '.message_*'):
@@ -259,18 +254,14 @@ def test_clip_by_model_and_tag(clip, tmp_path, monkeypatch):
             convert_checkpoint(tag, str(tmp_path / 'none.pth'), 'clip')
 
 
-def test_released_stream(shared, root, tmp_path, tool, capsys):
+def test_released_stream(golden, root, tmp_path, program, capsys):
     """Logits of the released network, from a config of configs/streams."""
-    spec = importlib.util.spec_from_file_location(
-        'golden', shared / 'golden/golden.py')
-    golden = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(golden)
     facts, expected = golden.load('ctrgcn_stream')
     weights = golden.fill(facts['entries'], facts['weight_seed'], 'GCN.')
     source, out = save(
         {f'module.{key}': torch.from_numpy(np.asarray(value))
          for key, value in weights.items()}, tmp_path), str(tmp_path / 'o.pth')
-    assert tool([source, out, '--from', 'ctrgcn']) == 0
+    assert program([source, out, '--from', 'ctrgcn']) == 0
     assert 'num_classes=60' in capsys.readouterr().out
     content = torch.load(out, weights_only=True)
     assert len(content['state_dict']) == len(weights)
@@ -341,13 +332,13 @@ def test_strict(change, message, xclip, tmp_path):
     assert not out.exists()
 
 
-def test_another_kind_is_named(xclip, clip, tmp_path, tool, capsys):
+def test_another_kind_is_named(xclip, clip, tmp_path, program, capsys):
     out = tmp_path / 'ours.pth'
     for kind in set(KINDS) - {'xclip'}:
         with pytest.raises(ConversionError, match='looks like xclip$'):
             convert_checkpoint(save(xclip, tmp_path), str(out), kind)
     source = save(clip.state_dict(), tmp_path)
-    assert tool([source, str(out), '--from', 'hpnet']) == 2
+    assert program([source, str(out), '--from', 'hpnet']) == 2
     assert 'It looks like clip' in capsys.readouterr().err
     with pytest.raises(ConversionError, match='none of .*simcc'):
         convert_checkpoint(save(dict(w=torch.zeros(2)), tmp_path), str(out),
@@ -364,7 +355,7 @@ class Evil:
         return os.system, (f'touch {self.path}', )
 
 
-def test_no_code_is_run(openai, xclip, tmp_path, tool, capsys):
+def test_no_code_is_run(openai, xclip, tmp_path, program, capsys):
     ran, out = tmp_path / 'ran', tmp_path / 'ours.pth'
     zipped, plain = tmp_path / 'zipped.pth', tmp_path / 'plain.pth'
     torch.save(dict(model=xclip, config=Evil(ran)), zipped)
@@ -378,7 +369,7 @@ def test_no_code_is_run(openai, xclip, tmp_path, tool, capsys):
                 if name.endswith('/data.pkl') else old.read(name))
     for source in (zipped, plain, scripted):
         for kind in ('xclip', 'clip'):
-            assert tool([str(source), str(out), '--from', kind]) == 2
+            assert program([str(source), str(out), '--from', kind]) == 2
             said = capsys.readouterr().err
             assert 'asks for' in said and 'system' in said, source
     assert not ran.exists() and not out.exists()
@@ -387,7 +378,7 @@ def test_no_code_is_run(openai, xclip, tmp_path, tool, capsys):
     assert ran.exists()
 
 
-def test_broken_files(openai, xclip, tmp_path, tool, capsys):
+def test_broken_files(openai, xclip, tmp_path, program, capsys):
     out, source = tmp_path / 'ours.pth', tmp_path / 'broken'
     buffer = io.BytesIO()
     torch.save(xclip, buffer)
@@ -402,23 +393,23 @@ def test_broken_files(openai, xclip, tmp_path, tool, capsys):
     for content in (b'', b'hello', buffer.getvalue()[:5000], scripted[:5000],
                     short.getvalue(), pickle.dumps([1, 2])):
         source.write_bytes(content)
-        assert tool([str(source), str(out), '--from', 'clip']) == 2
+        assert program([str(source), str(out), '--from', 'clip']) == 2
         assert f'{source}: no checkpoint that can be read' in \
             capsys.readouterr().err
-    assert tool([str(tmp_path / 'none'), str(out), '--from', 'clip']) == 2
+    assert program([str(tmp_path / 'none'), str(out), '--from', 'clip']) == 2
     assert 'no such file' in capsys.readouterr().err
     assert os.listdir(tmp_path) == ['broken']
 
 
-def test_usage(xclip, tmp_path, tool, capsys):
+def test_usage(xclip, tmp_path, program, capsys):
     source = save(xclip, tmp_path)
     for words in ((source, ), (source, 'x', '--from', 'timm'),
                   (source, 'x', '--from', 'hpnet', '--prompts')):
         with pytest.raises(SystemExit) as stop:
-            tool(words)
+            program(words)
         assert stop.value.code == 2
     before = os.stat(source).st_size
-    assert tool([source, source, '--from', 'xclip']) == 2
+    assert program([source, source, '--from', 'xclip']) == 2
     assert 'the source itself' in capsys.readouterr().err
     assert os.stat(source).st_size == before
 

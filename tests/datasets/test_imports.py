@@ -1,5 +1,4 @@
 """Poses of other people's files."""
-import importlib.util
 import json
 import pickle
 
@@ -55,26 +54,23 @@ def test_pickle_of_pyskl(pyskl, tmp_path):
         item['keypoint'], annotation(B, 49, 2, 6)['keypoint'])
 
 
-def test_the_tool(pyskl, tmp_path, root, capsys):
-    spec = importlib.util.spec_from_file_location(
-        'import_poses', root / 'tools/import_poses.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_the_tool(pyskl, tmp_path, tool, capsys):
+    main = tool('import_poses').main
     out, splits = tmp_path / 'out.pkl', tmp_path / 'splits.json'
-    assert tool.main([pyskl, '--out', str(out)]) == 0
+    assert main([pyskl, '--out', str(out)]) == 0
     assert len(PoseDataset(str(out), [], split='xsub_val')) == 1
     splits.write_text(json.dumps(dict(test=[f'{A}_rgb'])))
-    assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 0
+    assert main([pyskl, '--out', str(out), '--splits', str(splits)]) == 0
     assert 'test: 1' in capsys.readouterr().out
     assert not (tmp_path / 'dataset.json').exists()
     # a folder of poses alone describes itself, too
-    assert tool.main([pyskl, '--out', str(tmp_path / 'p/annotations.pkl'),
-                      '--splits', str(splits)]) == 0
+    assert main([pyskl, '--out', str(tmp_path / 'p/annotations.pkl'),
+                 '--splits', str(splits)]) == 0
     facts = read_facts(str(tmp_path / 'p'))
     assert (facts.taps, facts.splits) == ({}, dict(test=1))
     assert (facts.people, len(facts.classes)) == (2, 50)
     splits.write_text(json.dumps(dict(test=['other'])))
-    assert tool.main([pyskl, '--out', str(out), '--splits', str(splits)]) == 2
+    assert main([pyskl, '--out', str(out), '--splits', str(splits)]) == 2
     assert 'none of the clips of the splits' in capsys.readouterr().err
 
 

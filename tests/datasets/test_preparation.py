@@ -1,5 +1,4 @@
 """From a download to clips, labels and splits, and its command line."""
-import importlib.util
 import json
 import re
 
@@ -11,12 +10,8 @@ from hpnet_plugin.facts import read_facts
 
 
 @pytest.fixture(scope='module')
-def main(root):
-    spec = importlib.util.spec_from_file_location(
-        'prepare_tool', root / 'tools' / 'prepare.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(tool):
+    return tool('prepare').main
 
 
 def touch(folder, names, suffix='.avi'):

@@ -1,15 +1,18 @@
 """Clips of several processes, and what is random in them."""
 import pickle
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
+from torch.utils.data import DataLoader
 
 from hpnet_plugin.datasets.sampling import (
     ClipSampler,
     Draw,
+    EpochSeedHook,
     seed_of,
     seeded,
 )
@@ -81,3 +84,19 @@ def test_a_draw_is_a_function_of_seed_epoch_and_clip():
     assert [first, draws()] == alone
     with seeded(5):
         assert draws() != found[0]
+
+
+def test_a_resumed_training_with_kept_workers_draws_alike():
+    """The loader's own draw comes in the first epoch of a process alone."""
+    def drawn(*epochs):
+        loader = DataLoader([0, 1], num_workers=1, persistent_workers=True)
+        runner = SimpleNamespace(
+            seed=3, train_loop=SimpleNamespace(dataloader=loader))
+        found = None
+        for runner.epoch in epochs:
+            EpochSeedHook().before_train_epoch(runner)
+            for _ in loader:
+                found = torch.rand(())
+        return float(found)
+
+    assert drawn(0, 1) == drawn(1) != drawn(0)

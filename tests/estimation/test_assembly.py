@@ -42,7 +42,7 @@ class Extractor:
         matrix[0] = *box[:2], frame[0, 0, 0]
         return np.zeros((8, 8, 3), np.uint8), matrix
 
-    def submit(self, crops, matrices, joints=None):
+    def submit(self, crops, matrices, joints=None, areas=None):
         """The batch is worked on when its result is taken."""
         self.begun += 1
         self.most = max(self.most, self.begun)

@@ -40,7 +40,7 @@ class Extractor:
     def crop(self, frame, box):
         return np.array([*box[:4], frame[0, 0, 0]], np.float32), np.eye(2, 3)
 
-    def __call__(self, crops, matrices, joints):
+    def __call__(self, crops, matrices, joints, areas):
         found, scores = [], []
         for x1, _, x2, _, number in crops:
             near = [x for x in self.places(int(number))

@@ -1,6 +1,5 @@
 """The extraction on videos of drawn people, by the command line."""
 import filecmp
-import importlib.util
 import json
 import os
 import pickle
@@ -42,13 +41,9 @@ def videos(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def main(root):
+def main(tool):
     """main() of hpnet extract."""
-    spec = importlib.util.spec_from_file_location('extract_tool',
-                                                  root / 'tools/extract.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return tool('extract').main
 
 
 def arguments(root, videos, out, *more):
@@ -495,12 +490,9 @@ def same_files(one, other):
 
 
 @pytest.fixture(scope='module')
-def soak(root):
+def soak(tool):
     """tools/soak.py: extractions in processes that come to harm."""
-    spec = importlib.util.spec_from_file_location('soak_tool',
-                                                  root / 'tools/soak.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tool('soak')
     module.SHARD_BYTES = 40_000  # a clip or two each
     return module
 

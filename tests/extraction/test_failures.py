@@ -58,8 +58,9 @@ class NanExtractor:
     def __init__(self, extractor):
         self.extractor = extractor
 
-    def submit(self, crops, matrices, joints=None):
-        joints, scores, pooled = self.extractor(crops, matrices, joints)
+    def submit(self, crops, matrices, joints=None, areas=None):
+        joints, scores, pooled = self.extractor(crops, matrices, joints,
+                                                areas)
         pooled[TAP][2] = np.inf
         return Done((joints, scores, pooled))
 

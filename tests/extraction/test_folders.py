@@ -3,7 +3,6 @@
 What the tool writes is taken by mmaction2's stock dataset, and by a test of
 this package's streams where nothing has a label.
 """
-import importlib.util
 import json
 import pickle
 
@@ -18,17 +17,9 @@ from hpnet_plugin.facts import read_facts, read_record
 TAP = 'backbone.stage4.0.branches.1'
 
 
-def tool(root, name):
-    spec = importlib.util.spec_from_file_location(
-        f'{name}_tool', root / f'tools/{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 @pytest.fixture(scope='module')
-def extract(root):
-    main = tool(root, 'extract')
+def extract(root, tool):
+    main = tool('extract').main
 
     def run(source, out, *more):
         return main([
@@ -157,14 +148,14 @@ def test_clips_without_labels_are_predicted(root, unlabelled, tmp_path,
     assert scores.scores.shape == (3, 120)
 
 
-def test_lists_are_a_source(root, videos, extract, tmp_path, capsys):
+def test_lists_are_a_source(tool, videos, extract, tmp_path, capsys):
     """prepare, then extract: nothing is said twice."""
     source = tmp_path / 'nw'
     for s in (1, 2, 5, 6):
         film(source / f'a08_s{s:02d}_e00_v01.mp4', s)
     lists, out = tmp_path / 'lists', tmp_path / 'data'
-    assert tool(root, 'prepare')(['nw_ucla', 'xsub', str(source), '--out',
-                                  str(lists)]) == 0
+    assert tool('prepare').main(['nw_ucla', 'xsub', str(source), '--out',
+                                 str(lists)]) == 0
     written = read_facts(str(lists))
     assert written.benchmark == 'nw_ucla_xsub'
     assert written.splits == dict(xsub_train=2, xsub_val=1, xsub_test=1,
@@ -188,11 +179,11 @@ def test_lists_are_a_source(root, videos, extract, tmp_path, capsys):
     assert 'was given labels' in capsys.readouterr().err
 
 
-def test_lists_of_a_folder(root, videos, extract, tmp_path):
+def test_lists_of_a_folder(tool, videos, extract, tmp_path):
     """The division of hpnet prepare goes along, with its seed."""
     lists, out = tmp_path / 'lists', tmp_path / 'data'
-    assert tool(root, 'prepare')(['folder', str(videos), '--out', str(lists),
-                                  '--seed', '4']) == 0
+    assert tool('prepare').main(['folder', str(videos), '--out', str(lists),
+                                 '--seed', '4']) == 0
     assert extract(lists, out) == 0
     assert json.loads((lists / 'splits.json').read_text()) == {
         split: sorted(names)
@@ -204,11 +195,11 @@ def test_lists_of_a_folder(root, videos, extract, tmp_path):
     assert read_facts(str(out)).people == 1
 
 
-def test_lists_keep_names(root, videos, extract, tmp_path):
+def test_lists_keep_names(tool, videos, extract, tmp_path):
     """A video that is called like another one comes later, by prepare."""
     import shutil
     source, lists, out = (tmp_path / n for n in ('videos', 'lists', 'data'))
-    prepare = tool(root, 'prepare')
+    prepare = tool('prepare').main
     for kind in ('run', 'walk'):
         (source / kind).mkdir(parents=True)
         for i, new in enumerate(('a', 'b', '000')[:3 - (kind == 'walk')]):

@@ -3,7 +3,6 @@
 ``python tools/soak_store.py`` kills the merge at each of its calls.
 """
 import filecmp
-import importlib.util
 import json
 import os
 
@@ -19,12 +18,8 @@ from hpnet_plugin.store import FeatureStore, StoreError, fingerprint
 
 
 @pytest.fixture(scope='module')
-def damage(root):
-    spec = importlib.util.spec_from_file_location(
-        'damage_of_merging', root / 'tools/damage.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def damage(tool):
+    return tool('damage')
 
 
 @pytest.fixture(scope='module')

@@ -225,7 +225,10 @@ class Fuzzer:
         warnings.simplefilter('ignore')
         limit = _status('VmSize') + (
             (self.reader.address or self.reader.memory) << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        # who asks for addresses alone may be asked again without the limit
+        most = resource.getrlimit(resource.RLIMIT_AS)[1] \
+            if self.reader.address else limit
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for number in batch:
             at[:] = _INDEX.pack(number)
@@ -240,6 +243,8 @@ class Fuzzer:
         signal.setitimer(signal.ITIMER_REAL, 12 * self.reader.seconds)
         try:
             outcome, what = self.outcome(path)
+            if outcome == MEMORY and self.reader.address:
+                outcome, what = self._without_limit(path, what)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -248,16 +253,40 @@ class Fuzzer:
             return MEMORY, 'resident memory'
         return outcome, what
 
-    def outcome(self, path: Path) -> tuple[str, str]:
-        """Read a file without limits; its outcome, and what happened."""
+    def _without_limit(self, path: Path, what: str) -> tuple[str, str]:
+        """Who still lacks memory has refused a size, and did not ask for it.
+
+        FFmpeg says that of more than 2 GiB at once, and of a table that
+        cannot be.
+        """
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (limits[1], limits[1]))
+        try:
+            if self.outcome(path)[0] == MEMORY:
+                return self.outcome(path, memory=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+        return MEMORY, what
+
+    def outcome(self, path: Path, memory: bool = True) -> tuple[str, str]:
+        """Read a file without limits; its outcome, and what happened.
+
+        Args:
+            path: The file.
+            memory: Whether a lack of memory is an outcome of its own.
+
+        Returns:
+            Both.
+        """
         try:
             self.reader.read(path)
         except BaseException as error:
-            return self._refused(error, path)
+            return self._refused(error, path, memory)
         return READ, ''
 
-    def _refused(self, error: BaseException, path: Path) -> tuple[str, str]:
-        if any(isinstance(e, MemoryError) for e in _chain(error)):
+    def _refused(self, error: BaseException, path: Path, memory: bool
+                 ) -> tuple[str, str]:
+        if memory and any(isinstance(e, MemoryError) for e in _chain(error)):
             return MEMORY, f'MemoryError at {_raised(error)}'
         name = type(error).__name__
         if not isinstance(error, self.reader.errors):

@@ -3,7 +3,6 @@
 ``python tools/damage.py`` does all of it, to each byte of each file; here is
 some of each kind.
 """
-import importlib.util
 import itertools
 import json
 import os
@@ -27,12 +26,8 @@ from hpnet_plugin.store import (
 
 
 @pytest.fixture(scope='module')
-def damage(root):
-    spec = importlib.util.spec_from_file_location(
-        'damage_tool', root / 'tools/damage.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def damage(tool):
+    return tool('damage')
 
 
 @pytest.fixture(scope='module')

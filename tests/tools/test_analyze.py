@@ -1,6 +1,5 @@
 """The command line of hpnet analyze: every file it writes."""
 import csv
-import importlib.util
 import io
 import json
 import xml.dom.minidom
@@ -21,12 +20,8 @@ CLASSES = ['drink', 'read', 'wave']
 
 
 @pytest.fixture(scope='module')
-def analyze(root):
-    spec = importlib.util.spec_from_file_location(
-        'analyze_tool', root / 'tools' / 'analyze.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def analyze(tool):
+    return tool('analyze').main
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 """The command line of hpnet fuse."""
-import importlib.util
 import json
 import pickle
 
@@ -10,12 +9,8 @@ from hpnet_plugin.evaluation.scores import Scores, read_scores, write_scores
 
 
 @pytest.fixture(scope='module')
-def fuse(root):
-    spec = importlib.util.spec_from_file_location(
-        'fuse_tool', root / 'tools' / 'fuse.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def fuse(tool):
+    return tool('fuse').main
 
 
 @pytest.fixture

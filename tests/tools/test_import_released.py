@@ -1,5 +1,4 @@
 """The authors' files, made a dataset folder that configs train on."""
-import importlib.util
 import json
 import pickle
 
@@ -24,12 +23,8 @@ NAMES = ['S001C001P001R001A001', 'S001C001P001R001A050']
 
 
 @pytest.fixture
-def main(root):
-    spec = importlib.util.spec_from_file_location(
-        'import_released', root / 'tools/import_released.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(tool):
+    return tool('import_released').main
 
 
 def annotations(out):

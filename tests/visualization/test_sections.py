@@ -1,5 +1,4 @@
 """Sections from real files, and hpnet report, which puts them together."""
-import importlib.util
 import json
 
 import av
@@ -159,12 +158,8 @@ def test_short_names(paths, names):
 
 
 @pytest.fixture(scope='module')
-def report(root):
-    spec = importlib.util.spec_from_file_location(
-        'report_tool', root / 'tools' / 'report.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def report(tool):
+    return tool('report').main
 
 
 def test_tool(report, folder, dumps, tmp_path, capsys):

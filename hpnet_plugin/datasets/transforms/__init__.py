@@ -13,9 +13,10 @@ from .images import EachImage
 from .joints import AppendKeypoint, RequireJoints
 from .loading import LoadPooledFeature
 from .normalization import CentrePooled, NormalizeKeypoint
-from .resampling import ResizeTemporal
+from .resampling import ResizeTemporal, SampleSegments
 from .rgbpose import MMDecodeCrops
 from .streams import GenPooledStream
+from .views import TemporalViews
 
 __all__ = [
     'AppendKeypoint', 'CentrePooled', 'ClipColorJitter', 'ClipGrayscale',
@@ -23,5 +24,5 @@ __all__ = [
     'FormatPooledInput', 'GenPooledStream', 'GenerateHeatmapVolume',
     'LoadPersonCrops', 'LoadPooledFeature', 'MMDecodeCrops',
     'NormalizeKeypoint', 'PooledHeatmapExtraction', 'RandomTemporalCrop',
-    'RequireJoints', 'ResizeTemporal'
+    'RequireJoints', 'ResizeTemporal', 'SampleSegments', 'TemporalViews'
 ]

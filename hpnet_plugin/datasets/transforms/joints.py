@@ -49,11 +49,20 @@ class AppendKeypoint(BaseTransform):
 
         - pooled_feat ((M, T, V, C))
         - keypoint ((M, T, V, D))
+        - keypoint_score ((M, T, V); only with ``score``)
 
     Modified Keys:
 
-        - pooled_feat ((M, T, V, C + D), of the same type as before)
+        - pooled_feat ((M, T, V, C + D), of the same type as before; C + D + 1
+          with ``score``)
+
+    Args:
+        score: Whether the scores of the joints are the last channel. Defaults
+            to False.
     """
+
+    def __init__(self, score: bool = False) -> None:
+        self.score = score
 
     def transform(self, results: dict) -> dict:
         """Append.
@@ -67,9 +76,12 @@ class AppendKeypoint(BaseTransform):
                 f'{results.get("frame_dir", "a clip")}: features are of '
                 f'{features.shape[:-1]} people, frames and joints, positions '
                 f'of {joints.shape[:-1]}: append before anything is cut')
-        results['pooled_feat'] = np.concatenate(
-            [features, joints.astype(features.dtype)], -1)
+        parts = [features, joints.astype(features.dtype)]
+        if self.score:
+            parts.append(results['keypoint_score'][..., None].astype(
+                features.dtype))
+        results['pooled_feat'] = np.concatenate(parts, -1)
         return results
 
     def __repr__(self) -> str:
-        return f'{self.__class__.__name__}()'
+        return f'{self.__class__.__name__}(score={self.score})'

@@ -1,9 +1,8 @@
 """What does not tell actions apart, taken out of a clip."""
-import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ...persons import normalize_pose
+from ...persons import centre_features, normalize_pose
 
 
 @TRANSFORMS.register_module()
@@ -68,14 +67,8 @@ class CentrePooled(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Subtract the mean."""
-        stored = results['pooled_feat']
-        feat = stored.astype(np.float32)
-        present = np.any(feat != 0, axis=(2, 3), keepdims=True)
-        mean = feat.sum(1, keepdims=True) / np.maximum(
-            present.sum(1, keepdims=True), 1)
-        if self.per == 'channel':
-            mean = mean.mean(2, keepdims=True)
-        results['pooled_feat'] = ((feat - mean) * present).astype(stored.dtype)
+        results['pooled_feat'] = centre_features(
+            results['pooled_feat'], self.per)
         return results
 
     def __repr__(self) -> str:

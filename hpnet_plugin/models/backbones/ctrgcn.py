@@ -277,6 +277,7 @@ class _Block(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, graph: Tensor,
                  stride: int = 1, residual: bool = True) -> None:
         super().__init__()
+        self.drop_path = 0.
         self.gcn1 = _UnitGCN(in_channels, out_channels, graph)
         self.tcn1 = _MultiScaleTCN(out_channels, stride)
         if not residual:
@@ -306,8 +307,18 @@ class _Block(nn.Module):
             if weights.pooled is None and isinstance(self.residual, _UnitTCN):
                 x = self.residual.bn(x)
         if self.residual is not None:
+            if self.training and self.drop_path:
+                out = self._skipped(out)
             out += x
         return out.relu_()
+
+    def _skipped(self, out: Tensor) -> Tensor:
+        """Zero for random people; for the others as much more."""
+        joints, kept = self.gcn1.PA.shape[-1], 1 - self.drop_path
+        people = out.unflatten(2, (-1, joints))
+        mask = torch.rand(people.shape[2], device=out.device) < kept
+        scale = (mask / kept).to(out.dtype)
+        return (people * scale[:, None, None]).flatten(2, 3)
 
 
 @MODELS.register_module()
@@ -315,11 +326,28 @@ class CTRGCN(GraphBackbone):
     """Channel-wise Topology Refinement GCN, as HP-Net uses it.
 
     Ten blocks of widths 64, 128 and 256. Parameters carry the published
-    names. Arguments are those of :class:`GraphBackbone`.
+    names.
+
+    Args:
+        *args: See :class:`GraphBackbone`.
+        drop_path: Chance that a person skips the convolutions of the last
+            block in training (stochastic depth, arXiv 1603.09382); it rises
+            evenly from block to block. Defaults to 0.
+        **kwargs: See :class:`GraphBackbone`.
+
+    Raises:
+        ValueError: If the chance is none, or everything would be skipped.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, drop_path: float = 0.,
+                 **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not 0 <= drop_path < 1:
+            raise ValueError('drop_path must be from 0 to below 1, got '
+                             f'{drop_path}')
+        blocks: list[Any] = self.blocks()
+        for number, block in enumerate(blocks, 1):
+            block.drop_path = drop_path * number / len(blocks)
         self._kept: Kept[list[Weights]] = Kept()
 
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,

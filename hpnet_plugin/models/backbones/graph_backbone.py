@@ -1,11 +1,14 @@
 """What the graph backbones have in common."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...graph import adjacency
+from ..front import ScaledNorm, balance, build_front
 from ..sizes import refuse_other_sizes
 
 # Three stages of blocks l1 to l10. The first block of a later stage halves
@@ -26,7 +29,17 @@ class GraphBackbone(BaseModule):
             Defaults to ``'coco'``.
         num_person: M of the input. Defaults to 2.
         base_channels: Channels of the first stage. Defaults to 64.
+        parts: Channels of each part of the input, such as features and pose,
+            C together: all parts start with the same variance behind the
+            norm, whatever their numbers of channels. Defaults to None: all
+            channels start alike.
+        front: Configs of modules before the first layer, of
+            :mod:`hpnet_plugin.models.front`: (..., C) -> (..., C'). ``parts``
+            are then those of C'. Defaults to none.
         init_cfg: Of mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: If the parts are not the channels of the input together.
 
     Attributes:
         input_shape: M, V and C.
@@ -38,13 +51,20 @@ class GraphBackbone(BaseModule):
                  graph: str | dict = 'coco',
                  num_person: int = 2,
                  base_channels: int = 64,
+                 parts: Sequence[int] | None = None,
+                 front: Sequence[dict] = (),
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         edges = torch.from_numpy(adjacency(graph))
         joints = edges.shape[1]
         self.input_shape = (num_person, joints, in_channels)
+        self.front = build_front(front, in_channels) if front else None
+        if self.front is not None:
+            in_channels = self.front.out_channels
         self.embedding, width = self._embedding(in_channels, base_channels)
         self.data_bn = nn.BatchNorm1d(num_person * joints * width)
+        if parts is not None:
+            self._balance(balance(parts, in_channels))
         for stage, blocks in enumerate(STAGES):
             wider = base_channels * 2**stage
             for i in blocks:
@@ -59,6 +79,17 @@ class GraphBackbone(BaseModule):
                    base_channels: int) -> tuple[nn.Module, int]:
         """Layer before the input norm, (..., C) -> (..., C'), and C'."""
         return nn.Identity(), in_channels
+
+    def _balance(self, scale: Tensor) -> None:
+        """Let channels start with the deviations ``scale`` (C, )."""
+        if not isinstance(self.embedding, nn.Identity):
+            # it is behind the embedding that data_bn normalises
+            self.embedding = nn.Sequential(
+                ScaledNorm(scale), self.embedding)
+            return
+        with torch.no_grad():
+            self.data_bn.weight.copy_(
+                scale.repeat(len(self.data_bn.weight) // len(scale)))
 
     def _block(self, in_channels: int, out_channels: int, graph: Tensor,
                stride: int, halvings: int, residual: bool) -> nn.Module:
@@ -99,6 +130,8 @@ class GraphBackbone(BaseModule):
                 f'channels) {self.input_shape}, the input (N, M, T, V, C) has '
                 f'{(m, v, c)}: set num_person, graph and in_channels, or the '
                 'tap of LoadPooledFeature')
+        if self.front is not None:
+            x = self.front(x)
         x = self.embedding(x).permute(0, 1, 3, 4, 2)
         return self.data_bn(x.reshape(n, -1, t)).view(n, m, v, -1, t)
 

@@ -47,6 +47,8 @@ What differs from the public code, and why:
 """
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -316,7 +318,7 @@ class SkeletonMixFormer(GraphBackbone):
         num_person: See :class:`GraphBackbone`.
         base_channels: Channels of the first stage, a multiple of 8. The
             published model has 80. Defaults to 64.
-        init_cfg: Of mmengine's ``BaseModule``.
+        **kwargs: See :class:`GraphBackbone`.
 
     Raises:
         ValueError: If ``base_channels`` is not a multiple of 8.
@@ -327,13 +329,13 @@ class SkeletonMixFormer(GraphBackbone):
                  graph: str | dict = 'coco',
                  num_person: int = 2,
                  base_channels: int = 64,
-                 init_cfg: dict | None = None) -> None:
+                 **kwargs: Any) -> None:
         if base_channels < 1 or base_channels % GROUPS:
             raise ValueError(
                 f'base_channels must be a multiple of {GROUPS}, for the '
                 f'groups of channels; got {base_channels}')
         super().__init__(in_channels, graph, num_person, base_channels,
-                         init_cfg)
+                         **kwargs)
         self.first_tram = _Retrospect(base_channels, self.out_channels, 4)
         self.second_tram = _Retrospect(base_channels * 2, self.out_channels, 2)
 

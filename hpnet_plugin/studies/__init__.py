@@ -1,0 +1,1 @@
+"""Studies: methods compared on a small dataset, fold by fold."""
