@@ -15,6 +15,7 @@ from hpnet_plugin.reproduction.metafile import (
     trained_configs,
 )
 from hpnet_plugin.reproduction.paper_tables import list_tables, read_table
+from hpnet_plugin.reproduction.runs import Run
 from hpnet_plugin.reproduction.tables import Reproduction
 from hpnet_plugin.runner import current_config
 
@@ -27,6 +28,22 @@ STREAM = dict(stream='hp_j', net='ctrgcn')
 @pytest.fixture(scope='module')
 def configs(root):
     return root / 'configs'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def loaded_once():
+    """Several tests ask for the same trainings, and change none of them."""
+    load, known = Run.load, {}
+
+    def once(run):
+        key = run.config, run.options
+        if key not in known:
+            known[key] = load(run)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, 'load', once)
+        yield
 
 
 @pytest.fixture(scope='module')
