@@ -4,8 +4,6 @@ import sys
 
 # numpy 1.26 still has some of them, and names one as of old
 PROGRAM = """
-import sys
-sys.modules.update(mmdet=None, transformers=None)  # half of the time
 import numpy as np
 if not hasattr(np, 'trapezoid'):
     np.trapezoid = np.trapz

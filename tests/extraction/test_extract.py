@@ -6,12 +6,18 @@ import pickle
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 import hpnet_plugin  # noqa: F401
+from hpnet_plugin.apis.estimators import EstimatorError, build_pose
 from hpnet_plugin.demo import people
+from hpnet_plugin.estimation.weight_files import WeightsError
 from hpnet_plugin.facts import read_facts, read_record
 from hpnet_plugin.store import FeatureStore
 
@@ -158,6 +164,45 @@ def test_other_settings_are_refused(root, videos, main, dataset, capsys):
     assert main(arguments(root, videos, dataset, *labelled(videos), '--tap',
                           SECOND, '--region', '3')) == 2
     assert 'region' in capsys.readouterr().err
+
+
+def test_an_image_net_beside_the_pose_net(root, videos, main, tmp_path,
+                                          capsys, monkeypatch):
+    """Its weights are recorded: others are refused, then and later."""
+    file = tmp_path / 'net.safetensors'
+    torch.manual_seed(0)
+    save_file(timm.create_model('test_resnet').state_dict(), file)
+    command = arguments(
+        root, videos, tmp_path / 'data', '--workers', '0',
+        '--max-frames', '2', '--tap', f'timm/test_resnet={file}:layer2',
+        '--tap', f'{TAP}@ring')
+    (tmp_path / 'one').mkdir()
+    shutil.copy(videos / 'videos/c0.mp4', tmp_path / 'one')
+    command[0] = str(tmp_path / 'one')
+    assert main(command) == 0
+    name = 'timm/test_resnet=net.safetensors'
+    store = FeatureStore(tmp_path / 'data/features')
+    assert list(store.taps) == [TAP, f'{name}:layer2', f'{TAP}@ring']
+    assert store.read('c0', f'{name}:layer2').any()
+    assert (store.read('c0', f'{TAP}@ring') != store.read('c0', TAP)).any()
+
+    record = json.loads((tmp_path / 'data/extraction.json').read_text())
+    model = SimpleNamespace(name='model', extraction=record)
+    config, checkpoint = command[4], command[6]
+    monkeypatch.setenv('HPNET_WEIGHTS', str(tmp_path))
+    extractor = build_pose(model, store.taps, 'cpu', config, checkpoint)
+    assert extractor.taps == store.taps
+    assert extractor.record['image_nets'] == record['image_nets']
+
+    save_file(timm.create_model('test_resnet').state_dict(), file)
+    capsys.readouterr()
+    assert main(command) == 2
+    assert 'image_nets' in capsys.readouterr().err
+    with pytest.raises(EstimatorError, match='is another image net than'):
+        build_pose(model, store.taps, 'cpu', config, checkpoint)
+    file.unlink()
+    with pytest.raises(WeightsError, match='put it into'):
+        build_pose(model, store.taps, 'cpu', config, checkpoint)
 
 
 def test_splits_must_be_given_again(root, videos, main, dataset, capsys):
