@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..estimation.assembly import ClipAssembler
-from ..estimation.rings import areas_in_crops
+from ..estimation.geometry import areas_in_crops
 from ..estimation.video import VideoReader, read_frames_at
 from ..extraction.crop_cutting import CropCutter
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rings import areas_in_crops
+from .geometry import areas_in_crops
 
 if TYPE_CHECKING:
     from .interfaces import Extractor, Pending

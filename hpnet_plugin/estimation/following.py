@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .geometry import joints_to_box
+from .geometry import areas_in_crops, joints_to_box
 from .people import People, PersonSource
-from .rings import areas_in_crops
 from .tracking import Tracker
 
 if TYPE_CHECKING:

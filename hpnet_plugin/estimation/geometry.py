@@ -170,3 +170,25 @@ def joints_to_box(
         low[m] -= more
         high[m] += more
     return np.concatenate((low, high), -1).astype(np.float32), present
+
+
+def areas_in_crops(matrices: np.ndarray, boxes: np.ndarray,
+                   shape: Sequence[int]) -> np.ndarray:
+    """Where the person's box and the frame lie in crops of one frame.
+
+    Args:
+        matrices: From frame to crop, (N, 2, 3).
+        boxes: x1, y1, x2, y2 first, in pixels of the frame, (N, 4 or more).
+        shape: Height and width of the frame.
+
+    Returns:
+        (N, 2, 2, 2) float32, in pixels of the crops: box and frame, of each
+        the upper left and the lower right corner, x and y. The frame begins
+        half a pixel before the centre of its first.
+    """
+    corners = np.empty((len(boxes), 2, 2, 2), np.float64)
+    corners[:, 0] = np.asarray(boxes)[:, :4].reshape(-1, 2, 2)
+    corners[:, 1] = np.array([[0, 0], [shape[1], shape[0]]]) - .5
+    zoom = np.asarray(matrices)[:, None, None, [0, 1], [0, 1]]
+    shift = np.asarray(matrices)[:, None, None, :, 2]
+    return (corners * zoom + shift).astype(np.float32)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,33 +11,11 @@ from torch import Tensor
 INSIDE = 1e-3
 
 
-def areas_in_crops(matrices: np.ndarray, boxes: np.ndarray,
-                   shape: Sequence[int]) -> np.ndarray:
-    """Where the person's box and the frame lie in crops of one frame.
-
-    Args:
-        matrices: From frame to crop, (N, 2, 3).
-        boxes: x1, y1, x2, y2 first, in pixels of the frame, (N, 4 or more).
-        shape: Height and width of the frame.
-
-    Returns:
-        (N, 2, 2, 2) float32, in pixels of the crops: box and frame, of each
-        the upper left and the lower right corner, x and y. The frame begins
-        half a pixel before the centre of its first.
-    """
-    corners = np.empty((len(boxes), 2, 2, 2), np.float64)
-    corners[:, 0] = np.asarray(boxes)[:, :4].reshape(-1, 2, 2)
-    corners[:, 1] = np.array([[0, 0], [shape[1], shape[0]]]) - .5
-    zoom = np.asarray(matrices)[:, None, None, [0, 1], [0, 1]]
-    shift = np.asarray(matrices)[:, None, None, :, 2]
-    return (corners * zoom + shift).astype(np.float32)
-
-
 def within(areas: Tensor, size: Sequence[int]) -> Tensor:
     """Areas whose frame ends where the crop does.
 
     Args:
-        areas: See :func:`areas_in_crops`.
+        areas: See :func:`~hpnet_plugin.estimation.geometry.areas_in_crops`.
         size: Width and height of the crops.
 
     Returns:
@@ -60,7 +37,8 @@ def ring_means(maps: Tensor, areas: Tensor, input_size: Sequence[int]
     Args:
         maps: (N, C, h, w).
         areas: Box and what is seen of the frame, in pixels of the crops; see
-            :func:`areas_in_crops` and :func:`within`.
+            :func:`~hpnet_plugin.estimation.geometry.areas_in_crops` and
+            :func:`within`.
         input_size: Width and height of the crops in pixels.
 
     Returns:

@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from hpnet_plugin.estimation.extractor import PooledExtractor
-from hpnet_plugin.estimation.geometry import crop_person, to_crop
-from hpnet_plugin.estimation.pose import PoseNet, PoseOutput
-from hpnet_plugin.estimation.rings import (
-    INSIDE,
+from hpnet_plugin.estimation.geometry import (
     areas_in_crops,
-    ring_means,
-    within,
+    crop_person,
+    to_crop,
 )
+from hpnet_plugin.estimation.pose import PoseNet, PoseOutput
+from hpnet_plugin.estimation.rings import INSIDE, ring_means, within
 from hpnet_plugin.estimation.taps import TapError
 
 SIZE = (48, 64)
