@@ -145,8 +145,8 @@ def actors(loading: bool) -> list[int]:
     for entry in processes(f'SOAK={os.getpid()}'):
         with contextlib.suppress(OSError):
             name = (entry / 'cmdline').read_bytes()
-            if name.startswith(b'ray::Actor') and (
-                    loading or b'.build' not in name):
+            if name.startswith(b'ray::Actor' if loading else (
+                    b'ray::Actor.do', b'ray::Actor.heard')):
                 found.append(int(entry.name))
     return found
 
