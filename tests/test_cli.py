@@ -15,7 +15,7 @@ TOOLS = {'convert_checkpoint': 'convert', 'model_cost': 'cost',
 # tools that are no subcommands: for developers, or run without the package
 OTHERS = ('audit', 'bill_of_materials', 'damage', 'doctor', 'soak',
           'soak_object_store', 'soak_ray', 'soak_store', 'soak_training',
-          'train_tiny_pose', 'train', 'test', 'zoo')
+          'stacking_across', 'train_tiny_pose', 'train', 'test', 'zoo')
 
 
 def test_usage(capsys):

@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-import hpnet_plugin.models.clip.vision  # noqa: F401  before any fork
+import hpnet_plugin.models.clip.blocks  # noqa: F401  before any fork
 from hpnet_plugin.apis.synthetic import write_synthetic
 from hpnet_plugin.evaluation.scores import read_scores
 from hpnet_plugin.recipes import compose
@@ -108,7 +108,7 @@ def config(folder, recipe, **options):
     cfg = runtime
     cfg.merge_from_dict({
         'randomness.seed': 3, 'log_level': 'ERROR',
-        'default_hooks.checkpoint': None})
+        'default_hooks.checkpoint': None, 'visualizer.vis_backends': None})
     cfg.merge_from_dict(options)
     return cfg
 

@@ -1,23 +1,22 @@
 """Pickles that lie about what they hold: no crash, no foreign memory."""
+import contextlib
 import io
-import os
-import pathlib
+import json
 import pickle
 import pickletools
-import subprocess
-import sys
+import resource
 
 import numpy as np
 import pytest
 import torch
+from forked import forked
 
+from hpnet_plugin.compat.checkpoint_contents import contents
 from hpnet_plugin.unpickling import (
     UnreadablePickleError,
     UnsafePickleError,
     unpickle,
 )
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def annotations():
@@ -206,18 +205,21 @@ def test_no_pickle(tmp_path, data):
         unpickle(tmp_path / 'x.pkl')
 
 
-PROGRAM = """
-import pickle, resource, sys
-import numpy as np
-{imports}
-# a length of some GB is refused here rather than by the whole machine
-resource.setrlimit(resource.RLIMIT_AS, (16 << 30, -1))
-rng = np.random.default_rng(0)
-read = refused = 0
-files = pickle.load(open(sys.argv[1], 'rb'))
+def alone(work):
+    """What a function finds in a process of its own, which may crash."""
+    def program():
+        # some GB are refused here rather than by the whole machine
+        resource.setrlimit(resource.RLIMIT_AS, (
+            16 << 30, resource.RLIM_INFINITY))
+        print(json.dumps(work()))
+
+    status, printed = forked(program)
+    assert status == 0, printed[-2000:]
+    return json.loads(printed.splitlines()[-1])
 
 
 def touch(content):
+    """Look at every value."""
     if isinstance(content, dict):
         content = list(content.values())
     if isinstance(content, (list, tuple)):
@@ -225,44 +227,44 @@ def touch(content):
     return getattr(content, 'tolist', int)()
 
 
-for data, starts, i in [
-        (data, starts, i) for data, starts in files
-        for i in range(len(starts) + {rounds})]:
-    changed = bytearray(data)
-    if i < len(starts):  # each opcode gone
-        del changed[starts[i]:(starts + [len(data)])[i + 1]]
-    else:
-        for _ in range(rng.integers(1, 4)):
-            at = rng.integers(len(changed))
-            match rng.integers(3):
-                case 0: changed[at] = rng.integers(256)
-                case 1: del changed[at:at + rng.integers(1, 9)]
-                case 2: changed[at:at] = changed[at - 5:at]
-    open(sys.argv[1], 'wb').write(changed)
-    try:
-        content = {load}
-        read += 1
-    except {errors}:
-        refused += 1
-        continue
-    try:
-        touch(content)
-    except (TypeError, ValueError, AttributeError, OverflowError,
-            SystemError):
-        pass
-print(read, refused)
-"""
+def changes(files, rounds):
+    """Each file without each of its parts, then with random bytes."""
+    rng = np.random.default_rng(0)
+    for data, starts in files:
+        for start, end in zip(starts, [*starts[1:], len(data)]):
+            yield data[:start] + data[end:]
+        for _ in range(rounds):
+            changed = bytearray(data)
+            for _ in range(rng.integers(1, 4)):
+                at = rng.integers(len(changed))
+                match rng.integers(3):
+                    case 0:
+                        changed[at] = rng.integers(256)
+                    case 1:
+                        del changed[at:at + rng.integers(1, 9)]
+                    case 2:
+                        changed[at:at] = changed[at - 5:at]
+            yield bytes(changed)
 
 
-def attack(tmp_path, files, rounds, **parts):
+def attack(path, files, rounds, load, errors):
     """Read thousands of changed files in a process that may crash."""
-    (tmp_path / 'x.pkl').write_bytes(pickle.dumps(files))
-    done = subprocess.run(
-        [sys.executable, '-c', PROGRAM.format(rounds=rounds, **parts),
-         str(tmp_path / 'x.pkl')], capture_output=True, text=True,
-        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
-    assert done.returncode == 0, done.stderr[-2000:]
-    read, refused = map(int, done.stdout.split())
+    def work():
+        read = refused = 0
+        for changed in changes(files, rounds):
+            path.write_bytes(changed)
+            try:
+                content = load(path)
+            except errors:
+                refused += 1
+                continue
+            read += 1
+            with contextlib.suppress(TypeError, ValueError, AttributeError,
+                                     OverflowError, SystemError):
+                touch(content)
+        return read, refused
+
+    read, refused = alone(work)
     count = sum(len(starts) + rounds for _, starts in files)
     assert read + refused == count and refused > count // 4
 
@@ -272,84 +274,53 @@ def test_changed_annotations_crash_nothing(tmp_path):
     fault), then random bytes; only the documented error comes out."""
     content = [annotations(), torch.arange(3.), np.float32(1)]
     files = [pickle.dumps(content, protocol) for protocol in (2, 4, 5)]
-    attack(tmp_path, [(data, [at for _, _, at in pickletools.genops(data)])
-                      for data in files], 250,
-           imports=f"""
-import types
-package = types.ModuleType('hpnet_plugin')  # the rest takes long
-package.__path__ = [{str(ROOT / 'hpnet_plugin')!r}]
-sys.modules['hpnet_plugin'] = package
-from hpnet_plugin.unpickling import *
-""",
-           load='unpickle(sys.argv[1])', errors='UnreadablePickleError')
+    attack(tmp_path / 'x.pkl',
+           [(data, [at for _, _, at in pickletools.genops(data)])
+            for data in files], 250, unpickle, UnreadablePickleError)
 
 
-CHECKPOINTS = """
-import io, torch
-from mmengine.logging import HistoryBuffer
-import types
-package = types.ModuleType('hpnet_plugin')
-package.__path__ = [{path!r}]
-sys.modules['hpnet_plugin'] = package
-compat = types.ModuleType('hpnet_plugin.compat')
-compat.__path__ = [{path!r} + '/compat']
-sys.modules['hpnet_plugin.compat'] = compat
-from hpnet_plugin.compat.checkpoint_contents import contents
-torch.serialization.add_safe_globals(contents())
-""".format(path=str(ROOT / 'hpnet_plugin'))
+def load_checkpoint(file):
+    """By torch's reader with the list of compat."""
+    with torch.serialization.safe_globals(contents()):
+        return torch.load(file, weights_only=True)
 
 
 def test_changed_checkpoints_crash_nothing(tmp_path):
-    """The same through torch's reader with the list of compat."""
     content = dict(state_dict={}, log=np.arange(4.), number=np.float64(2))
     buffer = io.BytesIO()
     torch.save(content, buffer, _use_new_zipfile_serialization=False)
     data = buffer.getvalue()
-    attack(tmp_path, [(data, list(range(0, len(data) - 1, 3)))], 1500,
-           imports=CHECKPOINTS, errors='Exception',
-           load='torch.load(sys.argv[1], weights_only=True)')
+    attack(tmp_path / 'x.pth', [(data, list(range(0, len(data) - 1, 3)))],
+           1500, load_checkpoint, Exception)
 
 
-def test_a_hidden_object_in_a_checkpoint(tmp_path):
+def test_a_hidden_object_in_a_checkpoint():
     """A type with a hidden object field made numpy follow a pointer."""
-    data = hidden_object()
-    program = f"""
-import sys
-{CHECKPOINTS}
-magic = io.BytesIO()
-torch.save([1], magic, _use_new_zipfile_serialization=False)
-whole = magic.getvalue()
-start = whole.index(b'\\x80\\x02]')
-end = whole.index(b'.', start) + 1
-try:
-    print(torch.load(io.BytesIO(whole[:start] + {data!r} + whole[end:]),
-                     weights_only=True))
-except Exception as error:
-    print('refused', error)
-"""
-    done = subprocess.run([sys.executable, '-c', program],
-                          capture_output=True, text=True,
-                          env=dict(os.environ,
-                                   PYTHONPATH=os.pathsep.join(sys.path)))
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'refused' in done.stdout and "'V8'" in done.stdout
+    magic = io.BytesIO()
+    torch.save([1], magic, _use_new_zipfile_serialization=False)
+    whole = magic.getvalue()
+    start = whole.index(b'\x80\x02]')
+    end = whole.index(b'.', start) + 1
+
+    def work():
+        try:
+            return repr(load_checkpoint(io.BytesIO(
+                whole[:start] + hidden_object() + whole[end:])))
+        except Exception as error:
+            return f'refused {error}'
+
+    said = alone(work)
+    assert 'refused' in said and "'V8'" in said
 
 
 def test_a_hidden_object_in_annotations(tmp_path):
     (tmp_path / 'x.pkl').write_bytes(hidden_object())
-    program = f"""
-import sys, types
-package = types.ModuleType('hpnet_plugin')
-package.__path__ = [{str(ROOT / 'hpnet_plugin')!r}]
-sys.modules['hpnet_plugin'] = package
-from hpnet_plugin.unpickling import unpickle
-try:
-    print(repr(unpickle(sys.argv[1])))
-except ValueError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, '-c', program, str(tmp_path / 'x.pkl')],
-        capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'refused' in done.stdout and "'V8'" in done.stdout
+
+    def work():
+        try:
+            return repr(unpickle(tmp_path / 'x.pkl'))
+        except ValueError as error:
+            return str(error)
+
+    said = alone(work)
+    assert 'refused' in said and "'V8'" in said

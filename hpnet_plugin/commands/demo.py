@@ -25,12 +25,12 @@ from .command import Command
 WORK = Path('work_dirs/demo')
 DATA, PEOPLE = WORK / 'data', WORK / 'people'
 SHORT = 'frames=16'
-# what is trained -> its options
+# what a model is called here -> what is trained, and its options
 RUNS = {
-    'hpnet': ('--small', '--cfg-options', SHORT),
-    'hp_j': ('--small', '--cfg-options', SHORT),
-    'pose_j': ('--small', '--cfg-options', SHORT),
-    'posec3d': ('--small', '--cfg-options', 'epochs=1'),
+    'hpnet': ('hpnet', '--small', '--cfg-options', SHORT),
+    'hp_j': ('hp_j', '--small', '--cfg-options', SHORT),
+    'pose_j': ('pose_j', '--small', '--cfg-options', SHORT),
+    'posec3d': ('posec3d', '--small', '--cfg-options', 'epochs=1'),
 }
 STREAMS = ('hpnet', 'hp_j', 'pose_j')  # what is fused
 
@@ -49,9 +49,10 @@ class StepError(RuntimeError):
 def train_and_test(name: str) -> list[Step]:
     """The two commands of one model."""
     folder, dump = WORK / name, WORK / f'{name}.pkl'
+    config, *options = RUNS[name]
     return [
         Step(f'train_{name}',
-             ['hpnet', 'train', name, '--data', DATA, *RUNS[name],
+             ['hpnet', 'train', config, '--data', DATA, *options,
               '--work-dir', folder, '--seed', '0', '--resume'],
              folder / 'last_checkpoint'),
         Step(f'test_{name}', ['hpnet', 'test', folder, '--dump', dump], dump)

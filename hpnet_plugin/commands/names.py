@@ -15,6 +15,8 @@ from ..recipes import RECIPES
 
 # parts of configs that are no configs themselves
 PARTS = ('_base_', 'pose', 'detectors')
+# folders of recipes for any dataset, whose names begin with the folder
+FAMILIES = ('small', )
 
 
 class UnknownNameError(ValueError):
@@ -49,14 +51,21 @@ def config_files() -> dict[str, Path]:
     """Names of this package's config files, without suffix, to the files."""
     folder = configs_folder()
     return {path.stem: path for path in sorted(folder.rglob('*.py'))
-            if not set(PARTS) & set(path.relative_to(folder).parts)}
+            if not {*PARTS, *FAMILIES} & set(path.relative_to(folder).parts)}
+
+
+def family_files() -> dict[str, Path]:
+    """Names such as ``'small/hp_j'`` to the files."""
+    folder = configs_folder()
+    return {f'{family}/{path.stem}': path for family in FAMILIES
+            for path in sorted((folder / family).glob('*.py'))}
 
 
 def find_config(name: str) -> Named:
     """The config that a name stands for.
 
     Args:
-        name: A short name (``'hp_j'``, ``'hpnet'``), or
+        name: A short name (``'hp_j'``, ``'hpnet'``, ``'small/hp_j'``), or
             ``'FILE.py:KIND_j'``, a stream of one's own; the name of one
             of this package's config files; a path; or
             ``'mmaction::PATH'``, a config of an installed package.
@@ -80,10 +89,15 @@ def find_config(name: str) -> Named:
         recipe, settings = short[name]
         return Named(str(configs_folder() / f'{recipe}.py'), name, settings,
                      recipe)
+    families = family_files()
+    if name in families:
+        return Named(str(families[name]), name.replace('/', '_'),
+                     recipe='stream')
     files = config_files()
     if stem in files and osp.basename(name) in (stem, f'{stem}.py'):
         return Named(str(files[stem]), stem)
     close = difflib.get_close_matches(stem, [*short, *files], 4, .5)
+    close += difflib.get_close_matches(name, [*families], 2, .8)
     raise UnknownNameError(
         f'{name}: neither a file, nor a config of this package, nor one of '
         f'{", ".join(short)}'

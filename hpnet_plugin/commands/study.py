@@ -91,19 +91,33 @@ def dry_run(jobs: Sequence[Job]) -> None:
     print(f'\n{len(jobs)} runs, {done} of them done')
 
 
-def work(jobs: Sequence[Job]) -> int:
+def work(jobs: Sequence[Job]) -> tuple[int, list[str]]:
     """Make all runs; those that another process is at are looked at again.
 
+    A row that fails is not tried again, and the others go on.
+
     Returns:
-        How many are left: another process's.
+        How many are left, another process's or of rows that failed, and
+        what each of these rows failed of.
     """
+    from ..reproduction.execution import ReproductionError
     from ..studies.making import Progress
-    progress = Progress(jobs)
-    while True:
-        todo = [job for job in jobs if not job.run.done]
-        made = [progress.make(job) for job in todo]
-        if not any(made):
-            return len([job for job in todo if not job.run.done])
+    progress, failed = Progress(jobs), dict[str, str]()
+    print(f'{len(jobs)} runs, {sum(job.run.done for job in jobs)} of them '
+          'done', flush=True)
+    made = True
+    while made:
+        made = False
+        for job in jobs:
+            if job.run.done or job.row.name in failed:
+                continue
+            try:
+                made |= progress.make(job)
+            except ReproductionError as error:
+                failed[job.row.name] = f'{job.title}: {error}'
+                print(f'{job.title} failed; the other rows go on',
+                      flush=True)
+    return sum(not job.run.done for job in jobs), [*failed.values()]
 
 
 def make_plan(study: Study, args: argparse.Namespace, out: Path) -> Plan:
@@ -170,6 +184,7 @@ def run(args: argparse.Namespace) -> int:
 
 def make(plan: Plan, args: argparse.Namespace) -> int:
     """Run, or say what would be run; the exit status."""
+    from ..studies.jobs import refuse_missing, refuse_other_versions
     from ..studies.looks import look
     from ..studies.results import (
         gather,
@@ -187,16 +202,20 @@ def make(plan: Plan, args: argparse.Namespace) -> int:
     if args.dry_run:
         dry_run(jobs)
         return 0
-    for job in jobs:
-        job.run.check()
-    left = 0
+    plan.prepare(jobs)
+    refuse_other_versions(jobs)
+    left, failed = 0, []
     if not args.no_run:
-        plan.prepare(jobs)
-        left = work(jobs)
+        refuse_missing(jobs)
+        left, failed = work(jobs)
     results = gather(jobs, known)
     if results:
         write_results(plan.out, plan.study, results)
     complete = show(plan, results, args.by)
+    for text in failed:
+        print(f'\nhpnet study: {text}', file=sys.stderr)
+    if failed:
+        return 1
     return 3 if left or not complete and not args.no_run else 0
 
 

@@ -153,8 +153,8 @@ class EpochSeedHook(DistSamplerSeedHook):
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        loader = runner.train_loop.dataloader
-        if getattr(loader, '_iterator', None) is not None:
+        loop: Any = runner.train_loop
+        if getattr(loop.dataloader, '_iterator', None) is not None:
             # a loader whose workers are kept draws no seed for them, as that
             # of a resumed training does
             torch.empty((), dtype=torch.int64).random_()

@@ -40,6 +40,12 @@ class ImageNet(nn.Module):
         WeightsError: If its weights are not here or of another net.
     """
 
+    columns: Tensor
+    rows: Tensor
+    shift: Tensor
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, net: NetName, layers: Sequence[str],
                  pixels: tuple[int, int], device: torch.device) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ INSIDE = 1e-3
 
 
 def areas_in_crops(matrices: np.ndarray, boxes: np.ndarray,
-                   shape: tuple[int, int]) -> np.ndarray:
+                   shape: Sequence[int]) -> np.ndarray:
     """Where the person's box and the frame lie in crops of one frame.
 
     Args:

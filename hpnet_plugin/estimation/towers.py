@@ -165,11 +165,11 @@ def _colours(net: NetName, source: Mapping[str, Any]
     import open_clip
     usual = (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
     if source:
-        return (tuple(source.get('mean') or usual[0]),
-                tuple(source.get('std') or usual[1]))
+        return (tuple(map(float, source.get('mean') or usual[0])),
+                tuple(map(float, source.get('std') or usual[1])))
     tags = open_clip.list_pretrained_tags_by_model(net.model)
-    of_tags = {(tuple(found.get('mean') or usual[0]),
-                tuple(found.get('std') or usual[1])) for found in (
+    of_tags = {(tuple(map(float, found.get('mean') or usual[0])),
+                tuple(map(float, found.get('std') or usual[1]))) for found in (
                     open_clip.get_pretrained_cfg(net.model, tag)
                     for tag in tags)}
     if len(of_tags) > 1 and net.file:

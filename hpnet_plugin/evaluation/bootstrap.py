@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+INTERVAL = [2.5, 97.5]  # percentiles of the draws
+
 
 def bootstrap_gain(before: np.ndarray, after: np.ndarray, labels: np.ndarray,
                    resamples: int = 10_000, seed: int = 0
@@ -45,7 +47,7 @@ def bootstrap_gain(before: np.ndarray, after: np.ndarray, labels: np.ndarray,
     spread = statistics(drawn[..., 0], drawn[..., 1])
     result = {}
     for key, gain in gains.items():
-        low, high = np.percentile(spread[key], [2.5, 97.5])
+        low, high = np.percentile(spread[key], INTERVAL)
         result[key] = dict(gain=float(gain), low=float(low), high=float(high))
     return result
 
@@ -79,7 +81,7 @@ def clustered_gain(change: np.ndarray, clusters: Sequence[object],
         rng.multinomial(total, np.full(total, 1 / total), size=size) @ sums
         for size in _blocks(resamples)])
     spread = 100 * drawn[:, 0] / drawn[:, 1]
-    low, high = np.percentile(spread, [2.5, 97.5])
+    low, high = np.percentile(spread, INTERVAL)
     return dict(
         gain=100 * float(np.mean(change)), low=float(low), high=float(high),
         # sums of equal shares differ from 0 by what floats round

@@ -19,6 +19,6 @@ __all__ = [
     'BatchDataPreprocessor', 'CLIPText', 'CTRGCN', 'ChannelGate',
     'CrossAttentionFusion', 'FiLM', 'FitWhitening', 'FlatDecayFree',
     'GraphBackbone', 'HPNetDataPreprocessor', 'MixClips', 'MixupCutmix',
-    'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer', 'TRMM', 'TRMMHead', 'VideoPrompts',
-    'Whitening', 'XCLIPRecognizer', 'XCLIPVision'
+    'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer', 'TRMM', 'TRMMHead',
+    'VideoPrompts', 'Whitening', 'XCLIPRecognizer', 'XCLIPVision'
 ]

@@ -14,11 +14,13 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..datasets.sampling import Draw, seed_of
+from .precision import full_precision
 
 CLIPS = 2000  # of the training split that a whitening is fitted on, at most
 
 
-def build_front(modules: Sequence[dict], channels: int) -> nn.Sequential:
+def build_front(modules: Sequence[dict], channels: int
+                ) -> tuple[nn.Sequential, int]:
     """Modules before the first layer of a graph network.
 
     Args:
@@ -26,16 +28,14 @@ def build_front(modules: Sequence[dict], channels: int) -> nn.Sequential:
         channels: Channels of the input.
 
     Returns:
-        (..., C) -> (..., C'), with C' as ``out_channels``.
+        (..., C) -> (..., C'), and C'.
     """
     found = nn.Sequential()
     for config in modules:
         module = MODELS.build(dict(config, in_channels=channels))
         channels = module.out_channels
         found.append(module)
-    # pyrefly: ignore[bad-argument-type]  a number, not a module
-    found.out_channels = channels
-    return found
+    return found, channels
 
 
 def balance(parts: Sequence[int], channels: int) -> Tensor:
@@ -184,8 +184,10 @@ class Whitening(nn.Module):
         """
         feat, rest = x[..., :self.features], x[..., self.features:]
         there = (feat != 0).any(-1, keepdim=True)
-        found = nn.functional.linear(feat - self.mean, self.components)
-        return torch.cat([found * there, rest], -1)
+        with full_precision(x.device):
+            found = nn.functional.linear(
+                feat.float() - self.mean, self.components)
+        return torch.cat([(found * there).to(rest.dtype), rest], -1)
 
 
 @HOOKS.register_module()
@@ -203,7 +205,7 @@ class FitWhitening(Hook):
         Args:
             runner: The training.
         """
-        model = runner.model
+        model: Any = runner.model
         if is_model_wrapper(model):
             model = model.module
         found = [module for module in model.modules()

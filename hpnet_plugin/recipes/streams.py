@@ -158,7 +158,7 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         dict(type='FormatPooledInput', key=kind.key,
              num_person=settings['people']), PACK
     ]
-    dataset = kind.dataset
+    dataset: dict[str, Any] = kind.dataset
     if settings['methods'] and dataset.get('type') == 'PoseDataset':
         # which does not know the seed of a clip
         dataset = dict(dataset, type='PooledDataset', joints=True)

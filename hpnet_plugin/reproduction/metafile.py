@@ -40,6 +40,9 @@ COLLECTIONS = {
     'released_stream': ('Released code', 'configs/released/README.md'),
     'released_hpnet': ('Released code', 'configs/released/README.md'),
 }
+# recipes for any dataset, of no row of the paper
+SMALL = 'small'
+COLLECTIONS[SMALL] = 'Recipes for small datasets', 'configs/small/README.md'
 NAMES = dict(CTRGCN='CTR-GCN', SkeletonMixFormer='Skeleton-MixFormer',
              XCLIPVision='X-CLIP ViT-B/16', ResNet3dSlowOnly='SlowOnly',
              RGBPoseConv3D='RGBPose-Conv3D')
@@ -144,9 +147,10 @@ def metafile(configs: str | Path) -> str:
 def _model(path: Path, configs: Path, published: Published
            ) -> dict[str, Any]:
     cfg = current_config(Config.fromfile(path))
-    generic = path.stem == cfg.recipe
-    kind = cfg.stream.rpartition('_')[0] if cfg.recipe == 'stream' \
-        else cfg.recipe
+    small = path.parent.name == SMALL
+    generic = small or path.stem == cfg.recipe
+    kind = SMALL if small else cfg.recipe if cfg.recipe != 'stream' else \
+        cfg.stream.rpartition('_')[0]
     title = benchmark_facts(cfg.benchmark).title
     data = 'any dataset folder or benchmark' if generic else title
     batch = cfg.auto_scale_lr.base_batch_size \

@@ -50,6 +50,7 @@ class WarmProcess:
         os.close(writer)
         self.pid = self._process.pid or 0
         self.stdout: IO[bytes] = os.fdopen(reader, 'rb')
+        self.stdout.readline()  # now it can be stopped as a group
 
     def wait(self) -> int:
         """Wait for its end.
@@ -91,6 +92,9 @@ def script_of(command: Sequence[str]) -> tuple[Path, list[str]]:
 
     Returns:
         Its path and its command line.
+
+    Raises:
+        ValueError: If it is another command.
     """
     _, name, package, config, *words = command
     if package != 'mmaction2' or name not in ('train', 'test'):
@@ -130,5 +134,6 @@ def _run(work: Callable[[], None], environment: Mapping[str, str],
     os.close(writer)
     sys.stdout = os.fdopen(1, 'w', buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, 'w', buffering=1, closefd=False)
+    print(flush=True)
     os.environ.update(environment)
     work()

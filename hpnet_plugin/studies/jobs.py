@@ -6,10 +6,13 @@ import os.path as osp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..recipes.inputs import missing_inputs, missing_text
+from ..reproduction.records import read_record
 from ..reproduction.runs import Run
 from .folds import HELD_BACK, Fold, describe_clips, folds_of, held_back_fold
-from .study_file import WHOLE, Study, StudyRow
+from .study_file import WHOLE, Study, StudyError, StudyRow
 from .views import Source
 
 # One checkpoint is kept; the last epoch's is tested.
@@ -153,6 +156,44 @@ class Plan:
         return Job(row, fold.part(percent), percent, Run(
             config, seed, folder, (*SETTINGS, *row.options,
                                    f'data_root={view}'), warm=self.warm))
+
+
+def refuse_missing(jobs: Sequence[Job]) -> None:
+    """Refuse rows that cannot run, before any of them does.
+
+    Args:
+        jobs: The runs; their dataset folders are there.
+
+    Raises:
+        StudyError: Names everything that a row needs and that is not there.
+        SettingError: If a row has a setting that cannot be.
+        ConfigError: If a key of a row is misspelt.
+    """
+    found: list[str] = []
+    for job in {job.row.name: job for job in jobs}.values():
+        found += [f'row {job.row.name!r}: {text}'
+                  for text in missing_inputs(job.run.load())]
+    if found:
+        raise StudyError(missing_text(found))
+
+
+def refuse_other_versions(jobs: Sequence[Job]) -> None:
+    """Refuse folders that another version of a row has filled.
+
+    Args:
+        jobs: The runs; their dataset folders are there.
+
+    Raises:
+        ReproductionError: Names what differs.
+    """
+    known: dict[tuple[str, ...], Any] = {}
+    for job in jobs:
+        record = read_record(job.run.folder)
+        found = None if record is None else record['decisive']
+        # seeds decide nothing of a config: one is read for all of them
+        if found is None or known.get(job.run.options) != found:
+            job.run.check()
+            known[job.run.options] = found
 
 
 def _stem(name: str) -> str:

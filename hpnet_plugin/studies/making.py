@@ -84,15 +84,20 @@ class Progress:
                 sum(record.get(key, 0) for key in SECONDS))
         if not todo or not spent:
             return ''
-        usual = np.mean([np.mean(found) for found in spent.values()])
-        seconds = sum(np.mean(spent.get(kind, usual)) for kind in todo)
-        return f'; {duration(float(seconds))} left for one process'
+        means = {kind: float(np.mean(found))
+                 for kind, found in spent.items()}
+        usual = float(np.mean([*means.values()]))
+        seconds = sum(means.get(kind, usual) for kind in todo)
+        return f'; {duration(seconds)} left for one process'
 
     def _note_cost(self, job: Job) -> None:
         """Record parameters and multiply-adds beside the run's numbers."""
         known = self._costs.get(job.row.name)
+        record = read_record(job.run.folder) or {}
         if known:
             update_record(job.run.folder, known)
+        elif all(key in record for key in COSTS):
+            pass
         elif not job.run.warm:
             _record_cost(job)
         else:

@@ -146,9 +146,9 @@ def read_results(out: Path) -> list[Result]:
 def _result(entry: dict[str, Any], arrays: Mapping[str, np.ndarray],
             source: str) -> Result:
     names, labels = entry.pop('test'), entry.pop('labels')
-    scores = Scores(names, arrays[entry['scores']],
-                    np.array(labels, np.int64), source)
-    return Result(**dict(entry, scores=scores))
+    entry['scores'] = Scores(names, arrays[entry['scores']],
+                             np.array(labels, np.int64), source)
+    return Result(**entry)
 
 
 def gather(jobs: Sequence[Job], known: Sequence[Result]) -> list[Result]:

@@ -228,11 +228,14 @@ class _Check:
              value, 'a text')
         return value
 
-    def names(self, value: Any, key: str) -> tuple[str, ...]:
+    def words(self, value: Any, key: str) -> list[str | int]:
         self(isinstance(value, list) and all(
             isinstance(one, (str, int)) and not isinstance(one, bool)
             for one in value), key, value, 'a list of names or numbers')
-        found = tuple(map(plain, value))
+        return value
+
+    def names(self, value: Any, key: str) -> tuple[str, ...]:
+        found = tuple(map(plain, self.words(value, key)))
         self(len(set(found)) == len(found), key, value, 'each name once')
         return found
 
@@ -307,7 +310,8 @@ def _rows(check: _Check, content: Mapping) -> tuple[StudyRow, ...]:
         check.keys(item, 'a row', ROW_KEYS, ('name',))
         name = str(item['name'])
         key = f'row {name!r}'
-        parts = check.names(item.get('sum', []), f'sum of {key}')
+        parts = tuple(map(str, check.words(item.get('sum', []),
+                                          f'sum of {key}')))
         check(name.strip() and name.isprintable(), 'name', name, 'a name')
         check(name not in rows, 'name', name, 'a name that no row has')
         check(bool(parts) != ('options' in item), key, item,

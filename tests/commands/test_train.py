@@ -43,6 +43,24 @@ def test_every_name_is_a_config_that_is_there():
     assert len(config_files()) > 80
 
 
+def test_names_of_small_recipes(root, folder):
+    """Each with its folder; the stream of that name stays what it was."""
+    assert find_config('hp_j').path == str(root / 'configs/stream.py')
+    named = find_config('small/hp_j')
+    assert named.path == str(root / 'configs/small/hp_j.py')
+    job = settled.settle(named, dict(data_root=folder), ['epochs=3'])
+    assert job.work_dir == 'work_dirs/small_hp_j_ctrgcn_mine'
+    config = job.config
+    assert (config.stream, config.size, config.data_root) == (
+        'hp_j', 'small', folder)
+    assert config.train_cfg.max_epochs == 3
+    plain = settled.settle(find_config('hp_j'), dict(
+        data_root=folder, size='small'), ['epochs=3']).config
+    assert config.model == plain.model
+    with pytest.raises(UnknownNameError, match='closest: .*small/pose_j'):
+        find_config('small/pose_jj')
+
+
 def test_names_of_files(root):
     path = root / 'configs/hpnet_ntu120.py'
     for name in ('hpnet_ntu120', 'hpnet_ntu120.py', str(path)):

@@ -188,7 +188,7 @@ class TestPooledDataset:
         pooled = build('PooledDataset', folder,
                        [nested, dict(type='NormalizeKeypoint')],
                        data_prefix=prefix)
-        with pytest.raises(KeyError, match="clip b: .*'PoseDataset'"):
+        with pytest.raises(KeyError, match='clip b: .*joints=True'):
             pooled[0]
 
     def test_folder_without_clip_list(self, folder):

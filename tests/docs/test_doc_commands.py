@@ -67,8 +67,10 @@ def check_settings(words):
     for word in words:
         key, _, value = word.partition('=')
         assert key.split('.')[0] in known, f'no setting {key!r}'
+        for recipe in RECIPES.values():
+            recipe.checks.get(key, str)(value)  # or it is refused
         allowed = [recipe.settings[key] for recipe in RECIPES.values()
-                   if key in recipe.settings]
+                   if key in recipe.settings and key not in recipe.checks]
         if allowed and not OWN_FILE.fullmatch(value):
             assert any(value in map(str, values) for values in allowed), word
 

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -102,6 +103,28 @@ def test_of_a_file(tmp_path, simcc, extras):
     for count in (1, 3):
         agree(extractor, graph, count)
     assert graph.record['pose']['onnx'] == 'net.onnx'
+
+
+def test_of_an_image_net_beside_it(tmp_path):
+    """Its resizing, layers and pooling are part of the graph."""
+    torch.manual_seed(0)
+    path, weights = tmp_path / 'net.onnx', tmp_path / 'vit.pth'
+    path.write_bytes(to_onnx(
+        Net(False).eval(), [torch.randn(2, 3, 64, 48)],
+        dict(images={0: 'n'}), dict(heatmaps={0: 'n'}), 17))
+    torch.save(timm.create_model('test_vit').state_dict(), weights)
+    tap = next(node.output[0] for node in tapped_graph(path, ())[0].graph.node
+               if node.op_type == 'Relu')
+    other = f'timm/test_vit={weights}:blocks.1'
+    extractor = build_extractor(path, taps=[tap, other])
+    graph = exported(extractor, tmp_path)
+    assert list(graph.taps) == [tap, 'timm/test_vit=vit.pth:blocks.1']
+    images, where = crops(3, (48, 64)), np.tile(np.eye(2, 3), (3, 1, 1))
+    expected, found = extractor(images, where), graph(images, where)
+    for name, value in found[2].items():
+        np.testing.assert_allclose(value, expected[2][name], atol=2e-3)
+    with pytest.raises(ExportError, match="@ring' needs the person's box"):
+        export_extractor(build_extractor(path, taps=[f'{tap}@ring']))
 
 
 def test_what_cannot_be(tiny, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpnet_plugin.evaluation.bootstrap import bootstrap_gain
+from hpnet_plugin.evaluation.bootstrap import bootstrap_gain, clustered_gain
 
 
 def test_all_resamples_of_a_small_case():
@@ -64,3 +64,41 @@ def test_seeded_and_nothing_gained():
     runs = [bootstrap_gain(before, before[::-1], np.arange(90) % 2, 40, seed)
             for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_clusters_as_a_plain_loop_draws_them():
+    """Clips of a recording move together; clusters differ in size."""
+    rng = np.random.default_rng(3)
+    clusters = rng.integers(0, 40, 150)
+    effect = rng.normal(.1, .5, 40)
+    change = np.round(effect[clusters] + rng.normal(0, .2, 150), 2)
+    members = [np.flatnonzero(clusters == c) for c in np.unique(clusters)]
+    spread = []
+    for _ in range(4000):
+        drawn = np.concatenate([members[i] for i in rng.integers(
+            0, len(members), len(members))])
+        spread.append(100 * np.mean(change[drawn]))
+    found = clustered_gain(change, [f'take {c}' for c in clusters])
+    low, high = np.percentile(spread, [2.5, 97.5])
+    assert found['gain'] == pytest.approx(100 * change.mean())
+    assert found['low'] == pytest.approx(low, abs=1)
+    assert found['high'] == pytest.approx(high, abs=1)
+    assert found['p'] == pytest.approx(np.mean(np.array(spread) <= 0),
+                                       abs=.015)
+    # were all clips independent, the interval would be too narrow
+    alone = clustered_gain(change, range(150))
+    assert alone['high'] - alone['low'] < .7 * (high - low)
+
+
+def test_clusters_of_one_clip_each():
+    """Two of four clips are gained: all 256 draws of four."""
+    change = np.array([1., 1., 0., -1.])
+    every = np.array([100 * np.mean(change[list(drawn)])
+                      for drawn in product(range(4), repeat=4)])
+    found = clustered_gain(change, [*'abcd'], resamples=20_000)
+    assert found['gain'] == pytest.approx(25)
+    low, high = np.percentile(every, [2.5, 97.5])
+    assert (found['low'], found['high']) == pytest.approx((low, high))
+    assert found['p'] == pytest.approx(np.mean(every <= 0), abs=.01)
+    assert clustered_gain(np.zeros(4), [*'abcd'])['p'] == 1
+    assert clustered_gain(np.ones(4), [*'abcd'], 999)['p'] == 1 / 1000

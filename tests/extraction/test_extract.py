@@ -6,12 +6,18 @@ import pickle
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
+import torch
+from safetensors.torch import save_file
 
 import hpnet_plugin  # noqa: F401
+from hpnet_plugin.apis.estimators import EstimatorError, build_pose
 from hpnet_plugin.demo import people
+from hpnet_plugin.estimation.weight_files import WeightsError
 from hpnet_plugin.facts import read_facts, read_record
 from hpnet_plugin.store import FeatureStore
 
@@ -59,6 +65,21 @@ def labelled(videos):
     return ('--labels', str(videos / 'labels.txt'), '--classes',
             str(videos / 'classes.txt'), '--splits',
             str(videos / 'splits.json'))
+
+
+@pytest.fixture(scope='module')
+def few(videos, tmp_path_factory):
+    """Two of the clips, where more would show no more."""
+    folder = tmp_path_factory.mktemp('few')
+    (folder / 'videos').mkdir()
+    for name in ('c0', 'c9'):
+        os.symlink(videos / f'videos/{name}.mp4',
+                   folder / f'videos/{name}.mp4')
+    (folder / 'labels.txt').write_text('c0 0\nc9 1\n')
+    (folder / 'splits.json').write_text('{"train": ["c0"], "test": ["c9"]}')
+    for name in ('boxes.json', 'classes.txt'):
+        shutil.copy(videos / name, folder)
+    return folder
 
 
 @pytest.fixture(scope='module')
@@ -143,6 +164,45 @@ def test_other_settings_are_refused(root, videos, main, dataset, capsys):
     assert main(arguments(root, videos, dataset, *labelled(videos), '--tap',
                           SECOND, '--region', '3')) == 2
     assert 'region' in capsys.readouterr().err
+
+
+def test_an_image_net_beside_the_pose_net(root, videos, main, tmp_path,
+                                          capsys, monkeypatch):
+    """Its weights are recorded: others are refused, then and later."""
+    file = tmp_path / 'net.safetensors'
+    torch.manual_seed(0)
+    save_file(timm.create_model('test_resnet').state_dict(), file)
+    command = arguments(
+        root, videos, tmp_path / 'data', '--workers', '0',
+        '--max-frames', '2', '--tap', f'timm/test_resnet={file}:layer2',
+        '--tap', f'{TAP}@ring')
+    (tmp_path / 'one').mkdir()
+    shutil.copy(videos / 'videos/c0.mp4', tmp_path / 'one')
+    command[0] = str(tmp_path / 'one')
+    assert main(command) == 0
+    name = 'timm/test_resnet=net.safetensors'
+    store = FeatureStore(tmp_path / 'data/features')
+    assert list(store.taps) == [TAP, f'{name}:layer2', f'{TAP}@ring']
+    assert store.read('c0', f'{name}:layer2').any()
+    assert (store.read('c0', f'{TAP}@ring') != store.read('c0', TAP)).any()
+
+    record = json.loads((tmp_path / 'data/extraction.json').read_text())
+    model = SimpleNamespace(name='model', extraction=record)
+    config, checkpoint = command[4], command[6]
+    monkeypatch.setenv('HPNET_WEIGHTS', str(tmp_path))
+    extractor = build_pose(model, store.taps, 'cpu', config, checkpoint)
+    assert extractor.taps == store.taps
+    assert extractor.record['image_nets'] == record['image_nets']
+
+    save_file(timm.create_model('test_resnet').state_dict(), file)
+    capsys.readouterr()
+    assert main(command) == 2
+    assert 'image_nets' in capsys.readouterr().err
+    with pytest.raises(EstimatorError, match='is another image net than'):
+        build_pose(model, store.taps, 'cpu', config, checkpoint)
+    file.unlink()
+    with pytest.raises(WeightsError, match='put it into'):
+        build_pose(model, store.taps, 'cpu', config, checkpoint)
 
 
 def test_splits_must_be_given_again(root, videos, main, dataset, capsys):
@@ -322,14 +382,14 @@ def test_bad_clips_are_named_and_the_rest_goes_on(root, videos, main, tmp_path,
     assert len(FeatureStore(tmp_path / 'out/features')) == 4
 
 
-def test_a_clip_without_people_is_kept(root, videos, main, tmp_path, capsys):
+def test_a_clip_without_people_is_kept(root, few, main, tmp_path, capsys):
     """As zeros, marked, in its split, with crops; or as the option says."""
-    boxes = json.loads((videos / 'boxes.json').read_text())
+    boxes = json.loads((few / 'boxes.json').read_text())
     boxes['c9'] = [[] for _ in range(12)]
     (tmp_path / 'boxes.json').write_text(json.dumps(boxes))
     for option, people_found in (('zeros', 0), ('frame', 1), ('fail', None)):
         out = tmp_path / option
-        args = arguments(root, videos, out, *labelled(videos), '--nobody',
+        args = arguments(root, few, out, *labelled(few), '--nobody',
                          option, '--crops')
         args[args.index('--detector') + 1] = f'boxes:{tmp_path / "boxes.json"}'
         assert main(args) == (3 if option == 'fail' else 0)
@@ -349,7 +409,7 @@ def test_a_clip_without_people_is_kept(root, videos, main, tmp_path, capsys):
         for key in ('keypoint', 'keypoint_score', TAP):
             assert store.read('c9', key).any() == bool(people_found)
         record = json.loads((out / 'extraction.json').read_text())
-        assert record['clips'] == dict(found=10, stored=10, nobody=1,
+        assert record['clips'] == dict(found=2, stored=2, nobody=1,
                                        damaged=0, failed=0)
         from hpnet_plugin.estimation.video import probe
         assert probe(str(out / 'crops/c9.mp4')).frames == 12
@@ -361,7 +421,7 @@ def test_headed_for_a_length(root, videos, main, tmp_path):
     source = tmp_path / 'videos'
     source.mkdir()
     boxes = {}
-    for i, frames in enumerate((40, 7, 5)):
+    for i, frames in enumerate((20, 7, 5)):
         clip = people.make_clip(i, 0, length=frames)
         people.save_video(str(source / f'c{i}.mp4'), clip.frames)
         boxes[f'c{i}'] = [[[*box, 1.] for box in frame]
@@ -393,14 +453,14 @@ def test_headed_for_a_length(root, videos, main, tmp_path):
                 0, frames - 1) * step, atol=1e-6)
 
 
-def test_the_last_files_cannot_be_written(root, videos, main, tmp_path,
+def test_the_last_files_cannot_be_written(root, few, main, tmp_path,
                                           capsys):
     """After hours of work: said in a line, and the features are safe."""
     (tmp_path / 'out/annotations.pkl').mkdir(parents=True)
-    assert main(arguments(root, videos, tmp_path / 'out')) == 2
+    assert main(arguments(root, few, tmp_path / 'out')) == 2
     assert 'annotations.pkl is a folder' in capsys.readouterr().err
     (tmp_path / 'out/annotations.pkl').rmdir()
-    assert main(arguments(root, videos, tmp_path / 'out')) == 0
+    assert main(arguments(root, few, tmp_path / 'out')) == 0
 
 
 def test_names_are_listed(root, main, capsys):
@@ -423,13 +483,13 @@ def test_the_source_alone_is_a_command(videos, main, tmp_path, capsys):
     assert '1 of 1 clip stored, 12 frames' in printed
 
 
-def test_who_is_busy_with_a_folder_is_named(root, videos, main, tmp_path,
+def test_who_is_busy_with_a_folder_is_named(root, few, main, tmp_path,
                                             capsys):
     from hpnet_plugin.store import StoreWriter
-    assert main(arguments(root, videos, tmp_path / 'out')) == 0
+    assert main(arguments(root, few, tmp_path / 'out')) == 0
     meta = FeatureStore(tmp_path / 'out/features').meta
     with StoreWriter(tmp_path / 'out/features', meta):
-        assert main(arguments(root, videos, tmp_path / 'out')) == 2
+        assert main(arguments(root, few, tmp_path / 'out')) == 2
     assert str(os.getpid()) in capsys.readouterr().err
 
 
@@ -452,10 +512,10 @@ def test_wrong_usage(root, videos, main, tmp_path, capsys, change, message):
     assert not (tmp_path / 'out').exists()
 
 
-def test_fewer_frames_than_asked_and_fewer_kept(root, videos, main, tmp_path):
+def test_fewer_frames_than_asked_and_fewer_kept(root, few, main, tmp_path):
     for most, frames in ((5, 5), (50, 12)):
         out = tmp_path / str(most)
-        assert main(arguments(root, videos, out, '--max-frames',
+        assert main(arguments(root, few, out, '--max-frames',
                               str(most))) == 0
         store = FeatureStore(out / 'features')
         assert store.shape('c0', TAP)[1] == frames

@@ -87,7 +87,7 @@ def test_what_is_built_of_all_of_them():
                 TRANSFORMS.build(one)
         model = MODELS.build(config['model'])
     assert model.backbone.input_shape[-1] == 99
-    assert model.backbone.front.out_channels == 35  # 32 of 96 features, pose
+    # 32 of 96 features, and pose
     assert model.backbone.data_bn.num_features == 35 * 17
     assert pooled_channels(config, pipeline(config)) == 96
     assert model.data_preprocessor.blending.features == 96

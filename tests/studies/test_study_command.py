@@ -73,7 +73,9 @@ def study(tmp_path, data, monkeypatch):
 
 
 def plan_of(study, root, **more):
-    return Plan(study, 'out', root / 'configs', **more)
+    plan = Plan(study, 'out', root / 'configs', **more)
+    plan.prepare(plan.jobs())
+    return plan
 
 
 def make(job, wrong=.3):
@@ -90,7 +92,8 @@ def make(job, wrong=.3):
     write_scores(job.run.scores, Scores(names, scores, labels, 'made up'))
     update_record(job.run.folder, dict(
         decisive=job.run._decisive(job.run.load()), seed=job.run.seed,
-        parameters=1_230_000, train_seconds=100, train_cpu_seconds=50))
+        parameters=1_230_000, macs=5, top1=50., clips=len(names),
+        train_seconds=100, train_cpu_seconds=50))
     return dict(zip(names, scores))
 
 
@@ -301,10 +304,39 @@ def test_real_runs(study, root, capsys):
             == 100 * np.mean(run.scores.scores.argmax(1) == run.scores.labels)
 
 
-def test_a_run_that_fails(study, capsys):
-    """With the last error of its log."""
-    study(options=NET + ' model.backbone.base_channels=0', fractions=[100])
-    assert main('--only', 'pose') == 1
-    error = capsys.readouterr().err
-    assert 'its log is out/runs/pose/1-100/seed0/run.log' in error
-    assert ReproductionError.__name__ not in error
+def test_a_row_that_fails(study, root, capsys, monkeypatch):
+    """The others go on; in the end it is said what the row failed of."""
+    study(fractions=[100], seeds=1)
+    tried = []
+
+    def run(self, report):
+        tried.append(str(self.folder))
+        if 'pose' in str(self.folder):
+            raise ReproductionError('no net')
+        job, = (job for job in jobs if job.run.folder == self.folder)
+        make(job)
+        return True
+
+    jobs = plan_of(study(fractions=[100], seeds=1), root).jobs()
+    monkeypatch.setattr(Run, '__call__', run)
+    assert main() == 1
+    printed = capsys.readouterr()
+    assert len(tried) == 3  # pose once, the other row on both folds
+    assert 'pose, fold 1, seed 0: no net' in printed.err
+    assert '4 runs, 0 of them done' in printed.out
+    line, *_ = (line for line in printed.out.splitlines()
+             if line.startswith('both'))
+    assert 'not run' in line
+
+
+@pytest.mark.parametrize('options, told', [
+    ('stream=hp_j tap=zz', "tap='zz'"),
+    ('stream=hp_x', 'hp_j'),
+    ('stream=hp_j load_from=none.pth', 'none.pth: no such checkpoint')])
+def test_rows_that_cannot_run(study, capsys, options, told):
+    """Said before anything is trained."""
+    study(rows=[dict(name='pose', options='stream=pose_j'),
+                dict(name='b', options=options)], compare=[])
+    assert main() == 2
+    assert told in capsys.readouterr().err
+    assert not os.path.exists('out/runs')

@@ -58,9 +58,8 @@ class GraphBackbone(BaseModule):
         edges = torch.from_numpy(adjacency(graph))
         joints = edges.shape[1]
         self.input_shape = (num_person, joints, in_channels)
-        self.front = build_front(front, in_channels) if front else None
-        if self.front is not None:
-            in_channels = self.front.out_channels
+        self.front, in_channels = build_front(front, in_channels) \
+            if front else (None, in_channels)
         self.embedding, width = self._embedding(in_channels, base_channels)
         self.data_bn = nn.BatchNorm1d(num_person * joints * width)
         if parts is not None:

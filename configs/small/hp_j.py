@@ -1,0 +1,4 @@
+# Pooled features, joints, for hundreds of clips.
+_base_ = '../stream.py'
+stream = 'hp_j'
+size = 'small'
