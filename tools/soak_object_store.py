@@ -151,9 +151,10 @@ class Study:
             str(path.relative_to(self.local)): path.read_bytes()
             for path in self.local.rglob('*')
             if path.is_file() and path.name not in LOCKS}
-        for found in (there, here):  # lines come in the order of the workers
-            found['crops/checksums.jsonl'] = b''.join(sorted(
-                found['crops/checksums.jsonl'].splitlines(True)))
+        for found in (there, here):
+            # in the order of the workers; two of a clip that was begun twice
+            found['crops/checksums.jsonl'] = b''.join(sorted(set(
+                found['crops/checksums.jsonl'].splitlines(True))))
             found.pop('checksums.json')  # of those lines; verify knows it
         if self.start(['verify', URL], self.new_cache()).wait():
             self.problems.append(f'{what}: hpnet verify finds damage')

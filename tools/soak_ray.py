@@ -27,7 +27,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -130,15 +130,23 @@ def _fill(ray: Any, node: str) -> Any:
     return filler
 
 
+def processes(mark: str) -> Iterator[Path]:
+    """Folders of the processes below one that has marked itself."""
+    for entry in Path('/proc').iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and f'{mark}\0'.encode() in (
+                    entry / 'environ').read_bytes():
+                yield entry
+
+
 def actors(loading: bool) -> list[int]:
     """Processes of workers, with or without those that load their nets."""
     found = []
-    for entry in Path('/proc').iterdir():
+    for entry in processes(f'SOAK={os.getpid()}'):
         with contextlib.suppress(OSError):
-            name = (entry / 'cmdline').read_bytes() \
-                if entry.name.isdigit() else b''
-            if name.startswith(b'ray::Actor') and (
-                    loading or b'.build' not in name):
+            name = (entry / 'cmdline').read_bytes()
+            if name.startswith(b'ray::Actor' if loading else (
+                    b'ray::Actor.do', b'ray::Actor.heard')):
                 found.append(int(entry.name))
     return found
 
@@ -146,14 +154,11 @@ def actors(loading: bool) -> list[int]:
 def left_of(driver: int) -> list[str]:
     """Processes of the Ray that a driver started for itself."""
     found = []
-    for entry in Path('/proc').iterdir():
+    for entry in processes(f'SOAK_DRIVER={driver}'):
         with contextlib.suppress(OSError):
-            words = (entry / 'environ').read_bytes() if entry.name.isdigit() \
-                else b''
-            if f'SOAK_DRIVER={driver}\0'.encode() in words:
-                name = (entry / 'stat').read_text().rpartition(')')
-                if name[2].split()[0] != 'Z':
-                    found.append(f'{entry.name} {name[0]}')
+            name = (entry / 'stat').read_text().rpartition(')')
+            if name[2].split()[0] != 'Z':
+                found.append(f'{entry.name} {name[0]}')
     return found
 
 
@@ -286,7 +291,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import hpnet_plugin.extraction.run  # noqa: F401
     from hpnet_plugin.extraction.ray_cluster import _ask_for_token
     _ask_for_token()
-    os.environ.update(SETTINGS)
+    os.environ.update(SETTINGS, SOAK=str(os.getpid()))
     folder = Path(args.folder or tempfile.mkdtemp(prefix='soak-'))
     folder.mkdir(parents=True, exist_ok=True)
     soak.draw(folder / 'videos', args.clips)
