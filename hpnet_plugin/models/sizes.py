@@ -1,4 +1,4 @@
-"""Checkpoints of models of another size."""
+"""Checkpoints and inputs of another size than the model's."""
 from __future__ import annotations
 
 import logging
@@ -50,3 +50,24 @@ def refuse_other_sizes(module: nn.Module, forgiven: Sequence[str] = (),
                 'towers)')
 
     module.register_load_state_dict_pre_hook(check)
+
+
+def refuse_other_input(module: nn.Module, x: Tensor,
+                       expected: tuple[int, int, int]) -> None:
+    """Raise an error if joints are not what a backbone was built for.
+
+    Args:
+        module: The backbone.
+        x: (N, M, T, V, C).
+        expected: Its M, V and C.
+
+    Raises:
+        ValueError: Names both.
+    """
+    found = x.shape[1], *x.shape[3:]
+    if found != expected:
+        raise ValueError(
+            f'{type(module).__name__} was built for (people, joints, '
+            f'channels) {expected}, the input (N, M, T, V, C) has {found}: '
+            'set num_person, graph and in_channels, or the tap of '
+            'LoadPooledFeature')

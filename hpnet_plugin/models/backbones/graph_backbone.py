@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...graph import adjacency
 from ..front import ScaledNorm, balance, build_front
-from ..sizes import refuse_other_sizes
+from ..sizes import refuse_other_input, refuse_other_sizes
 
 # Three stages of blocks l1 to l10. The first block of a later stage halves
 # the frames and doubles the channels.
@@ -122,13 +122,8 @@ class GraphBackbone(BaseModule):
         Raises:
             ValueError: If M, V or C is not what the net was built for.
         """
-        n, m, t, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'{type(self).__name__} was built for (people, joints, '
-                f'channels) {self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
+        refuse_other_input(self, x, self.input_shape)
+        n, m, t, v, _ = x.shape
         if self.front is not None:
             x = self.front(x)
         x = self.embedding(x).permute(0, 1, 3, 4, 2)

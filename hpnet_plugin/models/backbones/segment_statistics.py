@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...graph import adjacency
 from ...resampling import segments
-from ..sizes import refuse_other_sizes
+from ..sizes import refuse_other_input, refuse_other_sizes
 
 GAIN = 3.
 
@@ -70,13 +70,8 @@ class SegmentStatistics(BaseModule):
         Raises:
             ValueError: If M, V or C is not what it was built for.
         """
-        n, m, _, v, c = x.shape
-        if (m, v, c) != self.input_shape:
-            raise ValueError(
-                f'SegmentStatistics was built for (people, joints, channels) '
-                f'{self.input_shape}, the input (N, M, T, V, C) has '
-                f'{(m, v, c)}: set num_person, graph and in_channels, or the '
-                'tap of LoadPooledFeature')
+        refuse_other_input(self, x, self.input_shape)
+        n, m = x.shape[:2]
         x = statistics(x.flatten(0, 1), self.num_segments).flatten(1)
         if self.training and len(x) == 1:
             # one person alone has no deviation
