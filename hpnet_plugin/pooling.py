@@ -11,6 +11,9 @@ from torch import Tensor
 
 REGIONS = (1, 3, 5)
 GRIDS = ('exact', 'corners')
+# Of a bone's length, how far past its end a feature is pooled. The fist lies a
+# third of the forearm beyond the wrist, and what it holds lies beyond that.
+REACH = .5
 
 
 def pool_at_joints(maps: Tensor, joints: Tensor, input_size: Sequence[int],
@@ -47,6 +50,23 @@ def pool_at_joints(maps: Tensor, joints: Tensor, input_size: Sequence[int],
     # the mean of one sample is the sample
     samples = samples[..., 0] if region == 1 else samples.mean(-1)
     return samples.transpose(1, 2).to(maps.dtype)
+
+
+def beyond(joints: Tensor, parents: Sequence[int]) -> Tensor:
+    """Places past the joints, along the bones that end in them.
+
+    Past the wrist lies the hand with what it holds, past the ankle the foot;
+    COCO's joints have neither.
+
+    Args:
+        joints: (N, V, 2).
+        parents: The joint where the bone of each joint begins; its own
+            number where it has none, so that its place is the joint.
+
+    Returns:
+        (N, V, 2), ``joints + REACH * (joints - parents)``.
+    """
+    return joints + REACH * (joints - joints[:, list(parents)])
 
 
 def patch_at_joints(maps: Tensor, joints: Tensor, input_size: Sequence[int],

@@ -31,7 +31,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..models import TRMM, XCLIPRecognizer
+from ..models import (
+    TRMM,
+    PoseAndStatistics,
+    SegmentStatistics,
+    XCLIPRecognizer,
+)
 from ..recipes.reading import innermost
 from .embedding import clips_of
 
@@ -173,6 +178,12 @@ def _way(model: nn.Module) -> Callable[[Any, Any], _Parts]:
     """The function that takes the scores of this kind of model apart."""
     if isinstance(model, XCLIPRecognizer) and model.topology is not None:
         return _hpnet
+    if isinstance(getattr(model, 'backbone', None),
+                  (SegmentStatistics, PoseAndStatistics)):
+        raise UnexplainedError(
+            f'{type(model.backbone).__name__} classifies statistics of a '
+            'clip, in which single frames have no part: a graph network, '
+            'such as net=ctrgcn, can be explained')
     if isinstance(model, RecognizerGCN) and isinstance(model.cls_head,
                                                        GCNHead):
         return _stream

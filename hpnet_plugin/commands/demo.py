@@ -28,7 +28,7 @@ SHORT = 'frames=16'
 # what a model is called here -> what is trained, and its options
 RUNS = {
     'hpnet': ('hpnet', '--small', '--cfg-options', SHORT),
-    'hp_j': ('hp_j', '--small', '--cfg-options', SHORT),
+    'hp_j': ('small/hp_j', '--cfg-options', SHORT),
     'pose_j': ('pose_j', '--small', '--cfg-options', SHORT),
     'posec3d': ('posec3d', '--small', '--cfg-options', 'epochs=1'),
 }

@@ -71,8 +71,9 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
         'NET:LAYER of an image net of open_clip or timm on the same crops, '
         'such as timm/resnet18.a1_in1k:layer3 or ViT-B-32=FILE:LAYER (hpnet '
         'taps NET lists them); TAP@3 and TAP@5 pool it over a region; '
-        'TAP@ring subtracts its mean around the person; rgb, coordinates (of '
-        'a SimCC head) and heatmap store colours, coordinate vectors and '
+        'TAP@beyond pools it past the joints, where the hands are; TAP@ring '
+        'subtracts its mean around the person; rgb, coordinates (of a SimCC '
+        'head) and heatmap store colours, coordinate vectors and '
         'heatmap cells at the joints; repeat it for several taps (default: '
         'the tap of the named pose net)')
     add('--region', type=int, default=1, choices=(1, 3, 5),

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..pooling import REGIONS, patch_at_joints, pool_at_joints
+from ..graph import LAYOUTS, bone_pairs
+from ..pooling import REGIONS, beyond, patch_at_joints, pool_at_joints
 from .geometry import crop_person, to_crop, to_frame
 from .image_nets import ImageNet, build_image_nets
 from .interfaces import Features
 from .pose import PoseNet, PoseOutput, build_pose_net
 from .rings import ring_means, within
-from .tap_names import parse_tap
+from .tap_names import BEYOND, parse_tap
 from .taps import TapError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 ASPECTS = ('input', 'frame')
 # What else can be kept of a crop, each under its own name in the store.
-EXTRAS = ('rgb', 'coordinates', 'heatmap')
+EXTRAS = ('rgb', f'rgb{BEYOND}', 'coordinates', 'heatmap')
 RGB_STRIDE, RGB_PATCH, HEATMAP_PATCH = 4, 5, 7
 
 
@@ -44,10 +45,13 @@ def build_extractor(pose: str | Path, checkpoint: str | None = None,
             - one of an image net on the same crops, ``NET:LAYER``, see
               :func:`~hpnet_plugin.estimation.tap_names.parse_net`;
             - either with a region of its own, ``TAP@3``;
+            - any of these past the joint, ``TAP@beyond``, where the hand and
+              what it holds are; see :func:`~hpnet_plugin.pooling.beyond`;
             - any of these minus its mean around the person, ``TAP@ring``,
               see :func:`~hpnet_plugin.estimation.rings.ring_means`;
             - ``'rgb'``: 5 x 5 colours around the joint, 0 to 1, each the
-              mean of 4 x 4 pixels of the crop (Table XI);
+              mean of 4 x 4 pixels of the crop (Table XI); also as
+              ``'rgb@beyond'``;
             - ``'coordinates'``: both vectors of a SimCC head (Table IV);
             - ``'heatmap'``: 7 x 7 cells of the joint's own heatmap around
               it, and ``'heatmap_scale'``, pixels of the frame a cell.
@@ -74,6 +78,7 @@ def build_extractor(pose: str | Path, checkpoint: str | None = None,
     return PooledExtractor(
         net, region, grid, aspect, extras=extras,
         features={tap.name: (tap.source, tap.region) for tap in named},
+        reaching=[tap.name for tap in named if tap.beyond],
         rings=[tap.name for tap in named if tap.ring],
         others=build_image_nets(named, net.size, net.device))
 
@@ -95,6 +100,7 @@ class PooledExtractor:
             tap of the net by its own name, with ``region``.
         extras: Some of ``EXTRAS``; see :func:`build_extractor`. Defaults to
             none.
+        reaching: Features that are pooled past the joints. Defaults to none.
         rings: Features from which the mean around the person is subtracted.
             Defaults to none.
         others: Image nets on the same crops. Defaults to none.
@@ -115,6 +121,7 @@ class PooledExtractor:
                  padding: float = 1.25,
                  features: dict[str, tuple[str, int]] | None = None,
                  extras: Sequence[str] = (),
+                 reaching: Collection[str] = (),
                  rings: Collection[str] = (),
                  others: Sequence[ImageNet] = ()) -> None:
         if aspect not in ASPECTS:
@@ -129,7 +136,10 @@ class PooledExtractor:
                 raise ValueError(f'tap {name!r}: the region must be one of '
                                  f'{REGIONS}')
         self.extras, self.rings = tuple(extras), frozenset(rings)
+        self.reaching = frozenset(reaching) | {
+            name for name in extras if name.endswith(BEYOND)}
         self.others = tuple(others)
+        self.parents = self._parents() if self.reaching else None
         if not self.features and not self.extras:
             raise TapError('no tap is given: name at least one feature map '
                            'of the pose net to pool')
@@ -233,39 +243,63 @@ class PooledExtractor:
             Feature to (N, V, C), in the net's precision.
 
         Raises:
-            TapError: If ``@ring`` is asked for without areas.
+            TapError: If ``@ring`` is asked for without areas, or ``@beyond``
+                at other joints than the net's.
         """
+        past = at if self.parents is None else self._past(at)
         if self.rings and areas is None:
             raise TapError(f'{min(self.rings)}: a ring needs the box of the '
                            'person and the frame, which are not given here')
         pooled = {}
-        views = self._views(images, output, at, areas)
+        views = self._views(images, output, (at, past), areas)
         for name, (tap, region) in self.features.items():
-            maps, size, joints, seen = views[tap]
+            maps, size, places, seen = views[tap]
+            joints = places[name in self.reaching]
             pooled[name] = pool_at_joints(maps, joints, size, region,
                                           self.grid)
             if name in self.rings and seen is not None:
                 means = ring_means(maps, seen, size)
                 pooled[name] = pooled[name] - means[:, None]
-        if 'rgb' in self.extras:
-            pooled['rgb'] = self._rgb(images, at)
+        for name, places in (('rgb', at), (f'rgb{BEYOND}', past)):
+            if name in self.extras:
+                pooled[name] = self._rgb(images, places)
         if 'coordinates' in self.extras:
             pooled['coordinates'] = self._coordinates(output, at)
         if 'heatmap' in self.extras:
             pooled['heatmap'] = self._heatmaps(output, at)
         return pooled
 
-    def _views(self, images: Tensor, output: PoseOutput[Tensor], at: Tensor,
-               areas: Tensor | None) -> dict[str, _View]:
+    def _parents(self) -> list[int]:
+        """The joint before each joint of the net, itself at the root."""
+        if self.net.layout not in LAYOUTS:
+            raise TapError(
+                f'{min(self.reaching)}: the bones of the layout '
+                f'{self.net.layout!r} are not known; known are those of '
+                f'{", ".join(LAYOUTS)}')
+        return [parent for _, parent in bone_pairs(self.net.layout)]
+
+    def _past(self, at: Tensor) -> Tensor:
+        assert self.parents is not None
+        if at.shape[1] != len(self.parents):
+            raise TapError(
+                f'{min(self.reaching)}: the pose net has '
+                f'{len(self.parents)} joints, {at.shape[1]} are given to '
+                'pool at, and their bones are not known')
+        return beyond(at, self.parents)
+
+    def _views(self, images: Tensor, output: PoseOutput[Tensor],
+               places: tuple[Tensor, Tensor], areas: Tensor | None
+               ) -> dict[str, _View]:
         """Maps by tap, and where joints and areas are in what they show."""
         size = self.net.size
         seen = None if areas is None else within(areas, size)
-        views = {tap: _View(maps.float(), size, at, seen)
+        views = {tap: _View(maps.float(), size, places, seen)
                  for tap, maps in output.maps.items()}
         for net in self.others:
             for layer, maps in net(images).items():
                 views[f'{net.net.title}:{layer}'] = _View(
-                    maps.float(), net.extent(maps), net.locate(at),
+                    maps.float(), net.extent(maps),
+                    (net.locate(places[0]), net.locate(places[1])),
                     None if seen is None else net.locate(seen))
         return views
 
@@ -319,12 +353,12 @@ class _View(NamedTuple):
     Attributes:
         maps: (N, C, h, w), float32.
         size: Width and height in pixels of what it covers.
-        joints: (N, V, 2) in these pixels.
+        places: Joints, and places past them, (N, V, 2) in these pixels.
         areas: Box and what is seen of the frame, likewise.
     """
     maps: Tensor
     size: tuple[int, int]
-    joints: Tensor
+    places: tuple[Tensor, Tensor]
     areas: Tensor | None
 
 

@@ -1,4 +1,4 @@
-"""What a tap's name says: a net, a layer, a region, a ring."""
+"""What a tap's name says: a net, a layer, a region, a place, a ring."""
 from __future__ import annotations
 
 import os.path as osp
@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 TIMM = 'timm/'
-RING = '@ring'
+BEYOND, RING = '@beyond', '@ring'
 
 
 class NetName(NamedTuple):
@@ -68,6 +68,7 @@ class Tap(NamedTuple):
         source: The feature map: a layer of the pose net, or ``NET:LAYER`` of
             an image net, with the name that the net has in the store.
         region: R of Eq. 3.
+        beyond: Whether it is pooled past the joint instead of at it.
         ring: Whether the mean of the map around the person is subtracted.
         layer: Module path or tensor.
         net: The image net; None for the pose net.
@@ -75,6 +76,7 @@ class Tap(NamedTuple):
     name: str
     source: str
     region: int
+    beyond: bool
     ring: bool
     layer: str
     net: NetName | None
@@ -84,24 +86,26 @@ def parse_tap(text: str, region: int = 1) -> Tap:
     """Read the name of a tap.
 
     Args:
-        text: ``LAYER`` of the pose net or ``NET:LAYER`` of an image net, with
-            ``@3`` where it has a region of its own and ``@ring`` behind that.
+        text: ``LAYER`` of the pose net or ``NET:LAYER`` of an image net.
+            Behind it, in this order and each where it is wanted: ``@3``, a
+            region of its own; ``@beyond``; ``@ring``.
         region: R of Eq. 3 where it has none of its own.
 
     Returns:
         Its parts. Whether they exist is not looked at.
     """
-    match = re.fullmatch(r'(.+?)(@\d+)?(@ring)?', text, re.DOTALL)
+    match = re.fullmatch(rf'(.+?)(@\d+)?({BEYOND})?({RING})?', text,
+                         re.DOTALL)
     if match is None:  # an empty name, which no net has
-        return Tap(text, text, region, False, text, None)
-    source, own, ring = match.groups()
+        return Tap(text, text, region, False, False, text, None)
+    source, own, beyond, ring = (part or '' for part in match.groups())
     net, layer = None, source
     if is_of_image_net(source):
         before, _, layer = source.rpartition(':')
         net = parse_net(before)
         source = f'{net.title}:{layer}'
-    name = source + (own or '') + (ring or '')
-    return Tap(name, source, int(own[1:]) if own else region, bool(ring),
+    return Tap(source + own + beyond + ring, source,
+               int(own[1:]) if own else region, bool(beyond), bool(ring),
                layer, net)
 
 
@@ -111,7 +115,7 @@ def is_of_image_net(source: str) -> bool:
     Tensors of TensorFlow end in a colon and a number, ``conv:0``.
 
     Args:
-        source: The tap without region and ring.
+        source: The tap without what stands behind an ``@``.
 
     Returns:
         True for ``NET:LAYER``.

@@ -2,6 +2,7 @@ from .backbones import (
     CTRGCN,
     SMCLM,
     GraphBackbone,
+    PoseAndStatistics,
     SegmentStatistics,
     SkeletonMixFormer,
 )
@@ -10,15 +11,17 @@ from .clip import CLIPText, VideoPrompts, XCLIPVision
 from .data_preprocessor import HPNetDataPreprocessor, MixupCutmix
 from .front import ChannelGate, FitWhitening, Whitening
 from .fusion import TRMM, CrossAttentionFusion, FiLM
-from .heads import TRMMHead
+from .heads import BranchHead, TRMMHead
+from .losses import SquaredLoss
 from .mixing import MixClips
 from .optim import FlatDecayFree
 from .recognizers import XCLIPRecognizer
 
 __all__ = [
-    'BatchDataPreprocessor', 'CLIPText', 'CTRGCN', 'ChannelGate',
+    'BatchDataPreprocessor', 'BranchHead', 'CLIPText', 'CTRGCN', 'ChannelGate',
     'CrossAttentionFusion', 'FiLM', 'FitWhitening', 'FlatDecayFree',
     'GraphBackbone', 'HPNetDataPreprocessor', 'MixClips', 'MixupCutmix',
-    'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer', 'TRMM', 'TRMMHead',
-    'VideoPrompts', 'Whitening', 'XCLIPRecognizer', 'XCLIPVision'
+    'PoseAndStatistics', 'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer',
+    'SquaredLoss', 'TRMM', 'TRMMHead', 'VideoPrompts', 'Whitening',
+    'XCLIPRecognizer', 'XCLIPVision'
 ]

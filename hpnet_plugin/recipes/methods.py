@@ -132,13 +132,26 @@ def _own_net(parts: Parts, *nets: str) -> None:
                               f'{" and ".join(nets)} can')
 
 
+def _of_pose(parts: Parts) -> dict[str, Any]:
+    """Keys of what is changed, where the statistics shall stay as they are.
+
+    They lose by stretches and exchanged sides (docs/small_data.md); the graph
+    network beside them gains.
+    """
+    if parts.backbone['type'] != 'PoseAndStatistics':
+        return {}
+    return dict(keys=('keypoint', 'keypoint_score'))
+
+
 def _crop(parts: Parts, share: float) -> None:
-    parts.cut.append(dict(type='RandomTemporalCrop', min_ratio=share))
+    parts.cut.append(dict(type='RandomTemporalCrop', min_ratio=share,
+                          **_of_pose(parts)))
 
 
 def _flip(parts: Parts, chance: float) -> None:
     _sides(parts)
-    parts.early.append(dict(type='FlipJoints', flip_ratio=chance))
+    parts.early.append(dict(type='FlipJoints', flip_ratio=chance,
+                            **_of_pose(parts)))
 
 
 def _drop(kind: str) -> Callable[[Parts, float], None]:
@@ -160,6 +173,15 @@ def _mix(name: str, needs_features: bool = False
 
 def _smooth(parts: Parts, share: float) -> None:
     parts.head['label_smooth_eps'] = share
+
+
+def _squares(parts: Parts, scale: float) -> None:
+    loss = dict(type='SquaredLoss', scale=scale)
+    if 'branches' in parts.head:
+        # of the statistics; a graph network hardly learns by it
+        parts.head['losses'] = [dict(type='CrossEntropyLoss'), loss]
+    else:
+        parts.head['loss_cls'] = loss
 
 
 def _dropout(parts: Parts, chance: float) -> None:
@@ -256,6 +278,10 @@ METHODS: Mapping[str, Method] = dict(
     smooth=Method(
         'Spread a share of each label evenly over all classes.',
         'share', .1, 0., .9, 'label smoothing, arXiv 1512.00567', _smooth),
+    squares=Method(
+        'Bring each logit to a number, by its squared error in place of '
+        'cross-entropy.', "distance of the class's logit from the others",
+        5., .1, 100., 'square loss, arXiv 2006.07322', _squares),
     dropout=Method(
         'Drop features before the last linear layer.',
         'chance', .5, 0., .9, 'dropout, JMLR 15 (2014) 1929', _dropout),

@@ -31,7 +31,10 @@ NETS: dict[str, dict[str, Any]] = {
 # take what stands before the blocks, and parts of the input
 OWN_NETS = ('CTRGCN', 'SkeletonMixFormer')
 LINEAR = 'linear'  # no graph network: a linear layer on statistics
+# a graph network of the pose, with statistics of the features beside it
+JOINT_NETS = tuple(f'{net}+{LINEAR}' for net in ('ctrgcn', 'mixformer'))
 SEGMENTS = 6
+WHOLE = 3  # statistics of the whole clip, see SegmentStatistics
 WIDTH = 64  # base_channels of a net that does not say it
 SMALL_WIDTH = 32
 
@@ -77,22 +80,52 @@ def graph_net(name: str,
     return net, 4 * net.get('base_channels', WIDTH)
 
 
-def linear_net(channels: int, people: int, joints: str | dict = 'coco'
-               ) -> tuple[dict[str, Any], int]:
+def linear_net(channels: int, people: int, joints: str | dict = 'coco',
+               taps: Sequence[int] = ()) -> tuple[dict[str, Any], int]:
     """Config of the statistics that a linear layer classifies.
 
     Args:
         channels: Channels of a joint, C.
         people: People a clip, M.
         joints: Name of the joints' graph, or the graph itself.
+        taps: Channels of each tap, if there are several. They count the same,
+            and what follows them, the pose, counts as one more.
 
     Returns:
         See :func:`graph_net`.
     """
-    return dict(
+    net: dict[str, Any] = dict(
         type='SegmentStatistics', in_channels=channels, num_person=people,
-        graph=joints, num_segments=SEGMENTS
-    ), (SEGMENTS + 2) * adjacency(joints).shape[1] * channels
+        graph=joints, num_segments=SEGMENTS)
+    if len(taps) > 1:
+        rest = channels - sum(taps)
+        net['parts'] = [*taps, rest] if rest else list(taps)
+    return net, (SEGMENTS + WHOLE) * adjacency(joints).shape[1] * channels
+
+
+def joint_net(name: str, channels: int, people: int, size: str = 'full',
+              joints: str | dict = 'coco', taps: Sequence[int] = ()
+              ) -> tuple[dict[str, Any], list[int]]:
+    """Config of a graph network of the pose beside statistics of features.
+
+    Args:
+        name: One of ``JOINT_NETS``.
+        channels: Channels of a joint, the last 3 of which are the pose's.
+        people: See :func:`graph_net`.
+        size: Likewise.
+        joints: Likewise.
+        taps: See :func:`linear_net`.
+
+    Returns:
+        The backbone, and the channels that each of its branches returns.
+    """
+    pose, width = graph_net(name.partition('+')[0], 3, people, size, joints)
+    whole, statistics = linear_net(channels, people, joints, taps)
+    shared = ('in_channels', 'num_person', 'graph')
+    return dict(
+        whole, type='PoseAndStatistics',
+        pose={key: value for key, value in pose.items() if key not in shared}
+    ), [width, statistics]
 
 
 def balance(backbone: dict[str, Any], parts: Sequence[int]) -> None:

@@ -267,8 +267,9 @@ def resolved(settings: Mapping[str, Any], facts: Facts,
         found['taps'] = tuple(facts.taps)[:1]
     else:
         found['taps'] = (tap, ) if isinstance(tap, str) else tuple(tap)
-    found['channels'] = sum(
+    found['widths'] = tuple(
         _channels(name, facts, stored) for name in found['taps'])
+    found['channels'] = sum(found['widths'])
     return found
 
 

@@ -14,7 +14,15 @@ from ..facts import Facts
 from ..own_files import is_own_name, own_name
 from .data import PACK, loaders
 from .methods import apply_methods, parse_methods
-from .nets import LINEAR, NETS, balance, graph_net, linear_net
+from .nets import (
+    JOINT_NETS,
+    LINEAR,
+    NETS,
+    balance,
+    graph_net,
+    joint_net,
+    linear_net,
+)
 from .parts import Parts
 from .schedules import sgd
 from .settings import Recipe, SettingError, class_names
@@ -47,6 +55,7 @@ class Kind(NamedTuple):
             put behind the features, as 3 of the channels. They are what is
             made of them, as features are: bones of joints beside bones of
             features. Scores stay as they are.
+        taps (Sequence[int]): Channels of each tap, for pooled features.
     """
     load: list[dict[str, Any]]
     channels: int
@@ -54,6 +63,7 @@ class Kind(NamedTuple):
     joints: str | dict = 'coco'
     dataset: dict[str, Any] = {}
     pose: bool = False
+    taps: Sequence[int] = ()
 
 
 def _pooled(taps: Sequence[str], channels: int) -> Kind:
@@ -69,7 +79,8 @@ def _hp(settings: Mapping[str, Any], facts: Facts) -> Kind:
     if not settings['taps']:
         raise SettingError(f'{facts.folder} holds no pooled features: take a '
                            "stream of another kind, such as 'pose_j'")
-    return _pooled(settings['taps'], settings['channels'])
+    return _pooled(settings['taps'], settings['channels'])._replace(
+        taps=settings['widths'])
 
 
 def _hp_pose(settings: Mapping[str, Any], facts: Facts) -> Kind:
@@ -136,12 +147,20 @@ def stream(settings: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
 
     Returns:
         The config.
+
+    Raises:
+        SettingError: If a net of features and pose gets a stream
+            without one of them.
     """
     kind, part = kind_of(settings, facts)
+    if settings['net'] in JOINT_NETS and not kind.pose:
+        raise SettingError(f'net={settings["net"]!r} reads features and pose: '
+                           'take a stream such as hp+pose_j')
     schedule = sgd(settings['schedule'], settings['epochs'])
     parts = Parts(
         stream=settings['stream'],
-        model=graph_model(settings, facts, kind.channels, kind.joints),
+        model=graph_model(settings, facts, kind.channels, kind.joints,
+                          kind.taps),
         optimizer=schedule.config['optim_wrapper']['optimizer'],
         features=_features(kind),
         joints=kind.joints,
@@ -210,7 +229,8 @@ def kind_of(settings: Mapping[str, Any], facts: Facts) -> tuple[Kind, str]:
 
 
 def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
-                joints: str | dict = 'coco') -> dict[str, Any]:
+                joints: str | dict = 'coco', taps: Sequence[int] = ()
+                ) -> dict[str, Any]:
     """Config of a graph network with its head.
 
     Args:
@@ -218,14 +238,23 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
         facts: The dataset.
         channels: Channels of a joint.
         joints: The graph of the joints.
+        taps: Channels of each tap, of which networks with ``linear`` in
+            their name make parts that count the same.
 
     Returns:
         The model.
     """
-    linear = settings['net'] == LINEAR
-    people = settings['people']
-    backbone, width = linear_net(channels, people, joints) if linear else \
-        graph_net(settings['net'], channels, people, settings['size'], joints)
+    name, people = settings['net'], settings['people']
+    linear = name == LINEAR or name in JOINT_NETS
+    size = settings['size']
+    if name in JOINT_NETS:
+        backbone, branches = joint_net(name, channels, people, size, joints,
+                                       taps)
+        head: dict[str, Any] = dict(type='BranchHead', branches=branches)
+    else:
+        backbone, width = linear_net(channels, people, joints, taps) \
+            if linear else graph_net(name, channels, people, size, joints)
+        head = dict(type='GCNHead', in_channels=width)
     classes = len(class_names(facts))
     return dict(
         type='RecognizerGCN',
@@ -235,8 +264,7 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
         backbone=backbone,
         # 'score': dumps hold logits, which is what streams are fused from
         cls_head=dict(
-            type='GCNHead',
-            in_channels=width,
+            **head,
             average_clips='score',
             num_classes=classes,
             init_cfg=dict(
@@ -249,7 +277,7 @@ def graph_model(settings: Mapping[str, Any], facts: Facts, channels: int,
 RECIPES = dict(
     stream=Recipe(
         stream,
-        dict(stream=STREAMS, net=(*NETS, LINEAR), normalize=(True, False),
-             methods=('', )),
+        dict(stream=STREAMS, net=(*NETS, LINEAR, *JOINT_NETS),
+             normalize=(True, False), methods=('', )),
         own=('stream', 'net'),
         checks=dict(methods=parse_methods)))

@@ -49,13 +49,14 @@ def test_names_of_small_recipes(root, folder):
     named = find_config('small/hp_j')
     assert named.path == str(root / 'configs/small/hp_j.py')
     job = settled.settle(named, dict(data_root=folder), ['epochs=3'])
-    assert job.work_dir == 'work_dirs/small_hp_j_ctrgcn_mine'
+    assert job.work_dir == 'work_dirs/small_hp_j_linear_mine'
     config = job.config
     assert (config.stream, config.size, config.data_root) == (
         'hp_j', 'small', folder)
     assert config.train_cfg.max_epochs == 3
     plain = settled.settle(find_config('hp_j'), dict(
-        data_root=folder, size='small'), ['epochs=3']).config
+        data_root=folder, size='small'),
+        ['epochs=3', 'net=linear', 'methods=squares']).config
     assert config.model == plain.model
     with pytest.raises(UnknownNameError, match='closest: .*small/pose_j'):
         find_config('small/pose_jj')

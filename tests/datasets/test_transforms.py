@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmaction.registry import TRANSFORMS
 
 from hpnet_plugin.graph import bone_pairs
-from hpnet_plugin.resampling import linear_weights
+from hpnet_plugin.resampling import linear_weights, resize
 from hpnet_plugin.store import StoreWriter
 from hpnet_plugin.streams import stream
 
@@ -354,6 +354,20 @@ class TestAugmentation:
                         for start in (0, 9 - n)}
         whole = build('RandomTemporalCrop', min_ratio=1)(dict(clip))
         assert whole['total_frames'] == 9
+
+    def test_crop_of_the_pose_alone(self, clip):
+        np.random.seed(1)
+        out = build('RandomTemporalCrop', min_ratio=.5, keys=(
+            'keypoint', 'keypoint_score'))(dict(clip))
+        assert out['pooled_feat'] is clip['pooled_feat']
+        stretches = [resize(clip['keypoint'][:, start:start + length], 9)
+                     for length in range(5, 10)
+                     for start in range(10 - length)]
+        assert any(np.array_equal(out['keypoint'], one) for one in stretches)
+        assert not np.array_equal(out['keypoint'], clip['keypoint'])
+        assert 'frame_start' not in out
+        with pytest.raises(ValueError, match='keys must be some of'):
+            build('RandomTemporalCrop', keys=('imgs', ))
 
     def test_crop_of_a_crop(self, clip):
         """Where it starts is told of the stored clip."""

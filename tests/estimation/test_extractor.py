@@ -8,7 +8,7 @@ from hpnet_plugin.estimation import extractor as extractor_module
 from hpnet_plugin.estimation.extractor import PooledExtractor, build_extractor
 from hpnet_plugin.estimation.pose import PoseNet, PoseOutput
 from hpnet_plugin.estimation.taps import TapError
-from hpnet_plugin.pooling import patch_at_joints, pool_at_joints
+from hpnet_plugin.pooling import beyond, patch_at_joints, pool_at_joints
 
 SIZE = (48, 64)
 
@@ -78,6 +78,40 @@ def test_colours_around_the_joint():
     for row in range(5):
         np.testing.assert_allclose(rgb[:, :, 0, row][inside],
                                    expected[inside], atol=2e-3)
+
+
+def test_past_the_joints():
+    """A hand lies beyond the wrist, seen from the elbow; the nose has none."""
+    net = Net(torch.rand(2, 17, 16, 12))
+    extractor = PooledExtractor(
+        net, features={'conv': ('conv', 1), 'conv@beyond': ('conv', 1)},
+        reaching=['conv@beyond'], extras=['rgb', 'rgb@beyond'])
+    crops = np.random.RandomState(1).randint(
+        0, 256, (2, 64, 48, 3)).astype(np.uint8)
+    found = run(extractor, crops=crops)
+    past = net.joints.copy()
+    past[:, 9] += (net.joints[:, 9] - net.joints[:, 7]) / 2  # left wrist
+    moved = beyond(torch.from_numpy(net.joints), extractor.parents)
+    np.testing.assert_allclose(moved[:, [0, 9]], past[:, [0, 9]], rtol=1e-6)
+    for tap in ('conv', 'rgb'):
+        assert (found[tap][:, 0] == found[f'{tap}@beyond'][:, 0]).all()
+        assert (found[tap][:, 9] != found[f'{tap}@beyond'][:, 9]).any()
+    np.testing.assert_allclose(found['conv@beyond'], pool_at_joints(
+        net.maps, moved, SIZE), atol=2e-3)
+    net.joints = moved.numpy()
+    np.testing.assert_allclose(
+        found['rgb@beyond'], run(extractor, crops=crops)['rgb'], atol=2e-3)
+
+
+def test_past_joints_without_bones():
+    net = Net(torch.rand(2, 17, 16, 12))
+    extractor = PooledExtractor(net, features={}, extras=['rgb@beyond'])
+    with pytest.raises(TapError, match='rgb@beyond: .* 17 joints, 5 are '):
+        extractor(np.zeros((2, 64, 48, 3), np.uint8), matrices(),
+                  np.zeros((2, 5, 2), np.float32))
+    net.layout = 'mpii'
+    with pytest.raises(TapError, match="layout 'mpii' are not known; .*coco"):
+        PooledExtractor(net, features={}, extras=['rgb@beyond'])
 
 
 def test_coordinate_vectors():

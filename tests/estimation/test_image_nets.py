@@ -270,16 +270,18 @@ def test_what_is_a_map(shape, expected):
     assert (found if found is None else tuple(found.shape)) == expected
 
 
-@pytest.mark.parametrize('text, name, region, ring', [
-    ('conv', 'conv', 1, False),
-    ('conv:0', 'conv:0', 1, False),  # a tensor of TensorFlow
-    ('conv@3@ring', 'conv@3@ring', 3, True),
-    ('conv@ring', 'conv@ring', 1, True),
+@pytest.mark.parametrize('text, name, region, beyond, ring', [
+    ('conv', 'conv', 1, False, False),
+    ('conv:0', 'conv:0', 1, False, False),  # a tensor of TensorFlow
+    ('conv@3@ring', 'conv@3@ring', 3, False, True),
+    ('conv@3@beyond@ring', 'conv@3@beyond@ring', 3, True, True),
+    ('conv@beyond', 'conv@beyond', 1, True, False),
+    ('conv@ring', 'conv@ring', 1, False, True),
     ('ViT-B-32/openai:visual.conv1@5', 'ViT-B-32/openai:visual.conv1@5', 5,
-     False),
-    ('timm/a.b=x/y/w.pth:layer1', 'timm/a.b=w.pth:layer1', 1, False),
+     False, False),
+    ('timm/a.b=x/y/w.pth:layer1', 'timm/a.b=w.pth:layer1', 1, False, False),
 ])
-def test_names_of_taps(text, name, region, ring):
+def test_names_of_taps(text, name, region, beyond, ring):
     tap = parse_tap(text)
-    assert (tap.name, tap.region, tap.ring) == (name, region, ring)
+    assert tap[:1] + tap[2:5] == (name, region, beyond, ring)
     assert parse_tap(name).name == name

@@ -51,7 +51,8 @@ def agree(extractor, graph, count):
 def tiny():
     _, config, checkpoint, taps, _ = zoo.choose_pose('tiny')
     return build_extractor(
-        config, checkpoint, [*taps, taps[0] + '@3', 'rgb'], region=5,
+        config, checkpoint,
+        [*taps, taps[0] + '@3', taps[0] + '@beyond', 'rgb'], region=5,
         grid='corners', aspect='frame')
 
 

@@ -116,6 +116,21 @@ def test_order_of_the_transforms():
     assert step(config, 'TemporalViews', 'test')['sampling'] == 'segments'
 
 
+def test_a_joint_net_crops_and_flips_its_pose_alone():
+    def keys(net):
+        config = made('crop+flip+squares=10', 'hp+pose_j', net=net)
+        head = config['model']['cls_head']
+        return [step(config, kind).get('keys') for kind in (
+            'RandomTemporalCrop', 'FlipJoints')], \
+            head.get('losses', head.get('loss_cls'))
+
+    squares = dict(type='SquaredLoss', scale=10.)
+    assert keys('ctrgcn') == ([None, None], squares)
+    assert keys('ctrgcn+linear') == (
+        [('keypoint', 'keypoint_score')] * 2,
+        [dict(type='CrossEntropyLoss'), squares])
+
+
 def test_what_is_random_follows_the_clip_and_joints_are_read():
     """``PoseDataset`` knows no seed of a clip."""
     for stream in ('hp+pose_j', 'rgb_pose_j', 'pose3d_j'):

@@ -10,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from ...graph import mirror_pairs
+from ...resampling import resize
 from .clip import CLIP_KEYS, clip_arrays, clip_title
 
 
@@ -17,6 +18,14 @@ def _check_ratio(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f'{name} must be between 0 and 1, got {value}')
     return value
+
+
+def _check_keys(keys: Sequence[str], known: Sequence[str]
+                ) -> tuple[str, ...]:
+    if not keys or set(keys) - set(known):
+        raise ValueError(f'keys must be some of {tuple(known)}, '
+                         f'got {tuple(keys)}')
+    return tuple(keys)
 
 
 @TRANSFORMS.register_module()
@@ -40,10 +49,17 @@ class RandomTemporalCrop(BaseTransform):
     Args:
         min_ratio: The shortest stretch, as a part of the clip; its length is
             drawn evenly between this and the whole. Defaults to 0.5.
+        keys: What is cut. Where that is not all that the clip has, the stretch
+            is resampled to the frames of the clip. Defaults to all three.
+
+    Raises:
+        ValueError: If a key is none of these, or the ratio no ratio.
     """
 
-    def __init__(self, min_ratio: float = 0.5) -> None:
+    def __init__(self, min_ratio: float = 0.5,
+                 keys: Sequence[str] = CLIP_KEYS) -> None:
         self.min_ratio = _check_ratio('min_ratio', min_ratio)
+        self.keys = _check_keys(keys, CLIP_KEYS)
 
     @cache_randomness
     def _draw(self, frames: int) -> tuple[int, int]:
@@ -56,6 +72,12 @@ class RandomTemporalCrop(BaseTransform):
         arrays = clip_arrays(results)
         frames = next(iter(arrays.values())).shape[1]
         start, length = self._draw(frames)
+        if set(arrays) - set(self.keys):
+            for key in self.keys:
+                if key in arrays:
+                    results[key] = resize(
+                        arrays[key][:, start:start + length], frames)
+            return results
         for key, array in arrays.items():
             results[key] = array[:, start:start + length]
         results['total_frames'] = length
@@ -64,7 +86,8 @@ class RandomTemporalCrop(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{self.__class__.__name__}(min_ratio={self.min_ratio})'
+        return (f'{self.__class__.__name__}(min_ratio={self.min_ratio}, '
+                f'keys={self.keys})')
 
 
 @TRANSFORMS.register_module()
@@ -103,11 +126,7 @@ class FlipJoints(BaseTransform):
                  layout: str = 'coco',
                  keys: Sequence[str] = (*CLIP_KEYS, 'imgs')) -> None:
         self.flip_ratio = _check_ratio('flip_ratio', flip_ratio)
-        unknown = set(keys) - {*CLIP_KEYS, 'imgs'}
-        if unknown or not keys:
-            raise ValueError(f'keys must be some of {(*CLIP_KEYS, "imgs")}, '
-                             f'got {tuple(keys)}')
-        self.keys = tuple(keys)
+        self.keys = _check_keys(keys, (*CLIP_KEYS, 'imgs'))
         self.layout = layout
         self.order = mirror_pairs(layout)
 

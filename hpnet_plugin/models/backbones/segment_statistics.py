@@ -1,22 +1,24 @@
 """What a linear classifier needs of a clip: statistics of its segments."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...graph import adjacency
-from ...resampling import segments
+from ..front import balance
 from ..sizes import refuse_other_input, refuse_other_sizes
 
 GAIN = 3.
+WHOLE = 3  # statistics of the whole clip, beside those of its segments
 
 
 @MODELS.register_module()
 class SegmentStatistics(BaseModule):
-    """Means of the segments of a clip, and its deviation and maximum.
+    """Means of a clip's segments, its deviation, maximum and mean change.
 
     Of each joint and channel on its own, and normalised over the clips; there
     is nothing in it to learn. With the linear layer of ``GCNHead`` it is a
@@ -33,10 +35,16 @@ class SegmentStatistics(BaseModule):
         graph: Layout of the joints, for their number. Defaults to ``'coco'``.
         num_person: M of the input. Defaults to 2.
         num_segments: S. Defaults to 6.
+        parts: Channels of each part of the input, such as taps, C together:
+            all parts count the same, whatever their numbers of channels.
+            Defaults to None: all channels count the same.
         init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
-        out_channels: (S + 2) * V * C.
+        out_channels: (S + 3) * V * C.
+
+    Raises:
+        ValueError: If the parts are not the channels of the input together.
     """
 
     def __init__(self,
@@ -44,18 +52,22 @@ class SegmentStatistics(BaseModule):
                  graph: str | dict = 'coco',
                  num_person: int = 2,
                  num_segments: int = 6,
+                 parts: Sequence[int] | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         joints = adjacency(graph).shape[1]
         self.input_shape = (num_person, joints, in_channels)
         self.num_segments = num_segments
-        self.out_channels = (num_segments + 2) * joints * in_channels
+        self.out_channels = (num_segments + WHOLE) * joints * in_channels
         # the plain mean of all batches: of a few clips each, they differ
         self.norm = nn.BatchNorm1d(
             self.out_channels, momentum=None, affine=False)
         # the squares of what it gives sum to GAIN ** 2: a learning rate that
         # suits a graph network suits it, however many channels there are
-        self.scale = GAIN / self.out_channels**.5
+        scale = torch.ones(in_channels) if parts is None else \
+            balance(parts, in_channels)
+        self.register_buffer('scale', GAIN / self.out_channels**.5 * scale,
+                             persistent=False)
         refuse_other_sizes(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,36 +85,51 @@ class SegmentStatistics(BaseModule):
         refuse_other_input(self, x, self.input_shape)
         n, m = x.shape[:2]
         x = statistics(x.flatten(0, 1), self.num_segments).flatten(1)
-        if self.training and len(x) == 1:
-            # one person alone has no deviation
-            x = F.batch_norm(x, self.norm.running_mean, self.norm.running_var)
-        else:
+        # batches cannot be counted on the meta device, where a cost is taken
+        if self.training and len(x) > 1 and not x.is_meta:
             x = self.norm(x)
-        return (self.scale * x).view(n, m, -1, 1, 1)
+        else:  # one person alone has no deviation; and as ONNX can have it
+            mean, variance = self.norm.running_mean, self.norm.running_var
+            assert mean is not None and variance is not None
+            x = (x - mean) * (variance + self.norm.eps).rsqrt()
+        x = x.view(n, m, -1, len(self.scale)) * self.scale
+        return x.view(n, m, -1, 1, 1)
 
 
 def statistics(x: Tensor, num_segments: int) -> Tensor:
-    """Means of segments, and the deviation and maximum of the whole.
+    """Means of segments; deviation, maximum and mean change of the whole.
+
+    The change is that from a frame to the next, without its sign.
 
     Args:
         x: (P, T, V, C), P people.
         num_segments: S.
 
     Returns:
-        (P, S + 2, V, C); zero where the person is in no frame.
+        (P, S + 3, V, C); zero where the person is in no frame, or for the
+        change in no two frames that follow each other.
     """
     present = x.abs().amax((2, 3), keepdim=True) > 0
-    found = []
-    for low, high in zip(*map(list, segments(x.shape[1], num_segments))):
-        # a clip of fewer frames than segments has some of no frame
-        part = slice(low, max(low + 1, high))
-        found.append(_mean(x[:, part], present[:, part]))
+    # in tensors, so that an exported graph takes clips of any length; a clip
+    # of fewer frames than segments has some of no frame
+    frames = torch.arange(x.shape[1], device=x.device)
+    edges = torch.arange(
+        num_segments + 1, device=x.device) * x.shape[1] // num_segments
+    low, high = edges[:-1, None], edges[1:, None]
+    inside = (frames >= low) & (frames < torch.maximum(high, low + 1))
+    # (S, T) and (P, T, ...)
+    inside = inside.to(x.dtype)
+    count = torch.einsum('st,ptvc->psvc', inside, present.to(x.dtype))
+    means = torch.einsum('st,ptvc->psvc', inside, x) / count.clamp_min(1)
     deviation = (x - _mean(x, present)[:, None]) * present
     variance = _mean(deviation.square(), present)
     largest = x.masked_fill(~present, -torch.inf).amax(1)
-    return torch.stack([
-        *found, variance.clamp_min(1e-12).sqrt(),
-        largest.masked_fill(~present.any(1), 0)], 1)
+    both = present[:, 1:] & present[:, :-1]
+    change = (x[:, 1:] - x[:, :-1]).abs() * both
+    whole = torch.stack([
+        variance.clamp_min(1e-12).sqrt(),
+        largest.masked_fill(~present.any(1), 0), _mean(change, both)], 1)
+    return torch.cat([means, whole], 1)
 
 
 def _mean(x: Tensor, present: Tensor) -> Tensor:
