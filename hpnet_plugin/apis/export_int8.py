@@ -11,7 +11,8 @@ PREPARED = {'onnx.quant.pre_process': 'onnxruntime.quant'}
 def to_int8(graph: bytes, under: str = '') -> bytes:
     """Quantize the weights of matrix products, by onnxruntime.
 
-    A weight becomes int8 with a scale for each output channel. The other
+    A weight becomes int8, of which it uses seven bits, with a scale for each
+    output channel: any CPU then computes the same. The other
     factor is quantized to uint8 as it comes, with one scale a tensor, so
     nothing has to be calibrated. Products of two activations stay in float32.
 
@@ -36,6 +37,9 @@ def to_int8(graph: bytes, under: str = '') -> bytes:
         quantize_dynamic(
             source, target, op_types_to_quantize=['MatMul'],
             per_channel=True, weight_type=QuantType.QInt8,
+            # of seven bits: sums of two products of eight do not fit where a
+            # CPU without VNNI keeps them, and what does not fit is cut off
+            reduce_range=True,
             # a Gemm is taken apart first, into nodes named after it
             nodes_to_quantize=names + [f'{name}_MatMul' for name in names])
         model = onnx.load(target)
