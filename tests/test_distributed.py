@@ -120,7 +120,10 @@ JOBS = dict(
         folder, 'stream', **{
             'train_dataloader.batch_size': 4, 'sync_bn': None,
             'optim_wrapper.accumulative_counts':
-                4 // int(os.environ.get('WORLD_SIZE', 1))}))
+                4 // int(os.environ.get('WORLD_SIZE', 1))}),
+    pretrained=lambda folder: config(
+        folder, 'stream', epochs=1,
+        custom_hooks=[dict(type='PretrainMasked', epochs=1)]))
 
 
 def job(folder, name, size, rank):
@@ -221,6 +224,15 @@ def test_gathered_steps_are_taken_in_turn(found):
     for part in both:
         torch.testing.assert_close(part['steps'][1]['weights'], last,
                                    rtol=0, atol=1e-5)
+
+
+def test_pretrained_alike(found):
+    """Each process masks its own clips, and all have the same network."""
+    alone, *both = (found[1][place]['pretrained']['steps'][0]['weights']
+                    for place in ((1, 0), (2, 0), (2, 1)))
+    assert torch.equal(*both)
+    plain = found[1][1, 0]['stream']['steps'][0]['weights']
+    assert not torch.equal(alone, plain)
 
 
 def test_a_test_of_several_processes_is_that_of_one(found):

@@ -15,13 +15,14 @@ from .heads import BranchHead, TRMMHead
 from .losses import SquaredLoss
 from .mixing import MixClips
 from .optim import FlatDecayFree
+from .pretraining import PretrainMasked
 from .recognizers import XCLIPRecognizer
 
 __all__ = [
     'BatchDataPreprocessor', 'BranchHead', 'CLIPText', 'CTRGCN', 'ChannelGate',
     'CrossAttentionFusion', 'FiLM', 'FitWhitening', 'FlatDecayFree',
     'GraphBackbone', 'HPNetDataPreprocessor', 'MixClips', 'MixupCutmix',
-    'PoseAndStatistics', 'SMCLM', 'SegmentStatistics', 'SkeletonMixFormer',
-    'SquaredLoss', 'TRMM', 'TRMMHead', 'VideoPrompts', 'Whitening',
-    'XCLIPRecognizer', 'XCLIPVision'
+    'PoseAndStatistics', 'PretrainMasked', 'SMCLM', 'SegmentStatistics',
+    'SkeletonMixFormer', 'SquaredLoss', 'TRMM', 'TRMMHead', 'VideoPrompts',
+    'Whitening', 'XCLIPRecognizer', 'XCLIPVision'
 ]

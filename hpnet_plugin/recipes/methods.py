@@ -249,6 +249,11 @@ def _whiten(parts: Parts, channels: float) -> None:
         parts.backbone['parts'] = [channels, *others]
 
 
+def _masked(parts: Parts, epochs: float) -> None:
+    _own_net(parts, *OWN_NETS)
+    parts.hooks.append(dict(type='PretrainMasked', epochs=epochs))
+
+
 def _mirror(parts: Parts, _: float) -> None:
     _sides(parts)
     _test_views(parts)['mirror'] = True
@@ -345,6 +350,11 @@ METHODS: Mapping[str, Method] = dict(
         'variance 1, fitted on the training split.',
         'number of components', 32, 1, 4096,
         'whitening, arXiv 1512.00809', _whiten),
+    # behind whiten, whose components it needs
+    masked=Method(
+        'Before the training, let the network fill in masked joints, without '
+        'labels.', 'epochs of it', 20, 1, 1000,
+        'masked autoencoders, arXiv 2111.06377', _masked),
     segments=Method(
         'Take a random frame of each segment of a clip in place of resampling '
         'it; in tests the middle one.', '', 0., 0., 0.,

@@ -20,7 +20,8 @@ from hpnet_plugin.store import FeatureStore
 
 METHODS = ('crop+flip+mixup+drop_joints+drop_frames+smooth+dropout+views=2'
            '+mirror+decay+ema=0.3+drop_path+exchange+style+offset+channels'
-           '+same_class+centre+cutmix+gate+whiten=2')
+           '+same_class+centre+cutmix+gate+whiten=2'
+           '+masked=2')
 
 
 @pytest.fixture(scope='module')
