@@ -12,6 +12,7 @@ Nothing else is imported before it is used.
 """
 from .compat import apply_compat
 from .compat.mim_status import leave_the_last_word
+from .compat.postponed import postpone
 from .compat.quiet_imports import pause_garbage_collection
 from .config_text import format_once
 from .lazy import lazy_names
@@ -20,6 +21,7 @@ from .version import __version__
 
 apply_compat()  # before anything imports the stock packages
 pause_garbage_collection()
+postpone()
 register()
 format_once()
 leave_the_last_word()

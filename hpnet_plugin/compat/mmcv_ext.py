@@ -15,7 +15,12 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision import ops
+
+
+def _ops() -> Any:
+    """torchvision's, imported late: it takes torch's compiler with it."""
+    from torchvision import ops
+    return ops
 
 
 def __getattr__(name: str) -> Callable[..., NoReturn]:
@@ -46,7 +51,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
     """Indices (K,) of the boxes (N, 4) kept, best score first."""
     # A box of inclusive pixel corners (offset 1) is one longer each way.
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return ops.nms(boxes, scores, iou_threshold)
+    return _ops().nms(boxes, scores, iou_threshold)
 
 
 def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
@@ -65,7 +70,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
         dets[len(kept)] = torch.cat((boxes[best], scores[best, None]))
         kept.append(best)
         left = left[left != best]
-        overlap = ops.box_iou(far[best, None], far[left])[0]
+        overlap = _ops().box_iou(far[best, None], far[left])[0]
         if method == 2:
             weight = torch.exp(-overlap**2 / sigma)
         else:
@@ -94,8 +99,7 @@ def _roi_align(rois: Tensor, aligned_height: int, aligned_width: int,
             "RoIAlign(pool_mode='max') of mmcv.ops is compiled code; "
             "torchvision has 'avg' only. To use it: pip install mmcv in "
             'place of mmcv-lite.')
-    # torchvision.ops says the names of its functions in an untyped list
-    return lambda x: ops.roi_align(  # pyrefly: ignore[not-callable]
+    return lambda x: _ops().roi_align(
         x, rois, (aligned_height, aligned_width), spatial_scale,
         sampling_ratio, aligned)
 
@@ -117,7 +121,7 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
 def _deform_conv(dH: int, dW: int, padH: int, padW: int, dilationH: int,
                  dilationW: int, **_: Any) -> Callable[..., Tensor]:
     """torchvision reads both numbers of groups off the shapes."""
-    return lambda input, offset, weight: ops.deform_conv2d(
+    return lambda input, offset, weight: _ops().deform_conv2d(
         input, offset, weight, None, (dH, dW), (padH, padW),
         (dilationH, dilationW))
 
@@ -150,7 +154,7 @@ def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
 def _modulated_deform_conv(stride_h: int, stride_w: int, pad_h: int,
                            pad_w: int, dilation_h: int, dilation_w: int,
                            with_bias: bool, **_: Any) -> Callable[..., Tensor]:
-    return lambda input, offset, mask, weight, bias: ops.deform_conv2d(
+    return lambda input, offset, mask, weight, bias: _ops().deform_conv2d(
         input, offset, weight, bias if with_bias else None,
         (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), mask)
 
@@ -182,7 +186,7 @@ def _sigmoid_focal_loss(target: Tensor, weight: Tensor, gamma: float,
     def loss(input: Tensor) -> Tensor:
         classes = torch.arange(input.size(1), device=input.device)
         positive = (target[:, None] == classes).to(input)
-        value = ops.sigmoid_focal_loss(input, positive, alpha, gamma)
+        value = _ops().sigmoid_focal_loss(input, positive, alpha, gamma)
         if weight.numel():
             # One weight a class; background, the number after, keeps its own.
             value = value * F.pad(weight, (0, 1), value=1)[target, None]

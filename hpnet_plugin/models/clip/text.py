@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...compat.hooks import after
 from ..precision import full_precision
 from .arch import clip_arch
 
@@ -146,7 +147,6 @@ class CLIPText(BaseModule):
         fixed = self.frozen or not (self.training or torch.is_grad_enabled())
         return self._cached() if fixed else self._encode()
 
-    @torch.compiler.disable
     def _cached(self) -> Tensor:
         used = [self.tokens, *self.tower.parameters()]
         stamps = [_stamp(x) for x in used]
@@ -168,6 +168,14 @@ class CLIPText(BaseModule):
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(super().__getstate__(), _cache=None)
+
+
+def _keep_out_of_graphs() -> None:
+    CLIPText._cached = torch.compiler.disable(CLIPText._cached)
+
+
+# a decorator would import torch's compiler, a second in which nobody compiles
+after('torch._dynamo', _keep_out_of_graphs)
 
 
 def _read_templates(templates: str | Sequence[str]) -> list[str]:

@@ -1,0 +1,86 @@
+"""Imports of the toolbox that wait: not done, and nothing is missing."""
+import subprocess
+import sys
+
+import pytest
+
+HEADS = ('AVARoIHead', 'BBoxHeadAVA', 'SingleRoIExtractor3D', 'ACRNHead',
+         'FBOHead', 'LFBInferHead', 'MaxIoUAssignerAVA')
+
+
+def run(code):
+    """What a new process prints."""
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c',
+         f'import gc, sys; gc.disable()\n{code}'],
+        capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_that_no_stream_needs():
+    """And then all of it is there, under the names it always had."""
+    assert run(f"""
+import hpnet_plugin.models
+heavy = ('mmdet', 'transformers', 'torchvision', 'torch._dynamo', 'sklearn')
+print([name for name in heavy if name in sys.modules])
+import mmaction.models, mmaction.models.roi_heads
+for module in mmaction.models, mmaction.models.roi_heads:
+    try:
+        module.__all__
+    except AttributeError as error:
+        print(error)
+print('mmdet' in sys.modules)
+try:
+    mmaction.models.Nothing
+except AttributeError as error:
+    print(error)
+from mmaction.models import AVARoIHead, MaxIoUAssignerAVA
+from mmaction.models.roi_heads import AVARoIHead as same
+from mmdet.registry import MODELS, TASK_UTILS
+assert AVARoIHead is same is MODELS.get('AVARoIHead')
+assert MaxIoUAssignerAVA is TASK_UTILS.get('MaxIoUAssignerAVA')
+for name in {HEADS}:
+    assert getattr(mmaction.models, name).__name__ == name
+import torch
+from mmengine.optim.optimizer import builder
+from mmengine.registry import OPTIMIZERS
+assert builder.TRANSFORMERS_OPTIMIZERS == ['Adafactor']
+weight = torch.nn.Parameter(torch.ones(2))
+optimizer = OPTIMIZERS.build(dict(type='Adafactor', params=[weight]))
+import transformers
+assert type(optimizer) is transformers.Adafactor
+""")[:5] == [
+        '[]', "module 'mmaction.models' has no attribute '__all__'",
+        "module 'mmaction.models.roi_heads' has no attribute '__all__'",
+        'False', "module 'mmaction.models' has no attribute 'Nothing'"]
+
+
+@pytest.mark.slow
+def test_configs_of_detectors_find_the_heads():
+    """By mmdet's registry, which nobody had asked before."""
+    assert run("""
+import hpnet_plugin
+from mmengine.registry import init_default_scope
+init_default_scope('mmaction')
+from mmaction.registry import MODELS, TASK_UTILS
+assert MODELS.get('CTRGCN')
+print('mmdet' in sys.modules)
+pool = MODELS.build(dict(type='mmdet.SingleRoIExtractor3D',
+                         roi_layer_type='RoIAlign', output_size=8))
+print(type(pool).__module__)
+print(TASK_UTILS.get('mmdet.MaxIoUAssignerAVA').__module__)
+""") == ['False', 'mmaction.models.roi_heads.roi_extractors.'
+         'single_straight3d', 'mmaction.models.task_modules.assigners.'
+         'max_iou_assigner_ava']
+
+
+@pytest.mark.slow
+def test_mmdet_first():
+    """Then there is nothing to wait for."""
+    assert run("""
+import mmdet.models
+import hpnet_plugin
+import mmaction.models
+print('AVARoIHead' in vars(mmaction.models))
+print('AVARoIHead' in mmdet.registry.MODELS.module_dict)
+""") == ['True', 'True']
