@@ -92,7 +92,7 @@ def learnt_members(models: Sequence[Trained],
     _refuse_other_models(stack, about, path)
     pairs = [f'{one.name} for {stream}'
              for one, stream in zip(about, stack.streams)
-             if _stem(stream) not in (one.name, _stream(one))]
+             if not _is_called(stream, one.name, _stream(one))]
     if pairs:
         logger.warning(
             '%s was learnt over %s, in this order; by their order alone the '
@@ -127,9 +127,10 @@ def _refuse_other_models(stack: Stack, about: Sequence[ModelDescription],
                 'learn the layer anew on scores of these models')
 
 
-def _stem(stream: str) -> str:
-    """'hp_j' of 'hp_j.pkl' and of 'all.pkl#hp_j'."""
-    return osp.splitext(stream.rpartition('#')[2])[0]
+def _is_called(stream: str, *names: str | None) -> bool:
+    """Whether 'hp_j.pkl', 'hp_j_val.pkl' or 'all.pkl#hp_j' is called so."""
+    stem = osp.splitext(stream.rpartition('#')[2])[0]
+    return any(name and f'{stem}_'.startswith(f'{name}_') for name in names)
 
 
 def _told_apart(members: Sequence[Member]) -> list[Member]:
