@@ -14,10 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ..evaluation.scores import ScoreError
+from ..evaluation.stacking import Stack, stack_of
 from ..files import write_whole
 
 FILE = 'hpnet.json'
-FORMAT, VERSION = 'hpnet_plugin model', 1
+FORMAT = 'hpnet_plugin model'
+# An earlier version of this package reads 1 alone, and knows nothing of
+# layers. What has one is of version 2, so that it is refused there and not
+# answered with the weights.
+VERSIONS = PLAIN, WITH_LAYER = 1, 2
 _TUPLE = '__tuple__'
 OUTPUTS = ('logit', 'probability')
 
@@ -70,6 +76,9 @@ class ModelDescription:
             folder, its ``weight``, and as ``scores`` what the weight is of:
             ``'logit'`` or ``'probability'``. Logits of a member whose
             probabilities are wanted go through the softmax first.
+        learnt: Of a fusion by a learnt layer in place of the weights: what
+            ``hpnet fuse --learn --save`` wrote. Its streams are the members,
+            in the same order. None elsewhere.
     """
     name: str
     classes: tuple[str, ...]
@@ -82,6 +91,13 @@ class ModelDescription:
     calibration: dict[str, Any] | None = None
     training: dict[str, Any] = field(default_factory=dict)
     members: list[dict[str, Any]] = field(default_factory=list)
+    learnt: dict[str, Any] | None = None
+
+    @property
+    def stack(self) -> Stack | None:
+        """What was learnt over the members, None where nothing was."""
+        return None if self.learnt is None else stack_of(
+            self.learnt, f'{self.name}: learnt')
 
     def to_json(self) -> dict[str, Any]:
         """JSON data: an object of dicts, lists, texts and numbers alone.
@@ -92,7 +108,8 @@ class ModelDescription:
         Raises:
             DescriptionError: If a value is none that JSON knows.
         """
-        content = dict(format=FORMAT, version=VERSION, **asdict(self))
+        version = PLAIN if self.learnt is None else WITH_LAYER
+        content = dict(format=FORMAT, version=version, **asdict(self))
         content['config'] = _encoded(self.config)
         try:
             return json.loads(json.dumps(content))
@@ -123,10 +140,10 @@ class ModelDescription:
         if content.get('format') != FORMAT:
             raise DescriptionError(f'{source}: expected the format {FORMAT!r},'
                                    f' found {content.get("format")!r}')
-        if content.get('version') != VERSION:
+        if content.get('version') not in VERSIONS:
             raise DescriptionError(
                 f'{source}: version {content.get("version")!r}, this package '
-                f'reads {VERSION}: update it')
+                f'reads {" and ".join(map(str, VERSIONS))}: update it')
         known: dict[str, Any] = {
                  f.name: content[f.name] for f in fields(cls)
                  if f.name in content}
@@ -138,6 +155,8 @@ class ModelDescription:
             if not right(value):
                 raise DescriptionError(f'{source}: {key} = {value!r:.80}: '
                                        f'expected {expected}')
+        if known.get('learnt') is not None:
+            _refuse_other_layer(known, content['version'], source)
         try:
             known['config'] = _decoded(known.get('config', {}))
         except RecursionError:
@@ -188,6 +207,31 @@ def write_description(description: ModelDescription,
     """
     text = json.dumps(description.to_json(), indent=1) + '\n'
     write_whole(osp.join(folder, FILE), text.encode())
+
+
+def _refuse_other_layer(known: Mapping[str, Any], version: int, source: str
+                        ) -> None:
+    """Refuse a learnt layer that is not one over the members."""
+    if version != WITH_LAYER:
+        raise DescriptionError(
+            f'{source}: version {version} with a learnt layer, expected '
+            f'{WITH_LAYER}: save the fusion again')
+    try:
+        layer = stack_of(known['learnt'], f'{source}: learnt').layer
+    except ScoreError as error:
+        raise DescriptionError(str(error)) from None
+    expected = [OUTPUTS[given] for given in layer.probability]
+    found = [member['scores'] for member in known.get('members', ())]
+    classes = len(known['classes'])
+    if found != expected or len(layer.bias) != classes:
+        raise DescriptionError(
+            f'{source}: learnt is a layer over {_listed(expected)} of '
+            f'{len(layer.bias)} classes, and the members give '
+            f'{_listed(found)} of {classes}: save the fusion again')
+
+
+def _listed(kinds: list[str]) -> str:
+    return ', '.join(kinds) or 'nothing'
 
 
 def _encoded(value: Any) -> Any:
@@ -312,4 +356,6 @@ _CHECKS = dict(
     training=_OBJECT,
     members=('a list of objects with path (below this folder), weight and '
              f'scores (one of {OUTPUTS})', lambda v: isinstance(v, list)
-             and all(map(_is_member, v))))
+             and all(map(_is_member, v))),
+    learnt=('what hpnet fuse --learn --save writes, or null',
+            lambda v: v is None or _is_object(v)))

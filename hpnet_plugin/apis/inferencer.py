@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Literal, overload
@@ -51,6 +52,9 @@ class HPNetInferencer:
             they share one pass of detector and pose net.
         weights: Of the models of a fusion. By default those of their
             dataset, or equal ones.
+        learnt: In place of weights, what ``hpnet fuse --learn --save``
+            wrote: the models are fused by its layer, one for each of its
+            streams, in the same order.
         device: ``'cpu'``, ``'cuda'``, ….
         backend: ``'torch'`` or ``'onnx'``; by default torch where the model
             has weights for it.
@@ -91,14 +95,15 @@ class HPNetInferencer:
 
     Raises:
         FileNotFoundError: If something is not there.
-        ValueError: If models do not go together, or the pose net is another
-            than that of the training.
+        ValueError: If models do not go together, or not with what was
+            learnt, or the pose net is another than that of the training.
     """
 
     def __init__(self,
                  model: str | Sequence[str],
                  *,
                  weights: Sequence[float] | None = None,
+                 learnt: str | os.PathLike[str] | None = None,
                  device: str = 'cpu',
                  backend: str | None = None,
                  pose: str | None = None,
@@ -117,7 +122,8 @@ class HPNetInferencer:
                  threads: int = 1) -> None:
         self._wishes = Wishes(window, stride, hold, fps, together,
                               detect_every, max_people, threshold, topk)
-        self._scorer: Scorer = build_scorer(model, weights, device, backend)
+        self._scorer: Scorer = build_scorer(
+            model, weights, device, backend, learnt)
         self.description = self._scorer.description
         self.classes = tuple(self.description.classes)
         self.name = self.description.name

@@ -1,12 +1,19 @@
 """The parts of a fusion: what each model weighs, and whether they fit."""
 from __future__ import annotations
 
+import logging
+import os
+import os.path as osp
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..datasets.clips import count
+from ..evaluation.stacking import Stack, read_stack, stack_content
 from ..facts import FUSION
-from .description import ModelDescription
+from .description import OUTPUTS, ModelDescription
 from .trained import Trained, TrainedError
+
+logger = logging.getLogger('hpnet')
 
 
 class Member(NamedTuple):
@@ -14,7 +21,8 @@ class Member(NamedTuple):
 
     Attributes:
         name: Of its folder.
-        weight: Of its scores.
+        weight: Of its scores; where a layer was learnt, the weight from
+            which that began.
         scores: What the weight is of: ``'logit'`` or ``'probability'``.
     """
     name: str
@@ -53,6 +61,80 @@ def default_members(models: Sequence[Trained],
                      else 'probability'] * len(models)
     members = [Member(one.name, float(weight), kind)
                for one, weight, kind in zip(about, weights, kinds)]
+    return _told_apart(members)
+
+
+def learnt_members(models: Sequence[Trained],
+                   path: str | os.PathLike[str]
+                   ) -> tuple[list[Member], dict[str, Any]]:
+    """What the models of a fusion give to a layer, and the layer.
+
+    Which model takes the place of which stream is said by their order alone.
+    It is logged where a stream's file is called otherwise than its model.
+
+    Args:
+        models: One a stream that the layer was learnt over.
+        path: What ``hpnet fuse --learn --save`` wrote.
+
+    Returns:
+        A part a model, in the same order, no two of one name; and the layer
+        as data, as :class:`~hpnet_plugin.apis.description.ModelDescription`
+        has it in ``learnt``.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ScoreError: If it is anything else.
+        TrainedError: If it was learnt for other numbers of models or classes,
+            or for logits where a model gives probabilities.
+    """
+    stack, path = read_stack(path), os.fspath(path)
+    about = [model.description for model in models]
+    _refuse_other_models(stack, about, path)
+    pairs = [f'{one.name} for {stream}'
+             for one, stream in zip(about, stack.streams)
+             if not _is_called(stream, one.name, _stream(one))]
+    if pairs:
+        logger.warning(
+            '%s was learnt over %s, in this order; by their order alone the '
+            'models stand for them: %s', path, ', '.join(stack.streams),
+            ', '.join(pairs))
+    members = [Member(one.name, weight, OUTPUTS[probability])
+               for one, weight, probability in zip(
+                   about, stack.weights, stack.layer.probability)]
+    return _told_apart(members), stack_content(stack)
+
+
+def _refuse_other_models(stack: Stack, about: Sequence[ModelDescription],
+                         path: str) -> None:
+    """Raise an error if a layer was not learnt for such models."""
+    layer, streams = stack.layer, ', '.join(stack.streams)
+    classes = sorted({len(one.classes) for one in about})
+    if len(layer.base) != len(about) or classes != [len(layer.bias)]:
+        raise TrainedError(
+            f'{path} was learnt for {count(len(layer.base), "stream")} of '
+            f'{len(layer.bias)} classes ({streams}), found '
+            f'{count(len(about), "model")} of '
+            f'{" and ".join(map(str, classes))} '
+            f'({", ".join(one.name for one in about)}); give one model for '
+            'each stream, in this order')
+    for one, stream, probability in zip(about, stack.streams,
+                                        layer.probability):
+        if one.output == 'probability' and not probability:
+            raise TrainedError(
+                f'{one.name} gives probabilities, and {path} was learnt for '
+                f'logits of {stream} in its place; logits cannot be made of '
+                f'probabilities: give the models in the order {streams}, or '
+                'learn the layer anew on scores of these models')
+
+
+def _is_called(stream: str, *names: str | None) -> bool:
+    """Whether 'hp_j.pkl', 'hp_j_val.pkl' or 'all.pkl#hp_j' is called so."""
+    stem = osp.splitext(stream.rpartition('#')[2])[0]
+    return any(name and f'{stem}_'.startswith(f'{name}_') for name in names)
+
+
+def _told_apart(members: Sequence[Member]) -> list[Member]:
+    """The same, no two of one name."""
     names = [member.name for member in members]
     return [member if names.count(member.name) == 1 else
             member._replace(name=f'{member.name}_{number}')
@@ -72,7 +154,8 @@ def _stream(about: ModelDescription) -> str | None:
 
 
 def fusion_description(models: Sequence[Trained], members: Sequence[Member],
-                       name: str, calibration: dict[str, Any] | None = None
+                       name: str, calibration: dict[str, Any] | None = None,
+                       learnt: dict[str, Any] | None = None
                        ) -> ModelDescription:
     """The description of a fusion.
 
@@ -81,6 +164,8 @@ def fusion_description(models: Sequence[Trained], members: Sequence[Member],
         members: The part of each.
         name: Of the fusion.
         calibration: Of its fused scores.
+        learnt: The layer in place of the weights, see
+            :func:`learnt_members`.
 
     Returns:
         Its description.
@@ -97,7 +182,7 @@ def fusion_description(models: Sequence[Trained], members: Sequence[Member],
     return ModelDescription(
         name=name, classes=first.classes, facts=first.facts,
         extraction=_extraction([model.description for model in models]),
-        windows=windows, calibration=calibration,
+        windows=windows, calibration=calibration, learnt=learnt,
         members=[dict(path=member.name, weight=member.weight,
                       scores=member.scores) for member in members])
 

@@ -6,11 +6,14 @@ import os.path as osp
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..datasets.clips import count
 from ..evaluation.calibration import summary
+from ..evaluation.stacking import MEANINGS, Stack
 from ..files import write_whole
 from .description import ModelDescription
 
 CARD = 'README.md'
+_SCORES = dict(logit='logits', probability='probabilities')
 _HEAD = """---
 library_name: hpnet_plugin
 pipeline_tag: video-classification
@@ -65,12 +68,33 @@ def _what(about: ModelDescription, members: Sequence[ModelDescription]) -> str:
                 f'scores are '
                 f'{dict(logit="logits").get(about.output, "probabilities")}.'
                 f'{_training(about)}\n')
-    rows = [(f'`{m["path"]}`', _net(member), f'{m["weight"]:g}', dict(
-        logit='logits', probability='probabilities')[m['scores']])
-        for m, member in zip(about.members, members)]
+    stack = about.stack
+    if stack is not None:
+        return _learnt(about, members, stack)
+    rows = [(f'`{m["path"]}`', _net(member), f'{m["weight"]:g}',
+             _SCORES[m['scores']]) for m, member in zip(
+                 about.members, members)]
     return ('A fusion of several models of hpnet_plugin for MMAction2: the '
             'weighted sum of their scores.\n\n'
             + _table(('member', 'model', 'weight', 'of its'), rows))
+
+
+def _learnt(about: ModelDescription, members: Sequence[ModelDescription],
+            stack: Stack) -> str:
+    """What a fusion is whose weights were learnt."""
+    layer, record = stack.layer, stack.record
+    rows = [(f'`{m["path"]}`', _net(member), _SCORES[m['scores']], stream)
+            for m, member, stream in zip(
+                about.members, members, stack.streams)]
+    groups = '' if record['groups'] is None else \
+        f' of {record["groups"]} groups of clips'
+    return ('A fusion of several models of hpnet_plugin for MMAction2 by a '
+            'linear layer over their scores, whose weights were learnt on '
+            f'{count(len(stack.clips), "clip")} (`hpnet fuse --learn`). It '
+            f'is {MEANINGS[layer.kind]}: {layer.parameters:,} numbers, '
+            f'chosen by cross-validation in {record["folds"]} parts{groups}. '
+            'Its scores are logits.\n\n'
+            + _table(('member', 'model', 'gives its', 'in place of'), rows))
 
 
 def _net(about: ModelDescription) -> str:

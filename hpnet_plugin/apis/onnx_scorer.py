@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation.metrics import softmax
+from ..evaluation.fusion import fuse_members
 from ..onnx_session import open_exported
 from .description import (
     FILE,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MODEL, POSE = 'model.onnx', 'pose.onnx'
 SCORES = 'scores'
 # what a graph's metadata need not say
-LEFT_OUT = ('config', 'training', 'members')
+LEFT_OUT = ('config', 'training', 'members', 'learnt')
 
 
 def is_exported(folder: str | os.PathLike[str]) -> bool:
@@ -96,8 +96,7 @@ class OnnxScorer:
             self.description = read_description(path)
             members = self.description.members
             self._models = [
-                (_Model(osp.join(path, member['path'], MODEL), device,
-                        threads), member['weight'], member['scores'])
+                _Model(osp.join(path, member['path'], MODEL), device, threads)
                 for member in members]
         else:
             members = []
@@ -106,15 +105,15 @@ class OnnxScorer:
             model = _Model(file, device, threads)
             if not osp.isdir(path):
                 self.description = model.description
-            self._models = [(model, 1., model.description.output)]
+            self._models = [model]
+        stack = self.description.stack
+        self._layer = None if stack is None else stack.layer
         self.taps = tuple(dict.fromkeys(
-            tap for model, _, _ in self._models
-            for tap in model.reads['taps']))
+            tap for model in self._models for tap in model.reads['taps']))
         pose = osp.join(path, POSE)
         self.pose = pose if osp.isfile(pose) else None
         self.needs = frozenset().union(*(
-            input_needs(model.reads)
-            for model, _, _ in self._models))
+            input_needs(model.reads) for model in self._models))
 
     def __call__(self, clips: Sequence[ClipInput]) -> np.ndarray:
         """Score clips.
@@ -124,21 +123,22 @@ class OnnxScorer:
 
         Returns:
             (N, K) float32, what ``mim test --dump`` holds; of a fusion the
-            weighted sum of its members.
+            weighted sum of its members, or the logits of its layer.
 
         Raises:
             InputError: If a clip lacks what the model reads.
         """
-        fused = np.zeros((len(clips), len(self.description.classes)),
+        found = np.zeros((len(clips), len(self.description.classes)),
                          np.float32)
+        members = self.description.members
+        outputs = [model.description.output for model in self._models]
         for start in range(0, len(clips), self._batch):
             some = slice(start, start + self._batch)
-            for model, weight, kind in self._models:
-                scores = model(clips[some])
-                if kind != model.description.output:
-                    scores = softmax(scores)
-                fused[some] += np.float32(weight) * scores
-        return fused
+            scores = [model(clips[some]) for model in self._models]
+            found[some] = fuse_members(
+                scores, outputs, members, self._layer) if members \
+                else scores[0]
+        return found
 
 
 class _Model:

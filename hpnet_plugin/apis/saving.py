@@ -12,7 +12,12 @@ from ..files import write_whole
 from .checkpoints import run_results
 from .describing import run_name
 from .description import FILE, ModelDescription, write_description
-from .members import Member, default_members, fusion_description
+from .members import (
+    Member,
+    default_members,
+    fusion_description,
+    learnt_members,
+)
 from .model_card import write_card
 from .trained import (
     CALIBRATION,
@@ -25,7 +30,8 @@ from .trained import (
 
 def save_pretrained(trained: Trained | Sequence[Trained],
                     folder: str | os.PathLike[str],
-                    members: Sequence[Member] | None = None) -> Trained:
+                    members: Sequence[Member] | None = None,
+                    learnt: str | os.PathLike[str] | None = None) -> Trained:
     """Write a trained model, or a fusion, into a folder of its own.
 
     A model gives ``hpnet.json``, ``model.safetensors`` and ``README.md``, a
@@ -40,30 +46,40 @@ def save_pretrained(trained: Trained | Sequence[Trained],
         folder: The folder; it is made if need be.
         members: Of several models: the weight of each. By default those of
             :func:`default_members`.
+        learnt: What ``hpnet fuse --learn --save`` wrote, in place of
+            ``members``: the models are fused by its layer, one for each of
+            its streams, in the same order.
 
     Returns:
         The model that is there now.
 
     Raises:
-        TrainedError: If the models cannot be fused.
-        OSError: If it cannot be written.
+        TrainedError: If the models cannot be fused, or not by the layer.
+        ScoreError: If ``learnt`` is no file of a layer.
+        OSError: If it cannot be written, or ``learnt`` cannot be read.
     """
-    folder = os.fspath(folder)
-    if isinstance(trained, Trained) and not trained.description.members:
-        _write_model(trained, folder)
-        return from_pretrained(folder)
-    calibration: dict[str, Any] | None = None
-    if isinstance(trained, Trained):
+    folder, layer = os.fspath(folder), None
+    if members and learnt is not None:
+        raise TrainedError(f'{os.fspath(learnt)} has the weights of its '
+                           'models: leave members out')
+    if isinstance(trained, Trained) and learnt is None:
         about = trained.description
+        if not about.members:
+            _write_model(trained, folder)
+            return from_pretrained(folder)
         models = [model for model, _ in trained.members]
         members = [Member(osp.basename(m['path']), m['weight'], m['scores'])
                    for m in about.members]
-        calibration, name = about.calibration, about.name
+        name, calibration, layer = about.name, about.calibration, about.learnt
     else:
-        models, name = list(trained), run_name(folder)
-        members = list(members or default_members(models))
+        models = [trained] if isinstance(trained, Trained) else list(trained)
+        name, calibration = run_name(folder), None
+        if learnt is None:
+            members = list(members or default_members(models))
+        else:
+            members, layer = learnt_members(models, learnt)
     description = _shareable(
-        fusion_description(models, members, name, calibration))
+        fusion_description(models, members, name, calibration, layer))
     parts = [_write_model(model, osp.join(folder, member.name))
              for model, member in zip(models, members)]
     # last: a folder with hpnet.json is whole

@@ -140,17 +140,19 @@ def _results(clip: ClipInput) -> dict:
 
 
 class FusedScorer:
-    """Several models' scores, summed with weights.
+    """Several models' scores, summed with weights or by a learnt layer.
 
     Args:
         scorers: The models, of one list of classes.
         description: Of the fusion; its ``members`` say the weight of each,
-            and what it is of.
+            and what it is of, and ``learnt`` the layer, if there is one.
     """
 
     def __init__(self, scorers: Sequence[Scorer],
                  description: ModelDescription) -> None:
         self.scorers, self.description = list(scorers), description
+        stack = description.stack
+        self._layer = None if stack is None else stack.layer
         self.needs = frozenset().union(*(s.needs for s in scorers))
         self.taps = tuple(dict.fromkeys(
             tap for scorer in scorers for tap in scorer.taps))
@@ -163,14 +165,16 @@ class FusedScorer:
             return np.zeros((0, len(self.description.classes)), np.float32)
         scores = [scorer(clips) for scorer in self.scorers]
         outputs = [s.description.output for s in self.scorers]
-        total = fuse_members(scores, outputs, self.description.members)
+        total = fuse_members(scores, outputs, self.description.members,
+                             self._layer)
         return total.astype(np.float32)
 
 
 def build_scorer(model: str | Sequence[str],
                  weights: Sequence[float] | None = None,
                  device: str = 'cpu',
-                 backend: str | None = None) -> Scorer:
+                 backend: str | None = None,
+                 learnt: str | os.PathLike[str] | None = None) -> Scorer:
     """A model, or the fusion of several, as a function of clips.
 
     Args:
@@ -180,6 +184,9 @@ def build_scorer(model: str | Sequence[str],
             :func:`hpnet_plugin.apis.members.default_members`.
         device: Where torch runs it.
         backend: ``'torch'`` or ``'onnx'``; by default what the folder has.
+        learnt: What ``hpnet fuse --learn --save`` wrote, in place of weights:
+            the models are fused by its layer, one for each of its streams, in
+            the same order.
 
     Returns:
         The function of clips.
@@ -193,15 +200,21 @@ def build_scorer(model: str | Sequence[str],
     paths = [model] if isinstance(model, (str, os.PathLike)) else list(model)
     if weights is not None and len(weights) != len(paths):
         raise ValueError(f'{len(weights)} weights for {len(paths)} models')
+    if weights is not None and learnt is not None:
+        raise ValueError(f'{learnt} has the weights of its models: leave '
+                         f'weights={list(weights)} out')
     found = [_build(path, device, backend) for path in paths]
-    if len(found) == 1:
+    if len(found) == 1 and learnt is None:
         return found[0][1]
-    from .members import default_members, fusion_description
-    models = [trained for trained, _ in found]
-    members = default_members(models, weights)
+    from .members import default_members, fusion_description, learnt_members
+    models, layer = [trained for trained, _ in found], None
+    if learnt is None:
+        members = default_members(models, weights)
+    else:
+        members, layer = learnt_members(models, learnt)
     name = ' + '.join(trained.description.name for trained in models)
     return FusedScorer([scorer for _, scorer in found],
-                       fusion_description(models, members, name, None))
+                       fusion_description(models, members, name, None, layer))
 
 
 def _build(path: str | os.PathLike[str], device: str, backend: str | None

@@ -2,6 +2,7 @@
 
     hpnet app --model work_dirs/hp_j_ctrgcn_mine
     hpnet app --model RUN --host 0.0.0.0 --max-mb 50 --max-seconds 30
+    hpnet app --model RUN_1 RUN_2 --learnt layer.json
 
 Visitors drop a video, record one with their camera (browsers allow that on
 this computer and through https) or take an example. One video is looked at at
@@ -46,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check(parser: argparse.ArgumentParser,
           args: argparse.Namespace) -> None:
     """End the program where options do not fit together."""
-    refuse_weights(parser, args.weights, args.model)
+    refuse_weights(parser, args, args.model)
 
 
 def run(args: argparse.Namespace) -> int:

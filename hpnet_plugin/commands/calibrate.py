@@ -41,6 +41,7 @@ from ..evaluation.annotations import read_clips
 from ..evaluation.calibration import as_logits, calibrate, summary
 from ..evaluation.fusion import fuse_members, join
 from ..evaluation.scores import listed, read_scores
+from ..evaluation.stacking import digest
 from ..evaluation.tables import format_table
 from ..recipes.reading import PHASES, innermost
 from ..stock import ANNOTATIONS
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     if all(stream.labels is None for stream in known):
         raise ValueError(f'{known[0].source}: its clips have no labels; '
                          'calibration needs clips of known classes')
+    _say_learnt(trained, known[0].names)
     logits, labels = _fused(trained, models, known)
     unknown = None
     if args.unknown:
@@ -229,6 +231,19 @@ def _tested(models: list[Trained], args: argparse.Namespace,
     return found, clips
 
 
+def _say_learnt(trained: Trained, names: Sequence[str]) -> None:
+    """Say if a fusion's layer was learnt on some of the clips."""
+    stack = trained.description.stack
+    known = set(() if stack is None else stack.clips)
+    common = [name for name in names if digest(name) in known]
+    if common:
+        print(f'hpnet calibrate: the layer of {trained.folder} was learnt on '
+              f'{listed(common)}: it is surer of them than of any new clip, '
+              'so that the threshold may be too high for new ones; give '
+              'other clips by --data or --scores where there are any',
+              file=sys.stderr)
+
+
 def _fused(trained: Trained, models: list[Trained],
            streams: list[Scores]) -> tuple[np.ndarray, np.ndarray]:
     """Logits of what a model, or a fusion, says of clips; their labels."""
@@ -244,9 +259,11 @@ def _fused(trained: Trained, models: list[Trained],
                          f'{joined.scores.shape[2]} classes, {about.name} '
                          f'knows {len(about.classes)}')
     if about.members:
+        stack = about.stack
         scores = fuse_members(
             [scores.astype('f8') for scores in joined.scores],
-            [model.description.output for model in models], about.members)
+            [model.description.output for model in models], about.members,
+            None if stack is None else stack.layer)
     else:
         scores = joined.scores[0]
     return as_logits(scores, about.output), joined.labels

@@ -2,11 +2,12 @@
 
     hpnet export work_dirs/hp_j_ctrgcn_mine --out exported
     hpnet export RUN_1 RUN_2 --weights 1 0.5 --out exported
+    hpnet export RUN_1 RUN_2 --learnt layer.json --out exported
 
 RUN is a work dir of hpnet train or mim train, a checkpoint of one, or a
 folder with hpnet.json: a stream of a graph network, HP-Net or a fusion.
 Several become a fusion, with the weights that are usual for their dataset or
-those of --weights.
+those of --weights, or by the layer that hpnet fuse --learn --save wrote.
 
 The folder holds hpnet.json, which says what the model is and reads,
 model.onnx (of a fusion one a member) and pose.onnx: pose net, feature maps,
@@ -63,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check(parser: argparse.ArgumentParser,
           args: argparse.Namespace) -> None:
     """End the program where options do not fit together."""
-    refuse_weights(parser, args.weights, args.runs)
+    refuse_weights(parser, args, args.runs)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -104,11 +105,12 @@ def _fused(args: argparse.Namespace, folder: str) -> Trained:
     from ..apis import load_trained, save_pretrained
     from ..apis.members import default_members
     models = [load_trained(run) for run in args.runs]
-    if len(models) == 1:
+    if len(models) == 1 and not args.learnt:
         return models[0]
     name = osp.basename(osp.abspath(args.out))
-    return save_pretrained(models, osp.join(folder, name),
-                           default_members(models, args.weights))
+    members = default_members(models, args.weights) if args.weights else None
+    return save_pretrained(models, osp.join(folder, name), members,
+                           args.learnt)
 
 
 def _extractor(trained: Trained, pose: str | None, checkpoint: str | None

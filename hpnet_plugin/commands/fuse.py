@@ -29,6 +29,8 @@ other scores of the same streams:
         --tune hp_j_val.pkl pose_j_val.pkl
     hpnet fuse hp_j_new.pkl pose_j_new.pkl --learnt layer.json
 
+hpnet predict, save and export take the same file by --learnt.
+
 Exit status: 0 done, 2 the usage is wrong or files do not belong together, 1
 the results cannot be written (the disk is full).
 """
@@ -52,6 +54,7 @@ from hpnet_plugin.evaluation.fusion import (
 from hpnet_plugin.evaluation.scores import ScoreError, Scores, write_scores
 from hpnet_plugin.evaluation.search import held_clips, held_half, search
 from hpnet_plugin.evaluation.stacking import (
+    MEANINGS,
     Stack,
     assess_stack,
     learn,
@@ -267,16 +270,9 @@ def show_learnt(learnt: Mapping[str, Any]) -> None:
           'the rest in percent; probabilities with a temperature fitted on '
           f'the validation clips\n\n'
           f'{format_table(stack_gain_table(learnt["gains"]))}')
-    kinds = dict(
-        fixed='the given weights, with a temperature: no layer was better '
-        'on clips that were left out by more than a standard error',
-        stream='a weight for each stream',
-        full='a matrix for each stream, and a bias for each class')
-    kinds['class'] = 'a weight for each stream and class, and a bias for ' \
-        'each class'
     groups = '' if learnt['groups'] is None else \
         f' of {learnt["groups"]} groups of clips'
-    print(f'\nlearnt: {kinds[learnt["kind"]]}; {learnt["parameters"]:,} '
+    print(f'\nlearnt: {MEANINGS[learnt["kind"]]}; {learnt["parameters"]:,} '
           f'numbers, chosen by cross-validation in {learnt["folds"]} parts'
           f'{groups}\n\n{format_table(tried_table(learnt["tried"]))}')
 

@@ -136,7 +136,9 @@ def add_prob(parser: argparse.ArgumentParser) -> None:
 
 
 def add_weights(add: Callable[..., Any]) -> None:
-    """``--weights`` of a fusion; see :func:`refuse_weights`.
+    """``--weights`` and ``--learnt`` of a fusion.
+
+    They are looked at by :func:`refuse_weights`.
 
     Args:
         add: ``add_argument`` of a parser or a group.
@@ -144,18 +146,26 @@ def add_weights(add: Callable[..., Any]) -> None:
     add('--weights', nargs='+', type=number(), metavar='W',
         help='of the models of a fusion, one each (default: those of their '
         'dataset, or equal ones)')
+    add('--learnt', metavar='FILE.json',
+        help='in place of --weights, the layer that hpnet fuse --learn --save '
+        'FILE.json wrote: one model for each stream that it was learnt over, '
+        'in the same order')
 
 
 def refuse_weights(parser: argparse.ArgumentParser,
-                   weights: Sequence[float] | None,
+                   args: argparse.Namespace,
                    models: Sequence[str]) -> None:
     """End the program where ``--weights`` are not one a model.
 
     Args:
         parser: Says so.
-        weights: What was given.
+        args: What was given, ``--weights`` and ``--learnt`` among it.
         models: Likewise.
     """
+    weights = args.weights
+    if weights and args.learnt:
+        parser.error('--learnt has a layer in place of weights: leave '
+                     '--weights out')
     if weights and len(models) == 1:
         parser.error('--weights are for a fusion of several models')
     if weights and len(weights) != len(models):

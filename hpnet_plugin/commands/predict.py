@@ -3,12 +3,17 @@
     hpnet predict new.mp4 --model work_dirs/hp_j_ctrgcn_mine --save-video
     hpnet predict videos --model RUN --out predictions --json --csv
     hpnet predict rtsp://camera/1 --model RUN --csv seen.csv
+    hpnet predict new.mp4 --model work_dirs/hp_j work_dirs/pose_j \\
+        --learnt layer.json
 
 People are found, followed and looked at by the nets that made the features
 of the training. A short video is looked at as a whole, a longer one and a
 live stream in windows, and each window is printed as soon as it is known. A
 video that cannot be looked at is named with its reason, and the run goes on.
 Ctrl-C ends a live stream; what is known by then is written.
+
+Several models are fused: their scores are added with weights, or by the layer
+that hpnet fuse --learn --save wrote for their score files.
 
 Exit status: 0 all videos were looked at, also where nobody was found; 3 some
 failed (each is named with its reason), 2 wrong usage, 1 anything else (a full
@@ -141,7 +146,7 @@ def check(parser: argparse.ArgumentParser,
         args.json = ''
     if args.out and args.save_video is args.json is args.csv is None:
         args.save_video = args.json = args.csv = ''
-    refuse_weights(parser, args.weights, args.model)
+    refuse_weights(parser, args, args.model)
 
 
 def _window(text: str) -> str | float:
@@ -176,10 +181,11 @@ def build(args: argparse.Namespace) -> HPNetInferencer:
     from ..apis.inferencer import HPNetInferencer
     warnings.filterwarnings('ignore', 'The metainfo config file')
     return HPNetInferencer(
-        args.model, weights=args.weights, device=args.device,
-        backend=args.backend, pose=args.pose, pose_checkpoint=args.checkpoint,
-        detector=args.detector, det_checkpoint=args.det_checkpoint,
-        window=args.window, stride=args.stride, hold=args.hold, fps=args.fps,
+        args.model, weights=args.weights, learnt=args.learnt,
+        device=args.device, backend=args.backend, pose=args.pose,
+        pose_checkpoint=args.checkpoint, detector=args.detector,
+        det_checkpoint=args.det_checkpoint, window=args.window,
+        stride=args.stride, hold=args.hold, fps=args.fps,
         together=args.together, detect_every=args.detect_every,
         max_people=args.max_people, threshold=args.threshold,
         topk=args.topk, threads=args.threads)

@@ -2,11 +2,14 @@
 
     hpnet save work_dirs/hp_j_ctrgcn_mine --out models/hp_j
     hpnet save work_dirs/hp_j_ctrgcn_mine work_dirs/hpnet_mine --out models/all
+    hpnet save work_dirs/hp_j work_dirs/pose_j --learnt layer.json \\
+        --out models/learnt
 
 RUN is the work dir of a training, whose newest checkpoint is taken; one of
 its checkpoints; or a folder that this command wrote. Several make a fusion:
 logits of streams and probabilities of HP-Net are added, with the weights of
-their dataset (the authors', where they published them) or those of --weights.
+their dataset (the authors', where they published them) or those of --weights;
+or they are fused by the layer that hpnet fuse --learn --save wrote (--learnt).
 
 The folder has what the model is as data (hpnet.json), its weights
 (model.safetensors) and a model card (README.md) of what it was trained on and
@@ -38,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check(parser: argparse.ArgumentParser,
           args: argparse.Namespace) -> None:
     """End the program where options do not fit together."""
-    refuse_weights(parser, args.weights, args.runs)
+    refuse_weights(parser, args, args.runs)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,15 +49,15 @@ def run(args: argparse.Namespace) -> None:
     from ..apis import load_trained, save_pretrained
     from ..apis.members import default_members
     models = [load_trained(run) for run in args.runs]
-    if len(models) == 1:
-        saved = save_pretrained(models[0], args.out)
-    else:
-        saved = save_pretrained(
-            models, args.out, default_members(models, args.weights))
-    for member in saved.description.members:
-        print(f'{member["path"]}: weight {member["weight"]:g} of its '
-              + dict(logit='logits', probability='probabilities')[
-                  member['scores']])
+    members = default_members(models, args.weights) if args.weights else None
+    saved = save_pretrained(models[0] if len(models) == 1 else models,
+                            args.out, members, args.learnt)
+    stack = saved.description.stack
+    for i, member in enumerate(saved.description.members):
+        what = f'weight {member["weight"]:g} of its' if stack is None else \
+            f'in place of {stack.streams[i]}, its'
+        print(f'{member["path"]}: {what} ' + dict(
+            logit='logits', probability='probabilities')[member['scores']])
     print(f'wrote {args.out}: {saved.description.name}, '
           f'{len(saved.description.classes)} classes; its README.md is the '
           'model card')

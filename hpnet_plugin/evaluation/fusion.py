@@ -1,7 +1,7 @@
 """Late fusion: streams joined by clip name and summed with weights."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -276,7 +276,9 @@ def fuse(scores: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 
 
 def fuse_members(scores: Sequence[np.ndarray], outputs: Sequence[str],
-                 members: Sequence[Mapping[str, Any]]) -> np.ndarray:
+                 members: Sequence[Mapping[str, Any]],
+                 layer: Callable[[np.ndarray], np.ndarray] | None = None
+                 ) -> np.ndarray:
     """The fused scores of a fusion's members.
 
     Args:
@@ -284,16 +286,18 @@ def fuse_members(scores: Sequence[np.ndarray], outputs: Sequence[str],
         outputs: What they are, ``'logit'`` or ``'probability'``.
         members: ``weight`` of each, and ``scores``, what the weight is of; see
             :class:`hpnet_plugin.apis.description.ModelDescription`.
+        layer: What was learnt over the members, in place of the weights, see
+            :class:`hpnet_plugin.evaluation.stacking.Layer`.
 
     Returns:
-        (N, K), their weighted sum.
+        (N, K), their weighted sum, or the logits of the layer.
     """
-    return fuse(
-        np.stack([
-            softmax(s) if (member['scores'], output) == (
-                'probability', 'logit') else s
-            for s, output, member in zip(scores, outputs, members)]),
-        [member['weight'] for member in members])
+    given = np.stack([
+        softmax(s) if (member['scores'], output) == (
+            'probability', 'logit') else s
+        for s, output, member in zip(scores, outputs, members)])
+    return fuse(given, [member['weight'] for member in members]) \
+        if layer is None else layer(given)
 
 
 def fused(joined: Joined, weights: Sequence[float], source: str = 'fusion'

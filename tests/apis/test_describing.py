@@ -107,7 +107,7 @@ def test_files(tmp_path):
 
 @pytest.mark.parametrize('changes, text', [
     (dict(format='other'), "the format 'hpnet_plugin model', found 'other'"),
-    (dict(version=9), 'version 9, this package reads 1: update it'),
+    (dict(version=9), 'version 9, this package reads 1 and 2: update it'),
     (dict(classes=[]), r'classes = \[\]: expected a list of class names'),
     (dict(classes=[1]), 'expected a list of class names'),
     (dict(windows=dict(median='2')), 'windows = .*an object of numbers'),

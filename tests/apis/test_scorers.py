@@ -54,7 +54,7 @@ def test_onnx_weighs_in_the_same_way():
     model = Given(None)
     model.__class__ = type('Rows', (Given, ), dict(
         __call__=lambda self, clips: next(rows)))
-    scorer._models = [(model, 2., 'logit'), (model, 3., 'probability')]
+    scorer._models, scorer._layer = [model, model], None
     np.testing.assert_allclose(scorer(CLIPS), 2 * LOGITS + 3 * CHANCES,
                                atol=1e-6)
 

@@ -6,9 +6,16 @@ takes for which (Wolpert, Stacked generalization, Neural Networks 1992). It is
 drawn towards the given weights, so that few clips change little.
 """
 from .choice import learn
-from .files import read_stack, write_stack
-from .layers import Layer
-from .stacks import Stack, assess_stack, refuse_other_streams, weights_of
+from .files import read_stack, stack_content, stack_of, write_stack
+from .layers import MEANINGS, Layer
+from .stacks import (
+    Stack,
+    assess_stack,
+    digest,
+    refuse_other_streams,
+    weights_of,
+)
 
-__all__ = ['Layer', 'Stack', 'assess_stack', 'learn', 'read_stack',
-           'refuse_other_streams', 'weights_of', 'write_stack']
+__all__ = ['MEANINGS', 'Layer', 'Stack', 'assess_stack', 'digest', 'learn',
+           'read_stack', 'refuse_other_streams', 'stack_content', 'stack_of',
+           'weights_of', 'write_stack']

@@ -1,10 +1,11 @@
 """Files of what was learnt over streams: JSON, which runs nothing."""
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,20 @@ def write_stack(path: str | os.PathLike[str], stack: Stack) -> None:
     Raises:
         OSError: If it cannot be written.
     """
+    write_whole(path, json.dumps(stack_content(stack)).encode() + b'\n')
+
+
+def stack_content(stack: Stack) -> dict[str, Any]:
+    """What was learnt as JSON data, which a file of a model may hold, too.
+
+    Args:
+        stack: What :func:`hpnet_plugin.evaluation.stacking.learn` gave.
+
+    Returns:
+        What :func:`stack_of` reads.
+    """
     layer = stack.layer
-    content = dict(
+    return dict(
         format=FORMAT, version=VERSION,
         layer=dict(kind=layer.kind, base=layer.base.tolist(),
                    weights=layer.weights.tolist(), bias=layer.bias.tolist(),
@@ -43,7 +56,6 @@ def write_stack(path: str | os.PathLike[str], stack: Stack) -> None:
         best=stack.best, streams=[
             os.path.basename(name) or name for name in stack.streams],
         clips=stack.clips, record=stack.record)
-    write_whole(path, json.dumps(content).encode() + b'\n')
 
 
 def read_stack(path: str | os.PathLike[str]) -> Stack:
@@ -62,16 +74,40 @@ def read_stack(path: str | os.PathLike[str]) -> Stack:
     path = os.fspath(path)
     with open(path, 'rb') as file:
         text = file.read(_LARGEST + 1)
-    try:
+    with _one_line(path):
         if len(text) > _LARGEST:
             raise ValueError(f'it is longer than {_LARGEST} bytes')
         return _stack(json.loads(text))
+
+
+def stack_of(content: Any, source: str) -> Stack:
+    """What JSON data says was learnt.
+
+    Args:
+        content: What :func:`stack_content` gave.
+        source: Where it comes from, for messages.
+
+    Returns:
+        The same.
+
+    Raises:
+        ScoreError: If it is anything else.
+    """
+    with _one_line(source):
+        return _stack(content)
+
+
+@contextlib.contextmanager
+def _one_line(source: str) -> Iterator[None]:
+    """Whatever is wrong with the content is said in a line."""
+    try:
+        yield
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError
             ) as error:
         why = f'{error.args[0]} is missing' if isinstance(error, KeyError) \
             else f'{type(error).__name__}: {error}'
-        raise ScoreError(f'{path}: not what hpnet fuse --learn --save writes '
-                         f'({why:.200})') from None
+        raise ScoreError(f'{source}: not what hpnet fuse --learn --save '
+                         f'writes ({why:.200})') from None
 
 
 def _stack(content: Any) -> Stack:

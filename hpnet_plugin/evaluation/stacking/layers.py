@@ -15,6 +15,13 @@ from ..metrics import is_probability
 
 # From few numbers to many.
 KINDS = ('fixed', 'stream', 'class', 'full')
+# The same for people.
+MEANINGS = {
+    'fixed': 'the given weights, with a temperature: no layer was better on '
+    'clips that were left out by more than a standard error',
+    'stream': 'a weight for each stream',
+    'class': 'a weight for each stream and class, and a bias for each class',
+    'full': 'a matrix for each stream, and a bias for each class'}
 # Where a logarithm is taken, smaller probabilities count as this one.
 _LEAST = 1e-6
 _ITERATIONS = 500
