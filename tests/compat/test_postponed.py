@@ -6,20 +6,7 @@ import pytest
 
 HEADS = ('AVARoIHead', 'BBoxHeadAVA', 'SingleRoIExtractor3D', 'ACRNHead',
          'FBOHead', 'LFBInferHead', 'MaxIoUAssignerAVA')
-
-
-def run(code):
-    """What a new process prints."""
-    return subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c',
-         f'import gc, sys; gc.disable()\n{code}'],
-        capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-@pytest.mark.slow
-def test_nothing_is_imported_that_no_stream_needs():
-    """And then all of it is there, under the names it always had."""
-    assert run(f"""
+LATER = f"""import sys
 import hpnet_plugin.models
 heavy = ('mmdet', 'transformers', 'torchvision', 'torch._dynamo', 'sklearn')
 print([name for name in heavy if name in sys.modules])
@@ -49,17 +36,9 @@ weight = torch.nn.Parameter(torch.ones(2))
 optimizer = OPTIMIZERS.build(dict(type='Adafactor', params=[weight]))
 import transformers
 assert type(optimizer) is transformers.Adafactor
-""")[:5] == [
-        '[]', "module 'mmaction.models' has no attribute '__all__'",
-        "module 'mmaction.models.roi_heads' has no attribute '__all__'",
-        'False', "module 'mmaction.models' has no attribute 'Nothing'"]
-
-
-@pytest.mark.slow
-def test_configs_of_detectors_find_the_heads():
-    """By mmdet's registry, which nobody had asked before."""
-    assert run("""
-import hpnet_plugin
+"""
+BY_THE_REGISTRY = """
+import sys
 from mmengine.registry import init_default_scope
 init_default_scope('mmaction')
 from mmaction.registry import MODELS, TASK_UTILS
@@ -69,18 +48,57 @@ pool = MODELS.build(dict(type='mmdet.SingleRoIExtractor3D',
                          roi_layer_type='RoIAlign', output_size=8))
 print(type(pool).__module__)
 print(TASK_UTILS.get('mmdet.MaxIoUAssignerAVA').__module__)
-""") == ['False', 'mmaction.models.roi_heads.roi_extractors.'
-         'single_straight3d', 'mmaction.models.task_modules.assigners.'
-         'max_iou_assigner_ava']
-
-
-@pytest.mark.slow
-def test_mmdet_first():
-    """Then there is nothing to wait for."""
-    assert run("""
+"""
+MMDET_FIRST = """
 import mmdet.models
-import hpnet_plugin
 import mmaction.models
 print('AVARoIHead' in vars(mmaction.models))
 print('AVARoIHead' in mmdet.registry.MODELS.module_dict)
-""") == ['True', 'True']
+"""
+PROGRAMS = LATER, BY_THE_REGISTRY, MMDET_FIRST
+# What all of them need is imported once; each is a child of that process.
+START = """
+import gc, os, sys
+gc.disable()
+import hpnet_plugin
+import mmengine.runner, mmcv, mmaction.registry
+for number, code in enumerate({codes!r}):
+    sys.stdout.flush()
+    if not os.fork():
+        with open('{folder}/' + str(number), 'w') as sys.stdout:
+            exec(code, {{}})
+        os._exit(0)
+    assert not os.wait()[1], number
+"""
+
+
+@pytest.fixture(scope='module')
+def printed(tmp_path_factory):
+    """What each of the programs below prints, in a process of its own."""
+    folder = tmp_path_factory.mktemp('postponed')
+    code = START.format(codes=PROGRAMS, folder=folder)
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
+    return [(folder / str(number)).read_text().splitlines()
+            for number in range(len(PROGRAMS))]
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_that_no_stream_needs(printed):
+    """And then all of it is there, under the names it always had."""
+    assert printed[0][:5] == [
+        '[]', "module 'mmaction.models' has no attribute '__all__'",
+        "module 'mmaction.models.roi_heads' has no attribute '__all__'",
+        'False', "module 'mmaction.models' has no attribute 'Nothing'"]
+
+
+def test_configs_of_detectors_find_the_heads(printed):
+    """By mmdet's registry, which nobody had asked before."""
+    assert printed[1] == [
+        'False', 'mmaction.models.roi_heads.roi_extractors.'
+        'single_straight3d', 'mmaction.models.task_modules.assigners.'
+        'max_iou_assigner_ava']
+
+
+def test_mmdet_first(printed):
+    """Then there is nothing to wait for."""
+    assert printed[2] == ['True', 'True']
