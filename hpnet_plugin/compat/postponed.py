@@ -1,9 +1,10 @@
 """Imports of the toolbox that wait until somebody needs them.
 
 ``import mmaction.models`` takes all of mmdet with it, for the heads of AVA's
-detectors alone, and ``import mmengine.optim`` transformers for one optimizer:
-half of the time in which a command of this package starts. Everything is
-found under the same names as before.
+detectors alone, ``import mmengine.optim`` transformers for one optimizer, and
+``import mmaction.datasets`` scipy.stats for one function: half of the time in
+which a command of this package starts. Everything is found under the same
+names as before.
 """
 from __future__ import annotations
 
@@ -22,13 +23,17 @@ DETECTION = {'mmaction.models.roi_heads': 'MODELS',
              'mmaction.models.task_modules': 'TASK_UTILS'}
 REGISTRY = 'mmdet.registry'
 LOCATION = 'hpnet_plugin.compat.detection'
-OPTIMIZERS = 'mmengine.optim.optimizer.builder'
+# modules that import a package for a single function or class to be called
+CALLERS = {
+    'mmengine.optim.optimizer.builder': ('transformers', 'Adafactor'),
+    'mmaction.datasets.transforms.pose_transforms': ('scipy.stats', 'mode')}
 _waiting: dict[str, Callable[[], None]] = {}
 
 
 def postpone() -> None:
     """Have the imports wait."""
-    hooks.around(OPTIMIZERS, _without_transformers)
+    for name, (package, called) in CALLERS.items():
+        hooks.around(name, _without(package, called))
     for name in DETECTION:
         hooks.around(name, _until_detection(name))
     hooks.after(MODELS, lambda: _find_late(sys.modules[MODELS], *DETECTION))
@@ -85,20 +90,23 @@ def _find_late(module: ModuleType, *others: str) -> None:
     vars(module)['__getattr__'] = find
 
 
-def _without_transformers(module_runs: Callable[[], None]) -> None:
-    """Have mmengine register an optimizer that imports transformers itself."""
-    if 'transformers' in sys.modules or \
-            importlib.util.find_spec('transformers') is None:
-        module_runs()
-        return
+def _without(package: str, name: str) -> Callable[[Callable[[], None]], None]:
+    """What runs a module that needs a function of a package only later."""
+    def around(module_runs: Callable[[], None]) -> None:
+        if package in sys.modules or \
+                importlib.util.find_spec(package) is None:
+            module_runs()
+            return
 
-    def optimizer(*args: Any, **kwargs: Any) -> Any:
-        return import_module('transformers').Adafactor(*args, **kwargs)
+        def later(*args: Any, **kwargs: Any) -> Any:
+            return getattr(import_module(package), name)(*args, **kwargs)
 
-    stand_in: Any = ModuleType('transformers')
-    stand_in.Adafactor = optimizer
-    sys.modules['transformers'] = stand_in
-    try:
-        module_runs()
-    finally:
-        del sys.modules['transformers']
+        stand_in = ModuleType(package)
+        setattr(stand_in, name, later)
+        sys.modules[package] = stand_in
+        try:
+            module_runs()
+        finally:
+            del sys.modules[package]
+
+    return around

@@ -7,8 +7,9 @@ import pytest
 HEADS = ('AVARoIHead', 'BBoxHeadAVA', 'SingleRoIExtractor3D', 'ACRNHead',
          'FBOHead', 'LFBInferHead', 'MaxIoUAssignerAVA')
 LATER = f"""import sys
-import hpnet_plugin.models
-heavy = ('mmdet', 'transformers', 'torchvision', 'torch._dynamo', 'sklearn')
+import hpnet_plugin.models, mmaction.datasets
+heavy = ('mmdet', 'transformers', 'torchvision', 'torch._dynamo', 'sklearn',
+         'scipy.stats')
 print([name for name in heavy if name in sys.modules])
 import mmaction.models, mmaction.models.roi_heads
 for module in mmaction.models, mmaction.models.roi_heads:
@@ -36,6 +37,10 @@ weight = torch.nn.Parameter(torch.ones(2))
 optimizer = OPTIMIZERS.build(dict(type='Adafactor', params=[weight]))
 import transformers
 assert type(optimizer) is transformers.Adafactor
+from mmaction.datasets.transforms import pose_transforms
+assert pose_transforms.mode([3, 5, 5, 2]).mode == 5
+import scipy.stats
+assert scipy.stats.mode.__module__.startswith('scipy.')
 """
 BY_THE_REGISTRY = """
 import sys
